@@ -1,0 +1,171 @@
+"""Headers: the fields of a message, ordered, case-insensitive, repeated ones kept.
+
+RFC 9110 section 5. What is set here is checked here, so that no message with a smuggled
+line can be built; what comes off the wire was checked by the parser and enters through
+`Headers.adopt`.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+
+from bladehttp.exceptions import InvalidHeader
+
+Pairs = tuple[tuple[str, str], ...]
+HeadersLike = Mapping[str, str] | Iterable[tuple[str, str]]
+"""What every ``headers=`` takes: a mapping or (name, value) pairs, a `Headers` being both."""
+
+# RFC 9110 section 5.6.2: token = 1*tchar
+#   tchar = "!" / "#" / "$" / "%" / "&" / "'" / "*" / "+" / "-" / "." / "^" / "_" / "`"
+#           / "|" / "~" / DIGIT / ALPHA
+TCHAR = r"!#$%&'*+\-.^_`|~0-9A-Za-z"
+is_token = re.compile(f"[{TCHAR}]+").fullmatch
+
+# RFC 9110 section 5.5: field-vchar = VCHAR / obs-text, with SP and HTAB between. CR, LF and
+# NUL end or split a message; other control characters are invalid too and are refused with them.
+is_field_value = re.compile(r"[\t\x20-\x7e\x80-\xff]*").fullmatch
+
+
+def check_field(name: str, value: str) -> None:
+    """Raise if a field cannot be sent as it is.
+
+    Raises:
+        TypeError: The name or the value is not a str.
+        InvalidHeader: The name is not a token, or the value holds a control character
+            (CR, LF and NUL above all) or one beyond Latin-1.
+    """
+    if not isinstance(name, str) or not isinstance(value, str):
+        raise TypeError(f"a field's name and value are str, not {name!r}: {value!r}"[:200])
+    if not is_token(name):
+        raise InvalidHeader(f"field name {name[:80]!r} is not a token")
+    if not is_field_value(value):
+        raise InvalidHeader(
+            f"value of {name} holds a control character or one beyond Latin-1: {value[:80]!r}"
+        )
+
+
+class Headers(MutableMapping[str, str]):
+    """The fields of one message.
+
+    ``headers[name]`` joins the values of repeated fields with ", " (RFC 9110 section 5.3);
+    of Set-Cookie, which cannot be joined (RFC 6265 section 3), it is the last. Names compare
+    without regard to case and keep the spelling they were set with. Iteration gives each
+    name once; `pairs` gives every field.
+    """
+
+    __slots__ = ("_index", "_pairs")
+
+    def __init__(self, fields: HeadersLike | None = None) -> None:
+        """Take a mapping or (name, value) pairs; each is checked as by assignment."""
+        self._pairs: list[tuple[str, str]] = []
+        self._index: Mapping[str, str] | None = None
+        if fields is not None:
+            self.extend(fields)
+
+    @classmethod
+    def adopt(cls, pairs: Iterable[tuple[str, str]], index: Mapping[str, str] | None = None) -> "Headers":
+        """Make Headers of fields that were checked already.
+
+        Args:
+            pairs: (name, value) in order; copied.
+            index: What `index_of` gives for the pairs, where the caller keeps it. It is
+                shared and never written to.
+        """
+        headers = cls.__new__(cls)
+        headers._pairs = list(pairs)
+        headers._index = index
+        return headers
+
+    def extend(self, fields: HeadersLike) -> None:
+        """Append every field of a mapping or of (name, value) pairs."""
+        if isinstance(fields, Headers):
+            self._pairs += fields._pairs
+            self._index = None
+            return
+        for name, value in fields.items() if isinstance(fields, Mapping) else fields:
+            self.add(name, value)
+
+    def add(self, name: str, value: str) -> None:
+        """Append a field, leaving those of the same name in place.
+
+        Raises:
+            InvalidHeader: The name or the value would break the message.
+        """
+        check_field(name, value)
+        self._pairs.append((name, value))
+        self._index = None
+
+    def get_all(self, name: str) -> list[str]:
+        """Return the values of every field of that name in order, [] if there is none."""
+        wanted = name.lower()
+        return [value for key, value in self._pairs if key.lower() == wanted]
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Return every (name, value) in order, repeated ones included."""
+        return list(self._pairs)
+
+    def copy(self) -> "Headers":
+        """Return Headers with the same fields."""
+        return Headers.adopt(self._pairs, self._index)
+
+    def __getitem__(self, name: str) -> str:
+        return self._indexed()[name.lower()]
+
+    def __setitem__(self, name: str, value: str) -> None:
+        check_field(name, value)
+        wanted = name.lower()
+        if wanted not in self._indexed():
+            self._pairs.append((name, value))
+        else:
+            place = next(i for i, (key, _) in enumerate(self._pairs) if key.lower() == wanted)
+            rest = [pair for pair in self._pairs[place + 1 :] if pair[0].lower() != wanted]
+            self._pairs[place:] = [(name, value), *rest]
+        self._index = None
+
+    def __delitem__(self, name: str) -> None:
+        wanted = name.lower()
+        if wanted not in self._indexed():
+            raise KeyError(name)
+        self._pairs = [pair for pair in self._pairs if pair[0].lower() != wanted]
+        self._index = None
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self._indexed()
+
+    def __iter__(self) -> Iterator[str]:
+        seen: dict[str, str] = {}
+        for name, _ in self._pairs:
+            seen.setdefault(name.lower(), name)
+        return iter(seen.values())
+
+    def __len__(self) -> int:
+        return len(self._indexed())
+
+    def __eq__(self, other: object) -> bool:
+        """Compare names without case, and joined values; the order of names does not count."""
+        if isinstance(other, Headers):
+            return self._indexed() == other._indexed()
+        if isinstance(other, Mapping):
+            return self._indexed() == {str(key).lower(): value for key, value in other.items()}
+        return NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # mutable, as any mapping
+
+    def __repr__(self) -> str:
+        return f"Headers({self._pairs!r})"
+
+    def _indexed(self) -> Mapping[str, str]:
+        if self._index is None:
+            self._index = index_of(self._pairs)
+        return self._index
+
+
+def index_of(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return lower-case name -> value, those of repeated fields joined."""
+    index: dict[str, str] = {}
+    for name, value in pairs:
+        key = name.lower()
+        if key in index and key != "set-cookie":
+            index[key] += ", " + value
+        else:
+            index[key] = value
+    return index

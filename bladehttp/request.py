@@ -1,0 +1,310 @@
+"""HttpRequest: what a server's callbacks are given, and Blade's request object.
+
+Attributes that cost something to make (headers, queries, cookies, the decoded path) are
+made when they are first read. All of them can be assigned to, as in Blade.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from socket import socket
+from typing import IO, Any, Generic, TypeVar, overload
+from urllib.parse import unquote_to_bytes
+
+from bladehttp.auth import Auth
+from bladehttp.cookies import parse_cookies
+from bladehttp.exceptions import ProtocolError
+from bladehttp.headers import Headers
+from bladehttp.response import HttpResponse
+from bladehttp.serialize import as_json
+from bladehttp.values import Values
+from bladehttp.wire.form import Decoded, decode, parse_query
+from bladehttp.wire.head import NO_FIELDS, HeadParser, RequestHead
+from bladehttp.wire.limits import Limits
+from bladehttp.wire.reader import Request, RequestReader
+
+T = TypeVar("T")
+
+DEFAULT_LIMITS = Limits()
+
+# RFC 3986 section 2.1: pct-encoded = "%" HEXDIG HEXDIG
+has_invalid_percent = re.compile(r"%(?![0-9A-Fa-f]{2})").search
+
+
+class Lazy(Generic[T]):
+    """An attribute computed from its instance at the first reading and kept in a slot.
+
+    The slot has the attribute's name with "_" before it. Assignment replaces the value.
+    """
+
+    def __init__(self, compute: Callable[[Any], T]) -> None:
+        self._compute = compute
+        self.__doc__ = compute.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._slot = f"_{name}"
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> "Lazy[T]": ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+    def __get__(self, instance: object | None, owner: type) -> "Lazy[T] | T":
+        if instance is None:
+            return self
+        try:
+            return getattr(instance, self._slot)  # type: ignore[no-any-return]
+        except AttributeError:
+            value = self._compute(instance)
+            setattr(instance, self._slot, value)
+            return value
+
+    def __set__(self, instance: object, value: T) -> None:
+        setattr(instance, self._slot, value)
+
+
+class HttpRequest:
+    """One HTTP request.
+
+    Attributes:
+        request_uri: The request target as it was sent, nothing decoded.
+        method: The method, case kept. "GET" unless set.
+        http_version: "1.0" or "1.1" (or what else of 1.x the client says).
+        ip: The address of the client, "" where it is not known.
+        port: The client's port, 0 where it is not known.
+        ipv6: Whether ``ip`` is an IPv6 address.
+        is_secure: Whether it came over TLS.
+        body: A `Values` of an urlencoded or multipart form's fields, the decoded value of
+            JSON, bytes for any other type, {} if there is none. A body of another type that
+            is longer than the server's spool limit is in ``body_file``, and this is None.
+        files: Name to {name, filename, mime, content, size} for each part of a multipart
+            form that has a filename or a Content-Type; `get_all` gives several under one
+            name. One longer than the spool limit has an open "file" and no content.
+        raw_body: The content as it was sent, chunking undone; b"" when it is in ``body_file``.
+        body_file: A temporary file with a body longer than the spool limit, else None. It
+            is closed when the request has been answered.
+        trailers: The trailer fields of a chunked body.
+        auth_method: For `send`: which authentication methods may be used when the URL has a
+            name and a password. Auth.ANY.
+    """
+
+    __slots__ = (
+        "_cookies",
+        "_head",
+        "_headers",
+        "_host",
+        "_path",
+        "_queries",
+        "_trailers",
+        "_wire_trailers",
+        "auth_method",
+        "body",
+        "body_file",
+        "files",
+        "http_version",
+        "ip",
+        "ipv6",
+        "is_secure",
+        "method",
+        "port",
+        "raw_body",
+        "request_uri",
+    )
+
+    def __init__(self) -> None:
+        """Make an empty GET, to be filled by `parse` or sent by `send`."""
+        self._fill(Request(EMPTY_HEAD), Decoded({}))
+        self.ip = ""
+        self.port = 0
+        self.ipv6 = False
+        self.is_secure = False
+        self.auth_method = Auth.ANY
+
+    @classmethod
+    def from_wire(
+        cls, message: Request, limits: Limits, ip: str, port: int, ipv6: bool, is_secure: bool
+    ) -> "HttpRequest":
+        """Make the request that callbacks get of what came over the wire.
+
+        Raises:
+            ProtocolError: The body is not what its Content-Type says.
+        """
+        request = cls.__new__(cls)
+        request._fill(message, _decoded(message, limits))
+        request.ip = ip
+        request.port = port
+        request.ipv6 = ipv6
+        request.is_secure = is_secure
+        request.auth_method = Auth.ANY
+        return request
+
+    def _fill(self, message: Request, decoded: Decoded) -> None:
+        head = message.head
+        self._head = head
+        self._wire_trailers = message.trailers
+        self.method = head.method
+        self.request_uri = head.target
+        self.http_version = "1.1" if head.minor == 1 else f"1.{head.minor}"
+        self.raw_body = message.body
+        self.body_file: IO[bytes] | None = message.file
+        self.body: Any = decoded.body
+        self.files: Values[dict[str, Any]] = decoded.files
+
+    @Lazy
+    def headers(self) -> Headers:
+        """The fields, Cookie excepted, which is in ``cookies`` (Blade)."""
+        fields = self._head.fields
+        return Headers.adopt(fields.pairs, fields.index)
+
+    @Lazy
+    def trailers(self) -> Headers:
+        """The trailer fields of a chunked body; those that have no business there are dropped."""
+        return Headers.adopt(self._wire_trailers)
+
+    @Lazy
+    def path(self) -> str:
+        """The path, percent-decoded as UTF-8; one that cannot be decoded is as it was sent.
+
+        "*" for OPTIONS of the whole server.
+        """
+        return decode_path(self._head.path)
+
+    @Lazy
+    def queries(self) -> Values[str]:
+        """The fields of the query; the last of a repeated name, `get_all` gives every one."""
+        return parse_query(self._head.query, limit=len(self._head.query) + 1)
+
+    @Lazy
+    def cookies(self) -> Values[str]:
+        """The cookies the client sent."""
+        return parse_cookies(self._head.fields.cookie)
+
+    @Lazy
+    def host(self) -> str:
+        """The host name asked for, without the port: of an absolute target, else of Host."""
+        return host_name(self._head.authority or self._head.fields.host or "")
+
+    @property
+    def scheme(self) -> str:
+        """ "https" if it came over TLS, else "http"."""
+        return "https" if self.is_secure else "http"
+
+    @property
+    def content_type(self) -> str:
+        """The value of Content-Type, "" if there is none."""
+        return self.headers.get("Content-Type", "")
+
+    def parse(self, raw_data: str | bytes, client: socket | None = None) -> bool:
+        """Fill this request from one complete raw HTTP request (Blade).
+
+        Args:
+            raw_data: The bytes; a str is one character for one byte, or else UTF-8.
+            client: The socket they came from, for ``ip`` and ``port``.
+
+        Returns:
+            Whether it is one valid request with nothing after it. If not, the request is
+            left as it was.
+        """
+        reader = RequestReader(HeadParser(DEFAULT_LIMITS))
+        reader.feed(raw_data.encode() if isinstance(raw_data, str) else bytes(raw_data))
+        try:
+            message = reader.take_request()
+            if message is None or reader.buffered:
+                return False
+            decoded = _decoded(message, DEFAULT_LIMITS)
+        except ProtocolError:
+            return False
+        finally:
+            reader.close()
+        for name in ("_headers", "_trailers", "_path", "_queries", "_cookies", "_host"):
+            if hasattr(self, name):
+                delattr(self, name)
+        self._fill(message, decoded)
+        if client is not None:
+            self.ip, self.port = client.getpeername()[:2]
+            self.ipv6 = ":" in self.ip
+        return True
+
+    def send(
+        self,
+        uri: str,
+        method: str,
+        data: Any = None,
+        options: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Send a request with this request's headers and cookies (Blade).
+
+        Args:
+            uri: The URL.
+            method: The method.
+            data: The body; see `HttpClient.send_request`.
+            options: Properties of the client for this request, such as
+                ``{"follow_redirect": False}``. It is true by default.
+
+        Raises:
+            HttpException: As `HttpClient.send_request`.
+        """
+        from bladehttp.client import HttpClient  # the one late import: Blade's API wants the cycle
+
+        properties = {"auth_method": self.auth_method, "follow_redirect": True} | (options or {})
+        headers = self.headers.copy()
+        if self.cookies:
+            headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        with HttpClient() as client:
+            return client.send_request(uri, method, data, headers=headers, **properties)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return every documented attribute, as JSON takes them."""
+        return {
+            "request_uri": self.request_uri,
+            "path": self.path,
+            "method": self.method,
+            "host": self.host,
+            "ip": self.ip,
+            "headers": dict(self.headers),
+            "queries": dict(self.queries),
+            "cookies": dict(self.cookies),
+            "body": as_json(self.body) if isinstance(self.body, bytes) else self.body,
+            "files": {name: _file_as_dict(file) for name, file in self.files.items()},
+            "http_version": self.http_version,
+            "auth_method": int(self.auth_method),
+        }
+
+    def to_json(self) -> str:
+        """Return `to_dict` as JSON."""
+        return json.dumps(self.to_dict(), default=as_json)
+
+    def __repr__(self) -> str:
+        return f"<HttpRequest method={self.method}, path={self.path}>"
+
+
+EMPTY_HEAD = RequestHead("GET", "/", 1, NO_FIELDS, path="/")
+
+
+def _decoded(message: Request, limits: Limits) -> Decoded:
+    if not message.body and message.file is None:
+        return Decoded({})
+    content_type = message.head.fields.index.get("content-type", "")
+    return decode(content_type, message.body, message.file, limits)
+
+
+def _file_as_dict(file: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in file.items() if key != "file"}
+
+
+def decode_path(path: str) -> str:
+    """Return a path percent-decoded as UTF-8, or as it is if that is not possible."""
+    if "%" not in path and path.isascii():
+        return path
+    if has_invalid_percent(path):
+        return path
+    try:
+        return unquote_to_bytes(path.encode("latin-1")).decode()
+    except UnicodeDecodeError:
+        return path
+
+
+def host_name(authority: str) -> str:
+    """Return the host of ``host[:port]``, the brackets of an IPv6 address taken off."""
+    if authority.startswith("["):
+        return authority[1:].partition("]")[0]
+    return authority.partition(":")[0]

@@ -1,0 +1,308 @@
+"""HttpResponse: one class for both sides, as in Blade.
+
+A server's handler fills one in; the client gives one back. Both read and write the same
+attributes. How it goes over the wire is not known here.
+"""
+
+import json
+import mimetypes
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from email.message import Message
+from os import PathLike, fstat
+from typing import Any
+
+from bladehttp.cookies import format_set_cookie
+from bladehttp.exceptions import HttpStatusError, InvalidHeader
+from bladehttp.headers import Headers, HeadersLike, index_of, is_field_value
+from bladehttp.serialize import as_json
+from bladehttp.status import phrase
+
+FILE_BLOCK = 256 * 1024
+"""Bytes read from a file at a time: large enough that the calls do not count."""
+
+SERVER_FIELDS = (("Content-Type", "text/html; charset=utf-8"), ("X-Powered-By", "Blade"))
+"""What a server's response starts with (Blade); Date comes when it is sent."""
+
+_SERVER_INDEX = index_of(SERVER_FIELDS)
+_MISSING: Any = object()
+
+
+class HttpResponse:
+    """The response to an HTTP request.
+
+    Attributes:
+        status: The status code. 200 unless set.
+        headers: The fields. Server side: those that will be sent, Content-Length, Connection
+            and Date excepted, which are the server's to add.
+        version: The HTTP version as a string: "1.0", "1.1", "2" or "3".
+        time_taken: Milliseconds from the start of the request to the end of the
+            response, as a float. Client side only.
+        redirects: How many redirects were followed to get here.
+        responder: The URL that gave the response, after redirects; None on a server.
+        reason: The reason phrase; the status's own one unless set.
+        source: Where the body comes from when it is streamed (see `stream`), else None.
+    """
+
+    __slots__ = (
+        "_parts",
+        "_reason",
+        "headers",
+        "redirects",
+        "responder",
+        "source",
+        "status",
+        "time_taken",
+        "version",
+    )
+
+    def __init__(
+        self,
+        body: str | bytes = b"",
+        status: int = 200,
+        headers: HeadersLike | None = None,
+        version: str = "1.1",
+        time_taken: float = 0,
+        redirects: int = 0,
+        responder: str | None = None,
+    ) -> None:
+        """Make a response (Blade's constructor). A str body is sent as UTF-8."""
+        self._parts: list[bytes] = []
+        self._reason: str | None = None
+        self.headers = headers if isinstance(headers, Headers) else Headers(headers)
+        self.status = status
+        self.version = version
+        self.time_taken = time_taken
+        self.redirects = redirects
+        self.responder = responder
+        self.source: Iterable[bytes] | None = None
+        if body:
+            self.write(body)
+
+    @classmethod
+    def for_server(cls) -> "HttpResponse":
+        """Make the response a handler is given: 200, empty, with Blade's default fields."""
+        return cls(headers=Headers.adopt(SERVER_FIELDS, _SERVER_INDEX))
+
+    @property
+    def body(self) -> bytes:
+        """The content as bytes, Content-Encoding undone on the client side."""
+        if len(self._parts) != 1:
+            self._parts = [b"".join(self._parts)]
+        return self._parts[0]
+
+    @body.setter
+    def body(self, value: str | bytes) -> None:
+        self._parts = []
+        self.write(value)
+
+    def write(self, data: str | bytes) -> None:
+        """Append to the body; a str as UTF-8.
+
+        Raises:
+            TypeError: Neither str nor bytes.
+        """
+        if isinstance(data, str):
+            data = data.encode()
+        elif not isinstance(data, bytes):
+            if not isinstance(data, (bytearray, memoryview)):
+                raise TypeError(f"write takes str or bytes, not {type(data).__name__}")
+            data = bytes(data)
+        self._parts.append(data)
+
+    def stream(self, source: Iterable[bytes | str]) -> None:
+        """Send what an iterable gives, piece by piece, as the client takes it.
+
+        The body is chunked, or for an HTTP/1.0 client ended by closing, unless
+        Content-Length is set. A ``close`` method of the iterable is called at the end,
+        also when the client goes away.
+        """
+        self.source = (piece.encode() if isinstance(piece, str) else piece for piece in source)
+        if hasattr(source, "close"):
+            self.source = _Closing(self.source, source)
+
+    def file(self, path: str | PathLike[str], status: int | None = None) -> None:
+        """Send a file, read as the client takes it, Content-Type by its name.
+
+        Raises:
+            OSError: The file cannot be opened.
+        """
+        kind, encoding = mimetypes.guess_type(path)
+        handle = open(path, "rb")  # noqa: SIM115 - closed by the server when it was sent
+        self.headers["Content-Length"] = str(fstat(handle.fileno()).st_size)
+        self.headers["Content-Type"] = (not encoding and kind) or "application/octet-stream"
+        self.source = _Closing(iter(lambda: handle.read(FILE_BLOCK), b""), handle)
+        if status is not None:
+            self.status = status
+
+    def json(self, data: Any = _MISSING, status: int | None = None) -> Any:
+        """Write ``data`` as JSON and set the Content-Type; without ``data`` read the body.
+
+        Raises:
+            ValueError: Reading: the body is not JSON. Writing: NaN or infinity.
+            TypeError: Writing: something JSON has no form for (see `as_json`).
+        """
+        if data is _MISSING:
+            return _load_json(self.body)
+        self.body = json.dumps(data, default=as_json, ensure_ascii=False, allow_nan=False)
+        self.headers["Content-Type"] = "application/json"
+        if status is not None:
+            self.status = status
+        return None
+
+    @property
+    def reason(self) -> str:
+        """The reason phrase: as received, as set, or that of the status."""
+        return phrase(self.status) if self._reason is None else self._reason
+
+    @reason.setter
+    def reason(self, value: str) -> None:
+        if not is_field_value(value):
+            raise InvalidHeader(f"reason phrase cannot be sent as it is: {value[:80]!r}")
+        self._reason = value
+
+    @property
+    def cookies(self) -> list[str]:
+        """The values of every Set-Cookie field."""
+        return self.headers.get_all("Set-Cookie")
+
+    def set_cookie(
+        self,
+        key: str,
+        value: str,
+        domain: str | None = None,
+        path: str | None = "/",
+        expires: datetime | float | str | None = None,
+        secure: bool = False,
+        max_age: int | None = None,
+        http_only: bool = False,
+        same_site: str | None = None,
+    ) -> None:
+        """Add a Set-Cookie field; see `bladehttp.cookies.format_set_cookie`."""
+        cookie = format_set_cookie(
+            key, value, domain, path, expires, secure, max_age, http_only, same_site
+        )
+        self.headers.add("Set-Cookie", cookie)
+
+    def redirect(self, location: str, status: int = 302) -> None:
+        """Send the client to another URL, taken as it is (a URL is ASCII).
+
+        Raises:
+            ValueError: The status is not one of redirection.
+            InvalidHeader: The location holds control characters.
+        """
+        if not 300 <= status <= 399:
+            raise ValueError(f"status of a redirect is 3xx, not {status!r}")
+        self.headers["Location"] = location
+        self.status = status
+
+    def content_type(self, mime: str) -> None:
+        """Set the Content-Type."""
+        self.headers["Content-Type"] = mime
+
+    @property
+    def text(self) -> str:
+        """The body as str: by the charset of Content-Type, else UTF-8; nothing is guessed.
+
+        What cannot be decoded becomes U+FFFD.
+        """
+        charset = charset_of(self.headers.get("Content-Type", ""))
+        try:
+            return self.body.decode(charset, "replace")
+        except LookupError:
+            return self.body.decode("utf-8", "replace")
+
+    def as_text(self) -> str:
+        """Return `text` (Blade's name)."""
+        return self.text
+
+    def as_dict(self) -> Any:
+        """Return the body's JSON decoded (Blade's name)."""
+        return self.json()
+
+    @property
+    def content(self) -> bytes:
+        """The body: the name requests has for it."""
+        return self.body
+
+    @property
+    def status_code(self) -> int:
+        """The status: the name requests has for it."""
+        return self.status
+
+    @property
+    def url(self) -> str | None:
+        """The responder: the name requests has for it."""
+        return self.responder
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is below 400."""
+        return self.status < 400
+
+    @property
+    def elapsed(self) -> timedelta:
+        """`time_taken` as a timedelta."""
+        return timedelta(milliseconds=self.time_taken)
+
+    def raise_for_status(self) -> "HttpResponse":
+        """Return the response itself, or raise for 4xx and 5xx.
+
+        Raises:
+            HttpStatusError: With the response in ``response``.
+        """
+        if self.ok:
+            return self
+        where = f" from {self.responder}" if self.responder else ""
+        raise HttpStatusError(
+            f"{self.status} {self.reason}{where}", url=self.responder, response=self
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return every documented attribute, as JSON takes them."""
+        return {
+            "status": self.status,
+            "version": self.version,
+            "headers": dict(self.headers),
+            "cookies": self.cookies,
+            "body": as_json(self.body),
+            "time_taken": self.time_taken,
+            "redirects": self.redirects,
+            "responder": self.responder,
+        }
+
+    def to_json(self) -> str:
+        """Return `to_dict` as JSON."""
+        return json.dumps(self.to_dict())
+
+    def __repr__(self) -> str:
+        return f"<HttpResponse status={self.status}, version={self.version}>"
+
+
+class _Closing(Iterator[bytes]):
+    """An iterator of a body's pieces that closes what they come from."""
+
+    __slots__ = ("close", "_pieces")
+
+    def __init__(self, pieces: Iterable[bytes], owner: Any) -> None:
+        self._pieces = iter(pieces)
+        self.close = owner.close
+
+    def __next__(self) -> bytes:
+        return next(self._pieces)
+
+
+def charset_of(content_type: str) -> str:
+    """Return the charset parameter of a Content-Type value, "utf-8" where there is none."""
+    if "charset" not in content_type.lower():
+        return "utf-8"
+    message = Message()
+    message["Content-Type"] = content_type
+    return message.get_content_charset("utf-8")
+
+
+def _load_json(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except RecursionError as error:
+        raise ValueError("JSON is nested too deeply") from error

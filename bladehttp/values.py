@@ -1,0 +1,47 @@
+"""Values: a dict whose names may come more than once."""
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+V = TypeVar("V")
+
+
+class Values(dict[str, V]):
+    """A dict of what a query, a form or a Cookie field holds, repeated names included.
+
+    ``values[name]`` is the last value that was sent under a name, as in Blade;
+    `get_all` gives every one. Assignment replaces them all. It is a real dict of
+    the last values, so ``json.dumps``, ``**values`` and ``==`` do what they do for dicts.
+    """
+
+    __slots__ = ("_earlier",)
+
+    def __init__(self, pairs: Iterable[tuple[str, V]] = ()) -> None:
+        """Take (name, value) pairs in the order they were sent."""
+        super().__init__()
+        self._earlier: dict[str, list[V]] = {}
+        for name, value in pairs:
+            self.add(name, value)
+
+    def add(self, name: str, value: V) -> None:
+        """Append one value: the new last one, with those before it kept."""
+        if name in self:
+            self._earlier.setdefault(name, []).append(self[name])
+        dict.__setitem__(self, name, value)
+
+    def get_all(self, name: str) -> list[V]:
+        """Return every value of a name in the order sent, [] for a name that is not there."""
+        if name not in self:
+            return []
+        return [*self._earlier.get(name, ()), self[name]]
+
+    def __setitem__(self, name: str, value: V) -> None:
+        self._earlier.pop(name, None)
+        super().__setitem__(name, value)
+
+    def __delitem__(self, name: str) -> None:
+        super().__delitem__(name)
+        self._earlier.pop(name, None)
+
+    def __reduce__(self) -> tuple[type["Values[V]"], tuple[list[tuple[str, V]]]]:
+        return type(self), ([(name, value) for name in self for value in self.get_all(name)],)

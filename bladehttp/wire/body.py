@@ -1,0 +1,171 @@
+"""Decoders of a request's body, and the sink they fill.
+
+A decoder takes what it can from the buffer at each call and says whether it is done.
+"""
+
+import tempfile
+from collections.abc import Callable
+from enum import IntEnum
+from typing import IO, Protocol
+
+from bladehttp.exceptions import ProtocolError
+from bladehttp.headers import Pairs
+from bladehttp.wire import grammar
+from bladehttp.wire.buffer import ReceiveBuffer
+from bladehttp.wire.limits import Limits
+
+# RFC 9110 section 6.5.1: fields that frame, route or authenticate a message, or say how to
+# read it, mean nothing in a trailer section and are dropped there, as is Connection's kind.
+FORBIDDEN_TRAILERS = frozenset(
+    "authorization cache-control connection content-encoding content-length content-range "
+    "content-type cookie expect host keep-alive max-forwards pragma proxy-authorization "
+    "proxy-connection range set-cookie te trailer transfer-encoding upgrade "
+    "x-forwarded-for x-forwarded-host x-forwarded-proto forwarded".split()
+)
+
+
+class BodySink:
+    """Where a body's bytes go: memory up to a limit, a temporary file beyond."""
+
+    __slots__ = ("_pieces", "_spool", "file", "size")
+
+    def __init__(self, spool: int) -> None:
+        """Keep up to ``spool`` bytes in memory."""
+        self._pieces: list[bytes] = []
+        self._spool = spool
+        self.file: IO[bytes] | None = None
+        self.size = 0
+
+    def write(self, data: bytes) -> None:
+        """Append bytes."""
+        self.size += len(data)
+        if self.file is None and self.size <= self._spool:
+            self._pieces.append(data)
+            return
+        if self.file is None:
+            self.file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the request
+            self.file.writelines(self._pieces)
+            self._pieces.clear()
+        self.file.write(data)
+
+    def getvalue(self) -> bytes:
+        """Return the bytes kept in memory: all of them, or b"" when they went to the file."""
+        return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+
+    def close(self) -> None:
+        """Drop the bytes."""
+        self._pieces.clear()
+        if self.file is not None:
+            self.file.close()
+
+
+class Decoder(Protocol):
+    """What takes one body out of a buffer.
+
+    Attributes:
+        trailers: The trailer fields, forbidden ones left out. Complete when the body is.
+    """
+
+    trailers: Pairs
+
+    def take(self, buffer: ReceiveBuffer, sink: BodySink) -> bool:
+        """Move what is there from the buffer to the sink; True when the body is complete."""
+
+
+class FixedLength:
+    """A body of Content-Length bytes (RFC 9112 section 6.2)."""
+
+    __slots__ = ("_missing",)
+    trailers: Pairs = ()
+
+    def __init__(self, length: int) -> None:
+        self._missing = length
+
+    def take(self, buffer: ReceiveBuffer, sink: BodySink) -> bool:
+        data = buffer.take(self._missing)
+        if data:
+            self._missing -= len(data)
+            sink.write(data)
+        return not self._missing
+
+
+class _Part(IntEnum):
+    """What comes next in a chunked body."""
+
+    SIZE = 0
+    DATA = 1
+    DATA_END = 2
+    TRAILER = 3
+    END = 4
+
+
+class Chunked:
+    """A chunked body with its trailer section (RFC 9112 section 7.1)."""
+
+    __slots__ = ("_extensions", "_field", "_limits", "_missing", "_next", "_trailer_bytes", "trailers")
+
+    def __init__(self, limits: Limits, field: Callable[[bytes], tuple[str, str]]) -> None:
+        """Decode under limits; ``field`` parses one trailer line."""
+        self.trailers: Pairs = ()
+        self._limits = limits
+        self._field = field
+        self._next = _Part.SIZE
+        self._missing = 0
+        self._extensions = 0
+        self._trailer_bytes = 0
+
+    def take(self, buffer: ReceiveBuffer, sink: BodySink) -> bool:
+        while self._next is not _Part.END:
+            following = STEPS[self._next](self, buffer, sink)
+            if following is None:
+                return False
+            self._next = following
+        return True
+
+    def _size(self, buffer: ReceiveBuffer, sink: BodySink) -> _Part | None:
+        line = buffer.take_line(self._limits.chunk_line, too_long=400)
+        if line is None:
+            return None
+        match = grammar.chunk_line(line)
+        if match is None:
+            raise ProtocolError(f"not a chunk size: {line[:40]!r}")
+        digits, extensions = match.groups()
+        self._extensions += len(extensions)
+        if self._extensions > self._limits.chunk_extensions:
+            raise ProtocolError("too many chunk extensions")
+        self._missing = int(digits, 16)
+        if self._limits.body is not None and sink.size + self._missing > self._limits.body:
+            raise ProtocolError(f"the body is longer than {self._limits.body} bytes", status=413)
+        return _Part.DATA if self._missing else _Part.TRAILER
+
+    def _data(self, buffer: ReceiveBuffer, sink: BodySink) -> _Part | None:
+        data = buffer.take(self._missing)
+        if data:
+            self._missing -= len(data)
+            sink.write(data)
+        return None if self._missing else _Part.DATA_END
+
+    def _data_end(self, buffer: ReceiveBuffer, sink: BodySink) -> _Part | None:
+        return _Part.SIZE if buffer.take_crlf() else None
+
+    def _trailer(self, buffer: ReceiveBuffer, sink: BodySink) -> _Part | None:
+        line = buffer.take_line(self._limits.field_line, too_long=431)
+        if line is None:
+            return None
+        if not line:
+            self.trailers = tuple(f for f in self.trailers if f[0].lower() not in FORBIDDEN_TRAILERS)
+            return _Part.END
+        self._trailer_bytes += len(line) + 2
+        if self._trailer_bytes > self._limits.trailers or len(self.trailers) >= self._limits.fields:
+            raise ProtocolError("too many trailer fields", status=431)
+        self.trailers += (self._field(line),)
+        return _Part.TRAILER
+
+
+STEPS: dict[_Part, Callable[[Chunked, ReceiveBuffer, BodySink], _Part | None]] = {
+    _Part.SIZE: Chunked._size,
+    _Part.DATA: Chunked._data,
+    _Part.DATA_END: Chunked._data_end,
+    _Part.TRAILER: Chunked._trailer,
+}
+"""Part to the method that takes it and returns what comes next, None if bytes are missing."""

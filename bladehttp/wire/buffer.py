@@ -1,0 +1,116 @@
+"""ReceiveBuffer: received bytes, taken line by line or by count, in linear time.
+
+What has been fed is kept as the bytes object it came in for as long as nothing is left over
+from before: a request that arrives in one piece, or a block of a large body, is not copied.
+"""
+
+from bladehttp.exceptions import ProtocolError
+
+CR = 13
+LF = 10
+
+
+class ReceiveBuffer:
+    """Bytes that came in and have not been taken yet."""
+
+    __slots__ = ("_data", "_scanned", "_start")
+
+    def __init__(self) -> None:
+        self._data: bytes | bytearray = b""
+        self._start = 0  # the first byte not taken
+        self._scanned = 0  # no line ends before here
+
+    def __len__(self) -> int:
+        return len(self._data) - self._start
+
+    def feed(self, data: bytes) -> None:
+        """Append what was received."""
+        start = self._start
+        if start == len(self._data):
+            self._data = data
+            self._start = self._scanned = 0
+            return
+        if isinstance(self._data, bytes):
+            self._data = bytearray(self._data)
+        if start:
+            del self._data[:start]  # cheap: a bytearray only moves its beginning
+            self._scanned -= start
+            self._start = 0
+        self._data += data
+
+    def clear(self) -> None:
+        """Drop everything."""
+        self._data = b""
+        self._start = self._scanned = 0
+
+    def peek_head(self) -> tuple[bytes, bytes] | None:
+        """Return the first line and those up to the next empty one, if all of it is here.
+
+        The line ends are taken off the ends and left between the lines. Nothing is checked.
+        """
+        end = self._data.find(b"\r\n\r\n", self._scanned)
+        if end < 0:
+            return None
+        line_end = self._data.find(b"\r\n", self._start)
+        return bytes(self._data[self._start : line_end]), bytes(self._data[line_end + 2 : end])
+
+    def peek(self, count: int) -> bytes:
+        """Return up to ``count`` bytes without taking them."""
+        return bytes(self._data[self._start : self._start + count])
+
+    def skip(self, count: int) -> None:
+        """Take ``count`` bytes that were seen by a peek."""
+        self._start += count
+        self._scanned = self._start
+
+    def take(self, count: int) -> bytes:
+        """Take up to ``count`` bytes."""
+        data = bytes(self._data[self._start : self._start + count])
+        self._start += len(data)
+        self._scanned = self._start
+        return data
+
+    def take_line(self, limit: int, too_long: int) -> bytes | None:
+        """Take one line and return it without its CRLF; None if its end is not here yet.
+
+        The verdict is that of the first byte that makes one, however the bytes were split:
+        a CR without LF, an LF without CR, or no end within ``limit``.
+
+        Args:
+            limit: Most bytes of the line, CRLF included.
+            too_long: Status of the error beyond it.
+
+        Raises:
+            ProtocolError: A bare CR or LF (RFC 9112 section 2.2), or the line is too long.
+        """
+        data = self._data
+        window = min(len(data), self._start + limit)
+        newline = data.find(b"\n", self._scanned, window)
+        end = newline if newline >= 0 else window
+        carriage = data.find(b"\r", self._scanned, end)
+        if newline >= 0 and carriage == newline - 1 >= self._start:
+            line = bytes(data[self._start : carriage])
+            self._start = self._scanned = newline + 1
+            return line
+        if 0 <= carriage < end - 1:
+            raise ProtocolError("CR without LF")
+        if newline >= 0:
+            raise ProtocolError("LF without CR")
+        if window - self._start >= limit:
+            raise ProtocolError(f"a line is longer than {limit} bytes", status=too_long)
+        self._scanned = end if carriage < 0 else carriage
+        return None
+
+    def take_crlf(self) -> bool:
+        """Take exactly CRLF; False if it is not here yet.
+
+        Raises:
+            ProtocolError: Something else is here.
+        """
+        found = self._data[self._start : self._start + 2]
+        if found == b"\r\n":
+            self.skip(2)
+            return True
+        if found not in (b"", b"\r"):
+            raise ProtocolError("no CRLF after a chunk's data")
+        return False

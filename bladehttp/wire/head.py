@@ -1,0 +1,275 @@
+"""The head of a request: request line and field lines to plain data.
+
+Clients repeat themselves: one browser sends the same fields with every request, in the
+same bytes. Two bounded caches make use of it, a field line's bytes to its (name, value)
+and a whole field block's bytes to its FieldBlock, so that checking strictly costs nothing
+the second time. Only what passed every check goes in; a request that was refused leaves
+nothing behind except lines that are valid by themselves.
+"""
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from bladehttp.exceptions import ProtocolError
+from bladehttp.headers import Pairs, index_of
+from bladehttp.wire import framing, grammar
+from bladehttp.wire.limits import Limits
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+# Caches are emptied when they are full: one pass over a dict of this size is nothing beside
+# the requests that filled it, and a flood of distinct heads costs no more than without a cache.
+# At most about 1 MiB of keys in all.
+CACHED_LINES = 1024
+CACHED_LINE_BYTES = 512
+CACHED_BLOCKS = 256
+CACHED_BLOCK_BYTES = 2048
+
+KNOWN_SCHEMES = frozenset({"http", "https"})
+
+
+@dataclass(frozen=True, slots=True)
+class FieldBlock:
+    """What the fields of a request say, apart from its request line.
+
+    Attributes:
+        pairs: (name, value) in order, Cookie excepted.
+        index: Lower-case name to value, those of repeated fields joined.
+        cookie: The values of all Cookie fields, joined by "; "; "" for none.
+        host: The value of Host, None if there is none.
+        body_length: Bytes of the body, or `framing.CHUNKED`.
+        connection: The options of Connection, in lower case.
+        expectations: The members of Expect, in lower case.
+    """
+
+    pairs: Pairs
+    index: dict[str, str]
+    cookie: str
+    host: str | None
+    body_length: int
+    connection: frozenset[str]
+    expectations: frozenset[str]
+
+
+@dataclass(slots=True)
+class RequestHead:
+    """A request's head, checked.
+
+    Attributes:
+        method: The method, case kept (it is case-sensitive).
+        target: The request target as sent, one character for one byte.
+        minor: The minor version, as sent: 0 or above.
+        fields: What the fields say.
+        authority: Host and port the target names, "" where it names none (origin-form).
+        path: The target's path, not decoded; "*" or "" where the form has none.
+        query: What follows the first "?", not decoded; "" for none.
+        scheme: Of an absolute-form target, else "".
+    """
+
+    method: str
+    target: str
+    minor: int
+    fields: FieldBlock
+    authority: str = ""
+    path: str = ""
+    query: str = ""
+    scheme: str = ""
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether the client lets the connection be used again (RFC 9112 section 9.3)."""
+        options = self.fields.connection
+        if "close" in options:
+            return False
+        return self.minor > 0 or "keep-alive" in options
+
+    @property
+    def expects_continue(self) -> bool:
+        """Whether the client waits for 100 (Continue); never in HTTP/1.0 (RFC 9110 10.1.1)."""
+        return self.minor > 0 and "100-continue" in self.fields.expectations
+
+
+class HeadParser:
+    """Parses heads under one set of limits and keeps the two caches for them."""
+
+    __slots__ = ("_blocks", "_lines", "limits")
+
+    def __init__(self, limits: Limits) -> None:
+        """Start with empty caches; every connection of a server shares one parser."""
+        self.limits = limits
+        self._lines: dict[bytes, tuple[str, str]] = {}
+        self._blocks: dict[bytes, FieldBlock] = {}
+
+    def known_block(self, lines: bytes) -> FieldBlock | None:
+        """Return the FieldBlock of lines joined by CRLF if they were accepted before."""
+        return self._blocks.get(lines)
+
+    def field_block(self, lines: Sequence[bytes]) -> FieldBlock:
+        """Return what field lines, each passed by `field` already, say together.
+
+        Raises:
+            ProtocolError: They contradict each other or the body's length is not clear.
+        """
+        block = _build_block([self.field(line) for line in lines])
+        key = b"\r\n".join(lines)
+        if len(key) <= CACHED_BLOCK_BYTES:
+            _remember(self._blocks, key, block, CACHED_BLOCKS)
+        return block
+
+    def field(self, line: bytes) -> tuple[str, str]:
+        """Return (name, value) of one field line.
+
+        Raises:
+            ProtocolError: It is none, obs-fold and whitespace before the colon included.
+        """
+        known = self._lines.get(line)
+        if known is not None:
+            return known
+        match = grammar.field_line(line)
+        if match is None:
+            raise ProtocolError(f"not a field line: {line[:60]!r}")
+        name, value = match.groups()
+        field = (name.decode("ascii"), value.strip(b" \t").decode("latin-1"))
+        if len(line) <= CACHED_LINE_BYTES:
+            _remember(self._lines, line, field, CACHED_LINES)
+        return field
+
+
+def _remember(cache: dict[K, V], key: K, value: V, most: int) -> None:
+    if len(cache) >= most:
+        cache.clear()
+    cache[key] = value
+
+
+def _build_block(fields: Iterable[tuple[str, str]]) -> FieldBlock:
+    special: dict[str, list[str]] = {name: [] for name in SPECIAL_FIELDS}
+    pairs = []
+    for name, value in fields:
+        values = special.get(name.lower())
+        if values is not None:
+            values.append(value)
+        if values is not special["cookie"]:
+            pairs.append((name, value))
+    return FieldBlock(
+        pairs=tuple(pairs),
+        index=index_of(pairs),
+        cookie="; ".join(special["cookie"]),
+        host=_one_host(special["host"]),
+        body_length=framing.body_length(special["content-length"], special["transfer-encoding"]),
+        connection=_members(special["connection"]),
+        expectations=_members(special["expect"]),
+    )
+
+
+SPECIAL_FIELDS = ("host", "content-length", "transfer-encoding", "connection", "expect", "cookie")
+"""The fields that decide how a request is read; Cookie is here to be kept apart."""
+
+
+def _members(values: Iterable[str]) -> frozenset[str]:
+    """Return the members of a list-valued field over all its lines (RFC 9110 section 5.6.1)."""
+    members = (member.strip(" \t").lower() for member in ",".join(values).split(","))
+    return frozenset(member for member in members if member)
+
+
+def _one_host(values: Sequence[str]) -> str | None:
+    """RFC 9112 section 3.2: more than one Host, or an invalid one, MUST be answered with 400."""
+    if len(values) > 1:
+        raise ProtocolError("more than one Host")
+    if values and not is_host(values[0]):
+        raise ProtocolError(f"Host is not valid: {values[0][:60]!r}")
+    return values[0] if values else None
+
+
+def is_host(value: str) -> bool:
+    """Whether a value is uri-host [ ":" port ], brackets holding an IPv6 address."""
+    match = grammar.host_port(value)
+    if match is None:
+        return False
+    host, port = match.groups()
+    if port and (len(port) > 5 or int(port) > 65535):
+        return False
+    if not host.startswith("["):
+        return bool(host) or port is None
+    try:
+        ipaddress.IPv6Address(host[1:-1])
+    except ValueError:
+        return False
+    return True
+
+
+def parse_request_line(line: bytes) -> RequestHead:
+    """Return a head that has no fields yet.
+
+    Raises:
+        ProtocolError: 400, or 505 for a major version other than 1.
+    """
+    match = grammar.request_line(line)
+    if match is None:
+        raise ProtocolError(f"not a request line: {line[:60]!r}")
+    method, target, major, minor = match.groups()
+    if major != b"1":
+        raise ProtocolError(f"HTTP/{major.decode()}.{minor.decode()} is not supported", status=505)
+    head = RequestHead(method.decode("ascii"), target.decode("latin-1"), int(minor), NO_FIELDS)
+    _split_target(head)
+    return head
+
+
+NO_FIELDS = _build_block(())
+
+
+def _split_target(head: RequestHead) -> None:
+    """Tell the four forms of a request target apart (RFC 9112 section 3.2)."""
+    target = head.target
+    if head.method == "CONNECT":
+        _split_authority(head)
+    elif target.startswith("/"):
+        head.path, _, head.query = target.partition("?")
+    elif target == "*" and head.method == "OPTIONS":
+        head.path = target
+    else:
+        _split_absolute(head)
+
+
+def _split_authority(head: RequestHead) -> None:
+    """Section 3.2.3: CONNECT takes host and port, and nothing else does."""
+    _, colon, port = head.target.rpartition(":")
+    if not (colon and port and is_host(head.target)):
+        raise ProtocolError(f"target of CONNECT is not host:port: {head.target[:60]!r}")
+    head.authority = head.target
+
+
+def _split_absolute(head: RequestHead) -> None:
+    match = grammar.absolute_form(head.target)
+    if match is None:
+        raise ProtocolError(f"not a request target: {head.target[:60]!r}")
+    scheme, authority, path, query = match.groups()
+    if scheme.lower() not in KNOWN_SCHEMES:
+        raise ProtocolError(f"scheme of the target is not served: {scheme[:20]!r}")
+    # RFC 9110 section 4.2: userinfo and an empty host are not valid in an http URI.
+    if not authority or not is_host(authority):
+        raise ProtocolError(f"authority of the target is not valid: {authority[:60]!r}")
+    head.scheme, head.authority = scheme.lower(), authority
+    # Section 3.2.4: OPTIONS of an absolute target without a path means the whole server.
+    head.path = path or ("*" if head.method == "OPTIONS" and query is None else "/")
+    head.query = query or ""
+
+
+def check_head(head: RequestHead, limits: Limits) -> None:
+    """Check what request line and fields mean only together.
+
+    Raises:
+        ProtocolError: 400, 413 or 417.
+    """
+    fields = head.fields
+    if head.minor > 0:
+        if fields.host is None:  # RFC 9112 section 3.2
+            raise ProtocolError("no Host")
+        if fields.expectations - {"100-continue"}:  # RFC 9110 section 10.1.1
+            raise ProtocolError("an expectation that cannot be met", status=417)
+    elif fields.body_length == framing.CHUNKED:  # RFC 9112 section 6.1: framing is faulty
+        raise ProtocolError("Transfer-Encoding in HTTP/1.0")
+    if limits.body is not None and fields.body_length > limits.body:
+        raise ProtocolError(f"the body is longer than {limits.body} bytes", status=413)

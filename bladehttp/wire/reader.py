@@ -1,0 +1,245 @@
+"""RequestReader: feed bytes, take complete requests.
+
+The verdict on a byte stream depends on its bytes alone, not on how it was split: lines are
+judged one by one in order, each by the first byte that decides. The one shortcut, for a
+field block seen before, recognises only what the long way has accepted.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import IO
+
+from bladehttp.exceptions import ProtocolError
+from bladehttp.headers import Pairs
+from bladehttp.wire import framing, grammar
+from bladehttp.wire.body import BodySink, Chunked, Decoder, FixedLength
+from bladehttp.wire.buffer import ReceiveBuffer
+from bladehttp.wire.head import HeadParser, RequestHead, check_head, parse_request_line
+
+# As many bytes of a request line's beginning are looked at before its end is here: enough for
+# any registered method and its space.
+START_BYTES = 32
+
+
+@dataclass(slots=True)
+class Request:
+    """One complete request as it came over the wire.
+
+    Attributes:
+        head: Request line and fields.
+        body: The content, chunking undone; b"" if there is none or it is in ``file``.
+        file: A temporary file with the content, positioned at its beginning, where it is
+            longer than `Limits.spool`. Whoever takes the request closes it.
+        trailers: The trailer fields of a chunked body.
+    """
+
+    head: RequestHead
+    body: bytes = b""
+    file: IO[bytes] | None = None
+    trailers: Pairs = ()
+
+
+@dataclass(slots=True)
+class OpenBody:
+    """A body that is arriving: whose it is, what decodes it, where it goes."""
+
+    head: RequestHead
+    decoder: Decoder
+    sink: BodySink
+
+
+class Phase(IntEnum):
+    """What of a request has arrived."""
+
+    IDLE = 0
+    """Nothing of it."""
+    HEAD = 1
+    """Something of its head."""
+    BODY = 2
+    """Its head, and maybe something of its body."""
+    FAILED = 3
+    """What came is not a request, and nothing after it will be."""
+
+
+class RequestReader:
+    """Turns the bytes of one connection into requests.
+
+    Attributes:
+        phase: What has arrived of the request that `take_request` will return next.
+        needs_continue: The head is complete, the client waits for 100 (Continue) and has
+            sent nothing of the body.
+    """
+
+    __slots__ = (
+        "_body",
+        "_buffer",
+        "_empty_lines",
+        "_error",
+        "_head",
+        "_head_bytes",
+        "_lines",
+        "_parser",
+        "needs_continue",
+        "phase",
+    )
+
+    def __init__(self, parser: HeadParser) -> None:
+        """Read under the limits of a parser that may be shared."""
+        self._parser = parser
+        self._buffer = ReceiveBuffer()
+        self._error: ProtocolError | None = None
+        self._start_request()
+
+    def _start_request(self) -> None:
+        self.phase = Phase.IDLE
+        self.needs_continue = False
+        self._empty_lines = 0
+        self._head: RequestHead | None = None
+        self._head_bytes = 0
+        self._lines: list[bytes] = []
+        self._body: OpenBody | None = None
+
+    @property
+    def buffered(self) -> int:
+        """How many bytes wait beyond what has been made of them."""
+        return len(self._buffer)
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes in. After an error they are dropped."""
+        if self._error is None:
+            self._buffer.feed(data)
+
+    def feed_eof(self) -> None:
+        """Note that no more bytes will come.
+
+        Raises:
+            ProtocolError: In the middle of a request (RFC 9112 section 8).
+        """
+        if self.phase in (Phase.HEAD, Phase.BODY):
+            raise self._fail(ProtocolError("the connection ended within a request"))
+
+    def close(self) -> None:
+        """Drop what is held, a temporary file with it."""
+        if self._body is not None:
+            self._body.sink.close()
+        self._buffer.clear()
+
+    def take_request(self) -> Request | None:
+        """Return the next complete request, None if bytes are missing.
+
+        Raises:
+            ProtocolError: The bytes are not a request, or it is beyond a limit; ``status`` is
+                to be answered. From then on every call raises the same.
+        """
+        if self._error is not None:
+            raise self._error
+        try:
+            if self._body is not None:
+                return self._take_body(self._body)
+            head = self._take_head()
+            if head is None:
+                return None
+            if head.fields.body_length:
+                return self._take_body(self._open_body(head))
+            self._start_request()
+            return Request(head)
+        except ProtocolError as error:
+            raise self._fail(error) from None
+
+    def _fail(self, error: ProtocolError) -> ProtocolError:
+        self.close()
+        self.phase = Phase.FAILED
+        self.needs_continue = False
+        self._error = error
+        return error
+
+    def _take_head(self) -> RequestHead | None:
+        if self._head is None and self._buffer:
+            head = self._take_known_head()
+            if head is not None:
+                return head
+        while self._head is None:
+            if not self._take_request_line():
+                return None
+        return self._take_fields(self._head)
+
+    def _take_known_head(self) -> RequestHead | None:
+        """Take a head whose field block has been accepted before, if the next one is."""
+        peeked = self._buffer.peek_head()
+        if peeked is None:
+            return None
+        line, lines = peeked
+        fields = self._parser.known_block(lines)
+        limits = self._parser.limits
+        length = len(line) + len(lines) + (6 if lines else 4)
+        if fields is None or not line or len(line) + 2 > limits.request_line or length > limits.head:
+            return None
+        head = parse_request_line(line)
+        head.fields = fields
+        check_head(head, limits)
+        self._buffer.skip(length)
+        return head
+
+    def _take_request_line(self) -> bool:
+        """Take one line before the fields, the request line or an empty one; False if none is here."""
+        limits = self._parser.limits
+        start = self._buffer.peek(START_BYTES)
+        if start and start[0] not in b"\r\n" and not grammar.request_line_start(start):
+            raise ProtocolError(f"not a request line: {start!r}")
+        line = self._buffer.take_line(limits.request_line, too_long=414)
+        if line is None:
+            self.phase = Phase.HEAD if self._buffer else Phase.IDLE
+            return False
+        if line:
+            self.phase = Phase.HEAD
+            self._head = parse_request_line(line)
+            self._head_bytes = len(line) + 2
+            return True
+        self._empty_lines += 1  # RFC 9112 section 2.2: ignore at least one before a request line
+        if self._empty_lines > limits.empty_lines:
+            raise ProtocolError("too many empty lines before a request")
+        return True
+
+    def _take_fields(self, head: RequestHead) -> RequestHead | None:
+        limits = self._parser.limits
+        while True:
+            room = min(limits.field_line, limits.head - self._head_bytes)
+            line = self._buffer.take_line(room, too_long=431)
+            if line is None:
+                return None
+            if not line:
+                break
+            self._head_bytes += len(line) + 2
+            if len(self._lines) >= limits.fields:
+                raise ProtocolError(f"more than {limits.fields} fields", status=431)
+            self._parser.field(line)
+            self._lines.append(line)
+        head.fields = self._parser.field_block(self._lines)
+        check_head(head, limits)
+        return head
+
+    def _open_body(self, head: RequestHead) -> OpenBody:
+        limits = self._parser.limits
+        length = head.fields.body_length
+        decoder: Decoder = (
+            Chunked(limits, self._parser.field)
+            if length == framing.CHUNKED
+            else FixedLength(length)
+        )
+        self._body = OpenBody(head, decoder, BodySink(limits.spool))
+        self.phase = Phase.BODY
+        # RFC 9110 section 10.1.1: 100 may be left out when the body is already coming.
+        self.needs_continue = head.expects_continue and not self._buffer
+        return self._body
+
+    def _take_body(self, body: OpenBody) -> Request | None:
+        if self._buffer:
+            self.needs_continue = False
+        if not body.decoder.take(self._buffer, body.sink):
+            return None
+        file = body.sink.file
+        if file is not None:
+            file.seek(0)
+        request = Request(body.head, body.sink.getvalue(), file, body.decoder.trailers)
+        self._start_request()
+        return request

@@ -1,0 +1,160 @@
+"""Responses to bytes.
+
+RFC 9112 sections 4, 6 and 7. What may not be sent is decided here and not by handlers: no
+body on HEAD, 204, 205 and 304, no chunked coding to an HTTP/1.0 client, and never two
+answers to how long a body is.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+from bladehttp.wire import grammar
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+"""RFC 9110 section 15.2.1."""
+
+LAST_CHUNK = b"0\r\n\r\n"
+"""Ends a chunked body (RFC 9112 section 7.1); there are no trailers."""
+
+BODYLESS = frozenset({204, 205, 304})
+"""Statuses whose response has no content (RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5)."""
+
+OWN_FIELDS = frozenset({"connection", "content-length", "transfer-encoding"})
+"""Fields that frame the message or the connection: the writer's, see `write_head`."""
+
+
+class Coding(IntEnum):
+    """How a response's body follows its head."""
+
+    NONE = 0
+    """Not at all."""
+    LENGTH = 1
+    """As many bytes as Content-Length says."""
+    CHUNKED = 2
+    """In chunks."""
+    CLOSE = 3
+    """Until the connection is closed (HTTP/1.0)."""
+
+
+@dataclass(slots=True)
+class Reply:
+    """A response's head, ready to send.
+
+    Attributes:
+        head: The bytes, the empty line included.
+        coding: How the body follows.
+        length: How many bytes follow where the coding is LENGTH, else 0.
+        keep_alive: Whether the connection can be used again afterwards.
+    """
+
+    head: bytes
+    coding: Coding
+    length: int
+    keep_alive: bool
+
+
+def write_head(
+    status: int,
+    reason: str,
+    fields: Iterable[tuple[str, str]],
+    length: int | None,
+    *,
+    date: str,
+    method: str = "GET",
+    minor: int = 1,
+    keep_alive: bool = True,
+) -> Reply:
+    """Serialise a response's head and decide how its body is framed.
+
+    The status line says HTTP/1.1 whatever the client's version is (RFC 9112 section 2.5).
+
+    Args:
+        status: 200 to 599: the final ones.
+        reason: The reason phrase, "" allowed. As names and values, checked when it was set.
+        fields: (name, value) in order. Content-Length is believed for a stream and for HEAD
+            without a body in hand; beside a body it must be right. "Connection: close" is
+            obeyed, other options are the connection's own business and left out.
+        length: Bytes of the body in hand, None for a stream.
+        date: The value of Date, unless a field gives one.
+        method: Of the request.
+        minor: Minor version of the request.
+        keep_alive: Whether the connection may be kept.
+
+    Raises:
+        ValueError: The status is not a final one, the fields have a Transfer-Encoding, or a
+            Content-Length that is wrong. A handler's mistakes, all of them.
+    """
+    if not 200 <= status <= 599:
+        raise ValueError(f"status of a response is 200 to 599, not {status!r}")
+    lines = ""
+    own: dict[str, str] = {}
+    for name, value in fields:
+        key = name.lower()
+        if key in OWN_FIELDS:
+            own[key] = f"{own[key]}, {value}" if key in own else value
+        else:
+            lines += f"{name}: {value}\r\n"
+            if key == "date":
+                date = ""
+    declared = _declared_length(own) if own else None
+    coding, known = _frame(status, length, declared, method, minor)
+    keep_alive = keep_alive and coding is not Coding.CLOSE and not _asks_close(own)
+    date_line = date and f"Date: {date}\r\n"
+    head = (
+        f"HTTP/1.1 {status} {reason}\r\n{lines}{date_line}"
+        f"{_framing_line(coding, known)}{CONNECTION_LINES[keep_alive, minor > 0]}\r\n"
+    )
+    return Reply(head.encode("latin-1"), coding, known or 0, keep_alive)
+
+
+CONNECTION_LINES = {
+    #  kept, client is 1.1 or later
+    (True, True): "",
+    (True, False): "Connection: keep-alive\r\n",
+    (False, True): "Connection: close\r\n",
+    (False, False): "Connection: close\r\n",
+}
+
+
+def _declared_length(own: dict[str, str]) -> int | None:
+    if "transfer-encoding" in own:
+        raise ValueError("Transfer-Encoding is the server's to set, not a handler's")
+    value = own.get("content-length")
+    if value is None:
+        return None
+    if not grammar.content_length(value) or len(value) > 18:
+        raise ValueError(f"Content-Length of a response is not a length: {value[:40]!r}")
+    return int(value)
+
+
+def _asks_close(own: dict[str, str]) -> bool:
+    options = own.get("connection", "").lower().split(",")
+    return "close" in [option.strip(" \t") for option in options]
+
+
+def _frame(
+    status: int, length: int | None, declared: int | None, method: str, minor: int
+) -> tuple[Coding, int | None]:
+    """Return how the body follows and what Content-Length says, None for no such field."""
+    if status in BODYLESS:
+        return Coding.NONE, 0 if status == 205 else None
+    if method == "HEAD":  # RFC 9110 section 9.3.2: the fields that GET would have, no content
+        return Coding.NONE, length or (length if declared is None else declared)
+    if None not in (length, declared) and length != declared:
+        raise ValueError(f"Content-Length is {declared} and the body has {length} bytes")
+    known = length if declared is None else declared
+    if known is not None:
+        return Coding.LENGTH, known
+    return (Coding.CHUNKED if minor > 0 else Coding.CLOSE), None
+
+
+def _framing_line(coding: Coding, known: int | None) -> str:
+    if coding is Coding.CHUNKED:
+        return "Transfer-Encoding: chunked\r\n"
+    return "" if known is None else f"Content-Length: {known}\r\n"
+
+
+def write_chunk(data: bytes) -> bytes:
+    """Return one chunk; b"" for no data, since an empty chunk would end the body."""
+    return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
