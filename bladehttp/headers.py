@@ -62,7 +62,9 @@ class Headers(MutableMapping[str, str]):
             self.extend(fields)
 
     @classmethod
-    def adopt(cls, pairs: Iterable[tuple[str, str]], index: Mapping[str, str] | None = None) -> "Headers":
+    def adopt(
+        cls, pairs: Iterable[tuple[str, str]], index: Mapping[str, str] | None = None
+    ) -> "Headers":
         """Make Headers of fields that were checked already.
 
         Args:

@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable
 from socket import socket
 from typing import IO, Any, Generic, TypeVar, overload
-from urllib.parse import unquote_to_bytes
 
 from bladehttp.auth import Auth
 from bladehttp.cookies import parse_cookies
@@ -27,8 +26,9 @@ T = TypeVar("T")
 
 DEFAULT_LIMITS = Limits()
 
-# RFC 3986 section 2.1: pct-encoded = "%" HEXDIG HEXDIG
-has_invalid_percent = re.compile(r"%(?![0-9A-Fa-f]{2})").search
+# RFC 3986 section 2.1: pct-encoded = "%" HEXDIG HEXDIG; beside it raw octets beyond ASCII
+encoded_octet = re.compile(r"%[0-9A-Fa-f]{2}|[\x80-\xff]")
+encoded_run = re.compile(f"(?:{encoded_octet.pattern})+")
 
 
 class Lazy(Generic[T]):
@@ -292,15 +292,24 @@ def _file_as_dict(file: dict[str, Any]) -> dict[str, Any]:
 
 
 def decode_path(path: str) -> str:
-    """Return a path percent-decoded as UTF-8, or as it is if that is not possible."""
+    """Return a path percent-decoded as UTF-8; the pieces that cannot be are as they were sent."""
     if "%" not in path and path.isascii():
         return path
-    if has_invalid_percent(path):
-        return path
-    try:
-        return unquote_to_bytes(path.encode("latin-1")).decode()
-    except UnicodeDecodeError:
-        return path
+    return encoded_run.sub(_decode_run, path)
+
+
+def _decode_run(match: re.Match[str]) -> str:
+    octets = encoded_octet.findall(match[0])
+    raw = bytes(int(octet[1:], 16) if octet[0] == "%" else ord(octet) for octet in octets)
+    text, start = "", 0
+    while start < len(raw):
+        try:
+            return text + raw[start:].decode()
+        except UnicodeDecodeError as error:
+            bad, end = start + error.start, start + error.end
+            text += raw[start:bad].decode() + "".join(octets[bad:end])
+            start = end
+    return text
 
 
 def host_name(authority: str) -> str:

@@ -102,7 +102,15 @@ class _Part(IntEnum):
 class Chunked:
     """A chunked body with its trailer section (RFC 9112 section 7.1)."""
 
-    __slots__ = ("_extensions", "_field", "_limits", "_missing", "_next", "_trailer_bytes", "trailers")
+    __slots__ = (
+        "_extensions",
+        "_field",
+        "_limits",
+        "_missing",
+        "_next",
+        "_trailer_bytes",
+        "trailers",
+    )
 
     def __init__(self, limits: Limits, field: Callable[[bytes], tuple[str, str]]) -> None:
         """Decode under limits; ``field`` parses one trailer line."""
@@ -153,7 +161,9 @@ class Chunked:
         if line is None:
             return None
         if not line:
-            self.trailers = tuple(f for f in self.trailers if f[0].lower() not in FORBIDDEN_TRAILERS)
+            self.trailers = tuple(
+                f for f in self.trailers if f[0].lower() not in FORBIDDEN_TRAILERS
+            )
             return _Part.END
         self._trailer_bytes += len(line) + 2
         if self._trailer_bytes > self._limits.trailers or len(self.trailers) >= self._limits.fields:

@@ -60,7 +60,9 @@ def parse_query(query: str, limit: int = 1000) -> Values[str]:
     if not query:
         return Values()
     try:
-        return Values(parse_qsl(query, keep_blank_values=True, max_num_fields=limit, errors="replace"))
+        return Values(
+            parse_qsl(query, keep_blank_values=True, max_num_fields=limit, errors="replace")
+        )
     except ValueError as error:
         raise ProtocolError(f"more than {limit} fields", status=413) from error
 

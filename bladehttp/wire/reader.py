@@ -172,7 +172,12 @@ class RequestReader:
         fields = self._parser.known_block(lines)
         limits = self._parser.limits
         length = len(line) + len(lines) + (6 if lines else 4)
-        if fields is None or not line or len(line) + 2 > limits.request_line or length > limits.head:
+        if (
+            fields is None
+            or not line
+            or len(line) + 2 > limits.request_line
+            or length > limits.head
+        ):
             return None
         head = parse_request_line(line)
         head.fields = fields
