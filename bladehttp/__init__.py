@@ -1,3 +1,91 @@
-"""The http module."""
+"""The http module of Blade, in Python: an HTTP client over libcurl and a small HTTP server.
+
+    import bladehttp as http
+
+    response = http.get("https://example.com")
+
+    server = http.server(3000)
+
+    @server.on_receive
+    def echo(request, response):
+        response.json(request)
+
+    server.listen()
+
+The names are those of Blade's documentation. `get` and its siblings use one shared client;
+`HttpClient` and `HttpServer` are for more. `map` and `server` shadow a builtin and a
+sub-package here on purpose: they are what the module is documented to have, and
+``from bladehttp.server import HttpServer`` works all the same.
+"""
+
+from typing import Any
+
+from bladehttp.auth import Auth
+from bladehttp.client import HttpClient, shared
+from bladehttp.exceptions import (
+    CertificateError,
+    CertificateFileError,
+    ClientClosed,
+    ConnectError,
+    ConnectTimeout,
+    DecodingError,
+    HostnameMismatch,
+    HttpException,
+    HttpStatusError,
+    IncompleteBody,
+    InvalidHeader,
+    InvalidUrl,
+    ProtocolError,
+    ProxyError,
+    ReadError,
+    ReceiveTimeout,
+    ResolveError,
+    SocketException,
+    TimeoutException,
+    TlsError,
+    TooManyRedirects,
+    TotalTimeout,
+    UnrewindableBody,
+    UnsupportedProtocol,
+    WriteError,
+)
+from bladehttp.headers import Headers, HeadersLike
+from bladehttp.request import HttpRequest
+from bladehttp.response import HttpResponse
+from bladehttp.serialize import as_json
+from bladehttp.server import HttpServer
+from bladehttp.status import NAMES, PHRASES
+from bladehttp.status import PHRASES as map  # noqa: A004 - Blade's name
 
 __version__ = "0.1.0"
+
+globals().update(NAMES)
+
+
+def set_headers(headers: HeadersLike) -> HttpClient:
+    """Set the headers of the shared client and return it (Blade).
+
+    With a Host among them a relative URL works: ``set_headers({"Host": "example.com"})
+    .get("/current-user")`` asks https://example.com/current-user.
+
+    Args:
+        headers: Sent with every request from now on, in place of those set before.
+
+    Raises:
+        InvalidHeader: One of them cannot be sent.
+    """
+    return shared().set_headers(headers)
+
+
+def get(url: str, headers: HeadersLike | None = None, **options: Any) -> HttpResponse:
+    """Send a GET request with the shared client.
+
+    Args:
+        url: Absolute, or relative to the Host header given to `set_headers`.
+        headers: For this request, beside those of `set_headers`.
+        **options: As of `HttpClient.send_request`.
+
+    Raises:
+        HttpException: No response came; see `bladehttp.exceptions`.
+    """
+    return shared().get(url, headers=headers, **options)

@@ -7,6 +7,7 @@ made when they are first read. All of them can be assigned to, as in Blade.
 import json
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from socket import socket
 from typing import IO, Any, Generic, TypeVar, overload
 
@@ -29,6 +30,21 @@ DEFAULT_LIMITS = Limits()
 # RFC 3986 section 2.1: pct-encoded = "%" HEXDIG HEXDIG; beside it raw octets beyond ASCII
 encoded_octet = re.compile(r"%[0-9A-Fa-f]{2}|[\x80-\xff]")
 encoded_run = re.compile(f"(?:{encoded_octet.pattern})+")
+
+
+@dataclass(frozen=True, slots=True)
+class ClientInfo:
+    """The far end of a server's connection; what on_disconnect callbacks are given.
+
+    Attributes:
+        ip: Its address.
+        port: Its port.
+        ipv6: Whether the address is IPv6.
+    """
+
+    ip: str
+    port: int
+    ipv6: bool
 
 
 class Lazy(Generic[T]):
@@ -121,7 +137,7 @@ class HttpRequest:
 
     @classmethod
     def from_wire(
-        cls, message: Request, limits: Limits, ip: str, port: int, ipv6: bool, is_secure: bool
+        cls, message: Request, limits: Limits, client: ClientInfo, is_secure: bool
     ) -> "HttpRequest":
         """Make the request that callbacks get of what came over the wire.
 
@@ -130,9 +146,9 @@ class HttpRequest:
         """
         request = cls.__new__(cls)
         request._fill(message, _decoded(message, limits))
-        request.ip = ip
-        request.port = port
-        request.ipv6 = ipv6
+        request.ip = client.ip
+        request.port = client.port
+        request.ipv6 = client.ipv6
         request.is_secure = is_secure
         request.auth_method = Auth.ANY
         return request
@@ -185,7 +201,7 @@ class HttpRequest:
 
     @property
     def scheme(self) -> str:
-        """ "https" if it came over TLS, else "http"."""
+        """What the URL begins with: "https" if it came over TLS, else "http"."""
         return "https" if self.is_secure else "http"
 
     @property
@@ -243,7 +259,8 @@ class HttpRequest:
         Raises:
             HttpException: As `HttpClient.send_request`.
         """
-        from bladehttp.client import HttpClient  # the one late import: Blade's API wants the cycle
+        # The one late import: Blade's API wants the cycle.
+        from bladehttp.client import HttpClient  # noqa: PLC0415
 
         properties = {"auth_method": self.auth_method, "follow_redirect": True} | (options or {})
         headers = self.headers.copy()
@@ -251,6 +268,15 @@ class HttpRequest:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         with HttpClient() as client:
             return client.send_request(uri, method, data, headers=headers, **properties)
+
+    def close(self) -> None:
+        """Close the temporary files of a large body and of large uploads."""
+        if self.body_file is not None:
+            self.body_file.close()
+        for name in self.files:
+            for upload in self.files.get_all(name):
+                if "file" in upload:
+                    upload["file"].close()
 
     def to_dict(self) -> dict[str, Any]:
         """Return every documented attribute, as JSON takes them."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from email.message import Message
 from os import PathLike, fstat
+from pathlib import Path
 from typing import Any
 
 from bladehttp.cookies import format_set_cookie
@@ -104,11 +105,7 @@ class HttpResponse:
         """
         if isinstance(data, str):
             data = data.encode()
-        elif not isinstance(data, bytes):
-            if not isinstance(data, (bytearray, memoryview)):
-                raise TypeError(f"write takes str or bytes, not {type(data).__name__}")
-            data = bytes(data)
-        self._parts.append(data)
+        self._parts.append(data if type(data) is bytes else bytes(memoryview(data)))
 
     def stream(self, source: Iterable[bytes | str]) -> None:
         """Send what an iterable gives, piece by piece, as the client takes it.
@@ -128,7 +125,7 @@ class HttpResponse:
             OSError: The file cannot be opened.
         """
         kind, encoding = mimetypes.guess_type(path)
-        handle = open(path, "rb")  # noqa: SIM115 - closed by the server when it was sent
+        handle = Path(path).open("rb")  # noqa: SIM115 - closed by the server when it was sent
         self.headers["Content-Length"] = str(fstat(handle.fileno()).st_size)
         self.headers["Content-Type"] = (not encoding and kind) or "application/octet-stream"
         self.source = _Closing(iter(lambda: handle.read(FILE_BLOCK), b""), handle)
@@ -258,6 +255,13 @@ class HttpResponse:
             f"{self.status} {self.reason}{where}", url=self.responder, response=self
         )
 
+    def close(self) -> None:
+        """Close what the body is streamed from, without sending it."""
+        close = getattr(self.source, "close", None)
+        self.source = None
+        if close is not None:
+            close()
+
     def to_dict(self) -> dict[str, Any]:
         """Return every documented attribute, as JSON takes them."""
         return {
@@ -282,7 +286,7 @@ class HttpResponse:
 class _Closing(Iterator[bytes]):
     """An iterator of a body's pieces that closes what they come from."""
 
-    __slots__ = ("close", "_pieces")
+    __slots__ = ("_pieces", "close")
 
     def __init__(self, pieces: Iterable[bytes], owner: Any) -> None:
         self._pieces = iter(pieces)

@@ -1,0 +1,392 @@
+"""Connection: one client, from its first byte to on_disconnect.
+
+The only place where transport, reader, dispatch and writer meet. What may happen when is
+in the tables of `states`; the methods here do one step each and name the event it makes.
+"""
+
+import logging
+import socket
+import struct
+import time
+from collections.abc import Callable
+from email.utils import formatdate
+from functools import lru_cache
+
+from bladehttp.exceptions import ProtocolError
+from bladehttp.request import ClientInfo, HttpRequest
+from bladehttp.response import HttpResponse
+from bladehttp.server.dispatch import checked_headers, error_response
+from bladehttp.server.loop import READ, WRITE
+from bladehttp.server.outbox import Outbox, StreamError
+from bladehttp.server.service import Service
+from bladehttp.server.states import PHASE_EVENTS, PLANS, READING, TRANSITIONS, Event, Plan, State
+from bladehttp.server.transport import PlainHttpError, PlainTransport, Transport
+from bladehttp.wire.reader import Phase, Request, RequestReader
+from bladehttp.wire.writer import CONTINUE, Coding, Reply, write_head
+
+log = logging.getLogger("bladehttp.server")
+
+REQUESTS_PER_TURN = 32
+"""Most pipelined requests answered before other connections have their turn."""
+
+HIGH_WATER = 256 * 1024
+"""No further pipelined request is taken while more than this waits to be sent."""
+
+LINGER_BYTES = 64 * 1024 * 1024
+"""Most bytes discarded after an answer that came before the request had been read."""
+
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+"""SO_LINGER, on with no time: close sends RST, which no client takes for a complete body."""
+
+
+class Connection:
+    """One client's connection.
+
+    Attributes:
+        state: Where it is in the tables of `states`.
+        transport: What it is reached by.
+        client: Whose it is.
+    """
+
+    __slots__ = (
+        "_connected",
+        "_discarded",
+        "_interest",
+        "_lingers",
+        "_outbox",
+        "_plan",
+        "_progressed",
+        "_reader",
+        "_request",
+        "_served",
+        "_service",
+        "client",
+        "state",
+        "transport",
+    )
+
+    def __init__(self, service: Service, transport: Transport, client: ClientInfo) -> None:
+        """Take over a socket that was accepted; `open` starts it."""
+        self._service = service
+        self.transport = transport
+        self.client = client
+        self.state = State.HANDSHAKE
+        self._plan = NO_PLAN
+        self._interest = 0
+        self._reader = RequestReader(service.parser)
+        self._outbox = Outbox()
+        self._request: HttpRequest | None = None
+        self._served = 0
+        self._discarded = 0
+        self._connected = False  # on_connect was called, so on_disconnect has to be
+        self._progressed = False
+        self._lingers = False
+
+    def open(self) -> None:
+        """Start: with the handshake, or for a plain transport with the first request."""
+        self._service.connections.add(self)
+        self._guarded(self._shake if self._service.is_secure else self._secured)
+
+    def close(self) -> None:
+        """End it now, whatever it is doing. Again does no harm."""
+        if self.state is not State.CLOSED:
+            self._become(Event.LOST)
+
+    def close_when_done(self) -> None:
+        """End it as soon as it is not in the middle of a request or an answer."""
+        if self.state is State.IDLE or (
+            self.state is State.HEAD and self._reader.phase is Phase.IDLE
+        ):
+            self.close()
+
+    def on_ready(self, events: int) -> None:
+        """Serve what the socket is ready for."""
+        if self.state is State.CLOSED:  # by a callback of another connection in the same batch
+            return
+        self._guarded(READY[self.state], self, events)
+
+    def on_deadline(self, clock: str) -> None:
+        """Give up waiting: with 408 if part of a request has come, else without a word."""
+        waits_for_client = clock in {"read", "header", "request"}
+        if waits_for_client and self._reader.phase in {Phase.HEAD, Phase.BODY}:
+            error = ProtocolError("the request did not arrive in time", status=408)
+            self._guarded(self._refuse_and_flush, error)
+        else:
+            self.close()
+
+    def _guarded(self, step: Callable[..., None], *arguments: object) -> None:
+        """Run one step, so that nothing it meets goes further, then settle in the new state."""
+        try:
+            step(*arguments)
+        except OSError as error:
+            log.debug("client %s left: %r", self.client.ip, error)
+            self.close()
+        except StreamError as error:
+            self._report(error.reason)
+            self._abort()
+        except Exception as error:  # noqa: BLE001 - a fault of ours ends one connection, not the loop
+            self._report(error)
+            self._abort()
+        self._settle()
+
+    def _report(self, error: Exception) -> None:
+        self._service.dispatcher.report(error, self.transport.socket)
+
+    def _become(self, event: Event) -> None:
+        """Change the state as the table says. The only place where it changes."""
+        self.state = TRANSITIONS[self.state][event]
+        if self.state is State.CLOSED:
+            self._release()
+
+    def _settle(self) -> None:
+        """Make interest and clocks those of the state: once an event, however many changes."""
+        if self.state is State.CLOSED:
+            return
+        plan = PLANS[self.state]
+        service = self._service
+        if plan is not self._plan:
+            self._change_clocks(plan)
+        elif self._progressed and plan.progress:
+            service.clocks[plan.progress].arm(self, service.loop.now)
+        self._progressed = False
+        interest = plan.interest
+        if self.transport.blocked:
+            interest |= WRITE
+        if self.transport.ended:
+            interest &= ~READ
+        if interest != self._interest:
+            service.loop.watch(self.transport.socket, self._interest, interest, self.on_ready)
+            self._interest = interest
+
+    def _change_clocks(self, plan: Plan) -> None:
+        clocks, now = self._service.clocks, self._service.loop.now
+        old = self._plan
+        if old.progress and old.progress != plan.progress:
+            clocks[old.progress].disarm(self)
+        if plan.progress:
+            clocks[plan.progress].arm(self, now)
+        for name in old.absolute:
+            if name not in plan.absolute:
+                clocks[name].disarm(self)
+        for name in plan.absolute:
+            if name not in old.absolute:
+                clocks[name].arm(self, now)
+        self._plan = plan
+
+    def _release(self) -> None:
+        """Let go of everything and call on_disconnect, exactly once."""
+        self._change_clocks(PLANS[State.CLOSED])
+        if self._interest:
+            self._service.loop.watch(self.transport.socket, self._interest, 0, self.on_ready)
+            self._interest = 0
+        self._reader.close()
+        try:
+            self._outbox.close()
+        except Exception as error:  # noqa: BLE001 - a stream's close() is somebody's code
+            self._report(error)
+        self._end_exchange()
+        self.transport.socket.close()
+        self._service.remove(self)
+        if self._connected:
+            self._connected = False
+            self._service.dispatcher.call("disconnect", self.client, self.transport.socket)
+
+    def _abort(self) -> None:
+        """Close so that the client cannot take what it has for the whole."""
+        if self.state is not State.CLOSED:
+            self.transport.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            self.close()
+
+    # One method for what each state does when its socket is ready.
+
+    def _shake(self, events: int = READ) -> None:
+        del events
+        try:
+            if self.transport.handshake():
+                self._secured()
+        except PlainHttpError:
+            self.transport = PlainTransport(self.transport.socket)
+            self._refuse_and_flush(ProtocolError("plain HTTP on a TLS port"))
+
+    def _secured(self) -> None:
+        self._become(Event.SECURED)
+        self._connected = True
+        self._service.dispatcher.call("connect", self.transport.socket, self.transport.socket)
+
+    def _receive(self, events: int) -> None:
+        if events & WRITE:
+            self.transport.flush()
+        data = self.transport.receive()
+        if data:
+            self._progressed = True
+            self._reader.feed(data)
+            self._advance()
+        if self.transport.ended:
+            self._ended()
+
+    def _send(self, events: int) -> None:
+        del events
+        self._flush()
+        if self.state is State.IDLE:  # all sent: go on with what was pipelined
+            self._advance()
+            if self.transport.ended:
+                self._ended()
+
+    def _discard(self, events: int) -> None:
+        if events & WRITE:
+            self.transport.flush()
+        self._discarded += self.transport.discard()
+        if self.transport.ended or self._discarded > LINGER_BYTES:
+            self.close()
+
+    def _advance(self) -> None:
+        """Answer every request that is complete, up to a turn's worth, and send the answers."""
+        for _ in range(REQUESTS_PER_TURN):
+            if self._outbox.pending > HIGH_WATER or not self._take():
+                break
+        self._flush()
+        if self.state is State.IDLE and self._reader.buffered:
+            self._become(Event.BLOCKED)  # more is waiting: it comes after the others' turn
+
+    def _take(self) -> bool:
+        """Answer the next request; False if there is none to go on with."""
+        try:
+            message = self._reader.take_request()
+        except ProtocolError as error:
+            self._refuse(error)
+            return False
+        if message is not None:
+            self._serve(message)
+            return self.state is State.IDLE
+        self._become(PHASE_EVENTS[self._reader.phase])
+        if self._reader.needs_continue:
+            self._reader.needs_continue = False
+            self._outbox.add(CONTINUE)
+        return False
+
+    def _ended(self) -> None:
+        """The client has sent its last byte: finish what is being answered, else close."""
+        if self.state not in READING:
+            return
+        try:
+            self._reader.feed_eof()
+        except ProtocolError as error:
+            self._refuse_and_flush(error)
+        else:
+            self.close()
+
+    def _serve(self, message: Request) -> None:
+        service = self._service
+        service.stats.requests += 1
+        self._served += 1
+        self._become(Event.REQUEST)
+        head = message.head
+        if head.method == "CONNECT":  # a 2xx would turn the connection into a tunnel
+            self._refuse(ProtocolError("no tunnels here", status=501))
+            return
+        try:
+            self._request = request = HttpRequest.from_wire(
+                message, service.parser.limits, self.client, service.is_secure
+            )
+        except ProtocolError as error:
+            message.close()
+            self._refuse(error, head.method)
+            return
+        response = service.dispatcher.respond(request, self.transport.socket)
+        if self.state is not State.HANDLE:  # a callback closed the server
+            response.close()
+            return
+        keep = head.keep_alive and not service.draining and self._served != service.max_requests
+        self._lingers = head.keep_alive or bool(self._reader.buffered)
+        self._reply(response, head.method, head.minor, keep)
+
+    def _refuse(self, error: ProtocolError, method: str = "") -> None:
+        """Answer with an error that is the client's, as the last thing on the connection."""
+        self._service.stats.refused += 1
+        log.debug("refused %s with %d: %s", self.client.ip, error.status, error)
+        self._lingers = True
+        self._reply(error_response(error.status), method or self._reader.method, 1, keep=False)
+
+    def _refuse_and_flush(self, error: ProtocolError) -> None:
+        self._refuse(error)
+        self._flush()
+
+    def _reply(self, response: HttpResponse, method: str, minor: int, keep: bool) -> None:
+        """Put an answer into the outbox."""
+        try:
+            reply = _write(response, method, minor, keep)
+        except Exception as error:  # noqa: BLE001 - what cannot be sent is the handler's fault
+            response.close()
+            response = self._service.dispatcher.failed(error, self.transport.socket)
+            reply = _write(response, method, minor, keep=False)
+        self._outbox.add(reply.head)
+        if response.source is not None:
+            self._outbox.stream(response.source, reply.coding, reply.length)
+        elif reply.coding is Coding.LENGTH:
+            self._outbox.add(response.body)
+        if not self._outbox.streaming:
+            self._end_exchange()
+        if not reply.keep_alive:
+            self._become(Event.REPLIED_LAST)
+        else:
+            self._become(Event.BLOCKED if self._outbox.streaming else Event.REPLIED)
+        if self._connected:
+            self._service.dispatcher.call("reply", response, self.transport.socket)
+
+    def _flush(self) -> None:
+        """Send what the client takes now."""
+        if self._outbox and self._outbox.send(self.transport):
+            self._progressed = True
+        if self._outbox:
+            if self.state in READING:
+                self._become(Event.BLOCKED)
+        elif self.state is State.WRITE:
+            self._end_exchange()
+            self._become(Event.SENT)
+        elif self.state is State.FINISH:
+            self._finish()
+
+    def _finish(self) -> None:
+        """All is sent and nothing more will be read."""
+        self._end_exchange()
+        self.transport.finish()
+        quiet = self.transport.ended or not self._lingers
+        self._become(Event.SENT_LAST if quiet else Event.SENT)
+
+    def _end_exchange(self) -> None:
+        if self._request is not None:
+            self._request.close()
+            self._request = None
+
+
+def _write(response: HttpResponse, method: str, minor: int, keep: bool) -> Reply:
+    return write_head(
+        response.status,
+        response.reason,
+        checked_headers(response).pairs(),
+        len(response.body) if response.source is None else None,
+        date=http_date(int(time.time())),
+        method=method,
+        minor=minor,
+        keep_alive=keep,
+    )
+
+
+@lru_cache(maxsize=1)
+def http_date(second: int) -> str:
+    """Return a time as Date has it (RFC 9110 section 5.6.7); made once a second."""
+    return formatdate(second, usegmt=True)
+
+
+NO_PLAN = Plan(0)
+
+READY: dict[State, Callable[[Connection, int], None]] = {
+    State.HANDSHAKE: Connection._shake,
+    State.HEAD: Connection._receive,
+    State.BODY: Connection._receive,
+    State.IDLE: Connection._receive,
+    State.WRITE: Connection._send,
+    State.FINISH: Connection._send,
+    State.LINGER: Connection._discard,
+}
+"""State to what is done when the socket is ready."""

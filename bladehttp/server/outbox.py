@@ -1,0 +1,164 @@
+"""Outbox: what a connection still has to send, in order, with back-pressure.
+
+A streamed body is asked for its next piece only when most of what it gave before has been
+taken by the client, so a slow reader costs a bounded amount of memory.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from bladehttp.server.transport import Transport
+from bladehttp.wire.writer import LAST_CHUNK, Coding, write_chunk
+
+TURN = 1024 * 1024
+"""Most bytes sent for one connection before the others have their turn."""
+
+JOINED = 64 * 1024
+"""Pieces are joined into one send up to here: one system call and one packet where possible.
+Larger ones go as they are, copying would cost more."""
+
+LOW_WATER = 64 * 1024
+"""A stream is asked for more when less than this waits."""
+
+PIECES = 1000
+"""Most pieces taken from a stream at a time, however short they are."""
+
+
+class StreamError(Exception):
+    """A streamed body failed.
+
+    Attributes:
+        reason: What it raised.
+    """
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+class Outbox:
+    """Bytes to send, then maybe a stream of more.
+
+    Attributes:
+        pending: Bytes that wait, those of the stream not counted.
+    """
+
+    __slots__ = ("_coding", "_missing", "_pieces", "_source", "_stream", "pending")
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._pieces: deque[bytes | memoryview] = deque()
+        self._source: Iterable[Any] | None = None
+        self._stream: Iterator[Any] | None = None
+        self._coding = Coding.NONE
+        self._missing = 0
+        self.pending = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.pending) or self._stream is not None
+
+    @property
+    def streaming(self) -> bool:
+        """Whether a stream has more to come."""
+        return self._stream is not None
+
+    def add(self, data: bytes) -> None:
+        """Append bytes."""
+        if data:
+            self._pieces.append(data)
+            self.pending += len(data)
+
+    def stream(self, source: Iterable[Any], coding: Coding, length: int) -> None:
+        """Append what an iterable will give; nothing can be added until it is through.
+
+        Args:
+            source: Of bytes-like pieces. If it has a ``close``, that is called at its end.
+            coding: How it was announced; NONE asks for nothing and closes it.
+            length: How many bytes were announced where the coding is LENGTH.
+        """
+        self._source = source
+        self._coding = coding
+        self._missing = length
+        if coding is Coding.NONE:
+            self._end_stream()
+        else:
+            self._stream = iter(source)
+
+    def send(self, transport: Transport) -> int:
+        """Send what the transport takes, up to a turn's worth, and return how many bytes.
+
+        Raises:
+            OSError: The connection is lost.
+            StreamError: The stream raised something, or gave more or less than announced.
+        """
+        sent = 0
+        while sent < TURN:
+            if self._stream is not None and self.pending < LOW_WATER:
+                try:
+                    self._refill(self._stream)
+                except Exception as error:
+                    raise StreamError(error) from error
+            if not self._pieces:
+                break
+            piece = self._next_piece()
+            taken = transport.send(piece[:TURN] if len(piece) > TURN else piece)
+            sent += taken
+            self.pending -= taken
+            if taken < len(piece):
+                self._pieces.appendleft(memoryview(piece)[taken:])
+                if taken < TURN:
+                    break
+        return sent
+
+    def close(self) -> None:
+        """Drop everything and close the stream."""
+        self._pieces.clear()
+        self.pending = 0
+        self._end_stream()
+
+    def _next_piece(self) -> bytes | memoryview:
+        piece = self._pieces.popleft()
+        if not self._pieces or len(piece) + len(self._pieces[0]) > JOINED:
+            return memoryview(piece) if len(piece) > TURN else piece
+        joined, size = [piece], len(piece)
+        while self._pieces and size + len(self._pieces[0]) <= JOINED:
+            joined.append(self._pieces.popleft())
+            size += len(joined[-1])
+        return b"".join(joined)
+
+    def _refill(self, stream: Iterator[Any]) -> None:
+        for _ in range(PIECES):
+            if self.pending >= LOW_WATER:
+                return
+            try:
+                data = bytes(memoryview(next(stream)))
+            except StopIteration:
+                self._finish_stream()
+                return
+            self._add_coded(data)
+
+    def _add_coded(self, data: bytes) -> None:
+        if self._coding is Coding.CHUNKED:
+            self.add(write_chunk(data))
+            return
+        if self._coding is Coding.LENGTH:
+            self._missing -= len(data)
+            if self._missing < 0:
+                raise ValueError("a streamed body is longer than its Content-Length")
+        self.add(data)
+
+    def _finish_stream(self) -> None:
+        if self._coding is Coding.CHUNKED:
+            self.add(LAST_CHUNK)
+        elif self._coding is Coding.LENGTH and self._missing:
+            raise ValueError(
+                f"a streamed body is {self._missing} bytes short of its Content-Length"
+            )
+        self._end_stream()
+
+    def _end_stream(self) -> None:
+        source, self._source, self._stream = self._source, None, None
+        close = getattr(source, "close", None)
+        if close is not None:
+            close()

@@ -1,0 +1,358 @@
+"""HttpServer: the properties, callbacks and routes, and starting and stopping."""
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import IO, Any, Self, TypeVar
+
+from bladehttp.exceptions import HttpException
+from bladehttp.server.dispatch import Dispatcher, Handler, check_callable
+from bladehttp.server.listener import bind
+from bladehttp.server.running import Running
+from bladehttp.server.service import Stats
+from bladehttp.server.tls import server_context
+from bladehttp.wire.limits import Limits
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+CLOCKS = {
+    # clock of states.PLANS: attribute with its milliseconds
+    "handshake": "handshake_timeout",
+    "header": "header_timeout",
+    "request": "request_timeout",
+    "read": "read_timeout",
+    "write": "write_timeout",
+    "keep_alive": "keep_alive_timeout",
+}
+
+LIMITS = {
+    # field of wire.Limits: attribute with its value
+    "request_line": "max_request_line",
+    "field_line": "max_field_line",
+    "head": "max_head_size",
+    "fields": "max_fields",
+    "body": "max_body_size",
+    "spool": "spool_size",
+    "parts": "max_parts",
+    "part_fields": "max_part_fields",
+}
+
+
+DEFAULTS = {
+    "reuse_address": True,
+    "read_timeout": 2000,
+    "write_timeout": 2000,
+    "handshake_timeout": 10_000,
+    "header_timeout": 10_000,
+    "request_timeout": 300_000,
+    "keep_alive_timeout": 5000,
+    "max_requests_per_connection": 1000,
+    "max_connections": 1000,
+    "backlog": socket.SOMAXCONN,
+    **{attribute: getattr(Limits(), name) for name, attribute in LIMITS.items()},
+    "verify_certs": False,
+    "client_ca_file": None,
+}
+"""The properties that are not arguments of the constructor, and what they are at first."""
+
+
+class HttpServer:
+    """An HTTP/1.1 server on one thread.
+
+    Properties are read when the server starts to listen. Times are milliseconds, sizes
+    bytes. A limit that is met is answered with the status named and the connection closed.
+
+    Attributes:
+        host: The address to bind, or a name that has one. "127.0.0.1".
+        port: The port to bind. 0 takes a free one, and this then holds it.
+        is_secure: Whether it speaks TLS; it needs `load_certs` then. False.
+        socket: The listening socket while it listens, else None.
+        reuse_address: Whether a port may be bound whose last connections are in TIME_WAIT.
+            True. ``resuse_address``, as Blade's documentation spells it, is the same.
+        read_timeout: Longest silence of a client that is sending a request, and of a new one
+            before its first. 2000. Part of a request is answered with 408. 0: no limit.
+        write_timeout: Longest time in which a client takes nothing of its answer; then it
+            counts as gone. 2000. 0: no limit.
+        handshake_timeout: Longest TLS handshake in all. 10000. 0: no limit.
+        header_timeout: Longest time for one head in all, however steadily it drips. 10000.
+            408. 0: no limit.
+        request_timeout: Longest time for head and body in all. 300000. 408. 0: no limit.
+        keep_alive_timeout: How long a connection may be idle between requests. 5000. 0: no limit.
+        max_requests_per_connection: Requests answered before a connection is closed. 1000.
+            0: no limit.
+        max_connections: Connections open at a time; more wait in the kernel's backlog. 1000.
+            0: no limit.
+        backlog: Length of that backlog. socket.SOMAXCONN.
+        max_request_line: Request line. 8 KiB. 414.
+        max_field_line: One field. 8 KiB. 431.
+        max_head_size: Request line and fields. 64 KiB. 431.
+        max_fields: Number of fields. 100. 431.
+        max_body_size: Body, chunking undone. 16 MiB. 413. None: no limit.
+        spool_size: A longer body or upload is kept in a temporary file. 512 KiB.
+        max_parts: Parts of a multipart form, fields of an urlencoded one. 1000. 413.
+        max_part_fields: Fields in the head of one part. 16. 413.
+        cert_file: The certificate of a secure server. Set by `load_certs` only.
+        private_key_file: Its key. Set by `load_certs` only.
+        verify_certs: Whether clients are asked for a certificate: False; True, and one that
+            is shown is checked; or "required". False.
+        client_ca_file: PEM file of the authorities that clients' certificates are checked
+            against. None: those in ``cert_file``.
+        stats: The counters, over every run.
+    """
+
+    __slots__ = (
+        *DEFAULTS,
+        "_cert_file",
+        "_dispatcher",
+        "_private_key_file",
+        "_running",
+        "host",
+        "is_secure",
+        "port",
+        "stats",
+    )
+    reuse_address: bool
+    read_timeout: int
+    write_timeout: int
+    handshake_timeout: int
+    header_timeout: int
+    request_timeout: int
+    keep_alive_timeout: int
+    max_requests_per_connection: int
+    max_connections: int
+    backlog: int
+    max_request_line: int
+    max_field_line: int
+    max_head_size: int
+    max_fields: int
+    max_body_size: int | None
+    spool_size: int
+    max_parts: int
+    max_part_fields: int
+    verify_certs: bool | str
+    client_ca_file: str | None
+
+    def __init__(self, port: int, host: str = "127.0.0.1", is_secure: bool = False) -> None:
+        """Make a server; nothing is bound before `listen` or `start`.
+
+        Raises:
+            TypeError: The port is not an int or the host not a str.
+            ValueError: The port is not 0 to 65535.
+        """
+        if not isinstance(port, int) or isinstance(port, bool):
+            raise TypeError(f"port is an int, not {port!r}")
+        if not isinstance(host, str):
+            raise TypeError(f"host is a str, not {host!r}")
+        if not 0 <= port <= 65535:
+            raise ValueError(f"port is 0 to 65535, not {port}")
+        self.host = host
+        self.port = port
+        self.is_secure = bool(is_secure)
+        for name, value in DEFAULTS.items():
+            setattr(self, name, value)
+        self.stats = Stats()
+        self._cert_file: str | None = None
+        self._private_key_file: str | None = None
+        self._dispatcher = Dispatcher()
+        self._running: Running | None = None
+
+    # Blade's callbacks. Each registration returns the function, so that it decorates.
+
+    def on_connect(self, fn: F) -> F:
+        """Call ``fn(socket)`` when a client has connected, its TLS handshake complete."""
+        return self._add("connect", fn)
+
+    def on_disconnect(self, fn: F) -> F:
+        """Call ``fn(client)`` once for each on_connect, when that client has gone.
+
+        Args:
+            fn: Gets a ClientInfo: ``ip``, ``port``, ``ipv6``.
+        """
+        return self._add("disconnect", fn)
+
+    def on_receive(self, fn: F) -> F:
+        """Call ``fn(request, response)`` for each request, before its route."""
+        return self._add("receive", fn)
+
+    def on_reply(self, fn: F) -> F:
+        """Call ``fn(response)`` after each answer, also those the server gives by itself."""
+        return self._add("reply", fn)
+
+    def on_error(self, fn: F) -> F:
+        """Call ``fn(exception, socket)`` when a handler or the server itself failed.
+
+        What is a client's fault is answered with a 4xx and does not come here.
+        """
+        return self._add("error", fn)
+
+    def handle(self, method: str, path: str, fn: Handler) -> Handler:
+        """Set the handler of a method and a path.
+
+        The exact path comes first, else the longest registered one that ends in "/" and that
+        the path begins with ("/" itself takes only "/"). It runs after every on_receive, on the
+        same response.
+
+        Raises:
+            TypeError: The function does not take two arguments.
+        """
+        self._dispatcher.add_route(method, path, fn)
+        return fn
+
+    def none_handler(self, fn: Handler) -> Handler:
+        """Set what answers when there is no on_receive and no route; 404 unless set.
+
+        Raises:
+            TypeError: The function does not take two arguments.
+        """
+        check_callable(fn, 2, "none_handler")
+        self._dispatcher.none_handler = fn
+        return fn
+
+    def _add(self, kind: str, fn: F) -> F:
+        self._dispatcher.add(kind, fn)
+        return fn
+
+    @property
+    def resuse_address(self) -> bool:
+        """`reuse_address`, as Blade's documentation spells it."""
+        return self.reuse_address
+
+    @resuse_address.setter
+    def resuse_address(self, value: bool) -> None:
+        self.reuse_address = value
+
+    @property
+    def cert_file(self) -> str | None:
+        """The certificate file that was loaded, None before."""
+        return self._cert_file
+
+    @property
+    def private_key_file(self) -> str | None:
+        """The key file that was loaded, None before or when the key is in ``cert_file``."""
+        return self._private_key_file
+
+    @property
+    def socket(self) -> socket.socket | None:
+        """The listening socket while the server listens, else None."""
+        return self._running.listener.socket if self._running else None
+
+    @property
+    def url(self) -> str:
+        """The URL of the server, such as "http://127.0.0.1:3000"."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.is_secure else 'http'}://{host}:{self.port}"
+
+    def load_certs(
+        self,
+        cert_file: str | IO[Any],
+        private_key_file: str | IO[Any] | None = None,
+    ) -> bool:
+        """Load the certificate of a secure server; at run time, for connections from then on.
+
+        Args:
+            cert_file: PEM file of the certificate and those it is signed with: a path, or a
+                file that has one.
+            private_key_file: PEM file of its key; None: it is in ``cert_file``.
+
+        Returns:
+            True, or False for a server that is not secure, which has no use for it.
+
+        Raises:
+            CertificateFileError: The files cannot be used; what was loaded before stays.
+        """
+        if not self.is_secure:
+            return False
+        certificate = _path(cert_file)
+        key = None if private_key_file is None else _path(private_key_file)
+        context = server_context(certificate, key, self.verify_certs, self.client_ca_file)
+        self._cert_file, self._private_key_file = certificate, key
+        if self._running is not None:
+            self._running.context = context
+        return True
+
+    def listen(self) -> None:
+        """Bind and serve on this thread until `close`.
+
+        Raises:
+            OSError: The address cannot be bound.
+            HttpException: It is secure and has no certificate.
+            RuntimeError: It is listening already.
+        """
+        self._run(self._begin())
+
+    def start(self) -> Self:
+        """Bind, serve on a thread of its own, and return once it can be connected to.
+
+        Raises:
+            OSError: The address cannot be bound.
+            HttpException: It is secure and has no certificate.
+            RuntimeError: It is listening already.
+        """
+        running = self._begin()
+        name = f"bladehttp-{self.port}"
+        threading.Thread(target=self._run, args=(running,), name=name, daemon=True).start()
+        return self
+
+    def close(self) -> None:
+        """Stop serving and close every connection. From any thread, handler or signal handler.
+
+        Returns when all is closed, except on the server's own thread, where that happens as
+        soon as the caller returns. Again does no harm, and it can listen again afterwards.
+        """
+        running = self._running
+        if running is not None:
+            running.stop()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<HttpServer {self.url}>"
+
+    def _begin(self) -> Running:
+        if self._running is not None:
+            raise RuntimeError(f"the server is listening at {self.url} already")
+        context = self._context()
+        sock = bind(self.host, self.port, self.reuse_address, self.backlog)
+        self.port = sock.getsockname()[1]
+        self._running = Running(
+            sock,
+            context,
+            self._dispatcher,
+            Limits(**{name: getattr(self, attribute) for name, attribute in LIMITS.items()}),
+            {name: getattr(self, attribute) for name, attribute in CLOCKS.items()},
+            stats=self.stats,
+            max_connections=self.max_connections,
+            max_requests=self.max_requests_per_connection,
+        )
+        return self._running
+
+    def _run(self, running: Running) -> None:
+        try:
+            running.run()
+        finally:
+            self._running = None
+            running.stopped.set()
+
+    def _context(self) -> ssl.SSLContext | None:
+        if not self.is_secure:
+            return None
+        if self._cert_file is None:
+            raise HttpException("a secure server needs load_certs() before it listens")
+        return server_context(
+            self._cert_file, self._private_key_file, self.verify_certs, self.client_ca_file
+        )
+
+
+def _path(file: str | IO[Any]) -> str:
+    return file if isinstance(file, str) else str(getattr(file, "name", file))

@@ -1,0 +1,76 @@
+"""Service: what the connections of one server share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from bladehttp.server.dispatch import Dispatcher
+from bladehttp.server.loop import Deadlines, Loop
+from bladehttp.wire.head import HeadParser
+
+
+class Client(Protocol):
+    """What a service knows of its connections."""
+
+    def on_deadline(self, clock: str) -> None:
+        """A clock of this connection has run out."""
+
+    def close(self) -> None:
+        """End it now."""
+
+
+@dataclass(slots=True)
+class Stats:
+    """Counters of one server.
+
+    Attributes:
+        connections: Accepted so far.
+        requests: Complete requests so far.
+        refused: Requests answered with an error that is the client's.
+    """
+
+    connections: int = 0
+    requests: int = 0
+    refused: int = 0
+
+
+@dataclass(slots=True)
+class Service:
+    """What the connections of one server share.
+
+    Attributes:
+        loop: The loop they live on.
+        parser: Parses heads, and holds the limits.
+        dispatcher: The callbacks and routes.
+        stats: The counters.
+        max_requests: Requests answered on one connection before it is closed, 0 for no limit.
+        is_secure: Whether they are reached by https.
+        clocks: The clocks that `states.PLANS` names.
+        connections: Those that are open.
+        draining: Whether every answer is the last on its connection.
+        on_removed: Called after a connection has gone.
+    """
+
+    loop: Loop
+    parser: HeadParser
+    dispatcher: Dispatcher
+    stats: Stats
+    max_requests: int
+    is_secure: bool
+    clocks: dict[str, Deadlines["Client"]] = field(default_factory=dict)
+    connections: set["Client"] = field(default_factory=set)
+    draining: bool = False
+    on_removed: Callable[[], None] = lambda: None
+
+    def add_clock(self, name: str, milliseconds: int) -> None:
+        """Add one of the clocks by its name."""
+
+        def expired(connection: "Client") -> None:
+            connection.on_deadline(name)
+
+        self.clocks[name] = self.loop.clock(milliseconds / 1000, expired)
+
+    def remove(self, connection: Client) -> None:
+        """Forget a connection that has been closed."""
+        self.connections.discard(connection)
+        self.on_removed()

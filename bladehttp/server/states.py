@@ -1,0 +1,148 @@
+"""The states of a connection, as tables.
+
+TRANSITIONS says which state follows from which event, PLANS what a connection waits for in
+each state and which clocks run meanwhile. Only `Connection._become` changes a state.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from bladehttp.server.loop import READ, WRITE
+from bladehttp.wire.reader import Phase
+
+
+class State(IntEnum):
+    """What a connection is doing."""
+
+    HANDSHAKE = 0
+    """TLS is being agreed on."""
+    HEAD = 1
+    """Waiting for the first request's head, or for the rest of any."""
+    BODY = 2
+    """The head is here, the body is arriving."""
+    IDLE = 3
+    """All answered; the next request may come."""
+    HANDLE = 4
+    """Callbacks run."""
+    WRITE = 5
+    """The client has to take some of the answer before anything else is read."""
+    FINISH = 6
+    """As WRITE, and the connection ends afterwards."""
+    LINGER = 7
+    """Our side is shut; what the client still sends is discarded, so that it reads the answer."""
+    CLOSED = 8
+    """Over."""
+
+
+class Event(IntEnum):
+    """What makes a connection change its state."""
+
+    SECURED = 0
+    """The handshake is complete."""
+    HEAD_WANTED = 1
+    """Part of a head is here."""
+    BODY_WANTED = 2
+    """Part of a body is missing."""
+    NOTHING_WANTED = 3
+    """Nothing of a next request is here."""
+    REQUEST = 4
+    """A complete request is here."""
+    REPLIED = 5
+    """The answer is in the outbox."""
+    REPLIED_LAST = 6
+    """The answer is in the outbox and the connection ends after it."""
+    BLOCKED = 7
+    """The outbox could not be emptied, or a stream goes on."""
+    SENT = 8
+    """The outbox is empty."""
+    SENT_LAST = 9
+    """The outbox is empty, and the client will send nothing more: no need to linger."""
+    LOST = 10
+    """The connection is gone, or has to go at once."""
+
+
+READING = frozenset({State.HEAD, State.BODY, State.IDLE})
+"""The states in which bytes are taken for requests."""
+
+TRANSITIONS: dict[State, dict[Event, State]] = {
+    State.HANDSHAKE: {
+        Event.SECURED: State.HEAD,
+        Event.REPLIED_LAST: State.FINISH,  # plain HTTP on a TLS port is told so
+    },
+    State.HEAD: {
+        Event.HEAD_WANTED: State.HEAD,
+        Event.BODY_WANTED: State.BODY,
+        Event.NOTHING_WANTED: State.IDLE,
+        Event.REQUEST: State.HANDLE,
+        Event.REPLIED_LAST: State.FINISH,  # refused
+        Event.BLOCKED: State.WRITE,
+    },
+    State.BODY: {
+        Event.BODY_WANTED: State.BODY,
+        Event.REQUEST: State.HANDLE,
+        Event.REPLIED_LAST: State.FINISH,
+        Event.BLOCKED: State.WRITE,
+    },
+    State.IDLE: {
+        Event.HEAD_WANTED: State.HEAD,
+        Event.BODY_WANTED: State.BODY,
+        Event.NOTHING_WANTED: State.IDLE,
+        Event.REQUEST: State.HANDLE,
+        Event.REPLIED_LAST: State.FINISH,
+        Event.BLOCKED: State.WRITE,
+    },
+    State.HANDLE: {
+        Event.REPLIED: State.IDLE,
+        Event.REPLIED_LAST: State.FINISH,
+        Event.BLOCKED: State.WRITE,
+    },
+    State.WRITE: {
+        Event.SENT: State.IDLE,
+    },
+    State.FINISH: {
+        Event.SENT: State.LINGER,
+        Event.SENT_LAST: State.CLOSED,
+    },
+    State.LINGER: {},
+    State.CLOSED: {},
+}
+for _state, _row in TRANSITIONS.items():
+    if _state is not State.CLOSED:
+        _row[Event.LOST] = State.CLOSED
+
+PHASE_EVENTS = {
+    Phase.IDLE: Event.NOTHING_WANTED,
+    Phase.HEAD: Event.HEAD_WANTED,
+    Phase.BODY: Event.BODY_WANTED,
+}
+"""What the reader's phase means for a connection that is reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a connection in one state waits for.
+
+    Attributes:
+        interest: Events its socket is watched for.
+        progress: Name of the clock that starts again with every byte that moves.
+        absolute: Names of the clocks that start with the state and run on into the next
+            state that has them too.
+    """
+
+    interest: int
+    progress: str | None = None
+    absolute: tuple[str, ...] = ()
+
+
+#                        watched for  clock started by progress           absolute clocks
+PLANS: dict[State, Plan] = {
+    State.HANDSHAKE: Plan(READ, absolute=("handshake",)),
+    State.HEAD: Plan(READ, progress="read", absolute=("header", "request")),
+    State.BODY: Plan(READ, progress="read", absolute=("request",)),
+    State.IDLE: Plan(READ, progress="keep_alive"),
+    State.HANDLE: Plan(0),
+    State.WRITE: Plan(WRITE, progress="write"),
+    State.FINISH: Plan(WRITE, progress="write"),
+    State.LINGER: Plan(READ, absolute=("linger",)),
+    State.CLOSED: Plan(0),
+}
