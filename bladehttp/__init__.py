@@ -54,12 +54,10 @@ from bladehttp.request import HttpRequest
 from bladehttp.response import HttpResponse
 from bladehttp.serialize import as_json
 from bladehttp.server import HttpServer
-from bladehttp.status import NAMES, PHRASES
-from bladehttp.status import PHRASES as map  # noqa: A004 - Blade's name
+from bladehttp.status import *  # noqa: F403 - the sixty names of statuses
+from bladehttp.status import PHRASES as map  # noqa: A004, N811 - Blade's name
 
 __version__ = "0.1.0"
-
-globals().update(NAMES)
 
 
 def set_headers(headers: HeadersLike) -> HttpClient:
@@ -89,3 +87,75 @@ def get(url: str, headers: HeadersLike | None = None, **options: Any) -> HttpRes
         HttpException: No response came; see `bladehttp.exceptions`.
     """
     return shared().get(url, headers=headers, **options)
+
+
+def head(url: str, headers: HeadersLike | None = None, **options: Any) -> HttpResponse:
+    """Send a HEAD request with the shared client; see `get`."""
+    return shared().head(url, headers=headers, **options)
+
+
+def options(url: str, headers: HeadersLike | None = None, **options: Any) -> HttpResponse:
+    """Send an OPTIONS request with the shared client; see `get`."""
+    return shared().options(url, headers=headers, **options)
+
+
+def trace(url: str, headers: HeadersLike | None = None, **options: Any) -> HttpResponse:
+    """Send a TRACE request with the shared client; see `get`."""
+    return shared().trace(url, headers=headers, **options)
+
+
+def delete(url: str, headers: HeadersLike | None = None, **options: Any) -> HttpResponse:
+    """Send a DELETE request with the shared client; see `get`."""
+    return shared().delete(url, headers=headers, **options)
+
+
+def post(
+    url: str, data: Any = None, headers: HeadersLike | None = None, **options: Any
+) -> HttpResponse:
+    """Send a POST request with the shared client.
+
+    Args:
+        url: As of `get`.
+        data: The body: str, bytes, a file, an iterable of bytes, or a dict; see
+            `HttpClient.send_request`.
+        headers: As of `get`.
+        **options: As of `get`.
+
+    Raises:
+        HttpException: No response came.
+    """
+    return shared().post(url, data, headers=headers, **options)
+
+
+def put(
+    url: str, data: Any = None, headers: HeadersLike | None = None, **options: Any
+) -> HttpResponse:
+    """Send a PUT request with the shared client; see `post`."""
+    return shared().put(url, data, headers=headers, **options)
+
+
+def patch(
+    url: str, data: Any = None, headers: HeadersLike | None = None, **options: Any
+) -> HttpResponse:
+    """Send a PATCH request with the shared client; see `post`."""
+    return shared().patch(url, data, headers=headers, **options)
+
+
+def server(port: int, address: str = "127.0.0.1", is_secure: bool = False) -> HttpServer:
+    """Make a server (Blade); `HttpServer.listen` or `HttpServer.start` binds it.
+
+    Args:
+        port: 0 takes a free one.
+        address: An address or a name that has one.
+        is_secure: Whether it speaks TLS; it needs `HttpServer.load_certs` then.
+
+    Raises:
+        TypeError: The port is not an int or the address not a str.
+        ValueError: The port is not 0 to 65535.
+    """
+    return HttpServer(port, address, is_secure)
+
+
+def tls_server(port: int, address: str = "127.0.0.1") -> HttpServer:
+    """Make a server that speaks TLS; see `server`."""
+    return HttpServer(port, address, is_secure=True)
