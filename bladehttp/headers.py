@@ -14,9 +14,8 @@ Pairs = tuple[tuple[str, str], ...]
 HeadersLike = Mapping[str, str] | Iterable[tuple[str, str]]
 """What every ``headers=`` takes: a mapping or (name, value) pairs, a `Headers` being both."""
 
-# RFC 9110 section 5.6.2:  token = 1*tchar
-#   tchar is "!" / "#" / "$" / "%" / "&" / "'" / "*" / "+" / "-" / "." / "^" / "_" / "`"
-#           / "|" / "~" / DIGIT / ALPHA
+# RFC 9110 section 5.6.2: a token is one or more tchar, and tchar is any VCHAR but the
+# delimiters (DQUOTE and "(),/:;<=>?@[\]{}").
 TCHAR = r"!#$%&'*+\-.^_`|~0-9A-Za-z"
 is_token = re.compile(f"[{TCHAR}]+").fullmatch
 

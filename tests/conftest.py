@@ -1,0 +1,44 @@
+import os
+import ssl
+from pathlib import Path
+
+import pytest
+import trustme
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "suite", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("fuzz", max_examples=5000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
+
+
+class Certificates:
+    """A throw-away authority and what it signed, as files."""
+
+    def __init__(self, directory: Path) -> None:
+        self.authority = trustme.CA()
+        self.ca_file = str(directory / "ca.pem")
+        self.authority.cert_pem.write_to_path(self.ca_file)
+        self.directory = directory
+        self.cert_file, self.key_file = self.issue("server", "localhost", "127.0.0.1", "::1")
+
+    def issue(self, file_name: str, *names: str) -> tuple[str, str]:
+        certificate = self.authority.issue_cert(*names)
+        cert_file = str(self.directory / f"{file_name}.pem")
+        key_file = str(self.directory / f"{file_name}.key")
+        for number, blob in enumerate(certificate.cert_chain_pems):
+            blob.write_to_path(cert_file, append=number > 0)
+        certificate.private_key_pem.write_to_path(key_file)
+        return cert_file, key_file
+
+    def client_context(self, chain: tuple[str, str] | None = None) -> ssl.SSLContext:
+        context = ssl.create_default_context(cafile=self.ca_file)
+        if chain is not None:
+            context.load_cert_chain(*chain)
+        return context
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates(tmp_path_factory.mktemp("certificates"))

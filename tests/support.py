@@ -1,0 +1,142 @@
+"""What several test modules need: raw clients, and a count of what a process holds."""
+
+import contextlib
+import os
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+PATIENCE = 10
+"""Seconds after which a test gives up waiting. Nothing passes by waiting this long."""
+
+
+@dataclass
+class Response:
+    """A response read off a raw socket."""
+
+    status: int
+    reason: str
+    fields: list[tuple[str, str]]
+    body: bytes
+
+    def get(self, name: str) -> str | None:
+        values = [value for key, value in self.fields if key.lower() == name.lower()]
+        return values[0] if values else None
+
+    @property
+    def header(self) -> dict[str, str]:
+        return {name.lower(): value for name, value in self.fields}
+
+
+class Raw:
+    """A client that sends and reads exactly what it is told to."""
+
+    def __init__(self, port: int, host: str = "127.0.0.1", context: ssl.SSLContext | None = None):
+        self.socket = socket.create_connection((host, port), timeout=PATIENCE)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if context is not None:
+            self.socket = context.wrap_socket(self.socket, server_hostname="localhost")
+        self.buffer = b""
+
+    def send(self, data: bytes | str) -> "Raw":
+        self.socket.sendall(data if isinstance(data, bytes) else data.encode("latin-1"))
+        return self
+
+    def get(self, path: str = "/", *fields: str, method: str = "GET") -> "Raw":
+        lines = [f"{method} {path} HTTP/1.1", "Host: localhost", *fields, "", ""]
+        return self.send("\r\n".join(lines))
+
+    def shut(self) -> "Raw":
+        """Send FIN, keep reading."""
+        self.socket.shutdown(socket.SHUT_WR)
+        return self
+
+    def more(self) -> bool:
+        """Read what comes next into the buffer; False at the end."""
+        data = self.socket.recv(65536)
+        self.buffer += data
+        return bool(data)
+
+    def read_all(self) -> bytes:
+        """Return everything up to the end of the connection, a reset counting as one."""
+        with contextlib.suppress(ConnectionResetError):
+            while self.more():
+                pass
+        data, self.buffer = self.buffer, b""
+        return data
+
+    def at_end(self) -> bool:
+        """Whether the server has closed and nothing is left."""
+        return self.read_all() == b""
+
+    def take(self, count: int) -> bytes:
+        while len(self.buffer) < count:
+            assert self.more(), f"closed after {self.buffer!r}"
+        data, self.buffer = self.buffer[:count], self.buffer[count:]
+        return data
+
+    def line(self) -> bytes:
+        while b"\r\n" not in self.buffer:
+            assert self.more(), f"closed after {self.buffer!r}"
+        line, _, self.buffer = self.buffer.partition(b"\r\n")
+        return line
+
+    def response(self, method: str = "GET") -> Response:
+        """Read one response as RFC 9112 section 6.3 frames it."""
+        _, status, reason = self.line().decode("latin-1").split(" ", 2)
+        fields = []
+        while line := self.line().decode("latin-1"):
+            name, _, value = line.partition(":")
+            fields.append((name, value.strip()))
+        response = Response(int(status), reason, fields, b"")
+        if method != "HEAD" and response.status >= 200 and response.status not in (204, 304):
+            response.body = self._body(response)
+        return response
+
+    def _body(self, response: Response) -> bytes:
+        if response.get("Transfer-Encoding") == "chunked":
+            body = b""
+            while size := int(self.line(), 16):
+                body += self.take(size)
+                assert self.line() == b""
+            assert self.line() == b""
+            return body
+        length = response.get("Content-Length")
+        return self.read_all() if length is None else self.take(int(length))
+
+    def close(self) -> None:
+        self.socket.close()
+
+    def __enter__(self) -> "Raw":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def descriptors() -> int:
+    """How many descriptors this process has open."""
+    return len(os.listdir("/proc/self/fd"))
+
+
+def wait_until(condition, message: str = "it did not happen") -> None:
+    """Return as soon as a condition holds that nothing can be waited for with."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, message
+        time.sleep(0.001)
+
+
+@contextlib.contextmanager
+def nothing_left() -> Iterator[None]:
+    """Fail if descriptors or threads are left behind."""
+    before = descriptors(), threading.active_count()
+    yield
+    wait_until(
+        lambda: (descriptors(), threading.active_count()) <= before
+        and threading.active_count() <= before[1],
+        f"left: {descriptors()} descriptors, {threading.enumerate()} after {before}",
+    )
