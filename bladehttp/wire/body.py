@@ -14,11 +14,12 @@ from bladehttp.wire import grammar
 from bladehttp.wire.buffer import ReceiveBuffer
 from bladehttp.wire.limits import Limits
 
-# RFC 9110 section 6.5.1: fields that frame, route or authenticate a message, or say how to
-# read it, mean nothing in a trailer section and are dropped there, as is Connection's kind.
+# RFC 9110 section 6.5.1: fields that frame, route, authenticate or modify a request, or say how
+# to read it, mean nothing in a trailer section and are dropped there, as is Connection's kind.
 FORBIDDEN_TRAILERS = frozenset(
     "authorization cache-control connection content-encoding content-length content-range "
-    "content-type cookie expect host keep-alive max-forwards pragma proxy-authorization "
+    "content-type cookie expect host if-match if-modified-since if-none-match if-range "
+    "if-unmodified-since keep-alive max-forwards pragma proxy-authorization "
     "proxy-connection range set-cookie te trailer transfer-encoding upgrade "
     "x-forwarded-for x-forwarded-host x-forwarded-proto forwarded".split()
 )
