@@ -50,8 +50,8 @@ content_length = re.compile(r"[0-9]+").fullmatch
 #                          IP-literal = "[" ( IPv6address / IPvFuture ) "]"
 #                          reg-name = *( unreserved / pct-encoded / sub-delims )
 # RFC 3986 section 3.2.3:  port = *DIGIT
-# Userinfo, path and query cannot match. An empty host is grammatical (RFC 9112 section 3.2
-# wants it where the target has no authority). What is between brackets `ipaddress` checks.
+# Userinfo, path and query cannot match. An empty host is grammatical; whether the request needs
+# one is not for this pattern to say. What is between brackets `ipaddress` checks.
 host_port = re.compile(
     r"(\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*)(?::([0-9]*))?"
 ).fullmatch

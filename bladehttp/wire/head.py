@@ -267,6 +267,10 @@ def check_head(head: RequestHead, limits: Limits) -> None:
     if head.minor > 0:
         if fields.host is None:  # RFC 9112 section 3.2
             raise ProtocolError("no Host")
+        # Section 3.3: the target URI then has no authority, and an http URI without one MUST be
+        # rejected (RFC 9110 section 4.2.1). nginx and Apache do.
+        if not (fields.host or head.authority):
+            raise ProtocolError("Host is empty")
         if fields.expectations - {"100-continue"}:  # RFC 9110 section 10.1.1
             raise ProtocolError("an expectation that cannot be met", status=417)
     elif fields.body_length == framing.CHUNKED:  # RFC 9112 section 6.1: framing is faulty
