@@ -73,10 +73,14 @@ class Raw:
         return self.read_all() == b""
 
     def take(self, count: int) -> bytes:
-        while len(self.buffer) < count:
-            assert self.more(), f"closed after {self.buffer!r}"
-        data, self.buffer = self.buffer[:count], self.buffer[count:]
-        return data
+        pieces, size = [self.buffer], len(self.buffer)
+        while size < count:
+            pieces.append(self.socket.recv(65536))
+            assert pieces[-1], f"closed after {b''.join(pieces)[-100:]!r}"
+            size += len(pieces[-1])
+        data = b"".join(pieces)
+        self.buffer = data[count:]
+        return data[:count]
 
     def line(self) -> bytes:
         while b"\r\n" not in self.buffer:
@@ -98,12 +102,12 @@ class Raw:
 
     def _body(self, response: Response) -> bytes:
         if response.get("Transfer-Encoding") == "chunked":
-            body = b""
+            pieces = []
             while size := int(self.line(), 16):
-                body += self.take(size)
+                pieces.append(self.take(size))
                 assert self.line() == b""
             assert self.line() == b""
-            return body
+            return b"".join(pieces)
         length = response.get("Content-Length")
         return self.read_all() if length is None else self.take(int(length))
 
@@ -136,7 +140,9 @@ def nothing_left() -> Iterator[None]:
     before = descriptors(), threading.active_count()
     yield
     wait_until(
-        lambda: (descriptors(), threading.active_count()) <= before
-        and threading.active_count() <= before[1],
+        lambda: (
+            (descriptors(), threading.active_count()) <= before
+            and threading.active_count() <= before[1]
+        ),
         f"left: {descriptors()} descriptors, {threading.enumerate()} after {before}",
     )

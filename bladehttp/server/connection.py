@@ -185,7 +185,7 @@ class Connection:
         except Exception as error:  # noqa: BLE001 - a stream's close() is somebody's code
             self._report(error)
         self._end_exchange()
-        self.transport.socket.close()
+        self.transport.close()
         self._service.remove(self)
         if self._connected:
             self._connected = False
@@ -194,6 +194,7 @@ class Connection:
     def _abort(self) -> None:
         """Close so that the client cannot take what it has for the whole."""
         if self.state is not State.CLOSED:
+            self.transport = PlainTransport(self.transport.socket)  # no close_notify
             self.transport.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             self.close()
 
@@ -204,6 +205,7 @@ class Connection:
         try:
             if self.transport.handshake():
                 self._secured()
+                self._receive(READ)  # the first request may have come with the last of it
         except PlainHttpError:
             self.transport = PlainTransport(self.transport.socket)
             self._refuse_and_flush(ProtocolError("plain HTTP on a TLS port"))

@@ -55,6 +55,9 @@ class Transport(Protocol):
     def discard(self) -> int:
         """Throw away what has arrived and return how many bytes of the socket that were."""
 
+    def close(self) -> None:
+        """Close the socket, with a goodbye where there is one."""
+
 
 class SocketTransport:
     """What plain and TLS transports have in common."""
@@ -73,6 +76,10 @@ class SocketTransport:
             return 0
         self.ended = not count
         return count
+
+    def close(self) -> None:
+        """Close the socket."""
+        self.socket.close()
 
 
 class PlainTransport(SocketTransport):
@@ -181,12 +188,23 @@ class TlsTransport(SocketTransport):
                 return
 
     def finish(self) -> None:
+        self._notify()
+        self.socket.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        """Close the socket, with close_notify if it takes that now."""
+        try:
+            self._notify()
+        except OSError:
+            pass  # the client has gone
+        super().close()
+
+    def _notify(self) -> None:
         try:
             self._tls.unwrap()  # puts close_notify into the outgoing BIO
         except ssl.SSLError:
-            pass  # wants the client's, which nobody waits for (RFC 8446 section 6.1)
+            pass  # wants the client's, too, which nobody waits for (RFC 8446 section 6.1)
         self.flush()
-        self.socket.shutdown(socket.SHUT_WR)
 
     def _fill(self) -> None:
         try:

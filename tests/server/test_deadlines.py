@@ -1,0 +1,173 @@
+"""Each phase has its clock, and nobody's silence delays anybody else."""
+
+import http.client
+import socket
+import time
+
+import pytest
+from support import wait_until
+
+from bladehttp.server import running
+
+SHORT = 200
+"""Milliseconds of the deadlines here."""
+
+
+def took(function) -> tuple[float, object]:
+    start = time.monotonic()
+    result = function()
+    return (time.monotonic() - start) * 1000, result
+
+
+def in_time(elapsed: float, deadline: float = SHORT) -> bool:
+    """Not early, and late by no more than a slow machine makes it."""
+    return deadline * 0.95 <= elapsed <= deadline + 1500
+
+
+def test_a_client_that_sends_nothing_is_closed_without_a_word(serve, connect):
+    client = connect(serve(read_timeout=SHORT))
+    elapsed, rest = took(client.read_all)
+    assert rest == b""
+    assert in_time(elapsed)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "G",
+        "GET / HTTP/1.1\r\nHost: a\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf",
+    ],
+    ids=["request-line", "fields", "body"],
+)
+def test_a_client_that_falls_silent_in_a_request_is_answered_408(serve, connect, part):
+    client = connect(serve(read_timeout=SHORT)).send(part)
+    elapsed, response = took(client.response)
+    assert (response.status, response.get("Connection")) == (408, "close")
+    assert in_time(elapsed)
+    assert client.at_end()
+
+
+def drip(client, data: bytes, until_closed: float) -> float:
+    """Send a byte every 20 ms until the server has answered; milliseconds that took."""
+    start = time.monotonic()
+    client.socket.settimeout(0.02)
+    for byte in data:
+        try:
+            client.send(bytes([byte]))
+            client.buffer += client.socket.recv(65536)
+        except TimeoutError:
+            continue
+        except OSError:
+            break
+        break
+    client.socket.settimeout(10)
+    return (time.monotonic() - start) * 1000
+
+
+def test_a_head_that_drips_is_ended_by_its_own_clock(serve, connect):
+    client = connect(serve(read_timeout=5000, header_timeout=SHORT))
+    elapsed = drip(client, b"GET / HTTP/1.1\r\nX: " + b"x" * 1000, SHORT)
+    assert client.response().status == 408
+    assert in_time(elapsed)
+
+
+def test_a_body_that_drips_is_ended_by_the_clock_of_the_request(serve, connect):
+    server = serve(read_timeout=5000, header_timeout=5000, request_timeout=SHORT)
+    client = connect(server)
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n")
+    elapsed = drip(client, b"x" * 1000, SHORT)
+    assert client.response().status == 408
+    assert in_time(elapsed)
+
+
+def test_a_body_that_drips_is_not_ended_while_it_comes(serve, connect):
+    server = serve(lambda request, response: response.write(request.body), read_timeout=SHORT)
+    client = connect(server)
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\n")
+    elapsed = drip(client, b"x" * 20, SHORT)
+    assert client.response().body == b"x" * 20
+    assert elapsed > SHORT
+
+
+def test_an_idle_connection_is_closed_by_the_keep_alive_clock(serve, connect):
+    client = connect(serve(read_timeout=60_000, keep_alive_timeout=SHORT))
+    client.get().response()
+    elapsed, rest = took(client.read_all)
+    assert rest == b""
+    assert in_time(elapsed)
+
+
+def test_each_request_starts_the_keep_alive_clock_again(serve, connect):
+    client = connect(serve(keep_alive_timeout=SHORT, max_requests_per_connection=0))
+    start = time.monotonic()
+    while time.monotonic() - start < 2 * SHORT / 1000:
+        assert client.get().response().status == 404
+    elapsed, _ = took(client.read_all)
+    assert in_time(elapsed)
+
+
+def test_a_reader_that_stalls_is_closed_by_the_write_clock(serve, connect):
+    server = serve(lambda request, response: response.write(b"x" * 50_000_000), write_timeout=SHORT)
+    gone = []
+    server.on_disconnect(gone.append)
+    connect(server).get()
+    elapsed, _ = took(lambda: wait_until(lambda: gone))
+    assert in_time(elapsed)
+
+
+def test_a_stalled_handshake_is_closed_by_its_clock(serve, certificates):
+    server = serve(secure=True, handshake_timeout=SHORT)
+    with socket.create_connection((server.host, server.port), timeout=10) as client:
+        client.sendall(b"\x16\x03\x01\x02\x00")
+        elapsed, rest = took(lambda: client.recv(100))
+    assert rest == b""
+    assert in_time(elapsed)
+
+
+def test_lingering_is_ended_by_its_clock(serve, connect, monkeypatch):
+    monkeypatch.setattr(running, "LINGER_MS", SHORT)
+    server = serve()
+    gone = []
+    server.on_disconnect(gone.append)
+    client = connect(server).send("BAD\r\n\r\n")
+    assert client.response().status == 400
+    elapsed, _ = took(lambda: wait_until(lambda: gone))  # the client never closes
+    assert in_time(elapsed)
+
+
+@pytest.mark.parametrize("name", ["read_timeout", "keep_alive_timeout", "write_timeout"])
+def test_zero_switches_a_clock_off(serve, connect, name):
+    server = serve(lambda request, response: None, **{name: 0})
+    assert connect(server).get().response().status == 200
+
+
+def test_a_normal_client_is_answered_in_50_ms_whatever_the_others_do(serve, connect):
+    def handler(request, response):
+        response.write(b"x" * (50_000_000 if request.path == "/large" else 13))
+
+    plain = serve(handler, read_timeout=10_000, write_timeout=10_000)
+    secure = serve(handler, secure=True)
+    for _ in range(12):
+        connect(plain)  # sends nothing
+    dripping = connect(plain)
+    slow_reader = connect(plain).get("/large")
+    with socket.create_connection((secure.host, secure.port), timeout=10) as stalled:
+        stalled.sendall(b"\x16\x03\x01\x02\x00")
+        client = http.client.HTTPConnection(plain.host, plain.port, timeout=10)
+        times = []
+        for byte in b"GET / HTTP/1.1\r\nHost: a\r\n":
+            dripping.send(bytes([byte]))
+            slow_reader.socket.recv(1000)
+
+            def exchange():
+                client.request("GET", "/")
+                return client.getresponse().read()
+
+            elapsed, body = took(exchange)
+            assert body == b"x" * 13
+            times.append(elapsed)
+        client.close()
+        assert connect(secure).get().response().status == 200
+    assert sorted(times)[len(times) // 2] < 50
+    assert max(times[1:]) < 500  # one hiccup of a shared machine is not the server's

@@ -1,0 +1,132 @@
+"""Many connections, few descriptors, small buffers, and no spinning."""
+
+import resource
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from support import Raw, wait_until
+
+from bladehttp.server import HttpServer
+
+
+def test_connections_beyond_the_limit_wait_for_room(serve, connect):
+    server = serve(lambda request, response: None, max_connections=2)
+    first, second = connect(server), connect(server)
+    assert first.get().response().status == second.get().response().status == 200
+    third = connect(server).get()
+    wait_until(lambda: server.stats.connections == 2)
+    assert first.get().response().status == 200
+    assert server.stats.connections == 2
+    first.close()
+    assert third.response().status == 200
+
+
+def test_a_limit_of_zero_is_none(serve, connect):
+    server = serve(lambda request, response: None, max_connections=0)
+    clients = [connect(server) for _ in range(20)]
+    assert {client.get().response().status for client in clients} == {200}
+
+
+def test_a_storm_of_connections_is_all_answered(serve, connect):
+    server = serve(lambda request, response: None)
+    clients = [connect(server).get() for _ in range(300)]
+    assert {client.response().status for client in clients} == {200}
+
+
+EMFILE = Path(__file__).parent / "emfile.py"
+
+
+def test_running_out_of_descriptors_is_recovered_from():
+    """In a process of its own, which has 40 descriptors and is asked for 60 connections."""
+    process = subprocess.run(
+        [sys.executable, "-X", "dev", str(EMFILE)], capture_output=True, text=True, timeout=60
+    )
+    assert (process.stdout, process.returncode) == ("answered\n", 0), process.stderr
+
+
+def busy_seconds(seconds: float) -> float:
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    time.sleep(seconds)
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    return (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime)
+
+
+def idle(client):
+    client.get().response()
+
+
+def half_a_head(client):
+    client.send("GET / HTT")
+
+
+def half_a_body(client):
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf")
+
+
+def reading_slowly(client):
+    client.get("/large")
+
+
+def lingering(client):
+    client.send("BAD\r\n\r\n").response()
+
+
+def half_closed_and_slow(client):
+    client.get("/large").shut()
+
+
+@pytest.mark.parametrize(
+    "situation",
+    [idle, half_a_head, half_a_body, reading_slowly, lingering, half_closed_and_slow],
+    ids=lambda function: function.__name__,
+)
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+def test_no_situation_makes_the_loop_spin(serve, connect, situation, secure):
+    if secure and situation is half_closed_and_slow:
+        pytest.skip("an SSLSocket cannot shut one side and go on")
+
+    def handler(request, response):
+        response.write(b"x" * (30_000_000 if request.path == "/large" else 1))
+
+    server = serve(handler, secure=secure, read_timeout=60_000, write_timeout=60_000)
+    situation(connect(server))
+    busy_seconds(0.02)  # let it come to rest
+    assert busy_seconds(0.2) < 0.1
+
+
+def test_writes_of_a_few_bytes_at_a_time_lose_nothing():
+    """With the smallest send buffer the kernel gives, a response takes many partial writes."""
+    body = bytes(range(256)) * 2000
+    server = HttpServer(0)
+    server.on_connect(lambda client: client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1))
+    server.on_receive(lambda request, response: response.write(body))
+    with server, Raw(server.port) as client:
+        assert client.get().response().body == body
+
+
+def test_one_client_with_a_large_response_does_not_hold_up_another(serve, connect):
+    order = []
+
+    def handler(request, response):
+        order.append(request.path)
+        response.write(b"x" * (100_000_000 if request.path == "/large" else 1))
+
+    server = serve(handler, write_timeout=30_000)
+    large = connect(server).get("/large")
+    large.more()
+    small = connect(server)
+    assert small.get("/small").response().body == b"x"
+    assert len(large.response().body) == 100_000_000
+
+
+def test_a_client_that_pipelines_without_end_does_not_hold_up_another(serve, connect):
+    server = serve(lambda request, response: None, max_requests_per_connection=0)
+    greedy = connect(server)
+    greedy.send("GET /greedy HTTP/1.1\r\nHost: a\r\n\r\n" * 1500)
+    assert connect(server).get().response().status == 200
+    for _ in range(1500):
+        assert greedy.response().status == 200
