@@ -17,7 +17,7 @@
     │   └── TotalTimeout                   the whole exchange took too long
     ├── TooManyRedirects
     ├── InvalidUrl (ValueError)
-    ├── UnsupportedProtocol (ValueError)   neither http nor https
+    ├── UnsupportedProtocol (ValueError)   neither http nor https, or http after https
     ├── InvalidHeader (ValueError)         a field that would break the message
     ├── ProtocolError                      the peer does not speak HTTP; on a server, with the
     │                                      status to answer
@@ -36,6 +36,8 @@ from typing import Any
 
 class HttpException(Exception):
     """An HTTP operation failed. The root of the tree.
+
+    Those that are an OSError have its ``errno``, where the system gave one.
 
     Attributes:
         url: The URL of the exchange, None where there was none.
@@ -65,12 +67,16 @@ class HttpException(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the class, the message and the details."""
-        return (_rebuild, (type(self), self.args, dict(self.__dict__)))
+        details = dict(self.__dict__)
+        if isinstance(self, OSError):
+            details["errno"] = self.errno  # OSError keeps it outside of __dict__
+        return (_rebuild, (type(self), self.args, details))
 
 
 def _rebuild(cls: type[HttpException], args: tuple[Any, ...], details: dict[str, Any]) -> Any:
     exception = cls(*args)
-    exception.__dict__.update(details)
+    for name, value in details.items():
+        setattr(exception, name, value)
     return exception
 
 
@@ -139,7 +145,7 @@ class InvalidUrl(HttpException, ValueError):
 
 
 class UnsupportedProtocol(HttpException, ValueError):
-    """The URL's scheme is neither http nor https."""
+    """The URL's scheme is neither http nor https, or a redirect leads from https to http."""
 
 
 class InvalidHeader(HttpException, ValueError):

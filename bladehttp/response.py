@@ -6,12 +6,12 @@ attributes. How it goes over the wire is not known here.
 
 import json
 import mimetypes
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from email.message import Message
 from os import PathLike, fstat
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol, Self
 
 from bladehttp.cookies import format_set_cookie
 from bladehttp.exceptions import HttpStatusError, InvalidHeader
@@ -29,6 +29,24 @@ _SERVER_INDEX = index_of(SERVER_FIELDS)
 _MISSING: Any = object()
 
 
+class Hop(NamedTuple):
+    """One redirect that was followed: its status and the URL that answered with it."""
+
+    status: int
+    url: str
+
+
+class Fields(Protocol):
+    """What a client knows of a response's head and parses when it is asked for."""
+
+    @property
+    def headers(self) -> Headers: ...
+    @property
+    def trailers(self) -> Headers: ...
+    @property
+    def reason(self) -> str | None: ...
+
+
 class HttpResponse:
     """The response to an HTTP request.
 
@@ -42,20 +60,31 @@ class HttpResponse:
         redirects: How many redirects were followed to get here.
         responder: The URL that gave the response, after redirects; None on a server.
         reason: The reason phrase; the status's own one unless set.
+        trailers: The fields that came after a chunked body. Client side only.
+        history: A `Hop` for each redirect that was followed. Client side only.
         source: Where the body comes from when it is streamed (see `stream`), else None.
     """
 
     __slots__ = (
+        "_fields",
         "_parts",
         "_reason",
         "headers",
+        "history",
         "redirects",
         "responder",
         "source",
         "status",
         "time_taken",
+        "trailers",
         "version",
     )
+
+    _fields: Fields
+    headers: Headers
+    trailers: Headers
+    history: tuple[Hop, ...]
+    _reason: str | None
 
     def __init__(
         self,
@@ -69,7 +98,7 @@ class HttpResponse:
     ) -> None:
         """Make a response (Blade's constructor). A str body is sent as UTF-8."""
         self._parts: list[bytes] = []
-        self._reason: str | None = None
+        self._reason = None
         self.headers = headers if isinstance(headers, Headers) else Headers(headers)
         self.status = status
         self.version = version
@@ -84,6 +113,31 @@ class HttpResponse:
     def for_server(cls) -> "HttpResponse":
         """Make the response a handler is given: 200, empty, with Blade's default fields."""
         return cls(headers=Headers.adopt(SERVER_FIELDS, _SERVER_INDEX))
+
+    @classmethod
+    def received(
+        cls, body: bytes, status: int, version: str, responder: str, fields: Fields
+    ) -> Self:
+        """Make the response a client gives back, its head to be parsed when it is read."""
+        response = cls.__new__(cls)
+        response._parts = [body]
+        response._fields = fields
+        response.status = status
+        response.version = version
+        response.time_taken = 0.0
+        response.redirects = 0
+        response.responder = responder
+        response.source = None
+        return response
+
+    def __getattr__(self, name: str) -> Any:
+        # Only called for a slot that is still empty, so that full ones cost nothing.
+        make = _LATE.get(name)
+        if make is None:
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        value = make(self)
+        setattr(self, name, value)
+        return value
 
     @property
     def body(self) -> bytes:
@@ -281,6 +335,23 @@ class HttpResponse:
 
     def __repr__(self) -> str:
         return f"<HttpResponse status={self.status}, version={self.version}>"
+
+
+class _NoFields:
+    """The head of a response that was not received."""
+
+    headers = trailers = property(lambda _: Headers())
+    reason = None
+
+
+_LATE: dict[str, Callable[[HttpResponse], Any]] = {
+    "_fields": lambda _: _NoFields(),
+    "_reason": lambda response: response._fields.reason,
+    "headers": lambda response: response._fields.headers,
+    "history": lambda _: (),
+    "trailers": lambda response: response._fields.trailers,
+}
+"""Attribute -> how it is made when it is first read."""
 
 
 class _Closing(Iterator[bytes]):
