@@ -1,0 +1,183 @@
+"""OPTIONS: every property of a client, its check and the libcurl options it becomes.
+
+A `Settings` is one set of values that passed their checks. It never changes, so threads share
+it without a lock, and a handle that was set up for equal libcurl options is left as it is.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pycurl
+
+from bladehttp.auth import Auth
+from bladehttp.client.checks import (
+    Check,
+    at_least_one,
+    credentials,
+    field_text,
+    flag,
+    method_bits,
+    milliseconds,
+    name_patterns,
+    optional,
+    path,
+    text,
+    whole_number,
+)
+from bladehttp.client.decoding import CODINGS
+from bladehttp.client.trust import trust_options
+
+Pairs = Iterable[tuple[int, object]]
+
+KIB = 1024
+LONGEST = 2**31 - 1
+"""The largest number libcurl takes where it wants a long; as milliseconds, 24 days."""
+
+SENSITIVE_HEADERS = ("*-key", "*-token", "*-secret", "*apikey", "*api_key")
+"""The default of ``sensitive_headers``."""
+
+STANDING: tuple[tuple[int, object], ...] = (
+    (pycurl.NOSIGNAL, 1),  # libcurl's signals and threads do not go together
+    (pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS),  # the default reads file://
+    (pycurl.REDIR_PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS),
+    (pycurl.FOLLOWLOCATION, 0),  # redirects.py
+    (pycurl.PATH_AS_IS, 1),  # a URL is sent as it was given
+    (pycurl.HTTP_CONTENT_DECODING, 0),  # decoding.py
+    (pycurl.BUFFERSIZE, 512 * KIB),  # 880 MB/s against 500; costs small bodies nothing
+    (pycurl.UPLOAD_BUFFERSIZE, 512 * KIB),
+)
+"""What every handle is set to, whatever the client."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One property: its name, what it accepts, and the libcurl options it becomes."""
+
+    name: str
+    check: Check
+    encode: Callable[[Any], Pairs]
+
+
+def as_latin1(option: int) -> Callable[[str], Pairs]:
+    """Encode a str; libcurl's own encoding would be ASCII."""
+    return lambda value: ((option, value.encode("latin-1")),)
+
+
+def as_connect_time(value: int) -> Pairs:
+    """Encode a time, the longest libcurl can hold standing for all that are longer."""
+    return ((pycurl.CONNECTTIMEOUT_MS, min(value, LONGEST)),)
+
+
+def as_methods(value: Auth) -> Pairs:
+    """Encode the methods; the bits are libcurl's own."""
+    return ((pycurl.HTTPAUTH, int(value)),)
+
+
+def unless(option: int, on: int) -> Callable[[bool], Pairs]:
+    """Encode a check that the property switches off. VERIFYHOST is 2 or 0, never 1."""
+    return lambda skipped: ((option, 0 if skipped else on),)
+
+
+def as_password(value: str | tuple[str, str] | None) -> Pairs:
+    """Encode name and password apart: USERPWD would split a name at its colon."""
+    if isinstance(value, tuple):
+        yield pycurl.USERNAME, value[0].encode()
+        yield pycurl.PASSWORD, value[1].encode()
+
+
+def as_coding(value: str | None) -> Pairs:
+    """Encode the codings to ask for; None asks for none and decodes none."""
+    if value is not None:
+        yield pycurl.ACCEPT_ENCODING, value or ", ".join(CODINGS)
+
+
+def as_limit(value: int | None) -> Pairs:
+    """Encode a limit in bytes; libcurl takes 0 for none."""
+    if value:
+        yield pycurl.MAXFILESIZE_LARGE, value
+
+
+def own(_: object) -> Pairs:
+    """Encode a property that libcurl is not told of: our own code acts on it."""
+    return ()
+
+
+OPTIONS = (
+    #      attribute                      accepts                 becomes
+    Option("base_url",                    optional(text),         own),  # url.py
+    Option("user_agent",                  field_text,             as_latin1(pycurl.USERAGENT)),
+    Option("follow_redirect",             flag,                   own),  # redirects.py
+    Option("max_redirects",               whole_number,           own),
+    Option("sensitive_headers",           name_patterns,          own),
+    Option("skip_hostname_verification",  flag,                   unless(pycurl.SSL_VERIFYHOST, 2)),
+    Option("skip_peer_verification",      flag,                   unless(pycurl.SSL_VERIFYPEER, 1)),
+    Option("ca_cert",                     optional(path),         trust_options),
+    Option("referer",                     optional(field_text),   own),  # message.py: REFERER
+    Option("no_expect",                   flag,                   own),  # would cross origins
+    Option("connect_timeout",             milliseconds,           as_connect_time),
+    Option("receive_timeout",             milliseconds,           own),  # engine.py: LOW_SPEED_TIME
+    Option("total_timeout",               milliseconds,           own),  # has whole seconds
+    Option("auth",                        optional(credentials),  as_password),
+    Option("auth_method",                 method_bits,            as_methods),
+    Option("accept_encoding",             optional(field_text),   as_coding),
+    Option("max_body_size",               optional(at_least_one), as_limit),
+)  # fmt: skip
+"""One row per property of HttpClient, ``headers`` excepted, which is an object of its own."""
+
+CHECKS = {option.name: option.check for option in OPTIONS}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The values of a client's properties, with their defaults; see `HttpClient`.
+
+    Attributes:
+        curl: The libcurl options they become.
+    """
+
+    base_url: str | None = None
+    user_agent: str = "Blade HTTP Client/1.0"
+    follow_redirect: bool = True
+    max_redirects: int = 20
+    sensitive_headers: tuple[str, ...] = SENSITIVE_HEADERS
+    skip_hostname_verification: bool = False
+    skip_peer_verification: bool = False
+    ca_cert: str | None = None
+    referer: str | None = None
+    no_expect: bool = False
+    connect_timeout: int = 60_000
+    receive_timeout: int = 300_000
+    total_timeout: int = 0
+    auth: str | tuple[str, str] | None = None
+    auth_method: Auth = Auth.ANY
+    accept_encoding: str | None = ""
+    max_body_size: int | None = None
+    curl: tuple[tuple[int, object], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        pairs = (pair for row in OPTIONS for pair in row.encode(getattr(self, row.name)))
+        object.__setattr__(self, "curl", tuple(pairs))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # not ``curl``: the other end may have another libcurl, and other files
+        return {option.name: getattr(self, option.name) for option in OPTIONS}
+
+    def __setstate__(self, values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+        self.__post_init__()
+
+    def changed(self, values: dict[str, Any]) -> "Settings":
+        """Return Settings with other values.
+
+        Raises:
+            TypeError: There is no property of that name, or a value is of the wrong type.
+            ValueError: A value cannot be used.
+        """
+        if not values:
+            return self
+        for name in values:
+            if name not in CHECKS:
+                raise TypeError(f"HttpClient has no property named {name!r}")
+        return replace(self, **{name: CHECKS[name](name, value) for name, value in values.items()})

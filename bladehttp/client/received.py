@@ -1,0 +1,68 @@
+"""Received: the header lines libcurl handed over, read when somebody asks for them.
+
+Parsing them costs more than all else this package adds to a request, and many callers look at the
+status and the body only.
+"""
+
+import re
+
+from bladehttp.headers import Headers
+
+BLANK = (b"\r\n", b"\n")
+
+# RFC 9112 section 4: status-line = HTTP-version SP status-code SP [ reason-phrase ]
+status_line = re.compile(rb"HTTP/[0-9.]+ [0-9]{3}(?: (?P<reason>[^\r\n]*))?").match
+
+
+class Received:
+    """The lines of one exchange: the blocks of interim responses and authentication rounds, the
+    response's own block, and its trailers.
+    """  # noqa: D205 - one sentence
+
+    __slots__ = ("_head", "_lines", "_trailers")
+
+    def __init__(self, lines: list[bytes]) -> None:
+        """Take the lines as CURLOPT_HEADERFUNCTION gets them, each with its line end."""
+        self._lines = lines
+
+    def _split(self) -> tuple[list[bytes], list[bytes]]:
+        """Return the last block that begins with a status line, and what comes after it."""
+        lines = self._lines
+        start = 0
+        while True:
+            end = next((i for i in range(start, len(lines)) if lines[i] in BLANK), len(lines))
+            if not (end + 1 < len(lines) and status_line(lines[end + 1])):
+                return lines[start:end], lines[end + 1 :]
+            start = end + 1
+
+    @property
+    def headers(self) -> Headers:
+        """The response's fields in order, every Set-Cookie among them."""
+        return Headers.adopt(_fields(self._split()[0][1:]))
+
+    @property
+    def trailers(self) -> Headers:
+        """The fields that came after a chunked body."""
+        return Headers.adopt(_fields(self._split()[1]))
+
+    @property
+    def reason(self) -> str | None:
+        """The reason phrase as received; None where the version has none (HTTP/2, HTTP/3)."""
+        head = self._split()[0]
+        match = status_line(head[0]) if head else None
+        if match is None or head[0].startswith((b"HTTP/2", b"HTTP/3")):
+            return None
+        return (match["reason"] or b"").decode("latin-1").strip()
+
+    def may_have(self, lower_name: bytes) -> bool:
+        """Whether a field of that name can be in here: a quick look that never misses one."""
+        return lower_name + b":" in b"".join(self._lines).lower()
+
+
+def _fields(lines: list[bytes]) -> list[tuple[str, str]]:
+    pairs = []
+    for line in lines:
+        name, colon, value = line.decode("latin-1").partition(":")
+        if colon:
+            pairs.append((name.strip(" \t"), value.strip(" \t\r\n")))
+    return pairs

@@ -1,0 +1,91 @@
+"""Redirects: which are followed, and what the next request is (RFC 9110 section 15.4).
+
+They are followed here, hop by hop on the same handle, and not by libcurl; why is in
+docs/decisions/0010.
+"""
+
+import re
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+from bladehttp.client.message import Fields, Message
+from bladehttp.client.url import parse_url, resolve_location
+from bladehttp.exceptions import UnsupportedProtocol
+
+
+def post_becomes_get(method: str) -> str:
+    """RFC 9110 sections 15.4.2 and 15.4.3: a user agent MAY change POST to GET, and all do."""
+    return "GET" if method == "POST" else method
+
+
+def get_the_other(method: str) -> str:
+    """RFC 9110 section 15.4.4: a GET (or HEAD) of another resource."""
+    return "HEAD" if method == "HEAD" else "GET"
+
+
+def keep(method: str) -> str:
+    """RFC 9110 sections 15.4.8 and 15.4.9: MUST NOT change the method."""
+    return method
+
+
+NEXT_METHOD = {
+    301: post_becomes_get,
+    302: post_becomes_get,
+    303: get_the_other,
+    307: keep,
+    308: keep,
+}
+"""The redirects that are followed. 300 is a choice for people, 304 to 306 are none."""
+
+# RFC 9110 section 15.4: when the method changes, fields about the content go with the content
+is_about_content = re.compile(
+    r"content-.*|digest|repr-digest|last-modified|expect|trailer", re.IGNORECASE
+).fullmatch
+
+CREDENTIALS = frozenset(
+    # the last two tell the next origin about this one
+    ("authorization", "proxy-authorization", "cookie", "cookie2", "host", "referer")
+)
+"""What is bound to its origin, whatever ``sensitive_headers`` says."""
+
+
+def next_message(message: Message, status: int, location: str) -> Message:
+    """Return the request a redirect leads to.
+
+    Credentials that were left behind stay behind, should the chain come back to the first origin.
+
+    Raises:
+        InvalidUrl: The Location cannot be used.
+        UnsupportedProtocol: It is neither http nor https, or http after https.
+        UnrewindableBody: The body has to be sent again and its source cannot be rewound.
+    """
+    target = parse_url(resolve_location(location, message.url.text))
+    url = replace(target, credentials=None)  # RFC 9110 section 4.2.4: not to be trusted
+    if message.url.origin[0] == "https" and url.origin[0] == "http":
+        raise UnsupportedProtocol(f"redirect from https to http refused: {url.text[:200]!r}")
+    method = NEXT_METHOD[status](message.method)
+    following = replace(message, method=method, url=url)
+    if method != message.method:
+        following.body = None
+        following.fields = [field for field in following.fields if not is_about_content(field[0])]
+    if following.body is not None:
+        following.body.rewind()
+    return following if url.origin == message.url.origin else _for_other_origin(following)
+
+
+def _for_other_origin(message: Message) -> Message:
+    patterns = message.settings.sensitive_headers
+    settings = message.settings
+    if settings.auth is not None:
+        settings = settings.changed({"auth": None})
+    return replace(message, fields=public_fields(message.fields, patterns), settings=settings)
+
+
+def public_fields(fields: Fields, patterns: tuple[str, ...]) -> Fields:
+    """Return the fields that another origin may see."""
+    return [
+        (name, value)
+        for name, value in fields
+        if name.lower() not in CREDENTIALS
+        and not any(fnmatchcase(name.lower(), pattern) for pattern in patterns)
+    ]

@@ -1,0 +1,164 @@
+"""Transfer: one exchange on one handle. A message in; an HttpResponse or an exception out."""
+
+from io import BytesIO
+from math import inf
+from typing import Any
+
+import pycurl
+
+from bladehttp.client.decoding import decode
+from bladehttp.client.engine import RECEIVE, TOTAL, Engine, Outcome
+from bladehttp.client.errors import Sent, exception_for
+from bladehttp.client.message import Message
+from bladehttp.client.received import Received
+from bladehttp.client.trust import check_ca_cert
+from bladehttp.exceptions import (
+    BodyTooLarge,
+    DecodingError,
+    HttpException,
+    IncompleteBody,
+    ReceiveTimeout,
+    TotalTimeout,
+)
+from bladehttp.response import HttpResponse
+
+VERSIONS = {1: "1.0", 2: "1.1", 3: "2", 30: "3"}  # CURL_HTTP_VERSION_*
+
+PARTIAL_CONTENT = 206
+
+
+def with_details(error: HttpException, message: Message, response: HttpResponse) -> HttpException:
+    """Return an exception with what is known of the exchange."""
+    error.url = message.url.text
+    error.request = Sent(message.method, message.url.text)
+    error.response = response
+    return error
+
+
+def transfer(engine: Engine, message: Message, deadline: float) -> HttpResponse:
+    """Send one message and return the response to it, whatever its status.
+
+    Args:
+        engine: What to send it with.
+        message: The request.
+        deadline: When it must be over, in terms of `time.monotonic`.
+
+    Raises:
+        HttpException: As `exchange`.
+    """
+    curl, settings = engine.curl, message.settings
+    if settings.ca_cert is not None:
+        check_ca_cert(settings.ca_cert)
+    engine.configure(settings.curl)
+    content = BytesIO()
+    lines: list[bytes] = []
+    curl.setopt(pycurl.URL, message.url.text)
+    curl.setopt(pycurl.WRITEFUNCTION, content.write)
+    curl.setopt(pycurl.HEADERFUNCTION, lines.append)
+    outcome = _run(engine, message, deadline)
+    received = Received(lines)
+    response = HttpResponse.received(
+        content.getvalue(),
+        curl.getinfo(pycurl.RESPONSE_CODE),
+        VERSIONS.get(curl.getinfo(pycurl.INFO_HTTP_VERSION), "1.1"),
+        message.url.text,
+        received,
+    )
+    content.close()  # the handle keeps its write method, and would keep the bytes with it
+    if outcome.code or outcome.expired:
+        raise _failure(curl, message, outcome, response)
+    _decode(message, response, received)
+    return response
+
+
+def _run(engine: Engine, message: Message, deadline: float) -> Outcome:
+    """Run a message through a handle and leave the handle set up for a plain GET."""
+    silence = message.settings.receive_timeout / 1000 or inf
+    fields, body = message.lines(), message.body
+    if not fields and body is None and message.method == "GET":
+        return engine.run(silence, deadline)
+    _prepare(engine, message, fields)
+    try:
+        outcome = engine.run(silence, deadline)
+    finally:
+        _restore(engine.curl, message)
+    if body is not None and body.error is not None:
+        raise body.error
+    return outcome
+
+
+def _prepare(engine: Engine, message: Message, fields: list[bytes]) -> None:
+    """Set a handle up for anything that is not a plain GET."""
+    curl, body, method = engine.curl, message.body, message.method
+    try:
+        if fields:
+            curl.setopt(pycurl.HTTPHEADER, fields)
+        if body is not None:
+            body.attach(curl, method)
+        elif method == "HEAD":
+            curl.setopt(pycurl.NOBODY, 1)  # as CUSTOMREQUEST it would wait for a body
+        elif method != "GET":
+            curl.setopt(pycurl.CUSTOMREQUEST, method)
+    except BaseException:
+        engine.sound = False
+        raise
+
+
+def _restore(curl: Any, message: Message) -> None:
+    """Undo what `_prepare` set. Setting [] instead of unsetting would leave the old fields."""
+    curl.unsetopt(pycurl.HTTPHEADER)
+    curl.unsetopt(pycurl.CUSTOMREQUEST)
+    if message.body is not None:
+        message.body.detach(curl)
+    curl.setopt(pycurl.HTTPGET, 1)  # clears POST, UPLOAD and NOBODY
+
+
+def _failure(curl: Any, message: Message, outcome: Outcome, response: HttpResponse) -> Exception:
+    """Return the exception for a transfer that failed."""
+    url, place = message.url.text, message.url.place
+    partial = response if response.status >= 200 else None
+    details = {"url": url, "request": Sent(message.method, url), "response": partial}
+    if outcome.expired:
+        milliseconds = getattr(message.settings, outcome.expired)
+        cls, what = CLOCKS[outcome.expired]
+        return cls(f"{what} {place}: {outcome.expired} is over ({milliseconds} ms)", **details)
+    error = exception_for(outcome.code, outcome.text, place, **details)
+    if isinstance(error, OSError):
+        error.errno = curl.getinfo(pycurl.OS_ERRNO) or None
+    if isinstance(error, IncompleteBody):
+        error.partial = response.body = _partial(message, response)
+    return error
+
+
+CLOCKS: dict[str, tuple[type[HttpException], str]] = {
+    RECEIVE: (ReceiveTimeout, "no byte to or from"),
+    TOTAL: (TotalTimeout, "talking to"),
+}
+
+
+def _partial(message: Message, response: HttpResponse) -> bytes:
+    """Return what arrived of a body, its coding undone as far as it goes."""
+    coding = response.headers.get("Content-Encoding")
+    if coding is None or message.settings.accept_encoding is None:
+        return response.body
+    try:
+        return decode(response.body, coding, message.settings.max_body_size, partial=True)
+    except HttpException:
+        return response.body
+
+
+def _decode(message: Message, response: HttpResponse, received: Received) -> None:
+    """Undo the Content-Encoding. Part of an encoded whole (206) cannot be decoded, and stays."""
+    settings = message.settings
+    if (
+        settings.accept_encoding is None
+        or not response.body
+        or response.status == PARTIAL_CONTENT
+        or not received.may_have(b"content-encoding")
+    ):
+        return
+    coding = response.headers.get("Content-Encoding", "")
+    try:
+        response.body = decode(response.body, coding, settings.max_body_size)
+    except (DecodingError, BodyTooLarge) as error:
+        raise with_details(error, message, response) from error.__cause__
