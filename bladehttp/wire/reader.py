@@ -38,6 +38,11 @@ class Request:
     file: IO[bytes] | None = None
     trailers: Pairs = ()
 
+    def close(self) -> None:
+        """Close the temporary file, if there is one."""
+        if self.file is not None:
+            self.file.close()
+
 
 @dataclass(slots=True)
 class OpenBody:
@@ -98,6 +103,11 @@ class RequestReader:
         self._head_bytes = 0
         self._lines: list[bytes] = []
         self._body: OpenBody | None = None
+
+    @property
+    def method(self) -> str:
+        """The method of the request that is being read, "" if it is not known yet."""
+        return self._head.method if self._head is not None else ""
 
     @property
     def buffered(self) -> int:
@@ -179,7 +189,7 @@ class RequestReader:
             or length > limits.head
         ):
             return None
-        head = parse_request_line(line)
+        self._head = head = parse_request_line(line)
         head.fields = fields
         check_head(head, limits)
         self._buffer.skip(length)
