@@ -5,6 +5,7 @@ JSON, truncated multipart and a charset that does not exist are 4xx, never 500.
 """
 
 import json
+import math
 import mmap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -103,13 +104,25 @@ def _decode_urlencoded(content: Content, parameters: dict[str, str], limits: Lim
 def _decode_json(content: Content, parameters: dict[str, str], limits: Limits) -> Decoded:
     # RFC 8259 section 8.1: UTF-8 always; a BOM may be ignored. Duplicate names: the last wins.
     try:
-        return Decoded(json.loads(content[:].decode("utf-8-sig"), parse_constant=_no_constant))
+        text = content[:].decode("utf-8-sig")
+        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+        if "\\ud" in text or "\\uD" in text:
+            json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate cannot be written
+        return Decoded(value)
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"the body is not JSON: {str(error)[:80]}") from error
 
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(digits: str) -> float:
+    """RFC 8259 section 6 lets a range be set; infinity, which 1e999 makes, has no JSON form."""
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError("a number is beyond a double")
+    return number
 
 
 def _decode_multipart(content: Content, parameters: dict[str, str], limits: Limits) -> Decoded:

@@ -59,8 +59,3 @@ host_port = re.compile(
 # RFC 9112 section 3.2.2:  absolute-form = absolute-URI
 # RFC 9110 section 4.2:    http-URI = "http" "://" authority path-abempty [ "?" query ]
 absolute_form = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)://([^/?]*)([^?]*)(?:\?(.*))?").fullmatch
-
-# RFC 3986 section 2.1:  pct-encoded = "%" HEXDIG HEXDIG
-# Section 7.3: "%00" can end a path early for who decodes it. In a path both are refused, as nginx
-# and Apache do; a query is its reader's, and people type a bare "%" there.
-bad_percent_encoding = re.compile(r"%(?![0-9A-Fa-f]{2})|%00").search

@@ -231,8 +231,6 @@ def _split_target(head: RequestHead) -> None:
         head.path = target
     else:
         _split_absolute(head)
-    if "%" in head.path and grammar.bad_percent_encoding(head.path):
-        raise ProtocolError(f"path is not percent-encoded: {head.path[:60]!r}")
 
 
 def _split_authority(head: RequestHead) -> None:
