@@ -6,10 +6,10 @@ from typing import Any, Generic, Self, TypeVar, overload
 from bladehttp.auth import Auth
 from bladehttp.client.encode import NOT_GIVEN, make_body
 from bladehttp.client.exchange import exchange
-from bladehttp.client.message import field_value, make_message, merge
+from bladehttp.client.message import make_message, merge
 from bladehttp.client.options import Settings
 from bladehttp.client.pool import Pool
-from bladehttp.client.url import parse_url, resolve, with_query
+from bladehttp.client.url import is_absolute, parse_url, resolve, with_query
 from bladehttp.headers import Headers, HeadersLike
 from bladehttp.response import HttpResponse
 
@@ -179,11 +179,12 @@ class HttpClient:
         """
         settings = self._settings.changed(properties)
         fields = merge(self._headers, headers)
-        target = resolve(url, settings.base_url, self._headers.get("Host"))
+        if not is_absolute(url):
+            url = resolve(url, settings.base_url, self._headers.get("Host"))
         if query is not None:
-            target = with_query(target, query)
-        body = make_body(data, json, form, files, field_value(fields, "content-type") or "")
-        message = make_message(method, parse_url(target), fields, body, settings)
+            url = with_query(url, query)
+        body = make_body(data, json, form, files, fields)
+        message = make_message(method, parse_url(url), fields, body, settings)
         engine = self._pool.take()
         try:
             return exchange(engine, message)

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from bladehttp.client.body import Body, Content, Stream, file_source, iterable_source
+from bladehttp.client.message import Fields, field_value
 from bladehttp.client.multipart import Multipart, file_parts, form_parts, is_file
 from bladehttp.serialize import as_json
 
@@ -17,7 +18,7 @@ FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 
 
-def make_body(data: Any, json: Any, form: Any, files: Any, content_type: str) -> Body | None:
+def make_body(data: Any, json: Any, form: Any, files: Any, fields: Fields) -> Body | None:
     """Return the body of a request, None if there is none.
 
     Args:
@@ -25,12 +26,14 @@ def make_body(data: Any, json: Any, form: Any, files: Any, content_type: str) ->
         json: Anything JSON has a form for, or NOT_GIVEN.
         form: A mapping or pairs, or None.
         files: A mapping or pairs, or None.
-        content_type: The caller's Content-Type, by which a dict is encoded, "" if there is none.
+        fields: The caller's fields, by whose Content-Type a dict is encoded.
 
     Raises:
         TypeError: Two bodies at once, or data of a type that cannot be sent.
         ValueError: A dict cannot be sent as that Content-Type.
     """
+    if data is None and json is NOT_GIVEN and form is None and files is None:
+        return None
     given = [data is not None, json is not NOT_GIVEN, form is not None]
     if sum(given) > 1 or (
         files is not None and (json is not NOT_GIVEN or not _goes_with_files(data))
@@ -42,7 +45,7 @@ def make_body(data: Any, json: Any, form: Any, files: Any, content_type: str) ->
         return encode_form(form)
     if json is not NOT_GIVEN:
         return encode_json(json)
-    return None if data is None else encode_data(data, content_type)
+    return encode_data(data, field_value(fields, "content-type") or "")
 
 
 def _goes_with_files(data: Any) -> bool:

@@ -92,6 +92,8 @@ def check_method(method: str, has_body: bool) -> str:
         InvalidHeader: It is not a token.
         ValueError: It is CONNECT, or takes no content and there is some.
     """
+    if method in STANDARD and not has_body:
+        return method
     if not isinstance(method, str):
         raise TypeError(f"a method is a str, not {method!r}"[:200])
     if not is_token(method):
@@ -111,10 +113,13 @@ def make_message(
     method = check_method(method, body is not None)
     if body is None and method in ANTICIPATES_CONTENT:
         body = Content(b"")
-    fields = with_body_fields(fields, body)
+    if fields or body is not None:
+        fields = with_body_fields(fields, body)
     if settings.referer and not has_field(fields, "referer"):
         fields.append(("Referer", settings.referer))
-    return Message(method, url, *with_authorization(fields, body, settings, url))
+    if fields or settings.auth is not None or url.credentials is not None:
+        fields, settings = with_authorization(fields, settings, url)
+    return Message(method, url, fields, body, settings)
 
 
 def with_body_fields(fields: Fields, body: Body | None) -> Fields:
@@ -151,10 +156,8 @@ def _announce(length: str, body: Body | None) -> None:
         raise InvalidHeader(str(error)) from error
 
 
-def with_authorization(
-    fields: Fields, body: Body | None, settings: Settings, url: Url
-) -> tuple[Fields, Body | None, Settings]:
-    """Return what a message is made of, with the credentials decided.
+def with_authorization(fields: Fields, settings: Settings, url: Url) -> tuple[Fields, Settings]:
+    """Return fields and settings with the credentials decided.
 
     An Authorization field wins over the URL's name and password, those over ``auth``.
     """
@@ -165,4 +168,4 @@ def with_authorization(
         settings = settings.changed({"auth": url.credentials})
     if isinstance(settings.auth, str):
         fields = [*fields, ("Authorization", f"Bearer {settings.auth}")]
-    return fields, body, settings
+    return fields, settings

@@ -15,9 +15,7 @@ status_line = re.compile(rb"HTTP/[0-9.]+ [0-9]{3}(?: (?P<reason>[^\r\n]*))?").ma
 
 
 class Received:
-    """The lines of one exchange: the blocks of interim responses and authentication rounds, the
-    response's own block, and its trailers.
-    """  # noqa: D205 - one sentence
+    """The lines of one exchange, those of interim responses and authentication rounds included."""
 
     __slots__ = ("_head", "_lines", "_trailers")
 
@@ -28,6 +26,8 @@ class Received:
     def _split(self) -> tuple[list[bytes], list[bytes]]:
         """Return the last block that begins with a status line, and what comes after it."""
         lines = self._lines
+        if lines and lines[-1] == b"\r\n" and lines.count(b"\r\n") == 1:
+            return lines[:-1], []  # one block and no trailers: nearly always
         start = 0
         while True:
             end = next((i for i in range(start, len(lines)) if lines[i] in BLANK), len(lines))
@@ -60,9 +60,6 @@ class Received:
 
 
 def _fields(lines: list[bytes]) -> list[tuple[str, str]]:
-    pairs = []
-    for line in lines:
-        name, colon, value = line.decode("latin-1").partition(":")
-        if colon:
-            pairs.append((name.strip(" \t"), value.strip(" \t\r\n")))
-    return pairs
+    # one decode for all lines; none has a line end inside, libcurl has joined folded ones
+    split = [line.partition(":") for line in b"".join(lines).decode("latin-1").split("\n")]
+    return [(name.strip(" \t"), value.strip(" \t\r")) for name, colon, value in split if colon]

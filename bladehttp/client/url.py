@@ -126,22 +126,28 @@ def _shown(url: str) -> str:
     return repr(url[:200])
 
 
-def resolve(text: str, base: str | None, host: str | None) -> str:
-    """Return a URL that may be relative as an absolute one.
-
-    Args:
-        text: The URL.
-        base: What a relative one is relative to (RFC 3986 section 5), or None.
-        host: The value of a Host field, which is the base, with https, if there is no other.
+def is_absolute(text: str) -> bool:
+    """Whether a URL has a scheme.
 
     Raises:
-        TypeError: The URL is not a str.
-        InvalidUrl: It is relative and there is neither a base nor a host.
+        TypeError: It is not a str.
     """
     if not isinstance(text, str):
         raise TypeError(f"a URL is a str, not {type(text).__name__}")
-    if has_scheme(text):
-        return text
+    return has_scheme(text) is not None
+
+
+def resolve(text: str, base: str | None, host: str | None) -> str:
+    """Return a relative URL as an absolute one.
+
+    Args:
+        text: The URL.
+        base: What it is relative to (RFC 3986 section 5), or None.
+        host: The value of a Host field, which is the base, with https, if there is no other.
+
+    Raises:
+        InvalidUrl: There is neither a base nor a host.
+    """
     if has_control(text):  # before urljoin, which drops some of them silently
         raise InvalidUrl(f"URL holds control characters: {text[:200]!r}")
     if base is None:
