@@ -1,13 +1,14 @@
 """What several test modules need: raw clients, and a count of what a process holds."""
 
 import contextlib
-import os
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
 
 PATIENCE = 10
 """Seconds after which a test gives up waiting. Nothing passes by waiting this long."""
@@ -114,7 +115,7 @@ class Raw:
     def close(self) -> None:
         self.socket.close()
 
-    def __enter__(self) -> "Raw":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -123,7 +124,7 @@ class Raw:
 
 def descriptors() -> int:
     """How many descriptors this process has open."""
-    return len(os.listdir("/proc/self/fd"))
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def wait_until(condition, message: str = "it did not happen") -> None:

@@ -71,13 +71,12 @@ def test_a_host_is_a_str():
 
 
 def test_a_port_in_use_is_an_error_of_start():
-    with HttpServer(0) as server:
-        with nothing_left(), pytest.raises(OSError, match="in use"):
-            HttpServer(server.port).start()
+    with HttpServer(0) as server, nothing_left(), pytest.raises(OSError, match="in use"):
+        HttpServer(server.port).start()
 
 
 def test_a_host_without_address_is_an_error_of_start():
-    with pytest.raises(OSError, match="not known|resolution|No address"):
+    with pytest.raises(OSError, match=r"not known|resolution|No address"):
         HttpServer(0, "no-such-host.invalid").start()
 
 

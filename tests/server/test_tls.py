@@ -3,6 +3,7 @@
 import http.client
 import socket
 import ssl
+from pathlib import Path
 
 import pytest
 import trustme
@@ -139,7 +140,7 @@ def test_load_certs_is_for_secure_servers(certificates):
 
 def test_load_certs_takes_files(certificates):
     server = HttpServer(0, is_secure=True)
-    with open(certificates.cert_file) as cert, open(certificates.key_file) as key:
+    with Path(certificates.cert_file).open() as cert, Path(certificates.key_file).open() as key:
         assert server.load_certs(cert, key) is True
     assert (server.cert_file, server.private_key_file) == (
         certificates.cert_file,
