@@ -271,8 +271,8 @@ DIFFERENCES = (
         target-of-connect-with-port-65536 target-of-connect-with-port-of-letters
         target-of-connect-with-two-ports target-of-connect-with-unbracketed-ipv6
         target-of-connect-with-userinfo target-of-connect-without-port target-two-asterisks
-        target-with-fragment
-        target-with-fragment-in-query                         """,
+        target-with-fragment target-with-fragment-in-query
+        """,
     ),
     Difference(
         "h11 httptools",
