@@ -8,6 +8,7 @@ import json
 import math
 import mmap
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import IO, Any
 from urllib.parse import parse_qsl, unquote
@@ -131,20 +132,23 @@ def _decode_multipart(content: Content, parameters: dict[str, str], limits: Limi
     if not 0 < len(boundary) <= 70:
         raise ProtocolError("multipart without a boundary of 1 to 70 characters")
     decoded = Decoded(Values())
-    try:
-        for segment, sink in _parts(content, boundary, limits):
-            _add_part(decoded, segment, sink)
-    except ParserLimitReached as error:
-        raise ProtocolError(f"multipart body: {error}", status=413) from error
-    except MultipartError as error:
-        raise ProtocolError(f"multipart body: {error}") from error
-    _check_end(content, boundary)
+    with ExitStack() as opened:
+        try:
+            for segment, sink in _parts(content, boundary, limits, opened):
+                _add_part(decoded, segment, sink)
+        except ParserLimitReached as error:
+            raise ProtocolError(f"multipart body: {error}", status=413) from error
+        except MultipartError as error:
+            raise ProtocolError(f"multipart body: {error}") from error
+        _check_end(content, boundary)
+        opened.pop_all()  # the parts' files are the caller's now
     return decoded
 
 
 def _parts(
-    content: Content, boundary: bytes, limits: Limits
+    content: Content, boundary: bytes, limits: Limits, opened: ExitStack
 ) -> Iterator[tuple[MultipartSegment, BodySink]]:
+    """Yield each part; what ``opened`` closes are the sinks of all of them."""
     parser = PushMultipartParser(
         boundary,
         max_header_count=limits.part_fields,
@@ -159,6 +163,7 @@ def _parts(
                     yield segment, sink
                 elif isinstance(event, MultipartSegment):
                     segment, sink = event, BodySink(limits.spool)
+                    opened.callback(sink.close)
                 else:
                     sink.write(event)
 

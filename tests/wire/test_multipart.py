@@ -1,0 +1,355 @@
+"""Bodies to what they say: multipart/form-data."""
+
+import tempfile
+from typing import Any
+
+import pytest
+
+from bladehttp.exceptions import ProtocolError
+from bladehttp.wire.form import Decoded, decode
+from bladehttp.wire.limits import Limits
+
+LIMITS = Limits()
+TYPE = "multipart/form-data; boundary=b"
+FIELD = b'Content-Disposition: form-data; name="a"\r\n\r\n1'
+
+
+def form(*parts: bytes, boundary: bytes = b"b", end: bytes = b"--\r\n") -> bytes:
+    opened = b"".join(b"--%b\r\n%b\r\n" % (boundary, part) for part in parts)
+    return opened + b"--" + boundary + end
+
+
+def part(disposition: str, content: bytes = b"1", more: str = "") -> bytes:
+    return f"Content-Disposition: {disposition}\r\n{more}\r\n".encode() + content
+
+
+def file(**differences: Any) -> dict[str, Any]:
+    return {
+        "name": "a",
+        "filename": "x",
+        "mime": "application/octet-stream",
+        "content": b"1",
+        "size": 1,
+    } | differences
+
+
+def decoded(body: bytes, content_type: str = TYPE, limits: Limits = LIMITS) -> Decoded:
+    return decode(content_type, body, None, limits)
+
+
+def status_of(body: bytes, content_type: str = TYPE, limits: Limits = LIMITS) -> int:
+    with pytest.raises(ProtocolError) as caught:
+        decoded(body, content_type, limits)
+    return caught.value.status
+
+
+@pytest.mark.parametrize(
+    ("content_type", "boundary"),
+    [
+        ("multipart/form-data; boundary=b", b"b"),
+        ("multipart/form-data;boundary=b", b"b"),
+        ("Multipart/Form-Data; BOUNDARY=b; charset=utf-8", b"b"),
+        ('multipart/form-data; boundary="b"', b"b"),
+        ('multipart/form-data; charset=utf-8; boundary="b c:d=/?"', b"b c:d=/?"),
+        ('multipart/form-data; boundary="a;b"', b"a;b"),
+        ("multipart/form-data; boundary=" + "b" * 70, b"b" * 70),
+        ("multipart/form-data; boundary=----WebKitFormBoundaryX", b"----WebKitFormBoundaryX"),
+    ],
+)
+def test_boundary(content_type: str, boundary: bytes) -> None:
+    assert decoded(form(FIELD, boundary=boundary), content_type).body == {"a": "1"}
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "multipart/form-data",
+        "multipart/form-data; boundary",
+        "multipart/form-data; boundary=",
+        'multipart/form-data; boundary=""',
+        'multipart/form-data; boundary="b',
+        "multipart/form-data; boundary=" + "b" * 71,
+        'multipart/form-data; boundary="b\n"',
+        "multipart/form-data; boundary=c",
+        "multipart/form-data; xboundary=b",
+    ],
+)
+def test_without_the_right_boundary_is_400(content_type: str) -> None:
+    assert status_of(form(FIELD), content_type) == 400
+
+
+@pytest.mark.parametrize(
+    ("disposition", "name"),
+    [
+        ('form-data; name="a"', "a"),
+        ("form-data; name=a", "a"),
+        ('Form-Data; NAME="a"', "a"),
+        ('form-data;name="a"', "a"),
+        ('form-data; name=""', ""),
+        ('form-data; name="é€"', "é€"),
+        ('form-data; name="a;b=c"', "a;b=c"),
+        ('form-data; name="a%22b%0D%0A"', 'a"b\r\n'),
+        ('form-data; name="a\\"b"', 'a"b'),
+        ('form-data; name="a%zz"', "a%zz"),
+        ('form-data; x="y"; name="a"', "a"),
+    ],
+)
+def test_field_by_its_name(disposition: str, name: str) -> None:
+    found = decoded(form(part(disposition)))
+    assert (found.body, found.files) == ({name: "1"}, {})
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"",
+        b"Content-Type: text/plain\r\n",
+        b"Content-Disposition: form-data\r\n",
+        b'Content-Disposition: form-data; filename="x"\r\n',
+        b'Content-Disposition: attachment; name="a"\r\n',
+        b'Content-Disposition: name="a"\r\n',
+        b'Content-Disposition form-data; name="a"\r\n',
+        b'Content-Disposition: form-data;\r\n name="a"\r\n',
+        b'Content-Disposition: form-data; name="\xe9"\r\n',
+        b'Content-Disposition: form-data; name="a"\r\nContent-Length: 2\r\n',
+        b'Content-Disposition: form-data; name="a"\r\nContent-Length: +1\r\n',
+    ],
+)
+def test_part_with_a_bad_head_is_400(head: bytes) -> None:
+    assert status_of(form(head + b"\r\n1")) == 400
+
+
+def test_several_fields_under_one_name_are_kept() -> None:
+    found = decoded(form(FIELD, part('form-data; name="b"'), part('form-data; name="a"', b"2")))
+    assert (found.body, found.body.get_all("a")) == ({"a": "2", "b": "1"}, ["1", "2"])
+
+
+def test_several_files_under_one_name_are_kept() -> None:
+    found = decoded(
+        form(
+            part('form-data; name="a"; filename="x"'),
+            part('form-data; name="a"; filename="y"', b"22"),
+        )
+    )
+    first, last = file(), file(filename="y", content=b"22", size=2)
+    assert (found.files, found.files.get_all("a")) == ({"a": last}, [first, last])
+
+
+@pytest.mark.parametrize(
+    ("disposition", "filename"),
+    [
+        ('form-data; name="a"; filename="x.txt"', "x.txt"),
+        ("form-data; name=a; filename=x.txt", "x.txt"),
+        ('form-data; name="a"; filename=""', ""),
+        ('form-data; name="a"; filename="é €.txt"', "é €.txt"),
+        ('form-data; name="a"; filename="a;b,c=d"', "a;b,c=d"),
+        ('form-data; name="a"; filename="%22x%22"', '"x"'),
+        ('form-data; name="a"; filename="C:\\dir\\x.txt"', "x.txt"),
+        ('form-data; name="a"; filename="../../x"', "../../x"),
+    ],
+)
+def test_file_by_its_name(disposition: str, filename: str) -> None:
+    found = decoded(form(part(disposition)))
+    assert (found.body, found.files) == ({}, {"a": file(filename=filename)})
+
+
+def test_part_with_a_content_type_is_a_file() -> None:
+    body = form(part('form-data; name="a"', b"{}", "Content-Type: application/json\r\n"))
+    content = file(filename=None, mime="application/json", content=b"{}", size=2)
+    assert decoded(body).files == {"a": content}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\r\n",
+        b"\r\n\r\n",
+        b"--b",
+        b"\r\n--",
+        b"\n--b",
+        b"\r--b\r\n",
+        b"\r\n-b--\r\n",
+        b"\0\xff" * 50,
+        b"\r" * 1000,
+        b"\r\n--" * 1000,
+    ],
+    ids=repr,
+)
+def test_content_is_exact(content: bytes) -> None:
+    body = form(part('form-data; name="a"; filename="x"', content))
+    assert decoded(body).files == {"a": file(content=content, size=len(content))}
+
+
+def test_text_that_is_not_utf_8_is_replaced() -> None:
+    assert decoded(form(part('form-data; name="a"', b"caf\xe9"))).body == {"a": "caf\ufffd"}
+
+
+@pytest.mark.parametrize(
+    "body", [b"--b--\r\n", b"--b--", b"\r\n--b--\r\n"], ids=["crlf", "no crlf", "crlf before"]
+)
+def test_form_without_parts_is_empty(body: bytes) -> None:
+    assert decoded(body) == Decoded({}, decoded(body).files)
+
+
+@pytest.mark.parametrize("preamble", [b"\r\n", b"x\r\n"])
+def test_preamble_is_passed_over(preamble: bytes) -> None:
+    assert decoded(preamble + form(FIELD)).body == {"a": "1"}
+
+
+def test_preamble_that_does_not_end_in_crlf_is_400() -> None:
+    assert status_of(b"x" + form(FIELD)) == 400
+
+
+def test_end_without_crlf_is_the_end() -> None:
+    assert decoded(form(FIELD, end=b"--")).body == {"a": "1"}
+
+
+@pytest.mark.parametrize(
+    "end", [b"--\r\nx", b"--x", b"--\n", b"-- \r\n", b"--\r\n\r\n", b"--\r\n" + form(FIELD)]
+)
+def test_data_after_the_end_is_400(end: bytes) -> None:
+    assert status_of(form(FIELD, end=end)) == 400
+
+
+def test_close_delimiter_in_place_of_content_is_400() -> None:
+    # RFC 2046 section 5.1.1 makes it the end, and to the multipart package it is content.
+    assert status_of(form(part('form-data; name="a"', b"--b--"))) == 400
+
+
+def test_data_after_the_end_in_another_block_is_400() -> None:
+    assert status_of(form(FIELD, end=b"--\r\n" + b"x" * 200_000)) == 400
+
+
+# What Firefox, Chrome and curl send.
+FIREFOX = (
+    "multipart/form-data; boundary=----geckoformboundary8ac0dd7fb59a2ab",
+    (
+        b"------geckoformboundary8ac0dd7fb59a2ab\r\n"
+        b'Content-Disposition: form-data; name="text"\r\n\r\n'
+        b"caf\xc3\xa9\r\n"
+        b"------geckoformboundary8ac0dd7fb59a2ab\r\n"
+        b'Content-Disposition: form-data; name="file"; filename="a %22b%22.txt"\r\n'
+        b"Content-Type: text/plain\r\n\r\n"
+        b"one\r\ntwo\r\n\r\n"
+        b"------geckoformboundary8ac0dd7fb59a2ab\r\n"
+        b'Content-Disposition: form-data; name="none"; filename=""\r\n'
+        b"Content-Type: application/octet-stream\r\n\r\n\r\n"
+        b"------geckoformboundary8ac0dd7fb59a2ab--\r\n"
+    ),
+    {"text": "café"},
+    {
+        "file": file(
+            name="file", filename='a "b".txt', mime="text/plain", content=b"one\r\ntwo\r\n", size=10
+        ),
+        "none": file(name="none", filename="", content=b"", size=0),
+    },
+)
+CHROME = (
+    "multipart/form-data; boundary=----WebKitFormBoundary7MA4YWxkTrZu0gW",
+    (
+        b"------WebKitFormBoundary7MA4YWxkTrZu0gW\r\n"
+        b'Content-Disposition: form-data; name="a[]"\r\n\r\n1\r\n'
+        b"------WebKitFormBoundary7MA4YWxkTrZu0gW\r\n"
+        b'Content-Disposition: form-data; name="a[]"\r\n\r\n2\r\n'
+        b"------WebKitFormBoundary7MA4YWxkTrZu0gW\r\n"
+        b'Content-Disposition: form-data; name="f"; filename="\xe2\x82\xac.png"\r\n'
+        b"Content-Type: image/png\r\n\r\n\x89PNG\r\n\x1a\n\r\n"
+        b"------WebKitFormBoundary7MA4YWxkTrZu0gW--\r\n"
+    ),
+    {"a[]": "2"},
+    {"f": file(name="f", filename="€.png", mime="image/png", content=b"\x89PNG\r\n\x1a\n", size=8)},
+)
+CURL = (
+    "multipart/form-data; boundary=------------------------d74496d66958873e",
+    (
+        b"--------------------------d74496d66958873e\r\n"
+        b'Content-Disposition: form-data; name="a"\r\n\r\n1\r\n'
+        b"--------------------------d74496d66958873e\r\n"
+        b'Content-Disposition: form-data; name="f"; filename="x \\"y\\".bin"\r\n'
+        b"Content-Type: application/octet-stream\r\n\r\n"
+        b"\0\1\2\r\n"
+        b"--------------------------d74496d66958873e--\r\n"
+    ),
+    {"a": "1"},
+    {"f": file(name="f", filename='x "y".bin', content=b"\0\1\2", size=3)},
+)
+real_forms = pytest.mark.parametrize(
+    ("content_type", "body", "fields", "files"),
+    [FIREFOX, CHROME, CURL],
+    ids=["Firefox", "Chrome", "curl"],
+)
+
+
+@real_forms
+def test_form_of(
+    content_type: str, body: bytes, fields: dict[str, str], files: dict[str, Any]
+) -> None:
+    found = decoded(body, content_type)
+    assert (found.body, found.files) == (fields, files)
+
+
+@real_forms
+def test_form_cut_short_anywhere_is_400(
+    content_type: str, body: bytes, fields: dict[str, str], files: dict[str, Any]
+) -> None:
+    complete = len(body) - 2  # the CRLF after the end may be missing
+    for length in (*range(1, complete), len(body) - 1):
+        assert status_of(body[:length], content_type) == 400
+
+
+@pytest.mark.parametrize(("count", "refused"), [(3, False), (4, True)])
+def test_parts_are_limited(count: int, refused: bool) -> None:
+    body, limits = form(*[FIELD] * count), Limits(parts=3)
+    if refused:
+        assert status_of(body, limits=limits) == 413
+    else:
+        assert decoded(body, limits=limits).body.get_all("a") == ["1"] * 3
+
+
+@pytest.mark.parametrize(("count", "refused"), [(1, False), (2, True)])
+def test_fields_of_a_part_are_limited(count: int, refused: bool) -> None:
+    body, limits = form(part('form-data; name="a"', more="X: y\r\n" * count)), Limits(part_fields=2)
+    if refused:
+        assert status_of(body, limits=limits) == 413
+    else:
+        assert decoded(body, limits=limits).body == {"a": "1"}
+
+
+def test_field_of_a_part_that_does_not_end_is_413() -> None:
+    assert status_of(form(part('form-data; name="a"', more="X: " + "y" * 10_000 + "\r\n"))) == 413
+
+
+def test_long_file_is_spooled() -> None:
+    body = form(part('form-data; name="a"; filename="x"', b"a" * 11))
+    upload = decoded(body, limits=Limits(spool=10)).files["a"]
+    with upload.pop("file") as spooled:
+        assert (upload, spooled.read()) == (file(content=b"", size=11), b"a" * 11)
+
+
+def test_long_text_comes_out_of_its_file() -> None:
+    body = form(part('form-data; name="a"', b"a" * 11))
+    assert decoded(body, limits=Limits(spool=10)).body == {"a": "a" * 11}
+
+
+@pytest.mark.parametrize(
+    ("limits", "end"),
+    [
+        pytest.param(Limits(spool=10), b"", id="cut short"),
+        pytest.param(Limits(spool=10), b"--\r\nx", id="data after the end"),
+        pytest.param(Limits(spool=10, parts=2), b"\r\n", id="too many parts"),
+    ],
+)
+def test_spooled_parts_of_a_refused_form_are_closed(limits: Limits, end: bytes) -> None:
+    # An unclosed file warns, and a warning fails the test.
+    upload = part('form-data; name="a"; filename="x"', b"a" * 100)
+    assert status_of(form(upload, upload, end=end), limits=limits) in (400, 413)
+
+
+def test_form_in_a_file_is_the_same_form() -> None:
+    content_type, body, fields, files = FIREFOX
+    with tempfile.TemporaryFile() as spooled:
+        spooled.write(body)
+        spooled.seek(0)
+        found = decode(content_type, b"", spooled, LIMITS)
+    assert (found.body, found.files) == (fields, files)
