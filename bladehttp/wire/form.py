@@ -7,6 +7,7 @@ JSON, truncated multipart and a charset that does not exist are 4xx, never 500.
 import json
 import math
 import mmap
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -34,6 +35,10 @@ CHARSETS = frozenset(
 )
 """Charsets that text in a form may name: those browsers send. Python knows more, and codecs
 such as idna or unicode_escape among them are not for strangers to choose."""
+
+# RFC 9110 section 5.6.6:  parameters = *( OWS ";" OWS [ parameter ] )
+# The multipart package knows no name that ends in "*".
+parameter = re.compile(r';[ \t]*([^=;"\s]+)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[^;"]*)').finditer
 
 
 @dataclass(slots=True)
@@ -205,14 +210,15 @@ def _read_all(file: IO[bytes]) -> bytes:
 def _extended_filename(segment: MultipartSegment) -> str | None:
     """Return ``filename*`` decoded (RFC 8187), which RFC 7578 forbids and some clients send."""
     value = segment.header("Content-Disposition")
-    if "filename*" not in value.lower():
+    if "*" not in value:
         return None
-    _, parameters = parse_options_header(value)
-    charset, quote, rest = parameters.get("filename*", "").partition("'")
-    _, second_quote, encoded = rest.partition("'")
-    if not (quote and second_quote and charset.lower() in CHARSETS):
-        return None
-    return unquote(encoded, charset, "replace")
+    for match in parameter(value):
+        if match[1].lower() == "filename*":
+            charset, quote, rest = match[2].strip(" \t").partition("'")
+            _, second_quote, encoded = rest.partition("'")
+            if quote and second_quote and charset.lower() in CHARSETS:
+                return unquote(encoded, charset, "replace")
+    return None
 
 
 def _charset(parameters: dict[str, str]) -> str:
