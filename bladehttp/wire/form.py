@@ -40,6 +40,9 @@ such as idna or unicode_escape among them are not for strangers to choose."""
 # The multipart package knows no name that ends in "*".
 parameter = re.compile(r';[ \t]*([^=;"\s]+)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[^;"]*)').finditer
 
+# RFC 9110 section 5.5, which RFC 7578 leaves as it is: none in a field's value, HTAB excepted.
+control_character = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]").search
+
 
 @dataclass(slots=True)
 class Decoded:
@@ -169,8 +172,16 @@ def _parts(
                 elif isinstance(event, MultipartSegment):
                     segment, sink = event, BodySink(limits.spool)
                     opened.callback(sink.close)
+                    _check_head(segment)
                 else:
                     sink.write(event)
+
+
+def _check_head(segment: MultipartSegment) -> None:
+    """Refuse control characters, which the multipart package takes: LF, and NUL in a filename."""
+    for name, value in segment.headerlist:
+        if control_character(value):
+            raise ProtocolError(f"multipart body: control character in {name}: {value[:60]!r}")
 
 
 def _check_end(content: Content, boundary: bytes) -> None:

@@ -119,6 +119,20 @@ def test_part_with_a_bad_head_is_400(head: bytes) -> None:
     assert status_of(form(head + b"\r\n1")) == 400
 
 
+@pytest.mark.parametrize("character", ["\0", "\n", "\r", "\x0b", "\x1b", "\x7f"])
+@pytest.mark.parametrize(
+    "head",
+    [
+        'Content-Disposition: form-data; name="a{}b"\r\n',
+        'Content-Disposition: form-data; name="a"; filename="a{}b"\r\n',
+        'Content-Disposition: form-data; name="a"\r\nContent-Type: text/{}plain\r\n',
+    ],
+    ids=["name", "filename", "Content-Type"],
+)
+def test_control_character_in_the_head_of_a_part_is_400(head: str, character: str) -> None:
+    assert status_of(form(head.format(character).encode() + b"\r\n1")) == 400
+
+
 def test_several_fields_under_one_name_are_kept() -> None:
     found = decoded(form(FIELD, part('form-data; name="b"'), part('form-data; name="a"', b"2")))
     assert (found.body, found.body.get_all("a")) == ({"a": "2", "b": "1"}, ["1", "2"])
