@@ -99,27 +99,28 @@ class Source:
     """Where the bytes of a streamed body come from.
 
     What the caller's code raises is kept in ``error`` and ends the transfer; pycurl would print
-    and lose it. So does a source that gives more or less than was announced: a server would
-    wait for the rest, or take what is too much for another request.
+    and lose it. So does a source that gives more or less than was announced.
 
     Attributes:
         length: The number of bytes that will come, None where it is not known.
         error: What was raised, or None.
     """
 
-    __slots__ = ("_left", "_read", "_reopen", "_started", "error", "length")
+    __slots__ = ("_announced", "_left", "_read", "_reopen", "_started", "error", "length")
 
     def __init__(self, read: Read, length: int | None, reopen: Callable[[], Read] | None) -> None:
         """Take a function that reads (b"" at the end), and how to begin again, or None."""
         self._read = read
         self._reopen = reopen
         self._started = False
+        self._announced = False
         self.length = self._left = length
         self.error: BaseException | None = None
 
     def announce(self, length: int) -> None:
-        """Set the length that is not known otherwise."""
+        """Set the length that is not known otherwise, and has to be kept to."""
         self.length = self._left = length
+        self._announced = True
 
     def read(self, size: int) -> bytes | int:
         """Read for libcurl (CURLOPT_READFUNCTION)."""
@@ -134,11 +135,14 @@ class Source:
         if not isinstance(piece, bytes | bytearray | memoryview):
             raise TypeError(f"data gives {type(piece).__name__} where bytes are wanted")
         piece = bytes(piece)
-        if self._left is not None:
-            self._left -= len(piece)
-            if self._left < 0 or (self._left and not piece):
-                less = "more" if piece else "less"
-                raise ValueError(f"data gives {less} than the {self.length} bytes announced")
+        if self._left is None:
+            return piece
+        self._left -= len(piece)
+        if self._left and not piece:
+            raise ValueError(f"data gives less than the {self.length} bytes announced")
+        # libcurl asks for no more than is left; a file may well have grown since it was measured
+        if self._announced and not self._left and self._read(1):
+            raise ValueError(f"data gives more than the {self.length} bytes announced")
         return piece
 
     def seek(self, offset: int, origin: int) -> int:
