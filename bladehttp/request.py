@@ -40,11 +40,14 @@ class ClientInfo:
         ip: Its address.
         port: Its port.
         ipv6: Whether the address is IPv6.
+        certificate: What it showed in the TLS handshake and what was verified, as
+            ssl.SSLSocket.getpeercert() has it; None for none.
     """
 
     ip: str
     port: int
     ipv6: bool
+    certificate: dict[str, Any] | None = None
 
 
 class Lazy(Generic[T]):
@@ -99,6 +102,8 @@ class HttpRequest:
         body_file: A temporary file with a body longer than the spool limit, else None. It
             is closed when the request has been answered.
         trailers: The trailer fields of a chunked body.
+        client_certificate: The certificate the client showed and the server verified, as
+            ssl.SSLSocket.getpeercert() has it; None for none.
         auth_method: For `send`: which authentication methods may be used when the URL has a
             name and a password. Auth.ANY.
     """
@@ -115,6 +120,7 @@ class HttpRequest:
         "auth_method",
         "body",
         "body_file",
+        "client_certificate",
         "files",
         "http_version",
         "ip",
@@ -129,11 +135,7 @@ class HttpRequest:
     def __init__(self) -> None:
         """Make an empty GET, to be filled by `parse` or sent by `send`."""
         self._fill(Request(EMPTY_HEAD), Decoded({}))
-        self.ip = ""
-        self.port = 0
-        self.ipv6 = False
-        self.is_secure = False
-        self.auth_method = Auth.ANY
+        self._came_from(NOBODY, is_secure=False)
 
     @classmethod
     def from_wire(
@@ -146,12 +148,16 @@ class HttpRequest:
         """
         request = cls.__new__(cls)
         request._fill(message, _decoded(message, limits))
-        request.ip = client.ip
-        request.port = client.port
-        request.ipv6 = client.ipv6
-        request.is_secure = is_secure
-        request.auth_method = Auth.ANY
+        request._came_from(client, is_secure)
         return request
+
+    def _came_from(self, client: ClientInfo, is_secure: bool) -> None:
+        self.ip = client.ip
+        self.port = client.port
+        self.ipv6 = client.ipv6
+        self.client_certificate = client.certificate
+        self.is_secure = is_secure
+        self.auth_method = Auth.ANY
 
     def _fill(self, message: Request, decoded: Decoded) -> None:
         head = message.head
@@ -303,6 +309,7 @@ class HttpRequest:
         return f"<HttpRequest method={self.method}, path={self.path}>"
 
 
+NOBODY = ClientInfo("", 0, ipv6=False)
 EMPTY_HEAD = RequestHead("GET", "/", 1, NO_FIELDS, path="/")
 
 

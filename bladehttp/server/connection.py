@@ -9,6 +9,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from email.utils import formatdate
 from functools import lru_cache
 
@@ -204,11 +205,17 @@ class Connection:
         del events
         try:
             if self.transport.handshake():
+                self._identify()
                 self._secured()
                 self._receive(READ)  # the first request may have come with the last of it
         except PlainHttpError:
             self.transport = PlainTransport(self.transport.socket)
             self._refuse_and_flush(ProtocolError("plain HTTP on a TLS port"))
+
+    def _identify(self) -> None:
+        certificate = self.transport.certificate()
+        if certificate:
+            self.client = replace(self.client, certificate=certificate)
 
     def _secured(self) -> None:
         self._become(Event.SECURED)

@@ -85,6 +85,7 @@ class Loop:
         self._clocks: list[Deadlines[object]] = []
         self._thread: int | None = None
         self._running = True
+        self._asleep = False
         self.now = monotonic()
 
     def clock(self, seconds: float, expired: Callable[[T], None]) -> Deadlines[T]:
@@ -112,7 +113,7 @@ class Loop:
     def call_soon(self, function: Callable[[], None]) -> None:
         """Call a function on the loop's thread. For any thread and for signal handlers."""
         self._soon.append(function)
-        if threading.get_ident() != self._thread:
+        if self._asleep:
             self._wake()
 
     def is_own_thread(self) -> bool:
@@ -132,7 +133,9 @@ class Loop:
     def step(self, timeout: float | None) -> None:
         """Wait once, ``timeout`` seconds at the most (None: no limit), and serve what is due."""
         self._thread = threading.get_ident()
+        self._asleep = True  # from here on call_soon wakes
         ready = self._selector.select(self._patience(timeout))
+        self._asleep = False
         self.now = monotonic()
         for key, events in ready:
             key.data(events)

@@ -4,7 +4,6 @@ A streamed body is asked for its next piece only when most of what it gave befor
 taken by the client, so a slow reader costs a bounded amount of memory.
 """
 
-from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -48,7 +47,8 @@ class Outbox:
 
     def __init__(self) -> None:
         """Start empty."""
-        self._pieces: deque[bytes | memoryview] = deque()
+        # Few at a time, so pop(0) is cheap, and an empty list is a tenth of an empty deque.
+        self._pieces: list[bytes | memoryview] = []
         self._source: Iterable[Any] | None = None
         self._stream: Iterator[Any] | None = None
         self._coding = Coding.NONE
@@ -106,7 +106,7 @@ class Outbox:
             sent += taken
             self.pending -= taken
             if taken < len(piece):
-                self._pieces.appendleft(memoryview(piece)[taken:])
+                self._pieces.insert(0, memoryview(piece)[taken:])
                 if taken < TURN:
                     break
         return sent
@@ -118,12 +118,12 @@ class Outbox:
         self._end_stream()
 
     def _next_piece(self) -> bytes | memoryview:
-        piece = self._pieces.popleft()
+        piece = self._pieces.pop(0)
         if not self._pieces or len(piece) + len(self._pieces[0]) > JOINED:
             return memoryview(piece) if len(piece) > TURN else piece
         joined, size = [piece], len(piece)
         while self._pieces and size + len(self._pieces[0]) <= JOINED:
-            joined.append(self._pieces.popleft())
+            joined.append(self._pieces.pop(0))
             size += len(joined[-1])
         return b"".join(joined)
 

@@ -12,7 +12,7 @@ from bladehttp.server.dispatch import Dispatcher, Handler, check_callable
 from bladehttp.server.listener import bind
 from bladehttp.server.running import Running
 from bladehttp.server.service import Stats
-from bladehttp.server.tls import server_context
+from bladehttp.server.tls import CertificateFiles, choose_by_name, server_context
 from bladehttp.wire.limits import Limits
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -39,6 +39,9 @@ LIMITS = {
     "part_fields": "max_part_fields",
 }
 
+
+DEFAULT = ""
+"""In place of a host name: the certificate for clients that name none of the others."""
 
 DEFAULTS = {
     "reuse_address": True,
@@ -104,9 +107,8 @@ class HttpServer:
 
     __slots__ = (
         *DEFAULTS,
-        "_cert_file",
+        "_certificates",
         "_dispatcher",
-        "_private_key_file",
         "_running",
         "host",
         "is_secure",
@@ -153,8 +155,7 @@ class HttpServer:
         for name, value in DEFAULTS.items():
             setattr(self, name, value)
         self.stats = Stats()
-        self._cert_file: str | None = None
-        self._private_key_file: str | None = None
+        self._certificates: dict[str, CertificateFiles] = {}
         self._dispatcher = Dispatcher()
         self._running: Running | None = None
 
@@ -226,12 +227,14 @@ class HttpServer:
     @property
     def cert_file(self) -> str | None:
         """The certificate file that was loaded, None before."""
-        return self._cert_file
+        files = self._certificates.get(DEFAULT)
+        return files.cert_file if files else None
 
     @property
     def private_key_file(self) -> str | None:
         """The key file that was loaded, None before or when the key is in ``cert_file``."""
-        return self._private_key_file
+        files = self._certificates.get(DEFAULT)
+        return files.private_key_file if files else None
 
     @property
     def socket(self) -> socket.socket | None:
@@ -248,13 +251,16 @@ class HttpServer:
         self,
         cert_file: str | IO[Any],
         private_key_file: str | IO[Any] | None = None,
+        hostname: str | None = None,
     ) -> bool:
-        """Load the certificate of a secure server; at run time, for connections from then on.
+        """Load a certificate of a secure server; at run time, for connections from then on.
 
         Args:
             cert_file: PEM file of the certificate and those it is signed with: a path, or a
                 file that has one.
             private_key_file: PEM file of its key; None: it is in ``cert_file``.
+            hostname: The host it is for (SNI), "*.example.com" for any one label there. None:
+                for every client that names none of these.
 
         Returns:
             True, or False for a server that is not secure, which has no use for it.
@@ -264,10 +270,11 @@ class HttpServer:
         """
         if not self.is_secure:
             return False
-        certificate = _path(cert_file)
         key = None if private_key_file is None else _path(private_key_file)
-        context = server_context(certificate, key, self.verify_certs, self.client_ca_file)
-        self._cert_file, self._private_key_file = certificate, key
+        files = CertificateFiles(_path(cert_file), key)
+        certificates = {**self._certificates, (hostname or DEFAULT).lower(): files}
+        context = self._context(certificates)
+        self._certificates = certificates
         if self._running is not None:
             self._running.context = context
         return True
@@ -322,7 +329,7 @@ class HttpServer:
     def _begin(self) -> Running:
         if self._running is not None:
             raise RuntimeError(f"the server is listening at {self.url} already")
-        context = self._context()
+        context = self._context(self._certificates)
         sock = bind(self.host, self.port, self.reuse_address, self.backlog)
         self.port = sock.getsockname()[1]
         self._running = Running(
@@ -344,14 +351,17 @@ class HttpServer:
             self._running = None
             running.stopped.set()
 
-    def _context(self) -> ssl.SSLContext | None:
+    def _context(self, certificates: dict[str, CertificateFiles]) -> ssl.SSLContext | None:
+        """Return the SSLContext of new connections, made of the properties as they are now."""
         if not self.is_secure:
             return None
-        if self._cert_file is None:
+        if not certificates:
             raise HttpException("a secure server needs load_certs() before it listens")
-        return server_context(
-            self._cert_file, self._private_key_file, self.verify_certs, self.client_ca_file
-        )
+        contexts = {
+            name: server_context(files, self.verify_certs, self.client_ca_file)
+            for name, files in certificates.items()
+        }
+        return choose_by_name(contexts.get(DEFAULT, next(iter(contexts.values()))), contexts)
 
 
 def _path(file: str | IO[Any]) -> str:

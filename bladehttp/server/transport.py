@@ -6,7 +6,7 @@ ssl.SSLError is one.
 
 import socket
 import ssl
-from typing import Protocol
+from typing import Any, Protocol
 
 RECEIVE = 64 * 1024
 """Bytes received at a time: four times as much costs three times the time per call."""
@@ -40,6 +40,9 @@ class Transport(Protocol):
     def handshake(self) -> bool:
         """Go on with the handshake; True when it is complete."""
 
+    def certificate(self) -> dict[str, Any] | None:
+        """Return the client's certificate, if it showed one and it was verified."""
+
     def receive(self) -> bytes:
         """Return what has arrived, b"" if nothing has; ``ended`` tells why."""
 
@@ -67,6 +70,10 @@ class SocketTransport:
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock
         self.ended = False
+
+    def certificate(self) -> dict[str, Any] | None:
+        """Return None: there is no handshake to show one in."""
+        return None
 
     def discard(self) -> int:
         """Throw away what has arrived, not even decrypted, and return how many bytes it was."""
@@ -133,9 +140,9 @@ class TlsTransport(SocketTransport):
     def blocked(self) -> bool:
         return bool(self._unsent)
 
-    def peer_certificate(self) -> bytes | None:
-        """Return the client's certificate in DER form, None if it showed none."""
-        return self._tls.getpeercert(binary_form=True)
+    def certificate(self) -> dict[str, Any] | None:
+        """Return the client's certificate, if it showed one and it was verified."""
+        return self._tls.getpeercert()
 
     def handshake(self) -> bool:
         """Go on with the handshake; True when it is complete.

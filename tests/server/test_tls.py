@@ -238,3 +238,36 @@ def test_a_handshake_may_arrive_byte_by_byte(serve, certificates):
         step(tls.do_handshake)
         tls.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert step(lambda: tls.read(100)).startswith(b"HTTP/1.1 200 OK")
+
+
+def test_each_host_has_its_certificate(serve, certificates):
+    server = serve(echo, secure=True)
+    server.load_certs(*certificates.issue("one", "one.example"), hostname="One.example")
+    server.load_certs(*certificates.issue("wild", "*.wild.example"), hostname="*.wild.example")
+
+    def name_shown(asked):
+        with socket.create_connection((server.host, server.port), timeout=10) as raw:
+            context = certificates.client_context()
+            context.check_hostname = False
+            with context.wrap_socket(raw, server_hostname=asked) as client:
+                return client.getpeercert()["subjectAltName"][0][1]
+
+    assert [
+        name_shown(asked)
+        for asked in ("one.example", "a.wild.example", "a.b.wild.example", "localhost", None)
+    ] == ["one.example", "*.wild.example", "localhost", "localhost", "localhost"]
+
+
+def test_a_request_has_the_certificate_its_client_showed(serve, certificates):
+    server = HttpServer(0, is_secure=True)
+    server.verify_certs = True
+    server.client_ca_file = certificates.ca_file
+    server.load_certs(certificates.cert_file, certificates.key_file)
+    seen = []
+    server.on_receive(lambda request, response: seen.append(request.client_certificate))
+    with server:
+        for chain in (certificates.issue("client", "client@example.com"), None):
+            with Raw(server.port, context=certificates.client_context(chain)) as client:
+                assert client.get().response().status == 200
+    assert seen[0]["subjectAltName"] == (("email", "client@example.com"),)
+    assert seen[1] is None
