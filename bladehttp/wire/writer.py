@@ -139,11 +139,13 @@ def _frame(
     """Return how the body follows and what Content-Length says, None for no such field."""
     if status in BODYLESS:
         return Coding.NONE, 0 if status == 205 else None
-    if method == "HEAD":  # RFC 9110 section 9.3.2: the fields that GET would have, no content
-        return Coding.NONE, length or (length if declared is None else declared)
-    if None not in (length, declared) and length != declared:
+    is_head = method == "HEAD"
+    # A handler for HEAD may give the length alone, without the body that it would have.
+    if None not in (length, declared) and length != declared and (length or not is_head):
         raise ValueError(f"Content-Length is {declared} and the body has {length} bytes")
     known = length if declared is None else declared
+    if is_head:  # RFC 9110 section 9.3.2: the fields that GET would have, no content
+        return Coding.NONE, known
     if known is not None:
         return Coding.LENGTH, known
     return (Coding.CHUNKED if minor > 0 else Coding.CLOSE), None
