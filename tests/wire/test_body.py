@@ -1,0 +1,120 @@
+import pytest
+
+from bladehttp.exceptions import ProtocolError
+from bladehttp.wire.body import FORBIDDEN_TRAILERS, BodySink, Chunked, FixedLength
+from bladehttp.wire.buffer import ReceiveBuffer
+from bladehttp.wire.head import HeadParser
+from bladehttp.wire.limits import Limits
+
+
+def content_of(sink: BodySink) -> bytes:
+    if sink.file is None:
+        return sink.getvalue()
+    sink.file.seek(0)
+    content = sink.file.read()
+    sink.close()
+    return content
+
+
+@pytest.mark.parametrize(
+    ("pieces", "in_file"),
+    [
+        ([], False),
+        ([b""], False),
+        ([b"hello"], False),
+        ([b"he", b"llo"], False),
+        ([b"hello!"], True),
+        ([b"hello", b"!"], True),
+        ([b"he", b"llo", b"!", b"!!"], True),
+        ([b"", b"hello", b"", b"!"], True),
+    ],
+)
+def test_sink_keeps_bytes_in_memory_up_to_its_limit(pieces: list[bytes], in_file: bool) -> None:
+    sink = BodySink(5)
+    for piece in pieces:
+        sink.write(piece)
+    assert (sink.size, sink.file is not None) == (sum(map(len, pieces)), in_file)
+    assert content_of(sink) == b"".join(pieces)
+
+
+def test_sink_with_a_file_has_nothing_in_memory() -> None:
+    sink = BodySink(1)
+    sink.write(b"a")
+    sink.write(b"b")
+    assert sink.getvalue() == b""
+    sink.close()
+
+
+def test_closed_sink_holds_nothing() -> None:
+    sink = BodySink(5)
+    sink.write(b"a")
+    sink.close()
+    assert sink.getvalue() == b""
+
+
+def take_fixed(length: int, *pieces: bytes) -> tuple[list[bool], bytes, int]:
+    decoder, buffer, sink = FixedLength(length), ReceiveBuffer(), BodySink(100)
+    done = []
+    for piece in pieces:
+        buffer.feed(piece)
+        done.append(decoder.take(buffer, sink))
+    return done, sink.getvalue(), len(buffer)
+
+
+@pytest.mark.parametrize(
+    ("length", "pieces", "expected"),
+    [
+        (5, [b"hello"], ([True], b"hello", 0)),
+        (5, [b"hel", b"lo"], ([False, True], b"hello", 0)),
+        (5, [b"", b"hello"], ([False, True], b"hello", 0)),
+        (5, [b"hello world"], ([True], b"hello", 6)),
+        (5, [b"hell"], ([False], b"hell", 0)),
+    ],
+)
+def test_fixed_length(
+    length: int, pieces: list[bytes], expected: tuple[list[bool], bytes, int]
+) -> None:
+    assert take_fixed(length, *pieces) == expected
+
+
+def chunked(data: bytes, limits: Limits | None = None) -> tuple[Chunked, bytes, bool]:
+    limits = limits or Limits()
+    decoder, buffer, sink = Chunked(limits, HeadParser(limits).field), ReceiveBuffer(), BodySink(99)
+    buffer.feed(data)
+    done = decoder.take(buffer, sink)
+    return decoder, sink.getvalue(), done
+
+
+@pytest.mark.parametrize("name", sorted(FORBIDDEN_TRAILERS))
+def test_forbidden_trailer_is_dropped_in_any_case(name: str) -> None:
+    data = f"0\r\nX: 1\r\n{name.title()}: 2\r\n{name}: 3\r\nY: 4\r\n\r\n".encode()
+    decoder, _, done = chunked(data)
+    assert (decoder.trailers, done) == ((("X", "1"), ("Y", "4")), True)
+
+
+def test_chunked_body_is_not_done_before_its_last_byte() -> None:
+    data = b"5\r\nhello\r\n0;a=b\r\nX: y\r\n\r\n"
+    assert [chunked(data[:length])[2] for length in range(len(data))] == [False] * len(data)
+    assert chunked(data)[1:] == (b"hello", True)
+
+
+def test_data_is_given_before_its_chunk_is_complete() -> None:
+    assert chunked(b"5\r\nhel")[1:] == (b"hel", False)
+
+
+@pytest.mark.parametrize("digits", ["5", "05", "0000000000000005"])
+def test_chunk_size_of_up_to_16_digits(digits: str) -> None:
+    assert chunked(f"{digits}\r\nhello\r\n0\r\n\r\n".encode())[1:] == (b"hello", True)
+
+
+@pytest.mark.parametrize(
+    "octet", [bytes([c]) for c in range(256) if c not in b"0123456789ABCDEFabcdef;"]
+)
+def test_any_other_byte_in_a_chunk_size_is_refused(octet: bytes) -> None:
+    for size in (octet + b"5", b"5" + octet, b"5" + octet + b"5"):
+        with pytest.raises(ProtocolError):
+            chunked(size + b"\r\nhello\r\n0\r\n\r\n")
+
+
+def test_body_without_a_limit_takes_any_size() -> None:
+    assert chunked(b"ffffffffffffffff\r\nhello", Limits(body=None))[1:] == (b"hello", False)
