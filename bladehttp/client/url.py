@@ -120,9 +120,9 @@ def _credentials(userinfo: str) -> tuple[str, str]:
 
 def _shown(url: str) -> str:
     """Return a URL for a message: shortened, and without what may be a password."""
-    before, at, after = url.partition("@")
+    before, at, after = url.rpartition("@")
     if at:
-        url = before.partition("//")[0] + "//...@" + after
+        url = f"{before.partition(':')[0]}:...@{after}"
     return repr(url[:200])
 
 
@@ -169,6 +169,11 @@ def resolve_location(location: str, base: str) -> str:
 
 
 def _join(base: str, text: str) -> str:
+    # urljoin would read an empty authority as that of the base
+    if has_scheme(text):
+        return text
+    if text.startswith("//"):
+        return f"{base.partition(':')[0]}:{text}"
     try:
         return urljoin(base, text)
     except ValueError as error:

@@ -83,7 +83,9 @@ def test_requests_of_all_kinds_leave_nothing_behind_on_the_handle(
     peer = peers(head)
     for method, arguments in kinds:
         client.send_request(peer.url, method, **arguments)
-    plain = [seen for (m, a), seen in zip(kinds, peer.requests, strict=True) if (m, a) == ("GET", {})]
+    plain = [
+        seen for (m, a), seen in zip(kinds, peer.requests, strict=True) if (m, a) == ("GET", {})
+    ]
     assert len({str(seen) for seen in plain}) == 1
     assert names(plain[0]) == DEFAULTS
     assert [seen.method for seen in peer.requests] == [method for method, _ in kinds]
@@ -120,6 +122,9 @@ def test_a_body_where_none_may_be_is_refused(client: HttpClient, method: str) ->
         client.send_request("http://127.0.0.1:1/", method, b"x")
 
 
+LONG = b"x" * 700_000
+
+
 class Gives:
     """An iterable that can be read again."""
 
@@ -130,25 +135,22 @@ class Gives:
 @pytest.mark.parametrize(
     ("data", "body", "length"),
     [
-        pytest.param("text", b"text", "4", id="str"),
-        pytest.param(b"bytes", b"bytes", "5", id="bytes"),
-        pytest.param(bytearray(b"array"), b"array", "5", id="bytearray"),
-        pytest.param(memoryview(b"view"), b"view", "4", id="memoryview"),
-        pytest.param(b"", b"", "0", id="empty"),
-        pytest.param(io.BytesIO(b"a file"), b"a file", "6", id="file"),
-        pytest.param(Gives(), b"abcde", None, id="iterable"),
-        pytest.param((part for part in [b"x" * 700_000, b"y"]), b"x" * 700_000 + b"y", None,
-                     id="generator"),
+        pytest.param(lambda: "text", b"text", "4", id="str"),
+        pytest.param(lambda: b"bytes", b"bytes", "5", id="bytes"),
+        pytest.param(lambda: bytearray(b"array"), b"array", "5", id="bytearray"),
+        pytest.param(lambda: memoryview(b"view"), b"view", "4", id="memoryview"),
+        pytest.param(lambda: b"", b"", "0", id="empty"),
+        pytest.param(lambda: io.BytesIO(b"a file"), b"a file", "6", id="file"),
+        pytest.param(Gives, b"abcde", None, id="iterable"),
+        pytest.param(lambda: (part for part in [LONG, b"y"]), LONG + b"y", None, id="generator"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
 def test_data_of_each_kind_arrives(
     client: HttpClient, peers: Any, method: str, data: Any, body: bytes, length: str | None
 ) -> None:
-    if method != "POST" and not isinstance(data, str | bytes | bytearray | memoryview | Gives):
-        pytest.skip("read to its end by the first")
     peer = peers()
-    client.send_request(peer.url, method, data, no_expect=True)
+    client.send_request(peer.url, method, data(), no_expect=True)
     assert (peer.last.method, peer.last.body) == (method, body)
     assert peer.last.get("Content-Length") == length
     assert peer.last.get("Transfer-Encoding") == (None if length else "chunked")
@@ -166,14 +168,12 @@ def test_a_file_is_sent_from_where_it_stands(
     assert (peer.last.body, peer.last.get("Content-Length")) == (b"456789", "6")
 
 
-def test_a_file_that_cannot_tell_its_length_is_chunked(
-    client: HttpClient, peers: Any
-) -> None:
+def test_a_file_that_cannot_tell_its_length_is_chunked(client: HttpClient, peers: Any) -> None:
     peer = peers()
     reading, writing = os.pipe()
     os.write(writing, b"piped")
     os.close(writing)
-    with open(reading, "rb") as file:
+    with os.fdopen(reading, "rb") as file:
         client.post(peer.url, file)
     assert (peer.last.body, peer.last.get("Transfer-Encoding")) == (b"piped", "chunked")
 
@@ -321,7 +321,8 @@ def test_the_boundary_is_ours_whatever_the_content_type_says(
 
 def test_a_multipart_file_of_unknown_length_is_chunked(client: HttpClient, peers: Any) -> None:
     class Pipe:
-        pieces = [b"1", b"2", b""]
+        def __init__(self) -> None:
+            self.pieces = [b"1", b"2", b""]
 
         def read(self, _: int) -> bytes:
             return self.pieces.pop(0)
@@ -404,9 +405,7 @@ def test_a_field_that_would_break_the_message_is_refused_where_it_is_set(
             setattr(client, name, bad)
 
 
-def test_content_length_announces_the_length_of_an_iterable(
-    client: HttpClient, peers: Any
-) -> None:
+def test_content_length_announces_the_length_of_an_iterable(client: HttpClient, peers: Any) -> None:
     peer = peers()
     client.post(peer.url, iter([b"12", b"345"]), {"Content-Length": "5"})
     assert (peer.last.body, peer.last.get_all("Content-Length")) == (b"12345", ["5"])
@@ -494,7 +493,8 @@ def test_the_response_is_what_came(client: HttpClient, peers: Any) -> None:
     peer = peers(
         b"HTTP/1.1 103 Early Hints\r\nLink: early\r\n\r\n"
         b"HTTP/1.1 299 Odd  one\r\nSet-Cookie: a=1\r\nset-cookie: b=2\r\nX-Long: one\r\n  two\r\n"
-        b"X-Raw: \xe9\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\nX-Trail: t\r\nX-T2: u\r\n\r\n"
+        b"X-Raw: \xe9\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"4\r\nbody\r\n0\r\nX-Trail: t\r\nX-T2: u\r\n\r\n"
     )
     response = client.get(peer.url + "/p#frag")
     assert (response.status, response.reason, response.version) == (299, "Odd  one", "1.1")
@@ -571,5 +571,3 @@ def open_descriptors(count: int) -> Any:
 def test_json_of_the_response_is_read(client: HttpClient, peers: Any, reply: Any) -> None:
     peer = peers(reply(json.dumps({"a": [1]}).encode()))
     assert client.get(peer.url).json() == {"a": [1]}
-
-

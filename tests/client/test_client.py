@@ -1,0 +1,376 @@
+"""HttpClient as an object: properties, life, threads, fork, pickling."""
+
+import copy
+import gc
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pycurl
+import pytest
+
+from bladehttp import Auth, Headers
+from bladehttp.client import HttpClient, shared
+from bladehttp.client.options import OPTIONS, SENSITIVE_HEADERS, Settings
+from bladehttp.client.shared import close_shared
+from bladehttp.exceptions import ClientClosed, InvalidHeader, InvalidUrl
+
+DEFAULTS = {
+    "base_url": None, "user_agent": "Blade HTTP Client/1.0", "follow_redirect": True,
+    "max_redirects": 20, "sensitive_headers": SENSITIVE_HEADERS,
+    "skip_hostname_verification": False, "skip_peer_verification": False, "ca_cert": None,
+    "referer": None, "no_expect": False, "connect_timeout": 60000, "receive_timeout": 300000,
+    "total_timeout": 0, "auth": None, "auth_method": Auth.ANY, "accept_encoding": "",
+    "max_body_size": None,
+}  # fmt: skip
+
+
+def public(cls: type) -> set[str]:
+    return {name for name in vars(cls) if not name.startswith("_")}
+
+
+def test_the_table_has_a_row_for_every_property() -> None:
+    rows = [option.name for option in OPTIONS]
+    assert len(rows) == len(set(rows))
+    properties = {
+        name for name, value in vars(HttpClient).items() if type(value).__name__ == "Property"
+    }
+    assert set(rows) == properties == set(DEFAULTS)
+    assert set(Settings.__slots__) == set(rows) | {"curl"}
+    assert public(HttpClient) - properties == {
+        "headers", "set_headers", "send_request", "get", "post", "put", "patch", "delete", "head",
+        "options", "trace", "close", "closed",
+    }  # fmt: skip
+
+
+def test_the_defaults_are_blades(client: HttpClient) -> None:
+    assert {name: getattr(client, name) for name in DEFAULTS} == DEFAULTS
+    assert client.headers == {}
+
+
+def test_a_misspelt_property_is_refused(client: HttpClient) -> None:
+    with pytest.raises(AttributeError):
+        client.recieve_timeout = 1  # type: ignore[attr-defined]
+    with pytest.raises(TypeError, match="recieve_timeout"):
+        HttpClient(recieve_timeout=1)
+    with pytest.raises(TypeError, match="recieve_timeout"):
+        client.get("http://127.0.0.1:1/", recieve_timeout=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("connect_timeout", 1.5, TypeError), ("receive_timeout", True, TypeError),
+        ("total_timeout", "1", TypeError), ("connect_timeout", -1, ValueError),
+        ("max_redirects", -1, ValueError), ("max_redirects", None, TypeError),
+        ("follow_redirect", 1, TypeError), ("no_expect", "no", TypeError),
+        ("skip_peer_verification", None, TypeError), ("skip_hostname_verification", 0, TypeError),
+        ("user_agent", None, TypeError), ("user_agent", "\u20ac", InvalidHeader),
+        ("referer", 7, TypeError), ("ca_cert", 7, TypeError), ("base_url", 7, TypeError),
+        ("auth", ("only name",), TypeError), ("auth", 7, TypeError), ("auth", (1, 2), TypeError),
+        ("auth", ("a\r", "b"), ValueError), ("auth_method", "basic", TypeError),
+        ("auth_method", True, TypeError), ("accept_encoding", 1, TypeError),
+        ("max_body_size", 0, ValueError), ("sensitive_headers", "X", TypeError),
+        ("sensitive_headers", 7, TypeError), ("sensitive_headers", [1], TypeError),
+        ("headers", {"X": 1}, TypeError), ("headers", {"X Y": "1"}, InvalidHeader),
+    ],
+)  # fmt: skip
+def test_a_value_that_cannot_be_is_refused_where_it_is_set(
+    client: HttpClient, name: str, value: Any, error: type[Exception]
+) -> None:
+    before = getattr(client, name)
+    with pytest.raises(error):
+        setattr(client, name, value)
+    with pytest.raises(error):
+        HttpClient(**{name: value})
+    with pytest.raises(error):
+        client.get("http://127.0.0.1:1/", **{name: value})
+    assert getattr(client, name) == before
+
+
+def test_user_agent_referer_and_headers_arrive(client: HttpClient, peers: Any) -> None:
+    peer = peers()
+    client.user_agent, client.referer = "J\xf6rg/1", "http://from/"
+    client.headers["X-One"] = "1"
+    client.get(peer.url)
+    assert peer.last.get("User-Agent") == "J\xf6rg/1"
+    assert peer.last.get("Referer") == "http://from/"
+    assert peer.last.get("X-One") == "1"
+    client.get(peer.url, {"user-agent": "mine", "referer": "other"})
+    assert peer.last.get_all("User-Agent") == ["mine"]
+    assert peer.last.get_all("Referer") == ["other"]
+    client.get(peer.url, user_agent="", referer=None)
+    assert peer.last.get("User-Agent") is None
+    assert peer.last.get("Referer") is None
+
+
+def test_a_change_between_requests_arrives(client: HttpClient, peers: Any) -> None:
+    peer = peers()
+    for agent in ("first", "second"):
+        client.user_agent = agent
+        client.get(peer.url)
+        assert peer.last.get("User-Agent") == agent
+    client.get(peer.url, user_agent="once")
+    client.get(peer.url)
+    assert [seen.get("User-Agent") for seen in peer.requests[2:]] == ["once", "second"]
+    assert peer.connections == 1
+
+
+def test_no_expect_takes_the_field_away(client: HttpClient, peers: Any) -> None:
+    peer = peers()
+    client.post(peer.url, bytes(2 << 20))
+    assert peer.last.get("Expect") == "100-continue"
+    client.no_expect = True
+    client.post(peer.url, bytes(2 << 20))
+    assert peer.last.get("Expect") is None
+
+
+@pytest.mark.parametrize(
+    ("auth", "method", "field"),
+    [(("name", "pass"), Auth.BASIC, "Basic bmFtZTpwYXNz"), (("n:m", "\xe4"), Auth.BASIC, None),
+     ("token", Auth.ANY, "Bearer token")],
+)  # fmt: skip
+def test_auth_arrives(
+    client: HttpClient, peers: Any, auth: Any, method: Auth, field: str | None
+) -> None:
+    peer = peers()
+    client.auth, client.auth_method = auth, method
+    client.get(peer.url)
+    assert peer.last.get("Authorization") == (field or "Basic bjptOsOk")
+
+
+def test_auth_any_waits_to_be_asked(client: HttpClient, peers: Any, reply: Any) -> None:
+    challenge = 'WWW-Authenticate: Digest realm="r", nonce="n", qop="auth", algorithm=SHA-256'
+
+    def respond(seen: Any) -> bytes:
+        asked = seen.get("Authorization") is None
+        return reply(b"", "401 Unauthorized", challenge) if asked else reply(b"in")
+
+    peer = peers(respond)
+    assert client.get(peer.url, auth=("me", "pw")).body == b"in"
+    assert [bool(seen.get("Authorization")) for seen in peer.requests] == [False, True]
+    assert (peer.last.get("Authorization") or "").startswith('Digest username="me"')
+
+
+def test_a_name_in_the_url_is_decoded_and_taken_off(client: HttpClient, peers: Any) -> None:
+    peer = peers()
+    client.auth, client.auth_method = ("other", "x"), Auth.BASIC
+    response = client.get(f"http://n%40me:p%3Aw@127.0.0.1:{peer.port}/a")
+    assert peer.last.get("Authorization") == "Basic bkBtZTpwOnc="
+    assert response.responder == peer.url + "/a"
+    client.get(f"http://me:pw@127.0.0.1:{peer.port}/", {"Authorization": "Mine"})
+    assert peer.last.get_all("Authorization") == ["Mine"]
+    client.get(peer.url, {"authorization": "Mine"})
+    assert peer.last.get_all("Authorization") == ["Mine"]
+
+
+def test_what_this_libcurl_lacks_is_told(client: HttpClient, peers: Any) -> None:
+    peer = peers()
+    if pycurl.version_info()[4] & pycurl.VERSION_NTLM:
+        pytest.skip("this libcurl has NTLM")
+    with pytest.raises(ValueError, match="this libcurl cannot"):
+        client.get(peer.url, auth_method=Auth.NTLM)
+    assert client.get(peer.url).body == b"ok"
+
+
+@pytest.mark.parametrize(
+    ("base", "url", "target"),
+    [("/v1/", "users", "/v1/users"), ("/v1", "users", "/users"), ("/v1/", "/users", "/users"),
+     ("/v1/x?y", "", "/v1/x?y"), ("/v1/x", "?q", "/v1/x?q"), ("", "a b", "/a%20b")],
+)  # fmt: skip
+def test_a_relative_url_is_relative_to_base_url(
+    client: HttpClient, peers: Any, base: str, url: str, target: str
+) -> None:
+    peer = peers()
+    client.base_url = peer.url + base
+    client.get(url)
+    assert peer.last.target == target
+    assert HttpClient("http://h/").base_url == "http://h/"
+
+
+def test_a_relative_url_is_relative_to_the_host_field(
+    peers: Any, server_context: Any, certificates: Any
+) -> None:
+    peer = peers(context=server_context)
+    with HttpClient(ca_cert=certificates.ca_file) as client:
+        host = f"127.0.0.1:{peer.port}"
+        response = client.set_headers({"Authorization": "Bearer x", "Host": host}).get("/me")
+    assert (response.responder, peer.last.target) == (peer.url + "/me", "/me")
+    assert peer.last.get("Authorization") == "Bearer x"
+    assert peer.last.get_all("Host") == [host]
+
+
+def test_a_base_that_is_no_url_is_told_at_the_request(client: HttpClient) -> None:
+    for base in ("[", "http://[::1/", "no-scheme"):
+        with pytest.raises(InvalidUrl):
+            client.get("/x", base_url=base)
+
+
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [("/%7Ea/../b?x=%e9&y=[]|", "/%7Ea/../b?x=%e9&y=[]|"), ("/\xe9 x?\xfc", "/%C3%A9%20x?%C3%BC"),
+     ("?q", "/?q"), ("#f", "/"), ("/a'(b)", "/a'(b)")],
+)  # fmt: skip
+def test_a_url_is_sent_as_it_is_given(
+    client: HttpClient, peers: Any, path: str, target: str
+) -> None:
+    peer = peers()
+    client.get(peer.url + path)
+    assert peer.last.target == target
+
+
+def test_a_host_name_beyond_ascii_goes_as_punycode(
+    client: HttpClient, peers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer = peers()
+    monkeypatch.setenv("http_proxy", peer.url)
+    client.get("http://b\xfccher.example/")
+    assert peer.last.get("Host") == "xn--bcher-kva.example"
+
+
+def test_close_is_idempotent_and_final(peers: Any) -> None:
+    peer = peers()
+    client = HttpClient()
+    assert client.get(peer.url).body == b"ok"
+    assert not client.closed
+    client.close()
+    client.close()
+    assert client.closed
+    with pytest.raises(ClientClosed, match="client has been closed"):
+        client.get(peer.url)
+
+
+def test_closing_waits_for_nobody_and_leaves_nothing(peers: Any) -> None:
+    client = HttpClient()
+    answered = threading.Event()
+
+    def respond(_: Any) -> bytes:
+        client.close()
+        answered.wait(10)
+        return b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+    peer = peers(respond)
+    with ThreadPoolExecutor() as executor:
+        result = executor.submit(client.get, peer.url)
+        answered.set()
+        assert result.result().body == b"ok"
+    assert client.closed
+
+
+def test_a_client_left_open_warns(peers: Any) -> None:
+    peer = peers()
+    clients = [HttpClient()]
+    clients[0].get(peer.url)
+    with pytest.warns(ResourceWarning, match="unclosed <HttpClient base_url=None>"):
+        clients.clear()
+
+
+def test_a_client_that_never_connected_does_not_warn() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        HttpClient()
+        gc.collect()
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, lambda each: pickle.loads(pickle.dumps(each))])
+def test_a_copy_has_the_properties_and_no_connections(peers: Any, duplicate: Any) -> None:
+    peer = peers()
+    with HttpClient(peer.url, receive_timeout=7, auth=("a", "b")) as client:
+        client.headers = Headers([("X", "1"), ("X", "2")])
+        client.get("/")
+        with duplicate(client) as other:
+            assert (other.base_url, other.receive_timeout, other.auth) == (peer.url, 7, ("a", "b"))
+            assert other.headers.pairs() == [("X", "1"), ("X", "2")]
+            other.headers["Y"] = "3"
+            other.get("/")
+        assert "Y" not in client.headers
+        assert client.get("/").body == b"ok"
+    assert peer.connections == 2
+
+
+def test_threads_do_not_disturb_each_other(client: HttpClient, peers: Any, reply: Any) -> None:
+    peer = peers(lambda seen: reply(f"{seen.get('X-Token')} {seen.target}".encode() + seen.body))
+    barrier = threading.Barrier(8)
+
+    def work(number: int) -> list[tuple[bytes, bytes]]:
+        barrier.wait(10)
+        results = []
+        for count in range(50):
+            token = f"{number}-{count}"
+            data = f"b{token}" if count % 2 else None
+            got = client.send_request(
+                peer.url + "/" + token, "POST" if data else "GET", data, headers={"X-Token": token}
+            )
+            results.append((got.body, f"{token} /{token}{data or ''}".encode()))
+        return results
+
+    with ThreadPoolExecutor(8) as executor:
+        for results in executor.map(work, range(8)):
+            assert [got for got, _ in results] == [wanted for _, wanted in results]
+    assert peer.connections <= 8
+
+
+def test_properties_may_change_while_others_send(client: HttpClient, peers: Any) -> None:
+    peer = peers()
+    with ThreadPoolExecutor(4) as executor:
+        sent = [executor.submit(client.get, peer.url) for _ in range(40)]
+        for number in range(40):
+            client.user_agent = f"agent/{number}"
+        assert {each.result().body for each in sent} == {b"ok"}
+
+
+def test_a_forked_child_does_not_touch_its_parents_connections(
+    peers: Any, server_context: Any, certificates: Any
+) -> None:
+    peer = peers(lambda seen: b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", server_context)
+    program = """
+import os, sys
+from bladehttp.client import HttpClient
+url, ca = sys.argv[1:]
+client = HttpClient(ca_cert=ca)
+assert client.get(url + "/parent").body == b"ok"
+child = os.fork()
+if child == 0:
+    assert client.get(url + "/child").body == b"ok"
+    client.close()
+    sys.exit(7)  # the interpreter's whole end, with all its finalizers
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+assert client.get(url + "/parent").body == b"ok"
+client.close()
+"""
+    command = [sys.executable, "-X", "dev", "-W", "error", "-c", program]
+    done = subprocess.run(
+        [*command, peer.url, certificates.ca_file], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [(seen.target, seen.connection) for seen in peer.requests] == [
+        ("/parent", 1),
+        ("/child", 2),
+        ("/parent", 1),
+    ]
+
+
+def test_the_shared_client_is_one_and_closed_at_the_end(peers: Any) -> None:
+    peer = peers()
+    assert shared() is shared()
+    assert shared().get(peer.url).body == b"ok"
+    first = shared()
+    close_shared()
+    assert first.closed
+    assert shared() is not first
+    program = f"from bladehttp.client import shared; print(shared().get({peer.url!r}).text)"
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", "-c", program],
+        capture_output=True, text=True, check=False, env=os.environ,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ok\n", "")
+
+
+def test_closing_the_shared_client_before_it_was_made_does_nothing() -> None:
+    program = "from bladehttp.client.shared import close_shared; close_shared()"
+    subprocess.run([sys.executable, "-c", program], check=True)
