@@ -3,8 +3,9 @@
 Clients repeat themselves: one browser sends the same fields with every request, in the
 same bytes. Two bounded caches make use of it, a field line's bytes to its (name, value)
 and a whole field block's bytes to its FieldBlock, so that checking strictly costs nothing
-the second time. Only what passed every check goes in; a request that was refused leaves
-nothing behind except lines that are valid by themselves.
+the second time. Only what passed every check of its own goes in; a request that was refused
+leaves nothing behind except lines, or a whole block, that are valid by themselves. What
+depends on the request line too is checked each time.
 """
 
 import ipaddress

@@ -1,0 +1,260 @@
+import pytest
+
+from bladehttp.exceptions import ProtocolError
+from bladehttp.wire import head as head_module
+from bladehttp.wire.framing import CHUNKED
+from bladehttp.wire.head import HeadParser, RequestHead, check_head, is_host, parse_request_line
+from bladehttp.wire.limits import Limits
+from bladehttp.wire.reader import RequestReader
+
+
+def take(parser: HeadParser, data: bytes) -> RequestHead | None:
+    reader = RequestReader(parser)
+    reader.feed(data)
+    request = reader.take_request()
+    return request.head if request else None
+
+
+def refused(parser: HeadParser, data: bytes) -> int:
+    with pytest.raises(ProtocolError) as caught:
+        take(parser, data)
+    return caught.value.status
+
+
+def request(*fields: str, line: str = "GET / HTTP/1.1") -> bytes:
+    return "\r\n".join([line, *fields, "", ""]).encode("latin-1")
+
+
+# Target forms
+
+
+@pytest.mark.parametrize(
+    ("line", "authority", "path", "query", "scheme"),
+    [
+        ("GET / HTTP/1.1", "", "/", "", ""),
+        ("GET /a?b?c HTTP/1.1", "", "/a", "b?c", ""),
+        ("GET //a/b HTTP/1.1", "", "//a/b", "", ""),
+        ("GET http://a HTTP/1.1", "a", "/", "", "http"),
+        ("GET HTTPS://a:1/b?c HTTP/1.1", "a:1", "/b", "c", "https"),
+        ("GET http://[::1]?c HTTP/1.1", "[::1]", "/", "c", "http"),
+        ("OPTIONS * HTTP/1.1", "", "*", "", ""),
+        ("OPTIONS http://a HTTP/1.1", "a", "*", "", "http"),
+        ("OPTIONS http://a? HTTP/1.1", "a", "/", "", "http"),
+        ("CONNECT a:1 HTTP/1.1", "a:1", "", "", ""),
+        ("CONNECT [::1]:1 HTTP/1.0", "[::1]:1", "", "", ""),
+    ],
+)
+def test_target(line: str, authority: str, path: str, query: str, scheme: str) -> None:
+    head = parse_request_line(line.encode())
+    found = (head.authority, head.path, head.query, head.scheme)
+    assert found == (authority, path, query, scheme)
+
+
+def test_target_is_kept_as_it_was_sent() -> None:
+    assert parse_request_line(b"GET /%41\xe9?a#"[:-1] + b" HTTP/1.1").target == "/%41\xe9?a"
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        "a",
+        "a:",
+        "a:1",
+        "a:65535",
+        "1.2.3.4",
+        "[::1]",
+        "[::1]:1",
+        "a.",
+        "%41",
+        "a_b",
+        "~!$&'()*+,;=-",
+    ],
+)
+def test_host(host: str) -> None:
+    assert is_host(host)
+
+
+@pytest.mark.parametrize(
+    "host", [":", ":1", "a:b", "a:65536", "a:000001", "[a]", "[::1", "::1", "a b"]
+)
+def test_no_host(host: str) -> None:
+    assert not is_host(host)
+
+
+@pytest.mark.parametrize("octet", [c for c in map(chr, range(256)) if c not in "-._~!$&'()*+,;="])
+def test_host_has_no_other_character(octet: str) -> None:
+    assert is_host(f"a{octet}b") is (octet.isalnum() and octet.isascii())
+
+
+# What the fields say
+
+
+@pytest.mark.parametrize(
+    ("fields", "minor", "keep_alive"),
+    [
+        ([], 1, True),
+        ([], 0, False),
+        (["Connection: close"], 1, False),
+        (["Connection: keep-alive"], 0, True),
+        (["Connection: keep-alive", "Connection: x, Close"], 0, False),
+        (["Connection: x"], 2, True),
+    ],
+)
+def test_keep_alive(fields: list[str], minor: int, keep_alive: bool) -> None:
+    data = request("Host: a", *fields, line=f"GET / HTTP/1.{minor}")
+    head = take(HeadParser(Limits()), data)
+    assert head is not None
+    assert head.keep_alive is keep_alive
+
+
+def test_fields_of_a_request() -> None:
+    data = request("Host: a", "X: 1", "cookie: b=2", "x: 3", "Cookie: c=4", "Connection: Y , ,z")
+    head = take(HeadParser(Limits()), data)
+    assert head is not None
+    fields = head.fields
+    assert fields.pairs == (("Host", "a"), ("X", "1"), ("x", "3"), ("Connection", "Y , ,z"))
+    assert fields.index == {"host": "a", "x": "1, 3", "connection": "Y , ,z"}
+    assert (fields.cookie, fields.host) == ("b=2; c=4", "a")
+    assert (fields.body_length, fields.connection) == (0, {"y", "z"})
+
+
+def test_body_length_of_fields() -> None:
+    parser = HeadParser(Limits())
+    assert parser.field_block([b"Content-Length: 5"]).body_length == 5
+    assert parser.field_block([b"Transfer-Encoding: chunked"]).body_length == CHUNKED
+
+
+# Caches
+
+
+def test_field_block_is_recognised_the_second_time() -> None:
+    parser = HeadParser(Limits())
+    first, second = (take(parser, request("Host: a", "X: y")) for _ in range(2))
+    assert first is not None
+    assert second is not None
+    assert first.fields is second.fields
+
+
+def test_field_block_of_another_request_line_is_recognised() -> None:
+    parser = HeadParser(Limits())
+    first = take(parser, request("Host: a", "X: y"))
+    second = take(parser, request("Host: a", "X: y", line="HEAD /b HTTP/1.0"))
+    assert first is not None
+    assert second is not None
+    assert first.fields is second.fields
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        request("Host: a", "X:  y"),
+        request("Host: a", "x: y"),
+        request("X: y", "Host: a"),
+        request("Host: a", "X: y", "X: y"),
+    ],
+)
+def test_field_block_in_other_bytes_is_another(other: bytes) -> None:
+    parser = HeadParser(Limits())
+    first, second = take(parser, request("Host: a", "X: y")), take(parser, other)
+    assert first is not None
+    assert second is not None
+    assert first.fields is not second.fields
+
+
+def test_caches_are_bounded_in_entries_and_bytes() -> None:
+    parser = HeadParser(Limits())
+    most_lines = most_blocks = 0
+    for i in range(3 * head_module.CACHED_LINES):
+        assert take(parser, request("Host: a", f"X: {i}", "Y: " + "y" * (i % 3000)))
+        most_lines = max(most_lines, len(parser._lines))
+        most_blocks = max(most_blocks, len(parser._blocks))
+    assert most_lines == head_module.CACHED_LINES
+    assert most_blocks == head_module.CACHED_BLOCKS
+    assert max(map(len, parser._lines)) <= head_module.CACHED_LINE_BYTES
+    assert max(map(len, parser._blocks)) <= head_module.CACHED_BLOCK_BYTES
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ["Host: a", "Host: a"],
+        ["Host: a", "Content-Length: +5"],
+        ["Host: a", "Content-Length: 5", "Transfer-Encoding: chunked"],
+        ["Host: a", "Transfer-Encoding: gzip"],
+        ["Host: a b"],
+    ],
+)
+def test_refused_field_block_is_not_kept(fields: list[str]) -> None:
+    parser = HeadParser(Limits())
+    assert refused(parser, request(*fields)) == refused(parser, request(*fields)) == 400
+    assert parser.known_block("\r\n".join(fields).encode()) is None
+
+
+@pytest.mark.parametrize("line", [b"X : y", b"X", b": y", b" X: y", b"X: \0", b"X: a\rb"])
+def test_refused_field_is_not_kept(line: bytes) -> None:
+    parser = HeadParser(Limits())
+    for _ in range(2):
+        with pytest.raises(ProtocolError):
+            parser.field(line)
+    assert parser._lines == {}
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ([], 400),
+        (["X: y"], 400),
+        (["Host:"], 400),
+        (["Host: a", "Expect: x"], 417),
+    ],
+)
+def test_what_1_0_may_leave_out_is_wanted_of_1_1_in_the_same_bytes(
+    fields: list[str], status: int
+) -> None:
+    parser = HeadParser(Limits())
+    for _ in range(2):
+        assert take(parser, request(*fields, line="GET / HTTP/1.0")) is not None
+        assert refused(parser, request(*fields)) == status
+
+
+def test_transfer_encoding_is_refused_of_1_0_after_1_1_in_the_same_bytes() -> None:
+    parser, fields = HeadParser(Limits()), ["Host: a", "Transfer-Encoding: chunked"]
+    for _ in range(2):
+        assert take(parser, request(*fields) + b"0\r\n\r\n") is not None
+        assert refused(parser, request(*fields, line="GET / HTTP/1.0") + b"0\r\n\r\n") == 400
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("GET / HTTP/2.0", 505),
+        ("GET  / HTTP/1.1", 400),
+        ("GET / HTTP/1.1 ", 400),
+        ("GET /" + "a" * 9000 + " HTTP/1.1", 414),
+        ("G\nET / HTTP/1.1", 400),
+    ],
+)
+def test_request_line_is_checked_before_known_fields(line: str, status: int) -> None:
+    parser = HeadParser(Limits())
+    assert take(parser, request("Host: a")) is not None
+    assert refused(parser, request("Host: a", line=line)) == status
+
+
+def test_head_limit_counts_before_known_fields() -> None:
+    parser = HeadParser(Limits(head=50))
+    fields = ["Host: a", "X: yyyyyyyyyyyyyyy"]
+    assert take(parser, request(*fields)) is not None
+    assert refused(parser, request(*fields, line="GET /aaaaaaaaa HTTP/1.1")) == 431
+
+
+def test_body_limit_counts_for_known_fields() -> None:
+    parser = HeadParser(Limits(body=4))
+    for _ in range(2):
+        assert refused(parser, request("Host: a", "Content-Length: 5") + b"hello") == 413
+
+
+def test_check_head_of_a_body_without_limit() -> None:
+    head = parse_request_line(b"GET / HTTP/1.1")
+    head.fields = HeadParser(Limits()).field_block([b"Host: a", b"Content-Length: 99999999999"])
+    check_head(head, Limits(body=None))
