@@ -22,6 +22,8 @@ from bladehttp.server.outbox import Outbox, StreamError
 from bladehttp.server.service import Service
 from bladehttp.server.states import PHASE_EVENTS, PLANS, READING, TRANSITIONS, Event, Plan, State
 from bladehttp.server.transport import PlainHttpError, PlainTransport, Transport
+from bladehttp.wire.coding import undo_encoding
+from bladehttp.wire.proxy import ProxyReader
 from bladehttp.wire.reader import Phase, Request, RequestReader
 from bladehttp.wire.writer import CONTINUE, Coding, Reply, write_head
 
@@ -53,6 +55,7 @@ class Connection:
         "_connected",
         "_discarded",
         "_interest",
+        "_introduction",
         "_lingers",
         "_outbox",
         "_plan",
@@ -71,7 +74,8 @@ class Connection:
         self._service = service
         self.transport = transport
         self.client = client
-        self.state = State.HANDSHAKE
+        self.state = State.PROXY
+        self._introduction: ProxyReader | None = None
         self._plan = NO_PLAN
         self._interest = 0
         self._reader = RequestReader(service.parser)
@@ -84,9 +88,9 @@ class Connection:
         self._lingers = False
 
     def open(self) -> None:
-        """Start: with the handshake, or for a plain transport with the first request."""
+        """Start: with the PROXY header, the handshake, or the first request."""
         self._service.connections.add(self)
-        self._guarded(self._shake if self._service.is_secure else self._secured)
+        self._guarded(self._settle if self._service.proxy_protocol else self._introduced)
 
     def close(self) -> None:
         """End it now, whatever it is doing. Again does no harm."""
@@ -94,10 +98,8 @@ class Connection:
             self._become(Event.LOST)
 
     def close_when_done(self) -> None:
-        """End it as soon as it is not in the middle of a request or an answer."""
-        if self.state is State.IDLE or (
-            self.state is State.HEAD and self._reader.phase is Phase.IDLE
-        ):
+        """End it unless it is in the middle of a request or an answer."""
+        if self.state in READING and self._reader.phase is Phase.IDLE and not self._reader.buffered:
             self.close()
 
     def on_ready(self, events: int) -> None:
@@ -141,6 +143,8 @@ class Connection:
 
     def _settle(self) -> None:
         """Make interest and clocks those of the state: once an event, however many changes."""
+        if self._service.draining:
+            self.close_when_done()
         if self.state is State.CLOSED:
             return
         plan = PLANS[self.state]
@@ -200,6 +204,31 @@ class Connection:
             self.close()
 
     # One method for what each state does when its socket is ready.
+
+    def _introduce(self, events: int) -> None:
+        """Read a PROXY header, and not a byte of what follows it."""
+        del events
+        reader = self._introduction = self._introduction or ProxyReader()
+        try:
+            while reader.wanted:
+                data = self.transport.socket.recv(reader.wanted)
+                if not data:
+                    raise ConnectionResetError("the proxy left during its introduction")
+                reader.feed(data)
+        except BlockingIOError:
+            return
+        except ProtocolError as error:
+            self._service.stats.refused += 1
+            raise ConnectionResetError(str(error)) from error
+        if reader.source is not None:
+            ip, port = reader.source.ip, reader.source.port
+            self.client = ClientInfo(ip, port, ipv6=":" in ip)
+        self._introduced()
+
+    def _introduced(self) -> None:
+        self._become(Event.INTRODUCED)
+        if not self._service.is_secure:
+            self._secured()
 
     def _shake(self, events: int = READ) -> None:
         del events
@@ -294,6 +323,8 @@ class Connection:
             self._refuse(ProtocolError("no tunnels here", status=501))
             return
         try:
+            if service.decode_request_body:
+                undo_encoding(message, service.parser.limits)
             self._request = request = HttpRequest.from_wire(
                 message, service.parser.limits, self.client, service.is_secure
             )
@@ -301,6 +332,8 @@ class Connection:
             message.close()
             self._refuse(error, head.method)
             return
+        if service.proxies:
+            service.proxies.apply(request)
         response = service.dispatcher.respond(request, self.transport.socket)
         if self.state is not State.HANDLE:  # a callback closed the server
             response.close()
@@ -390,6 +423,7 @@ def http_date(second: int) -> str:
 NO_PLAN = Plan(0)
 
 READY: dict[State, Callable[[Connection, int], None]] = {
+    State.PROXY: Connection._introduce,
     State.HANDSHAKE: Connection._shake,
     State.HEAD: Connection._receive,
     State.BODY: Connection._receive,

@@ -86,6 +86,7 @@ class Loop:
         self._thread: int | None = None
         self._running = True
         self._asleep = False
+        self._closed = False
         self.now = monotonic()
 
     def clock(self, seconds: float, expired: Callable[[T], None]) -> Deadlines[T]:
@@ -103,6 +104,8 @@ class Loop:
             new: Those from now on. Called only when it differs: a change is a system call.
             call: Called with the events that are ready.
         """
+        if self._closed:
+            return  # in a forked child, where others' registrations are not ours to change
         if not old:
             self._selector.register(sock, new, call)
         elif not new:
@@ -149,6 +152,7 @@ class Loop:
     def close(self) -> None:
         """Close the selector and the socket pair."""
         self._running = False
+        self._closed = True
         self._selector.close()
         self._wake_in.close()
         self._wake_out.close()

@@ -4,13 +4,15 @@ import socket
 import ssl
 import threading
 from collections.abc import Mapping
+from time import monotonic
+from typing import Any
 
 from bladehttp.request import ClientInfo
 from bladehttp.server.connection import Connection
 from bladehttp.server.dispatch import Dispatcher
 from bladehttp.server.listener import Listener
 from bladehttp.server.loop import Loop
-from bladehttp.server.service import Service, Stats
+from bladehttp.server.service import Service
 from bladehttp.server.transport import PlainTransport, TlsTransport
 from bladehttp.wire.head import HeadParser
 from bladehttp.wire.limits import Limits
@@ -41,9 +43,8 @@ class Running:
         limits: Limits,
         clocks: Mapping[str, int],
         *,
-        stats: Stats,
         max_connections: int,
-        max_requests: int,
+        **shared: Any,
     ) -> None:
         """Start to accept on a bound socket as soon as `run` is called.
 
@@ -53,9 +54,8 @@ class Running:
             dispatcher: The callbacks and routes.
             limits: Of requests.
             clocks: Name in `states.PLANS` to milliseconds.
-            stats: The counters.
             max_connections: Most that are open at a time; 0 for no limit.
-            max_requests: Most that are answered on one connection; 0 for no limit.
+            **shared: The other attributes of the `Service`.
         """
         self.loop = Loop()
         self.context = context
@@ -64,14 +64,14 @@ class Running:
             loop=self.loop,
             parser=HeadParser(limits),
             dispatcher=dispatcher,
-            stats=stats,
-            max_requests=max_requests,
             is_secure=context is not None,
             on_removed=self._removed,
+            **shared,
         )
         for name, milliseconds in {**clocks, "linger": LINGER_MS}.items():
             self.service.add_clock(name, milliseconds)
         self._max_connections = max_connections
+        self._drained = self.loop.clock(0, Running._stop_now)
         self.listener = Listener(sock, self.loop, self._accepted, self._make_room)
         self.listener.resume()
 
@@ -85,8 +85,38 @@ class Running:
     def stop(self) -> None:
         """End `run`, and wait for that unless this is its own thread."""
         self.loop.stop()
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait until everything is closed, unless this is the loop's own thread."""
         if not self.loop.is_own_thread():
             self.stopped.wait()
+
+    def drain(self, seconds: float) -> None:
+        """Accept nothing more, let what is being answered finish, then end `run`.
+
+        Args:
+            seconds: After which what is left is cut off; 0: at once.
+        """
+        self.listener.close()
+        self.service.draining = True
+        for connection in list(self.service.connections):
+            connection.close_when_done()
+        if not (self.service.connections and seconds):
+            self.loop.stop()
+        self._drained.seconds = seconds
+        self._drained.arm(self, monotonic())
+
+    def abandon(self) -> None:
+        """Let go in a forked child: its descriptors are closed, the parent's stay registered."""
+        self.listener.socket.close()
+        for connection in self.service.connections:
+            connection.transport.socket.close()
+        self.loop.close()
+        self.stopped.set()
+
+    def _stop_now(self) -> None:
+        self.loop.stop()
 
     def _accepted(self, sock: socket.socket, address: tuple[str, int]) -> None:
         service = self.service
@@ -98,7 +128,10 @@ class Running:
             self.listener.pause()
 
     def _removed(self) -> None:
-        if len(self.service.connections) < self._max_connections:
+        if self.service.draining:
+            if not self.service.connections:
+                self.loop.stop()
+        elif len(self.service.connections) < self._max_connections:
             self.listener.resume()
 
     def _make_room(self) -> bool:
@@ -112,7 +145,7 @@ class Running:
         return True
 
     def _close(self) -> None:
-        self._max_connections = 0
+        self.service.draining = True
         self.listener.close()
         for connection in list(self.service.connections):
             connection.close()

@@ -1,17 +1,22 @@
 """HttpServer: the properties, callbacks and routes, and starting and stopping."""
 
+import os
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from types import TracebackType
 from typing import IO, Any, Self, TypeVar
 
 from bladehttp.exceptions import HttpException
 from bladehttp.server.dispatch import Dispatcher, Handler, check_callable
+from bladehttp.server.forwarded import TrustedProxies
 from bladehttp.server.listener import bind
 from bladehttp.server.running import Running
 from bladehttp.server.service import Stats
+from bladehttp.server.signals import end_by_signals
 from bladehttp.server.tls import CertificateFiles, choose_by_name, server_context
 from bladehttp.wire.limits import Limits
 
@@ -55,8 +60,11 @@ DEFAULTS = {
     "max_connections": 1000,
     "backlog": socket.SOMAXCONN,
     **{attribute: getattr(Limits(), name) for name, attribute in LIMITS.items()},
+    "decode_request_body": False,
     "verify_certs": False,
     "client_ca_file": None,
+    "trusted_proxies": (),
+    "proxy_protocol": False,
 }
 """The properties that are not arguments of the constructor, and what they are at first."""
 
@@ -102,6 +110,14 @@ class HttpServer:
             is shown is checked; or "required". False.
         client_ca_file: PEM file of the authorities that clients' certificates are checked
             against. None: those in ``cert_file``.
+        decode_request_body: Whether gzip and deflate are undone in requests' bodies, under the
+            limit of ``max_body_size`` for what comes out. 415 for another coding. False:
+            bodies stay as they were sent.
+        trusted_proxies: Addresses and networks ("10.0.0.0/8") whose Forwarded or X-Forwarded-
+            For, -Host and -Proto fields are believed. (): nobody's.
+        proxy_protocol: Whether every connection has to begin with a PROXY header, of version 1
+            or 2, and comes from whom that names. Only where nobody but the proxy can
+            connect. False.
         stats: The counters, over every run.
     """
 
@@ -110,6 +126,7 @@ class HttpServer:
         "_certificates",
         "_dispatcher",
         "_running",
+        "__weakref__",
         "host",
         "is_secure",
         "port",
@@ -133,8 +150,11 @@ class HttpServer:
     spool_size: int
     max_parts: int
     max_part_fields: int
+    decode_request_body: bool
     verify_certs: bool | str
     client_ca_file: str | None
+    trusted_proxies: Iterable[str]
+    proxy_protocol: bool
 
     def __init__(self, port: int, host: str = "127.0.0.1", is_secure: bool = False) -> None:
         """Make a server; nothing is bound before `listen` or `start`.
@@ -155,6 +175,7 @@ class HttpServer:
         for name, value in DEFAULTS.items():
             setattr(self, name, value)
         self.stats = Stats()
+        _servers.add(self)
         self._certificates: dict[str, CertificateFiles] = {}
         self._dispatcher = Dispatcher()
         self._running: Running | None = None
@@ -279,15 +300,22 @@ class HttpServer:
             self._running.context = context
         return True
 
-    def listen(self) -> None:
+    def listen(self, signals: bool = False) -> None:
         """Bind and serve on this thread until `close`.
+
+        Args:
+            signals: Whether SIGINT and SIGTERM end it: the first as `shutdown`, the second as
+                `close`. Main thread only. Without, SIGINT raises KeyboardInterrupt here, and
+                everything is closed on the way.
 
         Raises:
             OSError: The address cannot be bound.
             HttpException: It is secure and has no certificate.
             RuntimeError: It is listening already.
+            ValueError: Signals are wanted in another thread than the main one.
         """
-        self._run(self._begin())
+        with end_by_signals(self.shutdown, self.close) if signals else nullcontext():
+            self._run(self._begin())
 
     def start(self) -> Self:
         """Bind, serve on a thread of its own, and return once it can be connected to.
@@ -312,6 +340,20 @@ class HttpServer:
         if running is not None:
             running.stop()
 
+    def shutdown(self, timeout: int = 5000) -> None:
+        """Stop serving without cutting anybody off. From any thread, handler or signal handler.
+
+        Nothing more is accepted; idle connections are closed at once; what has been asked is
+        answered, as the last thing on its connection.
+
+        Args:
+            timeout: Milliseconds after which what is left is closed. 0: as `close`.
+        """
+        running = self._running
+        if running is not None:
+            running.loop.call_soon(lambda: running.drain(timeout / 1000))
+            running.wait()
+
     def __enter__(self) -> Self:
         return self.start()
 
@@ -330,6 +372,7 @@ class HttpServer:
         if self._running is not None:
             raise RuntimeError(f"the server is listening at {self.url} already")
         context = self._context(self._certificates)
+        proxies = TrustedProxies(self.trusted_proxies)
         sock = bind(self.host, self.port, self.reuse_address, self.backlog)
         self.port = sock.getsockname()[1]
         self._running = Running(
@@ -338,9 +381,12 @@ class HttpServer:
             self._dispatcher,
             Limits(**{name: getattr(self, attribute) for name, attribute in LIMITS.items()}),
             {name: getattr(self, attribute) for name, attribute in CLOCKS.items()},
-            stats=self.stats,
             max_connections=self.max_connections,
             max_requests=self.max_requests_per_connection,
+            stats=self.stats,
+            proxies=proxies,
+            proxy_protocol=self.proxy_protocol,
+            decode_request_body=self.decode_request_body,
         )
         return self._running
 
@@ -362,6 +408,21 @@ class HttpServer:
             for name, files in certificates.items()
         }
         return choose_by_name(contexts.get(DEFAULT, next(iter(contexts.values()))), contexts)
+
+
+_servers: weakref.WeakSet[HttpServer] = weakref.WeakSet()
+
+
+def _abandon_all() -> None:
+    """In a forked child no server runs; the parent's sockets are left to the parent."""
+    for server in _servers:
+        running, server._running = server._running, None
+        if running is not None:
+            running.abandon()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_abandon_all)
 
 
 def _path(file: str | IO[Any]) -> str:

@@ -5,18 +5,25 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from bladehttp.server.dispatch import Dispatcher
+from bladehttp.server.forwarded import TrustedProxies
 from bladehttp.server.loop import Deadlines, Loop
+from bladehttp.server.transport import Transport
 from bladehttp.wire.head import HeadParser
 
 
 class Client(Protocol):
     """What a service knows of its connections."""
 
+    transport: Transport
+
     def on_deadline(self, clock: str) -> None:
         """A clock of this connection has run out."""
 
     def close(self) -> None:
         """End it now."""
+
+    def close_when_done(self) -> None:
+        """End it unless it is in the middle of something."""
 
 
 @dataclass(slots=True)
@@ -45,6 +52,9 @@ class Service:
         stats: The counters.
         max_requests: Requests answered on one connection before it is closed, 0 for no limit.
         is_secure: Whether they are reached by https.
+        proxies: Whose word about the client of a request is taken.
+        proxy_protocol: Whether each connection begins with a PROXY header.
+        decode_request_body: Whether Content-Encoding is undone.
         clocks: The clocks that `states.PLANS` names.
         connections: Those that are open.
         draining: Whether every answer is the last on its connection.
@@ -57,6 +67,9 @@ class Service:
     stats: Stats
     max_requests: int
     is_secure: bool
+    proxies: TrustedProxies
+    proxy_protocol: bool
+    decode_request_body: bool
     clocks: dict[str, Deadlines["Client"]] = field(default_factory=dict)
     connections: set["Client"] = field(default_factory=set)
     draining: bool = False

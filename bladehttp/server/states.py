@@ -14,50 +14,54 @@ from bladehttp.wire.reader import Phase
 class State(IntEnum):
     """What a connection is doing."""
 
-    HANDSHAKE = 0
+    PROXY = 0
+    """A load balancer has to say who the client is."""
+    HANDSHAKE = 1
     """TLS is being agreed on."""
-    HEAD = 1
+    HEAD = 2
     """Waiting for the first request's head, or for the rest of any."""
-    BODY = 2
+    BODY = 3
     """The head is here, the body is arriving."""
-    IDLE = 3
+    IDLE = 4
     """All answered; the next request may come."""
-    HANDLE = 4
+    HANDLE = 5
     """Callbacks run."""
-    WRITE = 5
+    WRITE = 6
     """The client has to take some of the answer before anything else is read."""
-    FINISH = 6
+    FINISH = 7
     """As WRITE, and the connection ends afterwards."""
-    LINGER = 7
+    LINGER = 8
     """Our side is shut; what the client still sends is discarded, so that it reads the answer."""
-    CLOSED = 8
+    CLOSED = 9
     """Over."""
 
 
 class Event(IntEnum):
     """What makes a connection change its state."""
 
-    SECURED = 0
-    """The handshake is complete."""
-    HEAD_WANTED = 1
+    INTRODUCED = 0
+    """The client is known."""
+    SECURED = 1
+    """The handshake is complete, or there is none."""
+    HEAD_WANTED = 2
     """Part of a head is here."""
-    BODY_WANTED = 2
+    BODY_WANTED = 3
     """Part of a body is missing."""
-    NOTHING_WANTED = 3
+    NOTHING_WANTED = 4
     """Nothing of a next request is here."""
-    REQUEST = 4
+    REQUEST = 5
     """A complete request is here."""
-    REPLIED = 5
+    REPLIED = 6
     """The answer is in the outbox."""
-    REPLIED_LAST = 6
+    REPLIED_LAST = 7
     """The answer is in the outbox and the connection ends after it."""
-    BLOCKED = 7
+    BLOCKED = 8
     """The outbox could not be emptied, or a stream goes on."""
-    SENT = 8
+    SENT = 9
     """The outbox is empty."""
-    SENT_LAST = 9
+    SENT_LAST = 10
     """The outbox is empty, and the client will send nothing more: no need to linger."""
-    LOST = 10
+    LOST = 11
     """The connection is gone, or has to go at once."""
 
 
@@ -65,6 +69,9 @@ READING = frozenset({State.HEAD, State.BODY, State.IDLE})
 """The states in which bytes are taken for requests."""
 
 TRANSITIONS: dict[State, dict[Event, State]] = {
+    State.PROXY: {
+        Event.INTRODUCED: State.HANDSHAKE,
+    },
     State.HANDSHAKE: {
         Event.SECURED: State.HEAD,
         Event.REPLIED_LAST: State.FINISH,  # plain HTTP on a TLS port is told so
@@ -136,6 +143,7 @@ class Plan:
 
 #                        watched for  clock started by progress           absolute clocks
 PLANS: dict[State, Plan] = {
+    State.PROXY: Plan(READ, absolute=("handshake",)),
     State.HANDSHAKE: Plan(READ, absolute=("handshake",)),
     State.HEAD: Plan(READ, progress="read", absolute=("header", "request")),
     State.BODY: Plan(READ, progress="read", absolute=("request",)),

@@ -154,10 +154,10 @@ class Chunked:
             sink.write(data)
         return None if self._missing else _Part.DATA_END
 
-    def _data_end(self, buffer: ReceiveBuffer, sink: BodySink) -> _Part | None:
+    def _data_end(self, buffer: ReceiveBuffer, _: BodySink) -> _Part | None:
         return _Part.SIZE if buffer.take_crlf() else None
 
-    def _trailer(self, buffer: ReceiveBuffer, sink: BodySink) -> _Part | None:
+    def _trailer(self, buffer: ReceiveBuffer, _: BodySink) -> _Part | None:
         line = buffer.take_line(self._limits.field_line, too_long=431)
         if line is None:
             return None

@@ -110,7 +110,7 @@ def _decode_urlencoded(content: Content, parameters: dict[str, str], limits: Lim
     return Decoded(parse_query(text, limits.parts))
 
 
-def _decode_json(content: Content, parameters: dict[str, str], limits: Limits) -> Decoded:
+def _decode_json(content: Content, _: dict[str, str], __: Limits) -> Decoded:
     # RFC 8259 section 8.1: UTF-8 always; a BOM may be ignored. Duplicate names: the last wins.
     try:
         text = content[:].decode("utf-8-sig")

@@ -196,9 +196,9 @@ class RequestReader:
         return head
 
     def _take_request_line(self) -> bool:
-        """Take one line before the fields, the request line or an empty one; False if none is here."""
+        """Take the request line or an empty line before it; False if neither is here."""
         limits = self._parser.limits
-        start = self._buffer.peek(START_BYTES)
+        start = self._buffer.peek(min(START_BYTES, limits.request_line))
         if start and start[0] not in b"\r\n" and not grammar.request_line_start(start):
             raise ProtocolError(f"not a request line: {start!r}")
         line = self._buffer.take_line(limits.request_line, too_long=414)

@@ -1,0 +1,129 @@
+"""Whom a request comes from when it came through proxies that are trusted.
+
+Forwarded (RFC 7239), or X-Forwarded-For, -Host and -Proto where there is none. Anybody can
+send these fields, so they are read from the right, where the nearest proxy has written, for
+as long as who wrote them is trusted: the first address that is not is the client.
+"""
+
+import ipaddress
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from bladehttp.headers import TCHAR, Headers
+from bladehttp.request import HttpRequest, host_name
+from bladehttp.wire.head import is_host
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+# RFC 7239 section 4: forwarded-pair = token "=" ( token / quoted-string )
+# Colons and brackets are taken unquoted too: the address of an IPv6 proxy is often sent so.
+pair_pattern = re.compile(
+    rf'[ \t]*([{TCHAR}]+)=(?:([{TCHAR}:\[\]]+)|"((?:[^"\\]|\\.)*)")[ \t]*'
+).fullmatch
+
+# The elements and pairs of a list, quoted strings whole.
+split_elements = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+').findall
+split_pairs = re.compile(r'(?:[^;"]|"(?:[^"\\]|\\.)*")+').findall
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """What one proxy says of whom it got the request from; "" for what it does not say."""
+
+    ip: str
+    host: str = ""
+    scheme: str = ""
+
+
+class TrustedProxies:
+    """The networks whose word about a client is taken."""
+
+    __slots__ = ("_networks",)
+
+    def __init__(self, networks: Iterable[str]) -> None:
+        """Take addresses and networks such as "10.0.0.0/8".
+
+        Raises:
+            ValueError: One of them is neither.
+        """
+        self._networks: list[Network] = [ipaddress.ip_network(network) for network in networks]
+
+    def __bool__(self) -> bool:
+        return bool(self._networks)
+
+    def trusts(self, ip: str) -> bool:
+        """Whether an address is in one of the networks."""
+        try:
+            address = ipaddress.ip_address(ip)
+        except ValueError:
+            return False
+        mapped = getattr(address, "ipv4_mapped", None)
+        return any((mapped or address) in network for network in self._networks)
+
+    def apply(self, request: HttpRequest) -> None:
+        """Set ``ip``, ``host`` and ``is_secure`` of a request to what trusted proxies say."""
+        for hop in _hops(request.headers):
+            if not self.trusts(request.ip):
+                return
+            if hop.host and is_host(hop.host):
+                request.host = host_name(hop.host)
+            if hop.scheme in {"http", "https"}:
+                request.is_secure = hop.scheme == "https"
+            if not _is_address(hop.ip):  # unknown, obfuscated or broken: nothing beyond is known
+                return
+            request.ip, request.port, request.ipv6 = hop.ip, 0, ":" in hop.ip
+
+
+def _hops(headers: Headers) -> Iterator[Hop]:
+    """Yield what the proxies say, the nearest first."""
+    if "Forwarded" in headers:
+        elements = split_elements(headers["Forwarded"])
+        if ",".join(elements) == headers["Forwarded"]:  # else a quote is not closed: believe none
+            for element in reversed(elements):
+                yield _forwarded_hop(element)
+        return
+    addresses = _list(headers, "X-Forwarded-For") or [""]
+    hosts = _aligned(_list(headers, "X-Forwarded-Host"), len(addresses))
+    schemes = _aligned(_list(headers, "X-Forwarded-Proto"), len(addresses))
+    for ip, host, scheme in zip(
+        reversed(addresses), reversed(hosts), reversed(schemes), strict=True
+    ):
+        yield Hop(_bare(ip), host, scheme.lower())
+
+
+def _list(headers: Headers, name: str) -> list[str]:
+    return [part.strip(" \t") for part in headers.get(name, "").split(",") if part.strip(" \t")]
+
+
+def _aligned(values: Sequence[str], count: int) -> list[str]:
+    """Give each hop its value; a single one was set by the first proxy and holds for all."""
+    if len(values) == count:
+        return list(values)
+    return [values[0] if values else ""] * count
+
+
+def _forwarded_hop(element: str) -> Hop:
+    pairs: dict[str, str] = {}
+    for text in split_pairs(element):
+        match = pair_pattern(text)
+        if match is None:
+            return Hop("")
+        name, token, quoted = match.groups()
+        pairs[name.lower()] = token or re.sub(r"\\(.)", r"\1", quoted or "")
+    return Hop(_bare(pairs.get("for", "")), pairs.get("host", ""), pairs.get("proto", "").lower())
+
+
+def _bare(node: str) -> str:
+    """Return the address of a node: without brackets and port."""
+    if node.startswith("["):
+        return node[1:].partition("]")[0]
+    return node.partition(":")[0] if node.count(":") == 1 else node
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

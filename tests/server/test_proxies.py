@@ -1,0 +1,292 @@
+"""Behind a proxy: whom its word is taken for, and only its."""
+
+import gzip
+import http.client
+import socket
+import zlib
+
+import pytest
+from support import Raw
+
+from bladehttp.headers import Headers
+from bladehttp.request import HttpRequest
+from bladehttp.server.forwarded import TrustedProxies
+
+TRUSTED = ("127.0.0.0/8", "10.0.0.0/8", "::1")
+
+
+def seen_through(peer: str, *fields: tuple[str, str], trusted=TRUSTED):
+    request = HttpRequest()
+    request.ip, request.port, request.host = peer, 5, "direct"
+    request.headers = Headers(fields)
+    TrustedProxies(trusted).apply(request)
+    return request.ip, request.host, request.scheme
+
+
+FOR, HOST, PROTO = "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"
+
+
+@pytest.mark.parametrize(
+    ("peer", "fields", "expected"),
+    [
+        ("127.0.0.1", [], ("127.0.0.1", "direct", "http")),
+        ("127.0.0.1", [(FOR, "1.2.3.4")], ("1.2.3.4", "direct", "http")),
+        ("9.9.9.9", [(FOR, "1.2.3.4")], ("9.9.9.9", "direct", "http")),
+        ("127.0.0.1", [(FOR, "6.6.6.6, 1.2.3.4")], ("1.2.3.4", "direct", "http")),
+        ("127.0.0.1", [(FOR, "1.2.3.4, 10.0.0.1")], ("1.2.3.4", "direct", "http")),
+        ("127.0.0.1", [(FOR, "1.2.3.4"), (FOR, "10.0.0.1")], ("1.2.3.4", "direct", "http")),
+        ("127.0.0.1", [(FOR, "10.0.0.2, 10.0.0.1")], ("10.0.0.2", "direct", "http")),
+        ("127.0.0.1", [(FOR, "unknown, 10.0.0.1")], ("10.0.0.1", "direct", "http")),
+        ("127.0.0.1", [(FOR, "1.2.3.4, nonsense")], ("127.0.0.1", "direct", "http")),
+        ("127.0.0.1", [(FOR, "1.2.3.4:567")], ("1.2.3.4", "direct", "http")),
+        ("::1", [(FOR, "2001:db8::1")], ("2001:db8::1", "direct", "http")),
+        ("::ffff:127.0.0.1", [(FOR, "1.2.3.4")], ("1.2.3.4", "direct", "http")),
+        ("127.0.0.1", [(FOR, "[2001:db8::1]:5")], ("2001:db8::1", "direct", "http")),
+        (
+            "127.0.0.1",
+            [(FOR, "1.2.3.4"), (HOST, "example.com"), (PROTO, "https")],
+            ("1.2.3.4", "example.com", "https"),
+        ),
+        (
+            "127.0.0.1",
+            [(HOST, "example.com:81"), (PROTO, "HTTPS")],
+            ("127.0.0.1", "example.com", "https"),
+        ),
+        ("9.9.9.9", [(HOST, "example.com"), (PROTO, "https")], ("9.9.9.9", "direct", "http")),
+        (
+            "127.0.0.1",
+            [(FOR, "1.2.3.4"), (HOST, "a b"), (PROTO, "gopher")],
+            ("1.2.3.4", "direct", "http"),
+        ),
+        (
+            "127.0.0.1",
+            [(FOR, "1.2.3.4, 10.0.0.1"), (HOST, "first.example, second.example")],
+            ("1.2.3.4", "first.example", "http"),
+        ),
+        (
+            "127.0.0.1",
+            [(FOR, "6.6.6.6, 1.2.3.4"), (HOST, "evil.example, good.example")],
+            ("1.2.3.4", "good.example", "http"),
+        ),
+        (
+            "127.0.0.1",
+            [("Forwarded", "for=1.2.3.4;host=e.com;proto=https")],
+            ("1.2.3.4", "e.com", "https"),
+        ),
+        ("127.0.0.1", [("Forwarded", 'for="[2001:db8::1]:47"')], ("2001:db8::1", "direct", "http")),
+        ("127.0.0.1", [("Forwarded", "For=1.2.3.4, FOR=10.0.0.1")], ("1.2.3.4", "direct", "http")),
+        ("127.0.0.1", [("Forwarded", "for=6.6.6.6, for=1.2.3.4")], ("1.2.3.4", "direct", "http")),
+        ("127.0.0.1", [("Forwarded", "for=_hidden")], ("127.0.0.1", "direct", "http")),
+        ("127.0.0.1", [("Forwarded", "for=1.2.3.4, ;;;=")], ("127.0.0.1", "direct", "http")),
+        (
+            "127.0.0.1",
+            [("Forwarded", 'for="1.2.3.4, for=6.6.6.6')],
+            ("127.0.0.1", "direct", "http"),
+        ),
+        (
+            "127.0.0.1",
+            [("Forwarded", "for=1.2.3.4"), (FOR, "6.6.6.6")],
+            ("1.2.3.4", "direct", "http"),
+        ),
+        ("unix", [(FOR, "1.2.3.4")], ("unix", "direct", "http")),
+    ],
+)
+def test_the_client_is_the_first_from_the_right_that_is_not_trusted(peer, fields, expected):
+    assert seen_through(peer, *fields) == expected
+
+
+def test_nobody_is_trusted_unless_named(serve, connect):
+    seen = []
+    server = serve(lambda request, response: seen.append((request.ip, request.host)))
+    connect(server).get("/", "X-Forwarded-For: 1.2.3.4", "X-Forwarded-Host: e.com").response()
+    assert seen == [("127.0.0.1", "localhost")]
+
+
+def test_a_named_proxy_is_believed(serve, connect):
+    seen = []
+    server = serve(
+        lambda request, response: seen.append((request.ip, request.host, request.scheme)),
+        trusted_proxies=["127.0.0.1"],
+    )
+    connect(server).get(
+        "/", "X-Forwarded-For: 1.2.3.4", "X-Forwarded-Host: e.com", "X-Forwarded-Proto: https"
+    ).response()
+    assert seen == [("1.2.3.4", "e.com", "https")]
+
+
+def test_what_is_no_network_is_an_error_of_start(serve):
+    with pytest.raises(ValueError, match="everyone"):
+        serve(trusted_proxies=["everyone"])
+
+
+V2 = b"\r\n\r\n\0\r\nQUIT\n"
+
+
+def v2(command: int, family: int, payload: bytes) -> bytes:
+    return V2 + bytes([command, family]) + len(payload).to_bytes(2, "big") + payload
+
+
+IPV4 = socket.inet_aton("1.2.3.4") + socket.inet_aton("5.6.7.8") + b"\x12\x34\0\x50"
+IPV6 = socket.inet_pton(socket.AF_INET6, "2001:db8::1") * 2 + b"\x12\x34\0\x50"
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (b"PROXY TCP4 1.2.3.4 5.6.7.8 4660 80\r\n", ("1.2.3.4", 4660, False)),
+        (b"PROXY TCP6 2001:db8::1 ::1 4660 80\r\n", ("2001:db8::1", 4660, True)),
+        (b"PROXY UNKNOWN\r\n", None),
+        (b"PROXY UNKNOWN ffff:f...f:ffff 65535 65535\r\n", None),
+        (v2(0x21, 0x11, IPV4), ("1.2.3.4", 4660, False)),
+        (v2(0x21, 0x21, IPV6), ("2001:db8::1", 4660, True)),
+        (v2(0x21, 0x11, IPV4 + b"\x01\0\x05extra"), ("1.2.3.4", 4660, False)),
+        (v2(0x20, 0x00, b""), None),
+        (v2(0x21, 0x00, b""), None),
+        (v2(0x21, 0x31, b"x" * 216), None),
+    ],
+)
+@pytest.mark.parametrize("split", [False, True], ids=["whole", "bytewise"])
+def test_the_proxy_header_names_the_client(serve, connect, header, expected, split):
+    infos = []
+    server = serve(
+        lambda request, response: infos.append((request.ip, request.port, request.ipv6)),
+        proxy_protocol=True,
+    )
+    client = connect(server)
+    data = header + b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    for piece in [data] if not split else [data[i : i + 1] for i in range(len(data))]:
+        client.send(piece)
+    assert client.response().status == 200
+    direct = (*client.socket.getsockname(), False)
+    assert infos == [expected or direct]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"PROXY TCP4 1.2.3.4 5.6.7.8 4660 80\n",
+        b"PROXY TCP4 1.2.3.4 5.6.7.8 04660 80\r\n",
+        b"PROXY TCP4 1.2.3.4 5.6.7.8 66000 80\r\n",
+        b"PROXY TCP4 1.2.3.4 5.6.7.8 80 66000\r\n",
+        b"PROXY TCP4 1.2.3.4 5.6.7.8 +80 80\r\n",
+        b"PROXY TCP4 1.2.3.999 5.6.7.8 80 80\r\n",
+        b"PROXY TCP4 ::1 ::1 80 80\r\n",
+        b"PROXY TCP6 1.2.3.4 ::1 80 80\r\n",
+        b"PROXY TCP5 1.2.3.4 5.6.7.8 80 80\r\n",
+        b"PROXY  TCP4 1.2.3.4 5.6.7.8 80 80\r\n",
+        b"PROXY UNKNOWN " + b"x" * 200 + b"\r\n",
+        v2(0x11, 0x11, IPV4),
+        v2(0x22, 0x11, IPV4),
+        v2(0x21, 0x11, IPV4[:11]),
+        v2(0x21, 0x21, IPV4),
+        v2(0x21, 0x11, b"x" * 5000),
+        V2[:11] + b"X" + b"x" * 20,
+        b"\x16\x03\x01",
+    ],
+)
+def test_a_connection_without_a_right_proxy_header_is_closed(serve, connect, header):
+    called = []
+    server = serve(lambda request, response: called.append(request), proxy_protocol=True)
+    server.on_connect(called.append)
+    client = connect(server).send(header)
+    assert client.at_end()
+    assert called == []
+    assert server.stats.refused == 1
+
+
+def test_a_proxy_that_leaves_or_says_nothing_is_closed(serve, connect):
+    server = serve(proxy_protocol=True, handshake_timeout=100)
+    assert connect(server).send(b"PROXY").shut().at_end()
+    assert connect(server).send(b"PROXY").at_end()
+
+
+def test_tls_begins_after_the_proxy_header(serve, certificates):
+    infos = []
+    server = serve(secure=True)
+    server.close()
+    server.proxy_protocol = True
+    server.on_receive(lambda request, response: infos.append((request.ip, request.scheme)))
+    server.start()
+    with socket.create_connection((server.host, server.port), timeout=10) as raw:
+        raw.sendall(v2(0x21, 0x11, IPV4))
+        context = certificates.client_context()
+        with context.wrap_socket(raw, server_hostname="localhost") as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert client.recv(100).startswith(b"HTTP/1.1 200")
+    assert infos == [("1.2.3.4", "https")]
+
+
+def post(server, body, encoding):
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+    connection.request("POST", "/", body, {"Content-Encoding": encoding})
+    response = connection.getresponse()
+    result = response.status, response.read()
+    connection.close()
+    return result
+
+
+@pytest.fixture
+def decoding(serve):
+    def handler(request, response):
+        response.write(request.body_file.read() if request.body_file else request.raw_body)
+
+    return serve(handler, decode_request_body=True, max_body_size=1_000_000)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "encode"),
+    [
+        ("gzip", gzip.compress),
+        ("x-gzip", gzip.compress),
+        ("GZIP", gzip.compress),
+        ("deflate", zlib.compress),
+        ("gzip, identity", gzip.compress),
+        ("deflate, gzip", lambda data: gzip.compress(zlib.compress(data))),
+        ("gzip", lambda data: gzip.compress(data[:10]) + gzip.compress(data[10:])),
+        ("identity", bytes),
+    ],
+)
+@pytest.mark.parametrize("size", [20, 800_000], ids=["memory", "file"])
+def test_a_request_body_is_decoded_when_asked_for(decoding, encoding, encode, size):
+    data = bytes(range(256)) * (size // 256) + b"0123456789" * 2
+    assert post(decoding, encode(data), encoding) == (200, data)
+
+
+def test_a_request_body_is_left_alone_otherwise(serve):
+    server = serve(lambda request, response: response.write(request.raw_body))
+    assert post(server, gzip.compress(b"x"), "gzip")[1].startswith(b"\x1f\x8b")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "status"),
+    [
+        ("gzip", gzip.compress(b"x" * 5_000_000), 413),
+        ("gzip", gzip.compress(b"x" * 100)[:-5], 400),
+        ("gzip", b"no gzip", 400),
+        ("gzip", gzip.compress(b"x") + b"rest", 400),
+        ("br", b"x", 415),
+    ],
+    ids=["bomb", "truncated", "garbage", "rest", "unknown"],
+)
+def test_a_request_body_that_cannot_be_decoded_is_the_clients_fault(
+    decoding, encoding, body, status
+):
+    assert post(decoding, body, encoding)[0] == status
+
+
+def test_a_decoded_form_is_a_form(serve):
+    seen = []
+    server = serve(lambda request, response: seen.append(request.body), decode_request_body=True)
+    body = gzip.compress(b'{"a": 1}')
+    with Raw(server.port) as client:
+        client.send(
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+            f"Content-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n"
+        ).send(body)
+        assert client.response().status == 200
+    assert seen == [{"a": 1}]
+
+
+def test_an_empty_body_has_nothing_to_decode(decoding):
+    assert post(decoding, b"", "gzip") == (200, b"")

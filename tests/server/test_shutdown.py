@@ -1,0 +1,236 @@
+"""Draining: nobody who has asked is cut off."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from support import Raw, wait_until
+
+from bladehttp.server import HttpServer
+
+
+def closing(server, timeout=5000):
+    thread = threading.Thread(target=server.shutdown, args=(timeout,))
+    thread.start()
+    wait_until(lambda: server.socket is None or server.socket.fileno() < 0)
+    return thread
+
+
+def test_an_idle_connection_is_closed_at_once(serve, connect):
+    server = serve()
+    client = connect(server)
+    client.get().response()
+    silent = connect(server)
+    wait_until(lambda: server.stats.connections == 2)
+    start = time.monotonic()
+    server.shutdown()
+    assert time.monotonic() - start < 1
+    assert client.at_end()
+    assert silent.at_end()
+
+
+def test_a_request_that_has_begun_is_answered_with_connection_close(serve, connect):
+    server = serve(lambda request, response: response.write("answered"))
+    client = connect(server).send("GET / HTTP/1.1\r\nHo")
+    wait_until(lambda: server.stats.connections == 1)
+    probe = connect(server)
+    probe.get().response()  # what the first client sent has been read by now
+    thread = closing(server)
+    client.send("st: a\r\n\r\n")
+    response = client.response()
+    assert (response.body, response.get("Connection")) == (b"answered", "close")
+    assert client.at_end()
+    thread.join()
+
+
+def test_an_answer_on_its_way_arrives_whole(serve, connect):
+    server = serve(lambda request, response: response.write(b"x" * 30_000_000))
+    client = connect(server).get()
+    client.more()
+    thread = closing(server)
+    assert len(client.response().body) == 30_000_000
+    assert client.at_end()
+    thread.join()
+
+
+def test_what_is_not_done_in_time_is_cut_off(serve, connect):
+    server = serve(lambda request, response: response.write(b"x" * 30_000_000))
+    gone = []
+    server.on_disconnect(gone.append)
+    client = connect(server).get()
+    client.more()
+    start = time.monotonic()
+    server.shutdown(200)
+    assert 0.19 <= time.monotonic() - start < 2
+    assert len(gone) == 1
+    assert len(client.read_all()) < 30_000_000
+
+
+def test_a_timeout_of_zero_is_close(serve, connect):
+    server = serve()
+    connect(server).send("GET")
+    server.shutdown(0)
+    assert server.socket is None
+
+
+def test_nothing_more_is_accepted(serve, connect):
+    server = serve()
+    connect(server).send("GET / HTTP/1.1\r\nHo")
+    connect(server).get().response()
+    thread = closing(server)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((server.host, server.port), timeout=10)
+    server.close()
+    thread.join()
+
+
+def test_shutdown_is_harmless_when_nothing_runs():
+    HttpServer(0).shutdown()
+
+
+def test_a_handler_may_shut_the_server_down_and_is_answered(serve, connect):
+    server = serve()
+    server.on_receive(lambda request, response: (response.write("last"), server.shutdown()))
+    client = connect(server).get()
+    assert client.response().body == b"last"
+    assert client.at_end()
+    wait_until(lambda: server.socket is None)
+
+
+def test_on_disconnect_is_called_once_for_each_connection(serve, connect):
+    server = serve(lambda request, response: None)
+    events = []
+    server.on_connect(lambda client: events.append(1))
+    server.on_disconnect(lambda client: events.append(-1))
+    for _ in range(5):
+        connect(server).get().response()
+    server.shutdown()
+    assert events == [1] * 5 + [-1] * 5
+
+
+def refuses(address) -> bool:
+    try:
+        socket.create_connection(address, timeout=10).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+SCRIPT = """
+import bladehttp, threading, time
+server = bladehttp.server(0)
+server.on_receive(lambda request, response: response.write(b"x" * 30_000_000))
+server.on_disconnect(lambda client: print("disconnected", flush=True))
+def tell():
+    while server.socket is None: time.sleep(0.001)
+    print(server.port, flush=True)
+threading.Thread(target=tell).start()
+server.listen(signals=True)
+print("ended", flush=True)
+"""
+
+
+@pytest.fixture
+def process():
+    command = [sys.executable, "-X", "dev", "-c", SCRIPT]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+        process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_drains(process, number):
+    with Raw(int(process.stdout.readline())) as client:
+        client.get().more()
+        process.send_signal(number)
+        assert len(client.response().body) == 30_000_000
+        assert client.at_end()
+    assert process.stdout.read() == "disconnected\nended\n"
+    assert process.wait() == 0
+
+
+def test_the_second_signal_closes(process):
+    with Raw(int(process.stdout.readline())) as client:
+        client.get().more()
+        process.send_signal(signal.SIGTERM)
+        wait_until(lambda: refuses(client.socket.getpeername()))
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.read().endswith("disconnected\nended\n")
+        assert len(client.read_all()) < 30_000_000
+
+
+def test_signals_are_for_the_main_thread():
+    errors = []
+
+    def listen():
+        try:
+            HttpServer(0).listen(signals=True)
+        except ValueError as error:
+            errors.append(str(error))
+
+    thread = threading.Thread(target=listen)
+    thread.start()
+    thread.join()
+    assert "main thread" in errors[0]
+
+
+def test_signal_handlers_are_put_back():
+    before = signal.getsignal(signal.SIGTERM)
+    server = HttpServer(0)
+    server.on_receive(lambda request, response: server.close())
+
+    def ask():
+        wait_until(lambda: server.socket is not None)
+        with Raw(server.port) as client:
+            client.get().read_all()
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    server.listen(signals=True)
+    thread.join()
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+def test_a_forked_child_has_no_server_and_the_parent_goes_on(serve, connect):
+    server = serve(lambda request, response: response.write("parent"))
+    client = connect(server)
+    client.get().response()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            server.close()  # nothing to close here
+            if server.socket is None:
+                with HttpServer(0) as own, Raw(own.port) as other:
+                    code = 0 if other.get().response().status == 404 else 2
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert client.get().response().body == b"parent"
+    assert connect(server).get().response().body == b"parent"
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+def test_a_handler_may_fork(serve, connect):
+    children = []
+
+    def handler(request, response):
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        children.append(child)
+        response.write("parent")
+
+    server = serve(handler)
+    client = connect(server)
+    assert client.get().response().body == b"parent"
+    assert client.get().response().body == b"parent"
+    for child in children:
+        os.waitpid(child, 0)
