@@ -1,3 +1,5 @@
+from contextlib import suppress
+
 import pytest
 
 from bladehttp.exceptions import ProtocolError
@@ -247,3 +249,16 @@ def test_what_cannot_become_a_request_is_refused_at_once(data: bytes) -> None:
     reader.feed(data)
     with pytest.raises(ProtocolError):
         reader.take_request()
+
+
+@pytest.mark.parametrize("split", range(8))
+def test_limit_below_the_beginning_that_is_looked_at_counts_first(split: int) -> None:
+    reader = new_reader(Limits(request_line=4))
+    data = b"GETTT(/ "
+    reader.feed(data[:split])
+    with suppress(ProtocolError):
+        reader.take_request()
+    reader.feed(data[split:])
+    with pytest.raises(ProtocolError) as caught:
+        reader.take_request()
+    assert caught.value.status == 414
