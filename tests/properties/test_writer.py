@@ -1,0 +1,91 @@
+import h11
+from hypothesis import given
+from hypothesis import strategies as st
+from properties.strategies import field_values, tokens
+
+from bladehttp.wire.body import BodySink, Chunked
+from bladehttp.wire.buffer import ReceiveBuffer
+from bladehttp.wire.head import HeadParser
+from bladehttp.wire.limits import Limits
+from bladehttp.wire.writer import LAST_CHUNK, Coding, Reply, write_chunk, write_head
+
+DATE = "Sun, 06 Nov 1994 08:49:37 GMT"
+
+methods = st.sampled_from(["GET", "HEAD", "POST", "OPTIONS"])
+statuses = st.sampled_from([200, 201, 204, 205, 301, 304, 404, 500, 599])
+fields = st.lists(st.tuples(tokens.map(lambda name: "X-" + name), field_values), max_size=5)
+pieces = st.lists(st.binary(max_size=40), max_size=6)
+
+
+def on_the_wire(reply: Reply, parts: list[bytes]) -> bytes:
+    if reply.coding is Coding.NONE:
+        return reply.head
+    if reply.coding is Coding.CHUNKED:
+        return reply.head + b"".join(map(write_chunk, parts)) + LAST_CHUNK
+    return reply.head + b"".join(parts)
+
+
+def read_by_h11(method: str, data: bytes) -> tuple[h11.Response, bytes, h11.EndOfMessage]:
+    """Return what a client sees of a response to its request."""
+    client = h11.Connection(h11.CLIENT)
+    client.send(h11.Request(method=method, target="/", headers=[("Host", "a")]))
+    client.send(h11.EndOfMessage())
+    client.receive_data(data)
+    response = client.next_event()
+    body = b""
+    while isinstance(event := client.next_event(), h11.Data):
+        body += event.data
+    if event is h11.NEED_DATA:
+        client.receive_data(b"")
+        event = client.next_event()
+    assert client.trailing_data[0] == b""
+    return response, body, event
+
+
+@given(methods, statuses, fields, pieces, st.booleans(), st.integers(0, 1), st.booleans())
+def test_h11_reads_back_what_was_written(
+    method: str,
+    status: int,
+    fields: list[tuple[str, str]],
+    parts: list[bytes],
+    streamed: bool,
+    minor: int,
+    keep_alive: bool,
+) -> None:
+    content = b"".join(parts)
+    reply = write_head(
+        status,
+        "Reason",
+        fields,
+        None if streamed else len(content),
+        date=DATE,
+        method=method,
+        minor=minor,
+        keep_alive=keep_alive,
+    )
+    response, body, end = read_by_h11(method, on_the_wire(reply, parts))
+    has_body = method != "HEAD" and status not in (204, 205, 304)
+    assert (response.status_code, response.reason) == (status, b"Reason")
+    assert body == (content if has_body else b"")
+    assert isinstance(end, h11.EndOfMessage)
+    sent = [(name.encode(), value.encode("latin-1")) for name, value in fields]
+    found = [pair for pair in response.headers.raw_items() if pair[0].startswith(b"X-")]
+    assert found == sent
+    assert (b"connection", b"close") in response.headers or reply.keep_alive
+    assert not (minor == 0 and reply.coding is Coding.CHUNKED)
+
+
+@given(pieces, st.integers(1, 50))
+def test_chunks_are_decoded_to_what_was_written(parts: list[bytes], step: int) -> None:
+    data = b"".join(map(write_chunk, parts)) + LAST_CHUNK
+    limits = Limits()
+    decoder, buffer, sink = (
+        Chunked(limits, HeadParser(limits).field),
+        ReceiveBuffer(),
+        BodySink(999),
+    )
+    done = []
+    for start in range(0, len(data), step):
+        buffer.feed(data[start : start + step])
+        done.append(decoder.take(buffer, sink))
+    assert (sink.getvalue(), done.index(True)) == (b"".join(parts), len(done) - 1)
