@@ -1,5 +1,7 @@
 """HttpClient: the properties and the verbs."""
 
+import os
+import threading
 import warnings
 from typing import Any, Generic, Self, TypeVar, overload
 
@@ -14,6 +16,13 @@ from bladehttp.headers import Headers, HeadersLike
 from bladehttp.response import HttpResponse
 
 T = TypeVar("T")
+
+_setting = threading.Lock()
+"""Held for the moment a property is set, of whatever client: two at once would lose one."""
+
+os.register_at_fork(
+    before=_setting.acquire, after_in_parent=_setting.release, after_in_child=_setting.release
+)
 
 
 class Property(Generic[T]):
@@ -30,7 +39,7 @@ class Property(Generic[T]):
         return self if client is None else getattr(client._settings, self._name)
 
     def __set__(self, client: "HttpClient", value: T) -> None:
-        with client._pool.lock:
+        with _setting:
             client._settings = client._settings.changed({self._name: value})
 
 

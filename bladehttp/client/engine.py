@@ -45,6 +45,9 @@ class Outcome(NamedTuple):
     expired: str | None = None
 
 
+SUCCESS = Outcome()
+
+
 class Engine:
     """A kept handle and what drives it.
 
@@ -53,18 +56,18 @@ class Engine:
         sound: Whether it may be kept for another transfer.
     """
 
-    __slots__ = ("_applied", "_due", "_error", "_multi", "_poll", "curl", "sound")
+    __slots__ = ("_applied", "_error", "_multi", "_poll", "_timer", "curl", "sound")
 
     def __init__(self) -> None:
         self.curl = pycurl.Curl()
         self.sound = True
         self._applied: tuple[tuple[int, object], ...] | None = None
-        self._due = inf
+        self._timer: list[int] = []
         self._error: BaseException | None = None
         self._poll = select.poll()
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
-        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
+        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._timer.append)  # no frame
 
     def configure(self, options: tuple[tuple[int, object], ...]) -> None:
         """Set the handle up for a client's options, unless it is already.
@@ -100,54 +103,62 @@ class Engine:
             BaseException: Whatever a signal handler raises, KeyboardInterrupt first of all.
         """
         self.sound = False
-        self._due = inf
+        self._timer.clear()
         self._multi.add_handle(self.curl)
         try:
             outcome = self._drive(silence, deadline)
         finally:
             self._multi.remove_handle(self.curl)
-        self._raise_stored()
+        if self._error is not None:
+            raise self._error
         self.sound = True
         return outcome
 
     def _drive(self, silence: float, deadline: float) -> Outcome:
-        running = 1
         now = last = monotonic()
-        while running:
-            if self._due <= now:
-                self._due = inf
+        running, due = 1, now  # a new transfer always begins with libcurl's timer
+        while running and self._error is None:
+            if due <= now:
+                due = inf
                 running = self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)[1]
-            elif events := self._poll.poll(self._wait(now, last + silence, deadline)):
+            elif events := self._poll.poll(_wait(now, due, last + silence, deadline)):
                 last = monotonic()
-                for descriptor, event in events:
-                    running = self._multi.socket_action(descriptor, _action(event))[1]
-            elif now >= deadline:
-                return Outcome(expired=TOTAL)
+                running = self._act(events)
+            elif expired := self._expired(now, last + silence, deadline):
+                return Outcome(expired=expired)
             elif now >= last + silence:
-                if self._connected():
-                    return Outcome(expired=RECEIVE)
                 last = now  # the time to connect is libcurl's to watch; ask again later
-            self._raise_stored()
             now = monotonic()
+            if self._timer:
+                due = self._take_timer(now)
         return self._result()
 
-    def _wait(self, now: float, silent: float, deadline: float) -> int | None:
-        """Return how long to poll, in milliseconds; a started one counts whole."""
-        until = min(self._due, silent, deadline)
-        return None if until == inf else max(0, ceil((until - now) * 1000))
+    def _act(self, events: list[tuple[int, int]]) -> int:
+        """Tell libcurl of events; return how many transfers are still running."""
+        running = 1
+        for descriptor, event in events:
+            running = self._multi.socket_action(descriptor, _action(event))[1]
+        return running
+
+    def _take_timer(self, now: float) -> float:
+        """Return when libcurl wants to be called, by the last it has said."""
+        milliseconds = self._timer[-1]
+        self._timer.clear()
+        return inf if milliseconds < 0 else now + milliseconds / 1000
+
+    def _expired(self, now: float, silent: float, deadline: float) -> str | None:
+        """Return the clock that has run out, None if it is only libcurl's timer."""
+        if now >= deadline:
+            return TOTAL
+        return RECEIVE if now >= silent and self._connected() else None
 
     def _connected(self) -> bool:
         # zero until the request is about to be sent; set again from zero for each transfer
         return bool(self.curl.getinfo(pycurl.PRETRANSFER_TIME))
 
     def _result(self) -> Outcome:
-        _, _, failed = self._multi.info_read()
-        return Outcome(*failed[0][1:]) if failed else Outcome()
-
-    def _raise_stored(self) -> None:
-        if self._error is not None:
-            error, self._error = self._error, None
-            raise error
+        failed = self._multi.info_read()[2]
+        return Outcome(*failed[0][1:]) if failed else SUCCESS
 
     def _on_socket(self, what: int, descriptor: int, *_: object) -> None:
         # pycurl would print what is raised here and lose it: a Ctrl-C can arrive in any line
@@ -159,20 +170,22 @@ class Engine:
         except BaseException as error:  # noqa: BLE001 - raised again by the loop
             self._error = error
 
-    def _on_timer(self, milliseconds: int) -> None:
-        try:
-            self._due = inf if milliseconds < 0 else monotonic() + milliseconds / 1000
-        except BaseException as error:  # noqa: BLE001 - raised again by the loop
-            self._error = error
-
     def close(self) -> None:
         """Close the connections and both handles."""
         self.curl.close()
         self._multi.close()
 
 
+def _wait(now: float, due: float, silent: float, deadline: float) -> int | None:
+    """Return how long to poll, in milliseconds, None for ever; one that has begun counts whole."""
+    until = min(due, silent, deadline)
+    return None if until == inf else ceil((until - now) * 1000)
+
+
 def _action(event: int) -> int:
     """Return what `socket_action` is told of a poll event."""
+    if event == select.POLLIN:
+        return int(pycurl.CSELECT_IN)  # nearly always
     return (
         (pycurl.CSELECT_IN if event & select.POLLIN else 0)
         | (pycurl.CSELECT_OUT if event & select.POLLOUT else 0)

@@ -24,8 +24,10 @@ def exchange(engine: Engine, message: Message) -> HttpResponse:
     history: list[Hop] = []
     while True:
         response = transfer(engine, message, deadline)
-        location = _location(response) if settings.follow_redirect else None
-        if location is None:
+        if response.status not in NEXT_METHOD or not settings.follow_redirect:
+            break
+        location = _location(response)
+        if not location:
             break
         history.append(Hop(response.status, message.url.text))
         message = _follow(message, response, location, len(history))
@@ -36,12 +38,10 @@ def exchange(engine: Engine, message: Message) -> HttpResponse:
     return response
 
 
-def _location(response: HttpResponse) -> str | None:
-    """Return where a redirect leads, None for one that is not followed."""
-    if response.status not in NEXT_METHOD:
-        return None
+def _location(response: HttpResponse) -> str:
+    """Return where a redirect leads, "" if it does not say."""
     # beyond ASCII is against the rules, but is sent, and then meant as UTF-8
-    return response.headers.get("Location", "").encode("latin-1").decode("utf-8", "replace") or None
+    return response.headers.get("Location", "").encode("latin-1").decode("utf-8", "replace")
 
 
 def _follow(message: Message, response: HttpResponse, location: str, count: int) -> Message:

@@ -6,7 +6,6 @@ as fast as 100 handles. There are never more engines than threads at work at the
 
 import ctypes
 import os
-import threading
 import weakref
 
 from bladehttp.client.engine import Engine
@@ -18,21 +17,19 @@ _pools: "weakref.WeakSet[Pool]" = weakref.WeakSet()
 class Pool:
     """The idle engines of one client.
 
+    There is no lock: `append` and `pop` of a list are atomic. `close` first says so and then
+    empties the list, `give` first puts an engine back and then looks; so each is closed once.
+
     Attributes:
         closed: Whether it has been closed: `take` raises, and what comes back is closed.
-        lock: Held for a moment by whoever changes the pool, or its client's properties.
     """
 
-    __slots__ = ("__weakref__", "_idle", "closed", "lock")
+    __slots__ = ("__weakref__", "_idle", "closed")
 
     def __init__(self) -> None:
         self.closed = False
-        self._renew()
-        _pools.add(self)
-
-    def _renew(self) -> None:
         self._idle: list[Engine] = []
-        self.lock = threading.Lock()
+        _pools.add(self)
 
     def take(self) -> Engine:
         """Return the engine that came back last, or a new one.
@@ -40,27 +37,33 @@ class Pool:
         Raises:
             ClientClosed: The pool has been closed.
         """
-        with self.lock:
-            if self.closed:
-                raise ClientClosed("client has been closed")
-            if self._idle:
-                return self._idle.pop()
-        return Engine()
+        if self.closed:
+            raise ClientClosed("client has been closed")
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return Engine()
 
     def give(self, engine: Engine) -> None:
-        """Take an engine back, or close it if it is not sound or came too late."""
-        with self.lock:
-            if engine.sound and not self.closed:
-                self._idle.append(engine)
-                return
-        engine.close()
+        """Take an engine back; one that is not sound is closed."""
+        if not engine.sound:
+            engine.close()
+            return
+        self._idle.append(engine)
+        if self.closed:
+            self._empty()
 
     def close(self) -> None:
         """Close the idle engines, and each of the others when it comes back."""
-        with self.lock:
-            self.closed = True
-            idle, self._idle = self._idle, []
-        for engine in idle:
+        self.closed = True
+        self._empty()
+
+    def _empty(self) -> None:
+        while True:
+            try:
+                engine = self._idle.pop()
+            except IndexError:
+                return
             engine.close()
 
     @property
@@ -73,11 +76,11 @@ class Pool:
 
         Their connections are the parent's: closing one here would send a TLS close_notify in the
         middle of the parent's conversation. Not even the interpreter's end may free them, hence
-        the reference that nothing gives back. The lock may be held by a thread that is no more.
+        the reference that nothing gives back.
         """
         for engine in self._idle:
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(engine))
-        self._renew()
+        self._idle = []
 
 
 def _forget_all() -> None:

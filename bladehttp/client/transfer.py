@@ -73,11 +73,10 @@ def transfer(engine: Engine, message: Message, deadline: float) -> HttpResponse:
 
 def _run(engine: Engine, message: Message, deadline: float) -> Outcome:
     """Run a message through a handle and leave the handle set up for a plain GET."""
-    silence = message.settings.receive_timeout / 1000 or inf
-    fields, body = message.lines(), message.body
-    if not fields and body is None and message.method == "GET":
+    silence, body = message.settings.receive_timeout / 1000 or inf, message.body
+    if not message.fields and body is None and message.method == "GET":
         return engine.run(silence, deadline)
-    _prepare(engine, message, fields)
+    _prepare(engine, message)
     try:
         outcome = engine.run(silence, deadline)
     finally:
@@ -87,12 +86,12 @@ def _run(engine: Engine, message: Message, deadline: float) -> Outcome:
     return outcome
 
 
-def _prepare(engine: Engine, message: Message, fields: list[bytes]) -> None:
+def _prepare(engine: Engine, message: Message) -> None:
     """Set a handle up for anything that is not a plain GET."""
     curl, body, method = engine.curl, message.body, message.method
     try:
-        if fields:
-            curl.setopt(pycurl.HTTPHEADER, fields)
+        if lines := message.lines():
+            curl.setopt(pycurl.HTTPHEADER, lines)
         if body is not None:
             body.attach(curl, method)
         elif method == "HEAD":
