@@ -179,7 +179,7 @@ class Engine:
 def _wait(now: float, due: float, silent: float, deadline: float) -> int | None:
     """Return how long to poll, in milliseconds, None for ever; one that has begun counts whole."""
     until = min(due, silent, deadline)
-    return None if until == inf else ceil((until - now) * 1000)
+    return None if until == inf else max(0, ceil((until - now) * 1000))
 
 
 def _action(event: int) -> int:
