@@ -125,6 +125,6 @@ class ValuesModel(RuleBasedStateMachine):
 
 
 TestHeadersModel = HeadersModel.TestCase
-TestHeadersModel.settings = settings(max_examples=60, stateful_step_count=20)
+TestHeadersModel.settings = settings(max_examples=30, stateful_step_count=15)
 TestValuesModel = ValuesModel.TestCase
-TestValuesModel.settings = settings(max_examples=60, stateful_step_count=20)
+TestValuesModel.settings = settings(max_examples=30, stateful_step_count=15)

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 
 from bladehttp.exceptions import ProtocolError
@@ -61,15 +63,25 @@ def test_refused(content_lengths: list[str], transfer_encodings: list[str], stat
     assert caught.value.status == status
 
 
-@pytest.mark.parametrize("character", [c for c in map(chr, range(256)) if c not in "\t "])
-@pytest.mark.parametrize("place", ["{}chunked", "chunked{}", "chun{}ked"])
-def test_chunked_with_any_other_character_is_not_chunked(place: str, character: str) -> None:
-    with pytest.raises(ProtocolError):
-        body_length([], [place.format(character)])
+def characters_taken(places: list[str], is_taken: Callable[[str], object]) -> str:
+    """Return the characters of Latin-1 that leave a value valid in any of some places."""
+
+    def taken(value: str) -> bool:
+        try:
+            is_taken(value)
+        except ProtocolError:
+            return False
+        return True
+
+    return "".join(c for c in map(chr, range(256)) if any(taken(p.format(c)) for p in places))
 
 
-@pytest.mark.parametrize("character", [c for c in map(chr, range(256)) if c not in "0123456789"])
-@pytest.mark.parametrize("place", ["{}5", "5{}", "5{}5"])
-def test_length_with_any_other_character_is_no_length(place: str, character: str) -> None:
-    with pytest.raises(ProtocolError):
-        body_length([place.format(character)], [])
+def test_chunked_is_spelled_with_nothing_but_itself() -> None:
+    places = ["{}chunked", "chunked{}", "chun{}ked"]
+    # Whitespace around it the head has trimmed off; beside a comma it is no part of a coding.
+    assert characters_taken(places, lambda value: body_length([], [value])) == "\t "
+
+
+def test_length_is_spelled_with_digits() -> None:
+    places = ["{}5", "5{}", "5{}5"]
+    assert characters_taken(places, lambda value: body_length([value], [])) == "0123456789"

@@ -19,7 +19,7 @@ from bladehttp.wire.limits import Limits
 from bladehttp.wire.reader import Phase, RequestReader
 
 BOUND = 9
-RUNS = 3
+RUNS = 2
 ATTEMPTS = 3
 
 WIDE = Limits(
@@ -68,27 +68,27 @@ def feed(data: bytes, step: int, limits: Limits = WIDE) -> int:
     [
         pytest.param(
             lambda n: b"GET /" + b"a" * n + b" HTTP/1.1\r\nHost: a\r\n\r\n",
-            4000,
+            2000,
             1,
             id="request line",
         ),
-        pytest.param(lambda n: GET + b"X: " + b"a" * n + b"\r\n\r\n", 4000, 1, id="field"),
+        pytest.param(lambda n: GET + b"X: " + b"a" * n + b"\r\n\r\n", 2000, 1, id="field"),
         pytest.param(
-            lambda n: GET + b"X: yyyyyyyyy\r\n" * (n // 14) + b"\r\n", 4000, 1, id="fields"
+            lambda n: GET + b"X: yyyyyyyyy\r\n" * (n // 14) + b"\r\n", 2000, 1, id="fields"
         ),
         pytest.param(
-            lambda n: GET + b"X: " + b" \t" * (n // 2) + b"\r\n\r\n", 4000, 1, id="whitespace"
+            lambda n: GET + b"X: " + b" \t" * (n // 2) + b"\r\n\r\n", 2000, 1, id="whitespace"
         ),
         pytest.param(
-            lambda n: CHUNKED + b"1\r\na\r\n" * (n // 6) + b"0\r\n\r\n", 6000, 1, id="chunks"
+            lambda n: CHUNKED + b"1\r\na\r\n" * (n // 6) + b"0\r\n\r\n", 3000, 1, id="chunks"
         ),
         pytest.param(
-            lambda n: CHUNKED + b"1;" + b"a" * n + b"\r\nx\r\n0\r\n\r\n", 4000, 1, id="extension"
+            lambda n: CHUNKED + b"1;" + b"a" * n + b"\r\nx\r\n0\r\n\r\n", 2000, 1, id="extension"
         ),
         pytest.param(
-            lambda n: POST + b"Content-Length: %d\r\n\r\n" % n + b"a" * n, 6000, 1, id="body"
+            lambda n: POST + b"Content-Length: %d\r\n\r\n" % n + b"a" * n, 3000, 1, id="body"
         ),
-        pytest.param(lambda n: (GET + b"\r\n") * (n // 27), 4000, None, id="requests"),
+        pytest.param(lambda n: (GET + b"\r\n") * (n // 27), 2000, None, id="requests"),
     ],
 )
 def test_one_byte_at_a_time(make: Callable[[int], bytes], size: int, taken: int | None) -> None:
@@ -105,7 +105,7 @@ def test_head_of_60_kb_one_byte_at_a_time() -> None:
         return GET + (b"X: " + b"a" * 995 + b"\r\n") * (size // 1000) + b"\r\n"
 
     assert feed(head(60_000), 1, Limits()) == 1
-    assert_linear(lambda n: feed(head(n), 1, Limits()), 15_000)
+    assert_linear(lambda n: feed(head(n), 1, Limits()), 10_000)
 
 
 def test_20_000_chunks_of_one_byte() -> None:
@@ -113,7 +113,7 @@ def test_20_000_chunks_of_one_byte() -> None:
         return CHUNKED + b"1\r\na\r\n" * count + b"0\r\n\r\n"
 
     assert feed(body(20_000), 65_536) == 1
-    assert_linear(lambda n: feed(body(n), 65_536), 5_000)
+    assert_linear(lambda n: feed(body(n), 65_536), 2_000)
 
 
 @pytest.mark.parametrize("step", [64, 65_536])
@@ -124,7 +124,7 @@ def test_pipelined_requests(step: int) -> None:
         )
 
     assert feed(requests(2_000), step) == 2_000
-    assert_linear(lambda n: feed(requests(n), step), 500)
+    assert_linear(lambda n: feed(requests(n), step), 300)
 
 
 @pytest.mark.parametrize(
@@ -209,9 +209,9 @@ def test_head_of_a_part_is_no_more_work_than_as_many_plain_bytes(disposition: st
 def test_urlencoded_form(separator: bytes) -> None:
     limits = Limits(parts=1 << 22)
     text = separator.decode()
-    assert_linear(lambda n: parse_query(text * (n // len(text)), limits.parts), 1 << 15)
+    assert_linear(lambda n: parse_query(text * (n // len(text)), limits.parts), 1 << 13)
 
 
 @pytest.mark.parametrize("text", [";", "=", '"', "a=1; ", 'a="', "a=\\", " "], ids=repr)
 def test_cookies(text: str) -> None:
-    assert_linear(lambda n: parse_cookies(text * (n // len(text))), 1 << 15)
+    assert_linear(lambda n: parse_cookies(text * (n // len(text))), 1 << 13)
