@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint check format fuzz build clean
+.PHONY: help setup run test lint check format fuzz soak build clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -30,6 +30,12 @@ lint: $(STAMP) ## Run ruff, mypy --strict and import-linter
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+fuzz: $(STAMP) ## Fuzz a live server for 30 seconds
+	$(BIN)/python tests/slow/fuzz.py 30 $(SEED)
+
+soak: $(STAMP) ## Measure 10,000 idle connections and every deadline; writes docs/soak.md
+	$(BIN)/python tests/slow/soak.py docs/soak.md
 
 check: lint test ## Run lint and test
 
