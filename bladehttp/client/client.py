@@ -186,7 +186,7 @@ class HttpClient:
             TypeError: An argument of a wrong type, or an unknown property.
             ValueError: An argument that cannot be used.
         """
-        settings = self._settings.changed(properties)
+        settings = self._settings.changed(properties) if properties else self._settings
         fields = merge(self._headers, headers)
         if not is_absolute(url):
             url = resolve(url, settings.base_url, self._headers.get("Host"))

@@ -120,7 +120,7 @@ class Engine:
         while running and self._error is None:
             if due <= now:
                 due = inf
-                running = self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)[1]
+                running = self._tick()
             elif events := self._poll.poll(_wait(now, due, last + silence, deadline)):
                 last = monotonic()
                 running = self._act(events)
@@ -132,6 +132,15 @@ class Engine:
             if self._timer:
                 due = self._take_timer(now)
         return self._result()
+
+    def _tick(self) -> int:
+        """Tell libcurl that its timer is due; return how many transfers are still running."""
+        running: int = self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)[1]
+        if not self._timer:
+            # It was too early: libcurl's clock (CLOCK_MONOTONIC_RAW) may run slower than ours. It
+            # does not say again what it said already, and would never be called.
+            self._timer.append(self._multi.timeout())
+        return running
 
     def _act(self, events: list[tuple[int, int]]) -> int:
         """Tell libcurl of events; return how many transfers are still running."""

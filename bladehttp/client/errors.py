@@ -30,6 +30,7 @@ ROWS = (
     Row( 8, "E_WEIRD_SERVER_REPLY",       e.ProtocolError,        "reading the response of"),
     Row(16, "E_HTTP2",                    e.ProtocolError,        "speaking HTTP/2 with"),
     Row(18, "E_PARTIAL_FILE",             e.IncompleteBody,       "receiving from"),
+    Row(23, "E_WRITE_ERROR",              MemoryError,            "keeping the body of"),
     Row(27, "E_OUT_OF_MEMORY",            MemoryError,            "talking to"),
     Row(28, "E_OPERATION_TIMEDOUT",       e.ConnectTimeout,       "connecting to"),
     Row(35, "E_SSL_CONNECT_ERROR",        e.TlsError,             "securing the connection to"),

@@ -78,7 +78,7 @@ def merge(standing: Headers, given: HeadersLike | None) -> Fields:
     Raises:
         InvalidHeader: A field of the call would break the message.
     """
-    if not given:
+    if given is None:
         return standing.pairs()
     extra = (given if isinstance(given, Headers) else Headers(given)).pairs()
     return without(standing.pairs(), {name.lower() for name, _ in extra}) + extra

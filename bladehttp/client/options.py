@@ -175,8 +175,6 @@ class Settings:
             TypeError: There is no property of that name, or a value is of the wrong type.
             ValueError: A value cannot be used.
         """
-        if not values:
-            return self
         for name in values:
             if name not in CHECKS:
                 raise TypeError(f"HttpClient has no property named {name!r}")

@@ -4,9 +4,11 @@ import copy
 import gc
 import os
 import pickle
+import socket
 import subprocess
 import sys
 import threading
+import tracemalloc
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,7 +16,7 @@ from typing import Any
 import pycurl
 import pytest
 
-from bladehttp import Auth, Headers
+from bladehttp import Auth, Headers, HttpRequest
 from bladehttp.client import HttpClient, shared
 from bladehttp.client.options import OPTIONS, SENSITIVE_HEADERS, Settings
 from bladehttp.client.shared import close_shared
@@ -374,3 +376,45 @@ def test_the_shared_client_is_one_and_closed_at_the_end(peers: Any) -> None:
 def test_closing_the_shared_client_before_it_was_made_does_nothing() -> None:
     program = "from bladehttp.client.shared import close_shared; close_shared()"
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")
+def test_an_ipv6_address_is_a_host(client: HttpClient) -> None:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as listener:
+        url = f"http://[::1]:{listener.getsockname()[1]}/"
+
+        def serve() -> None:
+            raw, _ = listener.accept()
+            with raw:
+                raw.recv(65536)
+                raw.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n6")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert client.get(url).body == b"6"
+        thread.join(10)
+
+
+def test_a_request_object_sends_itself(peers: Any) -> None:
+    peer = peers(b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n")
+    request = HttpRequest()
+    request.headers["X-Mine"] = "1"
+    response = request.send(peer.url, "POST", "data", {"follow_redirect": False})
+    assert response.status == 302
+    assert (peer.last.get("X-Mine"), peer.last.body) == ("1", b"data")
+
+
+def test_a_body_of_the_last_response_is_not_kept_alive(
+    client: HttpClient, peers: Any, reply: Any
+) -> None:
+    client.get(peers(reply(bytes(8 << 20))).url)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        body = client.get(peers(reply(bytes(8 << 20))).url).body
+        assert len(body) == 8 << 20
+        del body
+        # the peer's own copy is made before, ours is gone
+        assert tracemalloc.get_traced_memory()[0] < 12 << 20
+    finally:
+        tracemalloc.stop()

@@ -8,9 +8,12 @@ import time
 from collections.abc import Iterator
 from typing import Any, Self
 
+import pycurl
 import pytest
 
 from bladehttp.client import HttpClient
+from bladehttp.client.engine import Engine
+from bladehttp.client.options import Settings
 from bladehttp.exceptions import (
     ConnectTimeout,
     ReceiveTimeout,
@@ -223,3 +226,14 @@ def test_a_signal_that_raises_nothing_does_not_disturb(client: HttpClient, peers
     finally:
         signal.signal(signal.SIGUSR1, before)
     assert arrived == [1]
+
+
+def test_what_happens_in_libcurls_own_callbacks_is_not_lost(peers: Any) -> None:
+    engine = Engine()
+    engine.configure(Settings().curl)
+    engine.curl.setopt(pycurl.URL, peers().url)
+    engine._on_socket(-1, -1)
+    with pytest.raises(KeyError):
+        engine.run(1.0, time.monotonic() + 1)
+    assert not engine.sound
+    engine.close()
