@@ -34,7 +34,7 @@ def split(draw: st.DrawFn) -> list[bytes]:
     return [data[i:j] for i, j in zip([0, *places], [*places, len(data)], strict=True)]
 
 
-@settings(max_examples=250)
+@settings(max_examples=200)
 @given(streams, limits)
 def test_any_bytes_give_requests_or_a_protocol_error_of_a_known_status(
     data: bytes, limits: Limits
@@ -42,7 +42,7 @@ def test_any_bytes_give_requests_or_a_protocol_error_of_a_known_status(
     assert read([data], HeadParser(limits)).status in STATUSES
 
 
-@settings(max_examples=250)
+@settings(max_examples=200)
 @given(split(), limits)
 def test_verdict_does_not_depend_on_the_split(pieces: list[bytes], limits: Limits) -> None:
     data = b"".join(pieces)
@@ -51,7 +51,7 @@ def test_verdict_does_not_depend_on_the_split(pieces: list[bytes], limits: Limit
     assert read(bytewise(data), HeadParser(limits)) == whole
 
 
-@settings(max_examples=250)
+@settings(max_examples=200)
 @given(split())
 def test_verdict_does_not_depend_on_what_was_read_before(pieces: list[bytes]) -> None:
     fresh = read([b"".join(pieces)], HeadParser(Limits()))

@@ -12,7 +12,7 @@ from bladehttp.wire.limits import Limits
 ACCEPT = load("accept")
 REJECT = load("reject")
 CASES = ACCEPT + REJECT
-SPLITS = 3
+SPLITS = 2
 
 OTHERS = [case.data for case in ACCEPT if case.limits == Limits() and len(case.data) < 2048]
 """Requests that fill caches, to show that what they leave behind changes no verdict."""
