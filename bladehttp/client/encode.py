@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from bladehttp.client.body import Body, Content, Stream, file_source, iterable_source
+from bladehttp.client.body import Body, Content, Stream
 from bladehttp.client.message import Fields, field_value
 from bladehttp.client.multipart import Multipart, file_parts, form_parts, is_file
+from bladehttp.client.source import file_source, iterable_source
 from bladehttp.serialize import as_json
 
 NOT_GIVEN: Any = object()

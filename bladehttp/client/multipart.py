@@ -11,7 +11,8 @@ from typing import Any
 
 import pycurl
 
-from bladehttp.client.body import Body, Source, file_source
+from bladehttp.client.body import Body
+from bladehttp.client.source import Source, file_source
 from bladehttp.client.url import has_control
 from bladehttp.exceptions import InvalidHeader
 

@@ -271,7 +271,8 @@ def test_a_rewind_that_raises_comes_back_as_it_is(
         ("http://[::g/", InvalidUrl), ("http://h\\x/", InvalidUrl), ("http://h%2e/", InvalidUrl),
         ("http://h/\r\nX: y", InvalidUrl), ("http://h/\0", InvalidUrl),
         ("http://\ud800/", InvalidUrl),
-        ("http://h/\ud800", InvalidUrl), ("rel\native", InvalidUrl), (b"http://h/", TypeError),
+        ("http://h/\ud800", InvalidUrl), ("http://" + "\xe9" * 64, InvalidUrl),
+        ("rel\native", InvalidUrl), (b"http://h/", TypeError),
     ],
 )  # fmt: skip
 def test_a_url_that_cannot_be_used(client: HttpClient, url: Any, error: type[Exception]) -> None:

@@ -14,7 +14,9 @@ from pytest_httpserver import HTTPServer
 
 from bladehttp import Headers
 from bladehttp.client import HttpClient
+from bladehttp.client.received import Received
 from bladehttp.exceptions import InvalidHeader
+from bladehttp.response import HttpResponse
 
 DEFAULTS = ["Host", "User-Agent", "Accept", "Accept-Encoding"]
 
@@ -364,6 +366,22 @@ def test_query_is_added_to_the_url(
     peer = peers()
     client.get(peer.url + url, query=query)
     assert peer.last.target == target
+
+
+def test_a_request_that_cannot_be_set_up_leaves_the_client_usable(
+    client: HttpClient, peers: Any
+) -> None:
+    peer = peers()
+    with pytest.raises(UnicodeEncodeError):
+        client.post(peer.url, {"X": "1"}, files={"f": ("\ud800", b"")})
+    client.get(peer.url)
+    assert names(peer.last) == DEFAULTS
+
+
+def test_the_reason_of_a_version_that_has_none_is_the_statuses_own() -> None:
+    lines = [b"HTTP/2 404 \r\n", b"x-a: b\r\n", b"\r\n"]
+    response = HttpResponse.received(b"", 404, "2", "https://h/", Received(lines))
+    assert (response.reason, response.headers) == ("Not Found", {"X-A": "b"})
 
 
 def test_fields_of_the_call_replace_those_of_the_client(client: HttpClient, peers: Any) -> None:

@@ -1,0 +1,139 @@
+"""Sources: where the bytes of a streamed body come from, a file or an iterable."""
+
+from collections.abc import Callable, Iterable
+from io import SEEK_END, TextIOBase
+from typing import Any
+
+import pycurl
+
+from bladehttp.exceptions import UnrewindableBody
+
+Read = Callable[[int], Any]
+"""Reads at most so many bytes; b"" at the end."""
+
+
+class Source:
+    """Where the bytes of a streamed body come from.
+
+    What the caller's code raises is kept in ``error`` and ends the transfer; pycurl would print
+    and lose it. So does a source that gives more or less than was announced.
+
+    Attributes:
+        length: The number of bytes that will come, None where it is not known.
+        error: What was raised, or None.
+    """
+
+    __slots__ = ("_announced", "_left", "_read", "_reopen", "_started", "error", "length")
+
+    def __init__(self, read: Read, length: int | None, reopen: Callable[[], Read] | None) -> None:
+        """Take a function that reads (b"" at the end), and how to begin again, or None."""
+        self._read = read
+        self._reopen = reopen
+        self._started = False
+        self._announced = False
+        self.length = self._left = length
+        self.error: BaseException | None = None
+
+    def announce(self, length: int) -> None:
+        """Set the length that is not known otherwise, and has to be kept to."""
+        self.length = self._left = length
+        self._announced = True
+
+    def read(self, size: int) -> bytes | int:
+        """Read for libcurl (CURLOPT_READFUNCTION)."""
+        self._started = True
+        try:
+            return self._counted(self._read(size))
+        except BaseException as error:  # noqa: BLE001 - raised again by the transfer
+            self.error = error
+            return int(pycurl.READFUNC_ABORT)
+
+    def _counted(self, piece: object) -> bytes:
+        if not isinstance(piece, bytes | bytearray | memoryview):
+            raise TypeError(f"data gives {type(piece).__name__} where bytes are wanted")
+        piece = bytes(piece)
+        if self._left is None:
+            return piece
+        self._left -= len(piece)
+        if self._left and not piece:
+            raise ValueError(f"data gives less than the {self.length} bytes announced")
+        # libcurl asks for no more than is left; a file may well have grown since it was measured
+        if self._announced and not self._left and self._read(1):
+            raise ValueError(f"data gives more than the {self.length} bytes announced")
+        return piece
+
+    def seek(self, offset: int, origin: int) -> int:
+        """Begin again for libcurl (CURLOPT_SEEKFUNCTION); it wants nothing else over HTTP."""
+        try:
+            self.rewind()
+        except UnrewindableBody:
+            return int(pycurl.SEEKFUNC_FAIL)  # libcurl's error 65 is the same exception
+        except BaseException as error:  # noqa: BLE001 - raised again by the transfer
+            self.error = error
+            return int(pycurl.SEEKFUNC_FAIL)
+        return int(pycurl.SEEKFUNC_CANTSEEK if offset or origin else pycurl.SEEKFUNC_OK)
+
+    def rewind(self) -> None:
+        """Begin again.
+
+        Raises:
+            UnrewindableBody: It has been read from and cannot.
+        """
+        if not self._started:
+            return
+        if self._reopen is None:
+            raise UnrewindableBody("data has to be sent again and can be read only once")
+        self._read = self._reopen()
+        self._left = self.length
+        self._started = False
+
+
+def file_source(file: Any) -> Source:
+    """Return a source that reads a file from where it stands.
+
+    Its length is known, and it can be sent again, if the file can seek.
+
+    Raises:
+        TypeError: The file is in text mode.
+    """
+    if isinstance(file, TextIOBase):
+        raise TypeError("file is open in text mode, and bytes are sent: open it with 'rb'")
+    try:
+        start = file.tell()
+        length = file.seek(0, SEEK_END) - start
+        file.seek(start)
+    except (AttributeError, OSError, ValueError):  # no seek at all, a pipe, gzip.GzipFile
+        return Source(file.read, None, None)
+
+    read: Read = file.read
+
+    def reopen() -> Read:
+        file.seek(start)
+        return read
+
+    return Source(read, max(length, 0), reopen)
+
+
+def iterable_source(pieces: Iterable[bytes]) -> Source:
+    """Return a source of an iterable's pieces; a generator cannot be sent again, a list can."""
+    first = iter(pieces)
+    again = None if first is pieces else lambda: _reader(iter(pieces))
+    return Source(_reader(first), None, again)
+
+
+def _reader(pieces: Any) -> Read:
+    rest = memoryview(b"")
+
+    def read(size: int) -> Any:
+        nonlocal rest
+        while not rest:  # an empty piece is no end
+            piece = next(pieces, None)
+            if piece is None:
+                return b""
+            if not isinstance(piece, bytes | bytearray | memoryview):
+                return piece  # refused by the source
+            rest = memoryview(piece).cast("B")
+        taken, rest = rest[:size], rest[size:]
+        return taken
+
+    return read
