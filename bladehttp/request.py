@@ -115,6 +115,7 @@ class HttpRequest:
         "_host",
         "_path",
         "_queries",
+        "_spooled",
         "_trailers",
         "_wire_trailers",
         "auth_method",
@@ -170,6 +171,14 @@ class HttpRequest:
         self.body_file: IO[bytes] | None = message.file
         self.body: Any = decoded.body
         self.files: Values[dict[str, Any]] = decoded.files
+        self._spooled = [
+            upload["file"]
+            for name in decoded.files
+            for upload in decoded.files.get_all(name)
+            if "file" in upload
+        ]
+        if message.file is not None:
+            self._spooled.append(message.file)
 
     @Lazy
     def headers(self) -> Headers:
@@ -227,6 +236,7 @@ class HttpRequest:
             left as it was.
         """
         reader = RequestReader(HeadParser(DEFAULT_LIMITS))
+        message: Request | None = None
         reader.feed(raw_data.encode() if isinstance(raw_data, str) else bytes(raw_data))
         try:
             message = reader.take_request()
@@ -234,6 +244,8 @@ class HttpRequest:
                 return False
             decoded = _decoded(message, DEFAULT_LIMITS)
         except ProtocolError:
+            if message is not None:
+                message.close()
             return False
         finally:
             reader.close()
@@ -277,12 +289,8 @@ class HttpRequest:
 
     def close(self) -> None:
         """Close the temporary files of a large body and of large uploads."""
-        if self.body_file is not None:
-            self.body_file.close()
-        for name in self.files:
-            for upload in self.files.get_all(name):
-                if "file" in upload:
-                    upload["file"].close()
+        for file in self._spooled:
+            file.close()
 
     def to_dict(self) -> dict[str, Any]:
         """Return every documented attribute, as JSON takes them."""

@@ -5,8 +5,6 @@ in the tables of `states`; the methods here do one step each and name the event 
 """
 
 import logging
-import socket
-import struct
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,10 +16,11 @@ from bladehttp.request import ClientInfo, HttpRequest
 from bladehttp.response import HttpResponse
 from bladehttp.server.dispatch import checked_headers, error_response
 from bladehttp.server.loop import READ, WRITE
-from bladehttp.server.outbox import Outbox, StreamError
+from bladehttp.server.outbox import Outbox
 from bladehttp.server.service import Service
-from bladehttp.server.states import PHASE_EVENTS, PLANS, READING, TRANSITIONS, Event, Plan, State
+from bladehttp.server.states import PHASE_EVENTS, READING, Event, State
 from bladehttp.server.transport import PlainHttpError, PlainTransport, Transport
+from bladehttp.server.watched import Watched
 from bladehttp.wire.coding import undo_encoding
 from bladehttp.wire.proxy import ProxyReader
 from bladehttp.wire.reader import Phase, Request, RequestReader
@@ -38,64 +37,37 @@ HIGH_WATER = 256 * 1024
 LINGER_BYTES = 64 * 1024 * 1024
 """Most bytes discarded after an answer that came before the request had been read."""
 
-RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-"""SO_LINGER, on with no time: close sends RST, which no client takes for a complete body."""
 
-
-class Connection:
-    """One client's connection.
-
-    Attributes:
-        state: Where it is in the tables of `states`.
-        transport: What it is reached by.
-        client: Whose it is.
-    """
+class Connection(Watched):
+    """One client's connection."""
 
     __slots__ = (
         "_connected",
         "_discarded",
-        "_interest",
         "_introduction",
         "_lingers",
         "_outbox",
-        "_plan",
-        "_progressed",
         "_reader",
         "_request",
         "_served",
-        "_service",
-        "client",
-        "state",
-        "transport",
     )
 
     def __init__(self, service: Service, transport: Transport, client: ClientInfo) -> None:
         """Take over a socket that was accepted; `open` starts it."""
-        self._service = service
-        self.transport = transport
-        self.client = client
-        self.state = State.PROXY
+        super().__init__(service, transport, client)
         self._introduction: ProxyReader | None = None
-        self._plan = NO_PLAN
-        self._interest = 0
         self._reader = RequestReader(service.parser)
         self._outbox = Outbox()
         self._request: HttpRequest | None = None
         self._served = 0
         self._discarded = 0
         self._connected = False  # on_connect was called, so on_disconnect has to be
-        self._progressed = False
         self._lingers = False
 
     def open(self) -> None:
         """Start: with the PROXY header, the handshake, or the first request."""
         self._service.connections.add(self)
         self._guarded(self._settle if self._service.proxy_protocol else self._introduced)
-
-    def close(self) -> None:
-        """End it now, whatever it is doing. Again does no harm."""
-        if self.state is not State.CLOSED:
-            self._become(Event.LOST)
 
     def close_when_done(self) -> None:
         """End it unless it is in the middle of a request or an answer."""
@@ -117,93 +89,18 @@ class Connection:
         else:
             self.close()
 
-    def _guarded(self, step: Callable[..., None], *arguments: object) -> None:
-        """Run one step, so that nothing it meets goes further, then settle in the new state."""
-        try:
-            step(*arguments)
-        except OSError as error:
-            log.debug("client %s left: %r", self.client.ip, error)
-            self.close()
-        except StreamError as error:
-            self._report(error.reason)
-            self._abort()
-        except Exception as error:  # noqa: BLE001 - a fault of ours ends one connection, not the loop
-            self._report(error)
-            self._abort()
-        self._settle()
-
-    def _report(self, error: Exception) -> None:
-        self._service.dispatcher.report(error, self.transport.socket)
-
-    def _become(self, event: Event) -> None:
-        """Change the state as the table says. The only place where it changes."""
-        self.state = TRANSITIONS[self.state][event]
-        if self.state is State.CLOSED:
-            self._release()
-
-    def _settle(self) -> None:
-        """Make interest and clocks those of the state: once an event, however many changes."""
-        if self._service.draining:
-            self.close_when_done()
-        if self.state is State.CLOSED:
-            return
-        plan = PLANS[self.state]
-        service = self._service
-        if plan is not self._plan:
-            self._change_clocks(plan)
-        elif self._progressed and plan.progress:
-            service.clocks[plan.progress].arm(self, service.loop.now)
-        self._progressed = False
-        interest = plan.interest
-        if self.transport.blocked:
-            interest |= WRITE
-        if self.transport.ended:
-            interest &= ~READ
-        if interest != self._interest:
-            service.loop.watch(self.transport.socket, self._interest, interest, self.on_ready)
-            self._interest = interest
-
-    def _change_clocks(self, plan: Plan) -> None:
-        clocks, now = self._service.clocks, self._service.loop.now
-        old = self._plan
-        if old.progress and old.progress != plan.progress:
-            clocks[old.progress].disarm(self)
-        if plan.progress:
-            clocks[plan.progress].arm(self, now)
-        for name in old.absolute:
-            if name not in plan.absolute:
-                clocks[name].disarm(self)
-        for name in plan.absolute:
-            if name not in old.absolute:
-                clocks[name].arm(self, now)
-        self._plan = plan
-
-    def _release(self) -> None:
-        """Let go of everything and call on_disconnect, exactly once."""
-        self._change_clocks(PLANS[State.CLOSED])
-        if self._interest:
-            self._service.loop.watch(self.transport.socket, self._interest, 0, self.on_ready)
-            self._interest = 0
+    def _let_go(self) -> None:
         self._reader.close()
         try:
             self._outbox.close()
         except Exception as error:  # noqa: BLE001 - a stream's close() is somebody's code
             self._report(error)
         self._end_exchange()
-        self.transport.close()
-        self._service.remove(self)
+
+    def _gone(self) -> None:
         if self._connected:
             self._connected = False
             self._service.dispatcher.call("disconnect", self.client, self.transport.socket)
-
-    def _abort(self) -> None:
-        """Close so that the client cannot take what it has for the whole."""
-        if self.state is not State.CLOSED:
-            self.transport = PlainTransport(self.transport.socket)  # no close_notify
-            self.transport.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-            self.close()
-
-    # One method for what each state does when its socket is ready.
 
     def _introduce(self, events: int) -> None:
         """Read a PROXY header, and not a byte of what follows it."""
@@ -335,9 +232,6 @@ class Connection:
         if service.proxies:
             service.proxies.apply(request)
         response = service.dispatcher.respond(request, self.transport.socket)
-        if self.state is not State.HANDLE:  # a callback closed the server
-            response.close()
-            return
         keep = head.keep_alive and not service.draining and self._served != service.max_requests
         self._lingers = head.keep_alive or bool(self._reader.buffered)
         self._reply(response, head.method, head.minor, keep)
@@ -419,8 +313,6 @@ def http_date(second: int) -> str:
     """Return a time as Date has it (RFC 9110 section 5.6.7); made once a second."""
     return formatdate(second, usegmt=True)
 
-
-NO_PLAN = Plan(0)
 
 READY: dict[State, Callable[[Connection, int], None]] = {
     State.PROXY: Connection._introduce,

@@ -19,6 +19,12 @@ BLOCK = 64 * 1024
 # same. zlib's window bits: 15 + 16 for gzip, 15 for its own format.
 WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
+MOST_CODINGS = 3
+"""Content codings one after another. Nobody has a use for more than one."""
+
+MOST_MEMBERS = 100
+"""Members of a gzip body: an empty one has 20 bytes and costs as much as a full one."""
+
 
 def undo_encoding(message: Request, limits: Limits) -> None:
     """Replace a request's content by what it is with its Content-Encoding undone.
@@ -33,6 +39,8 @@ def undo_encoding(message: Request, limits: Limits) -> None:
     codings = [coding.strip(" \t").lower() for coding in value.split(",") if coding.strip(" \t")]
     if not message.body and message.file is None:
         return
+    if len(codings) > MOST_CODINGS:
+        raise ProtocolError("too many content codings")
     for coding in reversed(codings):
         if coding == "identity":
             continue
@@ -59,11 +67,13 @@ def _inflated(source: IO[bytes], bits: int, limits: Limits) -> tuple[bytes, IO[b
 
 
 def _inflate(source: IO[bytes], bits: int, sink: BodySink, limits: Limits) -> None:
-    member = zlib.decompressobj(bits)
+    member, members = zlib.decompressobj(bits), 1
     while data := source.read(BLOCK):
         while data:
             if member.eof:  # RFC 1952 section 2.2: a gzip file is a series of members
-                member = zlib.decompressobj(bits)
+                member, members = zlib.decompressobj(bits), members + 1
+                if members > MOST_MEMBERS:
+                    raise ProtocolError("too many members in a gzip body")
             sink.write(member.decompress(data, BLOCK))
             if limits.body is not None and sink.size > limits.body:
                 raise ProtocolError(f"the body is longer than {limits.body} bytes", status=413)

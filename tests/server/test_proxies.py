@@ -265,9 +265,11 @@ def test_a_request_body_is_left_alone_otherwise(serve):
         ("gzip", gzip.compress(b"x" * 100)[:-5], 400),
         ("gzip", b"no gzip", 400),
         ("gzip", gzip.compress(b"x") + b"rest", 400),
+        ("gzip", gzip.compress(b"") * 101, 400),
+        ("gzip, gzip, gzip, gzip", b"x", 400),
         ("br", b"x", 415),
     ],
-    ids=["bomb", "truncated", "garbage", "rest", "unknown"],
+    ids=["bomb", "truncated", "garbage", "rest", "members", "codings", "unknown"],
 )
 def test_a_request_body_that_cannot_be_decoded_is_the_clients_fault(
     decoding, encoding, body, status

@@ -1,0 +1,157 @@
+"""Watched: a socket whose interest and clocks follow its state. It knows nothing of requests.
+
+What may happen when is in the tables of `states`; here they are carried out.
+"""
+
+import logging
+import socket
+import struct
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from bladehttp.request import ClientInfo
+from bladehttp.server.loop import READ, WRITE
+from bladehttp.server.outbox import StreamError
+from bladehttp.server.service import Service
+from bladehttp.server.states import PLANS, TRANSITIONS, Event, Plan, State
+from bladehttp.server.transport import PlainTransport, Transport
+
+log = logging.getLogger("bladehttp.server")
+
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+"""SO_LINGER, on with no time: close sends RST, which no client takes for a complete body."""
+
+NO_PLAN = Plan(0)
+"""Before the first state is settled in."""
+
+
+class Watched(ABC):
+    """One client's socket on the loop.
+
+    Attributes:
+        state: Where it is in the tables of `states`.
+        transport: What it is reached by.
+        client: Whose it is.
+    """
+
+    __slots__ = (
+        "_interest",
+        "_plan",
+        "_progressed",
+        "_service",
+        "client",
+        "state",
+        "transport",
+    )
+
+    def __init__(self, service: Service, transport: Transport, client: ClientInfo) -> None:
+        self._service = service
+        self.transport = transport
+        self.client = client
+        self.state = State.PROXY
+        self._plan = NO_PLAN
+        self._interest = 0
+        self._progressed = False  # bytes have moved since the clocks were set
+
+    @abstractmethod
+    def on_ready(self, events: int) -> None:
+        """Serve what the socket is ready for."""
+
+    @abstractmethod
+    def on_deadline(self, clock: str) -> None:
+        """Give up what a clock that has run out stands for."""
+
+    @abstractmethod
+    def close_when_done(self) -> None:
+        """End it unless it is in the middle of something."""
+
+    @abstractmethod
+    def _let_go(self) -> None:
+        """Release what belongs to the state that has just become CLOSED; the socket is next."""
+
+    @abstractmethod
+    def _gone(self) -> None:
+        """The socket is closed."""
+
+    def close(self) -> None:
+        """End it now, whatever it is doing. Again does no harm."""
+        if self.state is not State.CLOSED:
+            self._become(Event.LOST)
+
+    def _guarded(self, step: Callable[..., None], *arguments: object) -> None:
+        """Run one step, so that nothing it meets goes further, then settle in the new state."""
+        try:
+            step(*arguments)
+        except OSError as error:
+            log.debug("client %s left: %r", self.client.ip, error)
+            self.close()
+        except StreamError as error:
+            self._report(error.reason)
+            self._abort()
+        except Exception as error:  # noqa: BLE001 - a fault of ours ends one connection, not the loop
+            self._report(error)
+            self._abort()
+        self._settle()
+
+    def _report(self, error: Exception) -> None:
+        self._service.dispatcher.report(error, self.transport.socket)
+
+    def _become(self, event: Event) -> None:
+        """Change the state as the table says. The only place where it changes."""
+        self.state = TRANSITIONS[self.state][event]
+        if self.state is State.CLOSED:
+            self._release()
+
+    def _settle(self) -> None:
+        """Make interest and clocks those of the state: once an event, however many changes."""
+        if self._service.draining:
+            self.close_when_done()
+        if self.state is State.CLOSED:
+            return
+        plan = PLANS[self.state]
+        service = self._service
+        if plan is not self._plan:
+            self._change_clocks(plan)
+        elif self._progressed and plan.progress:
+            service.clocks[plan.progress].arm(self, service.loop.now)
+        self._progressed = False
+        interest = plan.interest
+        if self.transport.blocked:
+            interest |= WRITE
+        if self.transport.ended:
+            interest &= ~READ
+        if interest != self._interest:
+            service.loop.watch(self.transport.socket, self._interest, interest, self.on_ready)
+            self._interest = interest
+
+    def _change_clocks(self, plan: Plan) -> None:
+        clocks, now = self._service.clocks, self._service.loop.now
+        old = self._plan
+        if old.progress and old.progress != plan.progress:
+            clocks[old.progress].disarm(self)
+        if plan.progress:
+            clocks[plan.progress].arm(self, now)
+        for name in old.absolute:
+            if name not in plan.absolute:
+                clocks[name].disarm(self)
+        for name in plan.absolute:
+            if name not in old.absolute:
+                clocks[name].arm(self, now)
+        self._plan = plan
+
+    def _release(self) -> None:
+        self._change_clocks(PLANS[State.CLOSED])
+        if self._interest:
+            self._service.loop.watch(self.transport.socket, self._interest, 0, self.on_ready)
+            self._interest = 0
+        self._let_go()
+        self.transport.close()
+        self._service.remove(self)
+        self._gone()
+
+    def _abort(self) -> None:
+        """Close so that the client cannot take what it has for the whole."""
+        if self.state is not State.CLOSED:
+            self.transport = PlainTransport(self.transport.socket)  # no close_notify
+            self.transport.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            self.close()
