@@ -21,6 +21,7 @@ from bladehttp.exceptions import (
     TotalTimeout,
 )
 from bladehttp.response import HttpResponse
+from bladehttp.serving import check_not_own
 
 VERSIONS = {1: "1.0", 2: "1.1", 3: "2", 30: "3"}  # CURL_HTTP_VERSION_*
 
@@ -45,8 +46,10 @@ def transfer(engine: Engine, message: Message, deadline: float) -> HttpResponse:
 
     Raises:
         HttpException: As `exchange`.
+        RuntimeError: The server asked is this thread's own.
     """
     curl, settings = engine.curl, message.settings
+    check_not_own(*message.url.origin[1:])
     if settings.ca_cert is not None:
         check_ca_cert(settings.ca_cert)
     engine.configure(settings.curl)

@@ -14,6 +14,7 @@ from bladehttp.server.listener import Listener
 from bladehttp.server.loop import Loop
 from bladehttp.server.service import Service
 from bladehttp.server.transport import PlainTransport, TlsTransport
+from bladehttp.serving import serving
 from bladehttp.wire.head import HeadParser
 from bladehttp.wire.limits import Limits
 
@@ -77,10 +78,12 @@ class Running:
 
     def run(self) -> None:
         """Serve until `stop`, then close everything; also when something ends the loop."""
-        try:
-            self.loop.run()
-        finally:
-            self._close()
+        host, port = self.listener.socket.getsockname()[:2]
+        with serving(host, port):
+            try:
+                self.loop.run()
+            finally:
+                self._close()
 
     def stop(self) -> None:
         """End `run`, and wait for that unless this is its own thread."""

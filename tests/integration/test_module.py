@@ -6,6 +6,7 @@ import sys
 import threading
 
 import pytest
+from support import wait_until
 
 import bladehttp as http
 
@@ -106,6 +107,39 @@ def test_a_handler_may_ask_another_server(echo):
             lambda request, response: response.write(http.get(f"{echo.url}/inner").body)
         )
         assert http.get(f"{front.url}/outer").json()["path"] == "/inner"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.2"])
+def test_a_handler_that_asks_its_own_server_is_told(host):
+    with http.server(0) as server:
+        errors = []
+        server.on_error(lambda error, client: errors.append(error))
+        server.on_receive(lambda request, response: http.get(f"http://{host}:{server.port}/inner"))
+        assert http.get(f"{server.url}/outer").status == 500
+        assert [type(error) for error in errors] == [RuntimeError]
+        assert "would wait for itself" in str(errors[0])
+
+
+def test_a_redirect_back_to_the_own_server_is_told():
+    with http.server(0) as front, http.server(0) as sender:
+        sender.on_receive(lambda request, response: response.redirect(f"{front.url}/inner"))
+        front.on_receive(lambda request, response: http.get(f"{sender.url}/"))
+        assert http.get(f"{front.url}/outer").status == 500
+
+
+def test_another_thread_of_a_handler_may_ask_its_server():
+    with http.server(0) as server:
+        answers = []
+
+        def handler(request, response):
+            if request.path == "/outer":
+                threading.Thread(
+                    target=lambda: answers.append(http.get(f"{server.url}/inner").status)
+                ).start()
+
+        server.on_receive(handler)
+        assert http.get(f"{server.url}/outer").status == 200
+        wait_until(lambda: answers == [200])
 
 
 def test_one_client_for_many_threads(echo):

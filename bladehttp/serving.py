@@ -1,0 +1,54 @@
+"""What the current thread serves, so that it is not asked by the same thread.
+
+A handler that sends a request to its own server and waits for the answer waits for ever: the
+thread that would answer is the one that waits. Server and client do not know each other; they
+both know this.
+"""
+
+import ipaddress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_thread = threading.local()
+
+
+@contextmanager
+def serving(host: str, port: int) -> Iterator[None]:
+    """Note that this thread serves an address, for as long as the context lasts."""
+    _thread.address = (host, port)
+    try:
+        yield
+    finally:
+        del _thread.address
+
+
+def check_not_own(host: str, port: int) -> None:
+    """Raise if this thread serves that address itself.
+
+    Args:
+        host: A name or an address, that of IPv6 with or without brackets.
+        port: The port.
+
+    Raises:
+        RuntimeError: The request would wait for itself.
+    """
+    address = getattr(_thread, "address", None)
+    if address is None or address[1] != port:
+        return
+    host = host.strip("[]")
+    if host == address[0] or (_is_local(host) and _is_local(address[0])):
+        raise RuntimeError(
+            f"a request to {host}:{port} from a callback of the server there would wait for itself"
+        )
+
+
+def _is_local(host: str) -> bool:
+    """Whether a host is the loopback interface, or every interface."""
+    if host == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
