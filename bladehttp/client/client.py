@@ -82,8 +82,8 @@ class HttpClient:
             default, 300 s. CURLOPT_CONNECTTIMEOUT_MS.
         receive_timeout: Longest silence once connected, in milliseconds: no byte received or
             sent. Not a limit for the whole. 300000; 0 and None mean no limit.
-        total_timeout: Longest time for everything, redirects included, in milliseconds. 0,
-            the default, and None mean no limit.
+        total_timeout: Longest time for everything, redirects included, in milliseconds. None,
+            the default, and 0 mean no limit.
         no_expect: Whether to leave out ``Expect: 100-continue``, which libcurl sends with
             bodies over 1 MiB or of unknown length and which costs a second with a server that
             ignores it. False.
@@ -111,7 +111,7 @@ class HttpClient:
     ca_cert = Property[str | None]()
     connect_timeout = Property[int]()
     receive_timeout = Property[int]()
-    total_timeout = Property[int]()
+    total_timeout = Property[int | None]()
     no_expect = Property[bool]()
     auth = Property[str | tuple[str, str] | None]()
     auth_method = Property[Auth]()

@@ -117,7 +117,7 @@ OPTIONS = (
     Option("no_expect",                   flag,                   own),  # would cross origins
     Option("connect_timeout",             milliseconds,           as_connect_time),
     Option("receive_timeout",             milliseconds,           own),  # engine.py: LOW_SPEED_TIME
-    Option("total_timeout",               milliseconds,           own),  # has whole seconds
+    Option("total_timeout",               optional(milliseconds), own),  # has whole seconds
     Option("auth",                        optional(credentials),  as_password),
     Option("auth_method",                 method_bits,            as_methods),
     Option("accept_encoding",             optional(field_text),   as_coding),
@@ -148,7 +148,7 @@ class Settings:
     no_expect: bool = False
     connect_timeout: int = 60_000
     receive_timeout: int = 300_000
-    total_timeout: int = 0
+    total_timeout: int | None = None
     auth: str | tuple[str, str] | None = None
     auth_method: Auth = Auth.ANY
     accept_encoding: str | None = ""

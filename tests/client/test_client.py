@@ -27,7 +27,7 @@ DEFAULTS = {
     "max_redirects": 20, "sensitive_headers": SENSITIVE_HEADERS,
     "skip_hostname_verification": False, "skip_peer_verification": False, "ca_cert": None,
     "referer": None, "no_expect": False, "connect_timeout": 60000, "receive_timeout": 300000,
-    "total_timeout": 0, "auth": None, "auth_method": Auth.ANY, "accept_encoding": "",
+    "total_timeout": None, "auth": None, "auth_method": Auth.ANY, "accept_encoding": "",
     "max_body_size": None,
 }  # fmt: skip
 

@@ -185,7 +185,7 @@ def test_total_timeout_runs_while_connecting(client: HttpClient, deaf: int) -> N
 def test_no_limit_means_none(client: HttpClient, peers: Any, none: int | None) -> None:
     client.receive_timeout = client.total_timeout = client.connect_timeout = none
     assert client.get(peers().url).body == b"ok"
-    assert (client.receive_timeout, client.total_timeout, client.connect_timeout) == (0, 0, 0)
+    assert (client.receive_timeout, client.total_timeout, client.connect_timeout) == (0, none, 0)
 
 
 def test_every_clock_is_a_timeout_error() -> None:
