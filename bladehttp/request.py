@@ -27,6 +27,11 @@ T = TypeVar("T")
 
 DEFAULT_LIMITS = Limits()
 
+FRAMING = frozenset(
+    {"connection", "content-length", "expect", "te", "trailer", "transfer-encoding"}
+)
+"""Fields that are about one message on one connection, not about the request."""
+
 # RFC 3986 section 2.1: pct-encoded = "%" HEXDIG HEXDIG; beside it raw octets beyond ASCII
 encoded_octet = re.compile(r"%[0-9A-Fa-f]{2}|[\x80-\xff]")
 encoded_run = re.compile(f"(?:{encoded_octet.pattern})+")
@@ -267,6 +272,8 @@ class HttpRequest:
     ) -> HttpResponse:
         """Send a request with this request's headers and cookies (Blade).
 
+        Fields that framed this request where it was received are left out, and so is its Host.
+
         Args:
             uri: The URL.
             method: The method.
@@ -281,7 +288,12 @@ class HttpRequest:
         from bladehttp.client import HttpClient  # noqa: PLC0415
 
         properties = {"auth_method": self.auth_method, "follow_redirect": True} | (options or {})
-        headers = self.headers.copy()
+        received = self._head.fields.host
+        headers = Headers.adopt(
+            (name, value)
+            for name, value in self.headers.pairs()
+            if name.lower() not in FRAMING and (name.lower() != "host" or value != received)
+        )
         if self.cookies:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         with HttpClient() as client:

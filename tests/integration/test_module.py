@@ -81,6 +81,20 @@ def test_a_request_object_sends_itself(echo):
     )
 
 
+def test_a_received_request_is_sent_on_without_what_framed_it(echo):
+    with http.server(0) as front:
+        front.on_receive(
+            lambda request, response: response.write(
+                request.send(f"{echo.url}/onwards", "POST", b"another body").body
+            )
+        )
+        answer = http.post(f"{front.url}/", b"body", {"X-Mine": "1", "Connection": "close"}).json()
+    assert (answer["path"], answer["body"]) == ("/onwards", "another body")
+    assert answer["headers"]["X-Mine"] == "1"
+    assert answer["headers"]["Host"] == f"127.0.0.1:{echo.port}"
+    assert answer["headers"]["Content-Length"] == "12"
+
+
 def test_a_request_object_takes_options(echo):
     response = http.HttpRequest().send(
         f"{echo.url}/redirect/end", "GET", None, {"follow_redirect": False}
