@@ -10,14 +10,13 @@ its own clocks is not ``sound`` and is closed, not kept.
 """
 
 import select
-from collections.abc import Iterable
 from math import ceil, inf
 from time import monotonic
 from typing import NamedTuple
 
 import pycurl
 
-from bladehttp.client.options import STANDING
+from bladehttp.client.handle import Handle
 
 INTEREST = {
     pycurl.POLL_NONE: 0,
@@ -48,49 +47,19 @@ class Outcome(NamedTuple):
 SUCCESS = Outcome()
 
 
-class Engine:
-    """A kept handle and what drives it.
+class Engine(Handle):
+    """A kept handle and what drives it, one transfer at a time."""
 
-    Attributes:
-        curl: The easy handle, to be set up by whoever runs a transfer.
-        sound: Whether it may be kept for another transfer.
-    """
-
-    __slots__ = ("_applied", "_error", "_multi", "_poll", "_timer", "curl", "sound")
+    __slots__ = ("_error", "_multi", "_poll", "_timer")
 
     def __init__(self) -> None:
-        self.curl = pycurl.Curl()
-        self.sound = True
-        self._applied: tuple[tuple[int, object], ...] | None = None
+        super().__init__()
         self._timer: list[int] = []
         self._error: BaseException | None = None
         self._poll = select.poll()
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._timer.append)  # no frame
-
-    def configure(self, options: tuple[tuple[int, object], ...]) -> None:
-        """Set the handle up for a client's options, unless it is already.
-
-        reset() keeps connections and TLS sessions; with all options again it costs 29 us.
-
-        Raises:
-            ValueError: This libcurl cannot do what an option asks for.
-        """
-        if options is self._applied or options == self._applied:
-            return
-        self._applied = None
-        self.curl.reset()
-        self._set(STANDING)
-        self._set(options)
-        self._applied = options
-
-    def _set(self, options: Iterable[tuple[int, object]]) -> None:
-        for option, value in options:
-            try:
-                self.curl.setopt(option, value)
-            except pycurl.error as error:
-                raise ValueError(f"this libcurl cannot set option {option} to {value!r}") from error
 
     def run(self, silence: float, deadline: float) -> Outcome:
         """Run the transfer the handle is set up for.
@@ -181,7 +150,7 @@ class Engine:
 
     def close(self) -> None:
         """Close the connections and both handles."""
-        self.curl.close()
+        super().close()
         self._multi.close()
 
 

@@ -1,14 +1,14 @@
-"""Transfer: one exchange on one handle. A message in; an HttpResponse or an exception out."""
+"""Transfer: one message on one handle; what starts it, and what is made of its end."""
 
 from io import BytesIO
-from math import inf
 from typing import Any
 
 import pycurl
 
 from bladehttp.client.decoding import decode
-from bladehttp.client.engine import RECEIVE, TOTAL, Engine, Outcome
+from bladehttp.client.engine import RECEIVE, TOTAL, Outcome
 from bladehttp.client.errors import Sent, exception_for
+from bladehttp.client.handle import Handle
 from bladehttp.client.message import Message
 from bladehttp.client.received import Received
 from bladehttp.client.trust import check_ca_cert
@@ -36,62 +36,81 @@ def with_details(error: HttpException, message: Message, response: HttpResponse)
     return error
 
 
-def transfer(engine: Engine, message: Message, deadline: float) -> HttpResponse:
-    """Send one message and return the response to it, whatever its status.
+class Transfer:
+    """One message on its way through one handle.
 
-    Args:
-        engine: What to send it with.
+    It runs nothing itself: `prepare` sets a handle up, whoever drives the handle runs it, and
+    `finish` makes of what came a response or an exception; `abandon` is for what never ended.
+
+    Attributes:
         message: The request.
-        deadline: When it must be over, in terms of `time.monotonic`.
-
-    Raises:
-        HttpException: As `exchange`.
-        RuntimeError: The server asked is this thread's own.
     """
-    curl, settings = engine.curl, message.settings
-    check_not_own(*message.url.origin[1:])
-    if settings.ca_cert is not None:
-        check_ca_cert(settings.ca_cert)
-    engine.configure(settings.curl)
-    content = BytesIO()
-    lines: list[bytes] = []
-    curl.setopt(pycurl.URL, message.url.text)
-    curl.setopt(pycurl.WRITEFUNCTION, content.write)
-    curl.setopt(pycurl.HEADERFUNCTION, lines.append)
-    outcome = _run(engine, message, deadline)
-    received = Received(lines)
-    response = HttpResponse.received(
-        content.getvalue(),
-        curl.getinfo(pycurl.RESPONSE_CODE),
-        VERSIONS.get(curl.getinfo(pycurl.INFO_HTTP_VERSION), "1.1"),
-        message.url.text,
-        received,
-    )
-    content.close()  # the handle keeps its write method, and would keep the bytes with it
-    if outcome.code or outcome.expired:
-        raise _failure(curl, message, outcome, response)
-    _decode(message, response, received)
-    return response
+
+    __slots__ = ("_content", "_lines", "message")
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        self._content = BytesIO()
+        self._lines: list[bytes] = []
+
+    def prepare(self, handle: Handle) -> None:
+        """Set a handle up for the message.
+
+        Raises:
+            HttpException: It cannot be sent; a file that it needs is not there.
+            RuntimeError: The server asked is this thread's own.
+        """
+        message = self.message
+        check_not_own(*message.url.origin[1:])
+        if message.settings.ca_cert is not None:
+            check_ca_cert(message.settings.ca_cert)
+        handle.configure(message.settings.curl)
+        curl = handle.curl
+        curl.setopt(pycurl.URL, message.url.text)
+        curl.setopt(pycurl.WRITEFUNCTION, self._content.write)
+        curl.setopt(pycurl.HEADERFUNCTION, self._lines.append)
+        if not _is_plain(message):
+            _set(handle, message)
+
+    def abandon(self, handle: Handle) -> None:
+        """Leave the handle set up for a plain GET, as `finish` does."""
+        self._content.close()  # the handle keeps its write method, and would keep the bytes with it
+        if not _is_plain(self.message):
+            _unset(handle.curl, self.message)
+
+    def finish(self, handle: Handle, outcome: Outcome) -> HttpResponse:
+        """Return the response, whatever its status, once the handle has run.
+
+        Raises:
+            HttpException: There is none, or it is not whole.
+            BaseException: Whatever the caller's own code raised while its data was read.
+        """
+        curl, message = handle.curl, self.message
+        received = Received(self._lines)
+        response = HttpResponse.received(
+            self._content.getvalue(),
+            curl.getinfo(pycurl.RESPONSE_CODE),
+            VERSIONS.get(curl.getinfo(pycurl.INFO_HTTP_VERSION), "1.1"),
+            message.url.text,
+            received,
+        )
+        self.abandon(handle)
+        if message.body is not None and message.body.error is not None:
+            raise message.body.error
+        if outcome.code or outcome.expired:
+            raise _failure(curl, message, outcome, response)
+        _decode(message, response, received)
+        return response
 
 
-def _run(engine: Engine, message: Message, deadline: float) -> Outcome:
-    """Run a message through a handle and leave the handle set up for a plain GET."""
-    silence, body = message.settings.receive_timeout / 1000 or inf, message.body
-    if not message.fields and body is None and message.method == "GET":
-        return engine.run(silence, deadline)
-    _prepare(engine, message)
-    try:
-        outcome = engine.run(silence, deadline)
-    finally:
-        _restore(engine.curl, message)
-    if body is not None and body.error is not None:
-        raise body.error
-    return outcome
+def _is_plain(message: Message) -> bool:
+    """Whether it is what every handle is set up for between transfers: a GET and nothing more."""
+    return not message.fields and message.body is None and message.method == "GET"
 
 
-def _prepare(engine: Engine, message: Message) -> None:
+def _set(handle: Handle, message: Message) -> None:
     """Set a handle up for anything that is not a plain GET."""
-    curl, body, method = engine.curl, message.body, message.method
+    curl, body, method = handle.curl, message.body, message.method
     try:
         if lines := message.lines():
             curl.setopt(pycurl.HTTPHEADER, lines)
@@ -102,12 +121,12 @@ def _prepare(engine: Engine, message: Message) -> None:
         elif method != "GET":
             curl.setopt(pycurl.CUSTOMREQUEST, method)
     except BaseException:
-        engine.sound = False
+        handle.sound = False
         raise
 
 
-def _restore(curl: Any, message: Message) -> None:
-    """Undo what `_prepare` set. Setting [] instead of unsetting would leave the old fields."""
+def _unset(curl: Any, message: Message) -> None:
+    """Undo what `_set` did. Setting [] instead of unsetting would leave the old fields."""
     curl.unsetopt(pycurl.HTTPHEADER)
     curl.unsetopt(pycurl.CUSTOMREQUEST)
     if message.body is not None:
