@@ -8,6 +8,7 @@ import socket
 import struct
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import suppress
 
 from bladehttp.request import ClientInfo
 from bladehttp.server.loop import READ, WRITE
@@ -79,9 +80,10 @@ class Watched(ABC):
             self._become(Event.LOST)
 
     def _guarded(self, step: Callable[..., None], *arguments: object) -> None:
-        """Run one step, so that nothing it meets goes further, then settle in the new state."""
+        """Run one step and settle in the new state, so that nothing it meets goes further."""
         try:
             step(*arguments)
+            self._settle()
         except OSError as error:
             log.debug("client %s left: %r", self.client.ip, error)
             self.close()
@@ -91,7 +93,6 @@ class Watched(ABC):
         except Exception as error:  # noqa: BLE001 - a fault of ours ends one connection, not the loop
             self._report(error)
             self._abort()
-        self._settle()
 
     def _report(self, error: Exception) -> None:
         self._service.dispatcher.report(error, self.transport.socket)
@@ -106,7 +107,8 @@ class Watched(ABC):
         """Make interest and clocks those of the state: once an event, however many changes."""
         if self._service.draining:
             self.close_when_done()
-        if self.state is State.CLOSED:
+        if self.transport.socket.fileno() < 0:  # closed, maybe by a callback
+            self.close()
             return
         plan = PLANS[self.state]
         service = self._service
@@ -152,6 +154,8 @@ class Watched(ABC):
     def _abort(self) -> None:
         """Close so that the client cannot take what it has for the whole."""
         if self.state is not State.CLOSED:
-            self.transport = PlainTransport(self.transport.socket)  # no close_notify
-            self.transport.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            sock = self.transport.socket
+            self.transport = PlainTransport(sock)  # no close_notify
+            with suppress(OSError):  # closed by a callback
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             self.close()

@@ -1,6 +1,8 @@
 """The order of Blade's callbacks, and what happens when one raises."""
 
 import contextlib
+import os
+import socket
 import threading
 
 import pytest
@@ -221,6 +223,36 @@ def test_any_callback_may_close_the_server(serve, connect, kind):
     assert closed.wait(10)
     wait_until(lambda: server.socket is None)
     assert len(disconnects) == 1
+
+
+@pytest.mark.parametrize("end", ["close", "detach", "shutdown"])
+@pytest.mark.parametrize("secure", [False, True], ids=["tcp", "tls"])
+def test_on_connect_may_turn_a_client_away(serve, connect, secure, end):
+    ends = {
+        "close": lambda client: client.close(),
+        "detach": lambda client: os.close(client.detach()),
+        "shutdown": lambda client: client.shutdown(socket.SHUT_RDWR),
+    }
+    server = serve(secure=secure, max_connections=0)
+    connects, disconnects = [], []
+    server.on_connect(lambda client: connects.append(1) or connects[1:] or ends[end](client))
+    server.on_disconnect(disconnects.append)
+    with contextlib.suppress(OSError):
+        connect(server).get().read_all()
+    wait_until(lambda: len(disconnects) == 1)
+    assert connect(server).get().response().status == 404
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["tcp", "tls"])
+def test_on_error_may_close_the_client(serve, connect, secure):
+    server = serve(boom, secure=secure)
+    server.on_error(lambda error, client: client.close())
+    disconnects = []
+    server.on_disconnect(disconnects.append)
+    for served in range(3):
+        with contextlib.suppress(OSError):
+            assert connect(server).get().read_all() == b""
+        wait_until(lambda served=served: len(disconnects) == served + 1)
 
 
 def test_on_error_may_close_the_server(serve, connect):
