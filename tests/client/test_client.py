@@ -19,6 +19,7 @@ import pytest
 from bladehttp import Auth, Headers, HttpRequest
 from bladehttp.client import HttpClient, shared
 from bladehttp.client.options import OPTIONS, SENSITIVE_HEADERS, Settings
+from bladehttp.client.properties import Configured
 from bladehttp.client.shared import close_shared
 from bladehttp.exceptions import ClientClosed, InvalidHeader, InvalidUrl
 
@@ -40,11 +41,11 @@ def test_the_table_has_a_row_for_every_property() -> None:
     rows = [option.name for option in OPTIONS]
     assert len(rows) == len(set(rows))
     properties = {
-        name for name, value in vars(HttpClient).items() if type(value).__name__ == "Property"
+        name for name, value in vars(Configured).items() if type(value).__name__ == "Property"
     }
     assert set(rows) == properties == set(DEFAULTS)
     assert set(Settings.__slots__) == set(rows) | {"curl"}
-    assert public(HttpClient) - properties == {
+    assert (public(HttpClient) | public(Configured)) - properties == {
         "headers", "set_headers", "send_request", "get", "post", "put", "patch", "delete", "head",
         "options", "trace", "close", "closed",
     }  # fmt: skip
