@@ -153,9 +153,10 @@ class Connection(Watched):
             self.transport.flush()
         data = self.transport.receive()
         if data:
-            self._progressed = True
             self._reader.feed(data)
             self._advance()
+        elif self.state is State.IDLE:  # part of a TLS record is not yet part of a request
+            self.transport.progressed = False
         if self.transport.ended:
             self._ended()
 
@@ -270,10 +271,12 @@ class Connection(Watched):
             self._service.dispatcher.call("reply", response, self.transport.socket)
 
     def _flush(self) -> None:
-        """Send what the client takes now."""
-        if self._outbox and self._outbox.send(self.transport):
-            self._progressed = True
+        """Send what the client takes now. All is sent when the transport has nothing left, too."""
         if self._outbox:
+            self._outbox.send(self.transport)
+        else:
+            self.transport.flush()
+        if self._outbox or self.transport.blocked:
             if self.state in READING:
                 self._become(Event.BLOCKED)
         elif self.state is State.WRITE:
@@ -286,6 +289,8 @@ class Connection(Watched):
         """All is sent and nothing more will be read."""
         self._end_exchange()
         self.transport.finish()
+        if self.transport.blocked:  # again when close_notify has gone
+            return
         quiet = self.transport.ended or not self._lingers
         self._become(Event.SENT_LAST if quiet else Event.SENT)
 

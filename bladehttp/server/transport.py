@@ -28,11 +28,13 @@ class Transport(Protocol):
     Attributes:
         socket: The socket.
         ended: The client will send nothing more.
+        progressed: Bytes have moved over the socket since this was last set to False.
         blocked: Something waits that only the transport knows of, until the socket takes it.
     """
 
     socket: socket.socket
     ended: bool
+    progressed: bool
 
     @property
     def blocked(self) -> bool: ...
@@ -53,7 +55,7 @@ class Transport(Protocol):
         """Send what waits in the transport itself."""
 
     def finish(self) -> None:
-        """Tell the client that nothing more will be sent."""
+        """Tell the client that nothing more will be sent; if ``blocked`` then, call it again."""
 
     def discard(self) -> int:
         """Throw away what has arrived and return how many bytes of the socket that were."""
@@ -65,11 +67,12 @@ class Transport(Protocol):
 class SocketTransport:
     """What plain and TLS transports have in common."""
 
-    __slots__ = ("ended", "socket")
+    __slots__ = ("ended", "progressed", "socket")
 
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock
         self.ended = False
+        self.progressed = False
 
     def certificate(self) -> dict[str, Any] | None:
         """Return None: there is no handshake to show one in."""
@@ -104,13 +107,16 @@ class PlainTransport(SocketTransport):
         except BlockingIOError:
             return b""
         self.ended = not data
+        self.progressed = True
         return data
 
     def send(self, data: bytes | memoryview) -> int:
         try:
-            return self.socket.send(data)
+            sent = self.socket.send(data)
         except BlockingIOError:
             return 0
+        self.progressed = True
+        return sent
 
     def flush(self) -> None:
         pass
@@ -189,6 +195,7 @@ class TlsTransport(SocketTransport):
             data = self._unsent or self._outgoing.read()
             try:
                 self._unsent = data[self.socket.send(data) :]
+                self.progressed = True
             except BlockingIOError:
                 self._unsent = data
             if self._unsent:
@@ -196,7 +203,8 @@ class TlsTransport(SocketTransport):
 
     def finish(self) -> None:
         self._notify()
-        self.socket.shutdown(socket.SHUT_WR)
+        if not self._unsent:
+            self.socket.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
         """Close the socket, with close_notify if it takes that now."""
@@ -222,6 +230,7 @@ class TlsTransport(SocketTransport):
             self._started = True
             if data[0] != HANDSHAKE_RECORD and data[:1].isalpha():
                 raise PlainHttpError
+        self.progressed = True
         if data:
             self._incoming.write(data)
         else:

@@ -38,7 +38,6 @@ class Watched(ABC):
     __slots__ = (
         "_interest",
         "_plan",
-        "_progressed",
         "_service",
         "client",
         "state",
@@ -52,7 +51,6 @@ class Watched(ABC):
         self.state = State.PROXY
         self._plan = NO_PLAN
         self._interest = 0
-        self._progressed = False  # bytes have moved since the clocks were set
 
     @abstractmethod
     def on_ready(self, events: int) -> None:
@@ -114,9 +112,9 @@ class Watched(ABC):
         service = self._service
         if plan is not self._plan:
             self._change_clocks(plan)
-        elif self._progressed and plan.progress:
+        elif self.transport.progressed and plan.progress:
             service.clocks[plan.progress].arm(self, service.loop.now)
-        self._progressed = False
+        self.transport.progressed = False
         interest = plan.interest
         if self.transport.blocked:
             interest |= WRITE

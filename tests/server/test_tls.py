@@ -1,8 +1,10 @@
 """HTTPS: the same server over a TLS transport."""
 
+import contextlib
 import http.client
 import socket
 import ssl
+import time
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,98 @@ def test_a_slow_reader_gets_everything(serve, connect):
     client = connect(serve(lambda request, response: response.write(body), secure=True))
     client.get()
     assert client.response().body == body
+
+
+def narrow(server, connect):
+    """Open a connection that takes few bytes at a time, so that the server has to wait."""
+    server.on_connect(lambda client: client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384))
+    client = connect(server)
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    return client
+
+
+def slowly(client, seconds, size):
+    """Read to the end, in so many seconds if it has that size."""
+    received = 0
+    while data := client.socket.recv(16384):
+        received += len(data)
+        time.sleep(seconds * len(data) / size)
+    return received
+
+
+def test_a_slow_reader_gets_the_last_answer_whole(serve, connect):
+    server = serve(lambda request, response: response.write(b"x" * 1_000_000), secure=True)
+    client = narrow(server, connect).get("/", "Connection: close")
+    assert slowly(client, 0.3, 1_000_000) > 1_000_000
+
+
+def test_a_reader_slower_than_the_write_clock_is_no_stalled_one(serve, connect):
+    server = serve(
+        lambda request, response: response.write(b"x" * 1_000_000),
+        secure=True,
+        write_timeout=400,
+        keep_alive_timeout=400,
+    )
+    assert slowly(narrow(server, connect).get(), 2, 1_000_000) > 1_000_000
+
+
+def test_a_record_slower_than_the_read_clock_is_no_silence(serve, certificates):
+    server = serve(lambda request, response: response.write("x"), secure=True, read_timeout=400)
+    into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = certificates.client_context().wrap_bio(into, out, server_hostname="localhost")
+    with socket.create_connection((server.host, server.port), timeout=10) as client:
+        shake_by_hand(tls, into, out, client)
+        tls.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000\r\n\r\n")
+        client.sendall(out.read())
+        tls.write(b"x" * 10_000)
+        record = out.read()
+        for start in range(0, len(record), 2000):
+            client.sendall(record[start : start + 2000])
+            time.sleep(0.15)
+        assert answer_by_hand(tls, into, client).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_record_without_end_does_not_keep_an_idle_connection(serve, certificates):
+    server = serve(lambda request, response: None, secure=True, keep_alive_timeout=300)
+    gone = []
+    server.on_disconnect(gone.append)
+    into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = certificates.client_context().wrap_bio(into, out, server_hostname="localhost")
+    with socket.create_connection((server.host, server.port), timeout=10) as client:
+        shake_by_hand(tls, into, out, client)
+        tls.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        client.sendall(out.read())
+        assert answer_by_hand(tls, into, client).startswith(b"HTTP/1.1 200 ")
+        tls.write(b"x" * 10_000)
+        record = out.read()
+        start = time.monotonic()
+        with contextlib.suppress(OSError):
+            for octet in record:
+                client.sendall(bytes([octet]))
+                time.sleep(0.05)
+                if gone:
+                    break
+        assert time.monotonic() - start < 2
+
+
+def shake_by_hand(tls, into, out, client):
+    while True:
+        try:
+            tls.do_handshake()
+        except ssl.SSLWantReadError:
+            client.sendall(out.read())
+            into.write(client.recv(65536))
+        else:
+            client.sendall(out.read())
+            return
+
+
+def answer_by_hand(tls, into, client):
+    while True:
+        try:
+            return tls.read(65536)
+        except ssl.SSLWantReadError:
+            into.write(client.recv(65536))
 
 
 def test_pipelined_requests_are_answered(serve, connect):
