@@ -9,6 +9,7 @@ import struct
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
+from time import monotonic
 
 from bladehttp.request import ClientInfo
 from bladehttp.server.loop import READ, WRITE
@@ -113,7 +114,7 @@ class Watched(ABC):
         if plan is not self._plan:
             self._change_clocks(plan)
         elif self.transport.progressed and plan.progress:
-            service.clocks[plan.progress].arm(self, service.loop.now)
+            service.clocks[plan.progress].arm(self, monotonic())
         self.transport.progressed = False
         interest = plan.interest
         if self.transport.blocked:
@@ -125,7 +126,8 @@ class Watched(ABC):
             self._interest = interest
 
     def _change_clocks(self, plan: Plan) -> None:
-        clocks, now = self._service.clocks, self._service.loop.now
+        # Not the time the loop woke: callbacks since then may have taken longer than a clock runs.
+        clocks, now = self._service.clocks, monotonic()
         old = self._plan
         if old.progress and old.progress != plan.progress:
             clocks[old.progress].disarm(self)

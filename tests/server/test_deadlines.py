@@ -116,6 +116,20 @@ def test_a_reader_that_stalls_is_closed_by_the_write_clock(serve, connect):
     assert in_time(elapsed)
 
 
+def test_the_time_a_handler_takes_is_not_the_clients(serve, connect):
+    def handler(request, response):
+        time.sleep(2 * SHORT / 1000)
+        response.write(b"x" * (20_000_000 if request.path == "/large" else 1))
+
+    server = serve(handler, keep_alive_timeout=SHORT, write_timeout=SHORT)
+    client = connect(server)
+    assert client.get().response().status == 200
+    time.sleep(SHORT / 1000 / 3)
+    client.get("/large")
+    time.sleep(2 * SHORT / 1000 + SHORT / 1000 / 3)
+    assert len(client.response().body) == 20_000_000
+
+
 def test_a_stalled_handshake_is_closed_by_its_clock(serve, certificates):
     server = serve(secure=True, handshake_timeout=SHORT)
     with socket.create_connection((server.host, server.port), timeout=10) as client:
