@@ -4,6 +4,7 @@ import errno
 import logging
 import socket
 from collections.abc import Callable
+from time import monotonic
 
 from bladehttp.server.loop import READ, Loop
 
@@ -84,6 +85,7 @@ class Listener:
     def resume(self) -> None:
         """Accept from now on."""
         if self._paused and self.socket.fileno() >= 0:
+            self._rest.disarm(self)
             self._loop.watch(self.socket, 0, READ, self._ready)
             self._paused = False
 
@@ -117,7 +119,7 @@ class Listener:
             log.warning("cannot accept connections: %s", error)
             if not self._make_room():
                 self.pause()
-                self._rest.arm(self, self._loop.now)
+                self._rest.arm(self, monotonic())
             return False
         try:
             sock.setblocking(False)

@@ -118,3 +118,18 @@ def test_a_closed_listener_is_not_resumed(make):
     listener, _, _ = make()
     listener.close()
     listener.resume()
+
+
+def test_a_rest_that_was_cut_short_does_not_end_a_later_pause(make):
+    listener, loop, accepted = make(errno.EMFILE)
+    asking = clients(listener)
+    loop.step(1)  # rests
+    listener.resume()  # a connection has gone
+    loop.step(1)
+    assert len(accepted) == 1
+    listener.pause()  # and the limit is met
+    asking += clients(listener)
+    loop.step(0.2)
+    loop.step(0.2)
+    assert len(accepted) == 1
+    close(asking)
