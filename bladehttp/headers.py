@@ -149,8 +149,6 @@ class Headers(MutableMapping[str, str]):
             return self._indexed() == {str(key).lower(): value for key, value in other.items()}
         return NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]  # mutable, as any mapping
-
     def __repr__(self) -> str:
         return f"Headers({self._pairs!r})"
 

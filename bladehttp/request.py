@@ -76,11 +76,11 @@ class Lazy(Generic[T]):
         if instance is None:
             return self
         try:
-            return getattr(instance, self._slot)  # type: ignore[no-any-return]
+            value: T = getattr(instance, self._slot)
         except AttributeError:
             value = self._compute(instance)
             setattr(instance, self._slot, value)
-            return value
+        return value
 
     def __set__(self, instance: object, value: T) -> None:
         setattr(instance, self._slot, value)

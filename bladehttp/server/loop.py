@@ -10,7 +10,7 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from time import monotonic
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -82,7 +82,7 @@ class Loop:
         self._wake_out.setblocking(False)
         self._selector.register(self._wake_in, READ, self._woken)
         self._soon: deque[Callable[[], None]] = deque()
-        self._clocks: list[Deadlines[object]] = []
+        self._clocks: list[Deadlines[Any]] = []
         self._thread: int | None = None
         self._running = True
         self._asleep = False
@@ -92,7 +92,7 @@ class Loop:
     def clock(self, seconds: float, expired: Callable[[T], None]) -> Deadlines[T]:
         """Return a new clock that the loop looks after."""
         clock = Deadlines(seconds, expired)
-        self._clocks.append(clock)  # type: ignore[arg-type]  # the loop never looks at the items
+        self._clocks.append(clock)
         return clock
 
     def watch(self, sock: socket.socket, old: int, new: int, call: Callable[[int], None]) -> None:

@@ -163,18 +163,18 @@ def _parts(
         max_segment_count=limits.parts,
         strict=True,
     )
-    segment, sink = None, BodySink(limits.spool)
+    parts: list[tuple[MultipartSegment, BodySink]] = []  # the one that is open, if one is
     with parser:
         for start in range(0, len(content), BLOCK):
             for event in parser.parse(content[start : start + BLOCK]):
                 if event is None:
-                    yield segment, sink
+                    yield parts.pop()
                 elif isinstance(event, MultipartSegment):
-                    segment, sink = event, BodySink(limits.spool)
-                    opened.callback(sink.close)
-                    _check_head(segment)
+                    parts.append((event, BodySink(limits.spool)))
+                    opened.callback(parts[0][1].close)
+                    _check_head(event)
                 else:
-                    sink.write(event)
+                    parts[0][1].write(event)
 
 
 def _check_head(segment: MultipartSegment) -> None:
@@ -199,7 +199,7 @@ def _add_part(decoded: Decoded, segment: MultipartSegment, sink: BodySink) -> No
         text = sink.getvalue() if sink.file is None else _read_all(sink.file)
         decoded.body.add(name, text.decode("utf-8", "replace"))
         return
-    upload = {
+    upload: dict[str, Any] = {
         "name": name,
         "filename": filename,
         "mime": segment.content_type or "application/octet-stream",
