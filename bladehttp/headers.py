@@ -42,7 +42,7 @@ def check_field(name: str, value: str) -> None:
         )
 
 
-class Headers(MutableMapping[str, str]):
+class Headers(MutableMapping[str, str]):  # noqa: PLW1641 - mutable, so not hashable
     """The fields of one message.
 
     ``headers[name]`` joins the values of repeated fields with ", " (RFC 9110 section 5.3);
