@@ -4,6 +4,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Mapping
+from contextlib import ExitStack
 from time import monotonic
 from typing import Any
 
@@ -149,7 +150,8 @@ class Running:
 
     def _close(self) -> None:
         self.service.draining = True
-        self.listener.close()
-        for connection in list(self.service.connections):
-            connection.close()
-        self.loop.close()
+        with ExitStack() as closing:  # all of it, whatever a callback raises
+            closing.callback(self.loop.close)
+            for connection in self.service.connections:
+                closing.callback(connection.close)
+            closing.callback(self.listener.close)

@@ -146,10 +146,12 @@ class Watched(ABC):
         if self._interest:
             self._service.loop.watch(self.transport.socket, self._interest, 0, self.on_ready)
             self._interest = 0
-        self._let_go()
-        self.transport.close()
-        self._service.remove(self)
-        self._gone()
+        try:
+            self._let_go()
+        finally:  # what is no Exception ends the loop, which takes this one for closed
+            self.transport.close()
+            self._service.remove(self)
+            self._gone()
 
     def _abort(self) -> None:
         """Close so that the client cannot take what it has for the whole."""

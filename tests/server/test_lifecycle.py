@@ -255,6 +255,43 @@ def test_what_is_no_exception_ends_the_loop_cleanly():
     assert server.socket is None
 
 
+@pytest.mark.parametrize("kind", ["on_disconnect", "stream"])
+def test_what_is_no_exception_leaves_nothing_open(kind):
+    server = HttpServer(0)
+    gone = []
+
+    def leave(at):
+        if kind == at:
+            raise SystemExit(3)
+
+    class Stream:
+        def __iter__(self):
+            return iter([b"x" * 65536] * 1000)
+
+        def close(self):
+            leave("stream")
+
+    server.on_disconnect(lambda client: gone.append(client) or leave("on_disconnect"))
+    server.on_receive(lambda request, response: response.stream(Stream()))
+
+    def ask():
+        wait_until(lambda: server.socket is not None)
+        clients = [Raw(server.port).get() for _ in range(3)]
+        for client in clients:
+            client.more()
+        clients[0].close()  # the others are closed by the server
+        for client in clients[1:]:
+            client.read_all()
+            client.close()
+
+    asker = threading.Thread(target=ask)
+    asker.start()
+    with pytest.raises(SystemExit):
+        server.listen()
+    asker.join()
+    assert len(gone) == 3
+
+
 def test_our_own_requests_work_with_http_client(serve):
     server = serve(lambda request, response: response.json(request.body))
     connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
