@@ -191,6 +191,9 @@ class Connection(Watched):
         except ProtocolError as error:
             self._refuse(error)
             return False
+        except OSError as error:  # a temporary file cannot be made or written
+            self._fail(error)
+            return False
         if message is not None:
             self._serve(message)
             return self.state is State.IDLE
@@ -230,6 +233,10 @@ class Connection(Watched):
             message.close()
             self._refuse(error, head.method)
             return
+        except Exception as error:  # noqa: BLE001 - no temporary file, no memory, a fault of ours
+            message.close()
+            self._fail(error, head.method)
+            return
         if service.proxies:
             service.proxies.apply(request)
         response = service.dispatcher.respond(request, self.transport.socket)
@@ -243,6 +250,12 @@ class Connection(Watched):
         log.debug("refused %s with %d: %s", self.client.ip, error.status, error)
         self._lingers = True
         self._reply(error_response(error.status), method or self._reader.method, 1, keep=False)
+
+    def _fail(self, error: Exception, method: str = "") -> None:
+        """Report an error that is the server's, and answer 500 as the last thing."""
+        self._lingers = True
+        response = self._service.dispatcher.failed(error, self.transport.socket)
+        self._reply(response, method or self._reader.method, 1, keep=False)
 
     def _refuse_and_flush(self, error: ProtocolError) -> None:
         self._refuse(error)

@@ -5,6 +5,7 @@ A decoder takes what it can from the buffer at each call and says whether it is 
 
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from enum import IntEnum
 from typing import IO, Protocol
 
@@ -57,7 +58,8 @@ class BodySink:
         """Drop the bytes."""
         self._pieces.clear()
         if self.file is not None:
-            self.file.close()
+            with suppress(OSError):  # no room for what was not written yet
+                self.file.close()
 
 
 class Decoder(Protocol):

@@ -1,7 +1,14 @@
 """What a handler may do with a response, and what goes over the wire then."""
 
+import contextlib
+import errno
 import json
+import socket
+import struct
+import tempfile
 import threading
+import time
+from pathlib import Path
 
 import pytest
 from support import wait_until
@@ -335,6 +342,64 @@ def test_a_file_that_is_not_there_is_a_500(answer, tmp_path):
     response = answer(lambda request, response: response.file(tmp_path / "missing"))
     assert response.status == 500
     assert [type(error) for error in response.errors] == [FileNotFoundError]
+
+
+def full_disk(**_):
+    return Path("/dev/full").open("w+b")
+
+
+def no_descriptors(**_):
+    raise OSError(errno.EMFILE, "too many open files")
+
+
+@pytest.mark.parametrize("failing", [full_disk, no_descriptors])
+@pytest.mark.parametrize("size", [2_000, 500_000], ids=["buffered", "written"])
+def test_a_body_that_cannot_be_spooled_is_a_500(serve, connect, monkeypatch, failing, size):
+    monkeypatch.setattr(tempfile, "TemporaryFile", failing)
+    server = serve(lambda request, response: response.write("x"), spool_size=1000)
+    errors, gone = [], []
+    server.on_error(lambda error, client: errors.append(type(error)))
+    server.on_disconnect(gone.append)
+    client = connect(server).get("/", f"Content-Length: {size}", method="POST")
+    with contextlib.suppress(ConnectionResetError):
+        client.send(b"x" * size)
+    assert client.response().status == 500
+    assert client.at_end()
+    client.close()
+    wait_until(lambda: gone)
+    assert errors == [OSError]
+
+
+def test_an_upload_that_cannot_be_spooled_is_a_500(serve, connect, monkeypatch):
+    files = iter([tempfile.TemporaryFile])  # for the body, and none for the part
+
+    def temporary_file():
+        return next(files, no_descriptors)()
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", temporary_file)
+    form = b'--b\r\nContent-Disposition: form-data; name="a"; filename="f"\r\n\r\n%b\r\n--b--\r\n'
+    body = form % (b"x" * 2000)
+    server = serve(lambda request, response: response.write("x"), spool_size=1000)
+    errors = []
+    server.on_error(lambda error, client: errors.append(type(error)))
+    fields = ["Content-Type: multipart/form-data; boundary=b", f"Content-Length: {len(body)}"]
+    client = connect(server).get("/", *fields, method="POST").send(body)
+    assert client.response().status == 500
+    assert client.at_end()
+    assert errors == [OSError]
+
+
+def test_a_client_that_resets_is_survived_on_a_full_disk(serve, connect, monkeypatch):
+    monkeypatch.setattr(tempfile, "TemporaryFile", full_disk)
+    server = serve(spool_size=1000)
+    gone = []
+    server.on_disconnect(gone.append)
+    client = connect(server).get("/", "Content-Length: 5000", method="POST").send(b"x" * 2000)
+    time.sleep(0.1)
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+    wait_until(lambda: gone)
+    assert connect(server).get().response().status == 404
 
 
 def test_a_large_body_arrives_whole(serve, connect):
