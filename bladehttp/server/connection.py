@@ -91,6 +91,8 @@ class Connection(Watched):
 
     def _let_go(self) -> None:
         self._reader.close()
+        if self._outbox or self.transport.blocked:  # part of an answer is not to look like all
+            self._cut_off()
         try:
             self._outbox.close()
         except Exception as error:  # noqa: BLE001 - a stream's close() is somebody's code

@@ -156,8 +156,11 @@ class Watched(ABC):
     def _abort(self) -> None:
         """Close so that the client cannot take what it has for the whole."""
         if self.state is not State.CLOSED:
-            sock = self.transport.socket
-            self.transport = PlainTransport(sock)  # no close_notify
-            with suppress(OSError):  # closed by a callback
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            self._cut_off()
             self.close()
+
+    def _cut_off(self) -> None:
+        """Make closing a reset, and without close_notify."""
+        self.transport = PlainTransport(self.transport.socket)
+        with suppress(OSError):  # closed by a callback
+            self.transport.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)

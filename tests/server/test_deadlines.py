@@ -2,6 +2,7 @@
 
 import http.client
 import socket
+import ssl
 import time
 
 import pytest
@@ -114,6 +115,23 @@ def test_a_reader_that_stalls_is_closed_by_the_write_clock(serve, connect):
     connect(server).get()
     elapsed, _ = took(lambda: wait_until(lambda: gone))
     assert in_time(elapsed)
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["tcp", "tls"])
+def test_an_answer_that_is_given_up_does_not_look_complete(serve, connect, secure):
+    server = serve(
+        lambda request, response: response.stream([b"x" * 1_000_000] * 50),
+        secure=secure,
+        write_timeout=SHORT,
+    )
+    gone = []
+    server.on_disconnect(gone.append)
+    client = connect(server).send("GET / HTTP/1.0\r\n\r\n")  # until the end of the connection
+    if secure:
+        client.socket.suppress_ragged_eofs = False
+    wait_until(lambda: gone)
+    with pytest.raises((ConnectionResetError, ssl.SSLEOFError)):
+        client.take(50_000_000)
 
 
 def test_the_time_a_handler_takes_is_not_the_clients(serve, connect):
