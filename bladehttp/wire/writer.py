@@ -85,7 +85,7 @@ def write_head(
         ValueError: The status is not a final one, the fields have a Transfer-Encoding, or a
             Content-Length that is wrong. A handler's mistakes, all of them.
     """
-    if not 200 <= status <= 599:
+    if not isinstance(status, int) or not 200 <= status <= 599:
         raise ValueError(f"status of a response is 200 to 599, not {status!r}")
     lines = ""
     own: dict[str, str] = {}

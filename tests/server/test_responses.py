@@ -91,7 +91,7 @@ def test_205_has_length_zero(answer):
     assert answer(handler).get("Content-Length") == "0"
 
 
-@pytest.mark.parametrize("status", [100, 101, 199, 600, 0, -1, "200", None])
+@pytest.mark.parametrize("status", [100, 101, 199, 600, 0, -1, "200", 200.5, None])
 def test_a_status_that_is_no_final_one_is_a_500(answer, status):
     response = answer(lambda request, response: setattr(response, "status", status))
     assert response.status == 500
