@@ -22,6 +22,7 @@ from typing import Any
 
 from bladehttp.auth import Auth
 from bladehttp.client import HttpClient, shared
+from bladehttp.client.retry import Retry
 from bladehttp.exceptions import (
     CertificateError,
     CertificateFileError,

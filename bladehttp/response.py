@@ -62,6 +62,8 @@ class HttpResponse:
         reason: The reason phrase; the status's own one unless set.
         trailers: The fields that came after a chunked body. Client side only.
         history: A `Hop` for each redirect that was followed. Client side only.
+        request: What was sent to get it: its ``method`` and ``url``, after redirects, and as
+            ``given`` what `HttpClient.send_many` was given for it. None on a server.
         source: Where the body comes from when it is streamed (see `stream`), else None.
     """
 
@@ -72,6 +74,7 @@ class HttpResponse:
         "headers",
         "history",
         "redirects",
+        "request",
         "responder",
         "source",
         "status",
@@ -84,6 +87,7 @@ class HttpResponse:
     headers: Headers
     trailers: Headers
     history: tuple[Hop, ...]
+    request: Any
     _reason: str | None
 
     def __init__(
@@ -349,6 +353,7 @@ _LATE: dict[str, Callable[[HttpResponse], Any]] = {
     "_reason": lambda response: response._fields.reason,
     "headers": lambda response: response._fields.headers,
     "history": lambda _: (),
+    "request": lambda _: None,
     "trailers": lambda response: response._fields.trailers,
 }
 """Attribute -> how it is made when it is first read."""

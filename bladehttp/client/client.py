@@ -5,10 +5,10 @@ from typing import Any, Self
 
 from bladehttp.client.encode import NOT_GIVEN
 from bladehttp.client.exchange import exchange
-from bladehttp.client.options import Settings
+from bladehttp.client.log import in_force
 from bladehttp.client.pool import Pool
 from bladehttp.client.properties import Configured
-from bladehttp.headers import Headers, HeadersLike
+from bladehttp.headers import HeadersLike
 from bladehttp.response import HttpResponse
 
 
@@ -81,7 +81,7 @@ class HttpClient(Configured):
         )  # fmt: skip
         engine = self._pool.take()
         try:
-            return exchange(engine, message)
+            return exchange(engine, message, in_force(self._hooks))
         finally:
             self._pool.give(engine)
 
@@ -143,6 +143,6 @@ class HttpClient(Configured):
             warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
             self.close()
 
-    def __setstate__(self, state: tuple[Settings, Headers]) -> None:
+    def __setstate__(self, state: Any) -> None:
         super().__setstate__(state)
         self._start()

@@ -4,7 +4,7 @@ Where a number stands for several things, REFINEMENTS tells them apart by libcur
 Timeouts other than that of connecting are the engine's and do not come from libcurl.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import pycurl
@@ -82,15 +82,20 @@ NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What an exception knows of the request.
+    """What a response or an exception knows of its request. It pickles without ``given``.
 
     Attributes:
-        method: Its method.
-        url: Its URL, without userinfo.
+        method: Its method, that of the last redirect if there were any.
+        url: Its URL, likewise, without userinfo.
+        given: With `HttpClient.send_many` the very object that was given for it, else None.
     """
 
     method: str
     url: str
+    given: Any = field(default=None, compare=False, repr=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Sent, (self.method, self.url)
 
 
 def exception_for(code: int, text: str, place: str, **details: Any) -> Exception:

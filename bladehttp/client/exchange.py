@@ -1,40 +1,64 @@
-"""Exchange: a message and all that its redirects make of it, under one clock."""
+"""Exchange: a message and all that redirects and retries make of it, under one clock."""
 
+from dataclasses import replace
 from math import inf
-from time import monotonic
+from time import monotonic, sleep
+from typing import Any
+
+import pycurl
 
 from bladehttp.client.engine import Engine, Outcome
+from bladehttp.client.errors import Sent
 from bladehttp.client.handle import Handle
-from bladehttp.client.message import Message
+from bladehttp.client.hooks import Hooks, Outgoing, call
+from bladehttp.client.message import Message, with_body_fields
 from bladehttp.client.redirects import NEXT_METHOD, next_message
+from bladehttp.client.retry import Retry
 from bladehttp.client.transfer import Transfer, with_details
-from bladehttp.exceptions import HttpException, TooManyRedirects
+from bladehttp.exceptions import HttpException, TooManyRedirects, UnrewindableBody
 from bladehttp.response import Hop, HttpResponse
 
 
 class Exchange:
-    """A message and all that its redirects make of it.
+    """A message and all that its redirects and retries make of it.
 
-    It runs nothing itself, so that a single engine, a batch and asyncio can drive it alike:
-    `prepare` a handle, run it, `finish`; and again until `finish` returns a response.
+    It runs nothing itself, so that a single engine, a batch and asyncio can drive it alike: wait
+    for `not_before`, `prepare` a handle, run it, `finish`; and again until `finish` returns a
+    response or raises.
 
     Attributes:
         message: What is sent next, or was sent last.
         silence: The longest time without a byte in either direction once connected, in seconds.
         deadline: When all of it must be over, in terms of `time.monotonic`.
+        not_before: When the next message is to be sent, likewise; 0 for at once.
     """
 
-    __slots__ = ("_history", "_started", "_transfer", "deadline", "message", "silence")
+    __slots__ = (
+        "_history", "_hooks", "_outgoing", "_retries", "_started", "_transfer",
+        "deadline", "given", "message", "not_before", "silence",
+    )  # fmt: skip
 
-    def __init__(self, message: Message) -> None:
-        """Start the clock of the whole."""
+    def __init__(self, message: Message, hooks: Hooks | None = None, given: Any = None) -> None:
+        """Start the clock of the whole.
+
+        Args:
+            message: What to send first.
+            hooks: Whom to tell, None for nobody.
+            given: What responses and exceptions have as ``request.given``.
+        """
         settings = message.settings
         self.message = message
+        self.given = given
         self.silence = settings.receive_timeout / 1000 or inf
         self._started = monotonic()
         total = settings.total_timeout
         self.deadline = self._started + total / 1000 if total else inf
+        self.not_before = 0.0
         self._history: list[Hop] = []
+        self._retries = 0
+        self._hooks = hooks
+        if hooks is not None:
+            self._outgoing = Outgoing(given)
 
     def prepare(self, handle: Handle) -> None:
         """Set a handle up for the message.
@@ -42,9 +66,25 @@ class Exchange:
         Raises:
             HttpException: It cannot be sent.
             RuntimeError: The server asked is this thread's own.
+            BaseException: Whatever a hook raises.
         """
-        self._transfer = Transfer(self.message)
-        self._transfer.prepare(handle)
+        self.not_before = 0.0
+        message = self.message if self._hooks is None else self._announced(self._hooks)
+        self._transfer = Transfer(message)
+        try:
+            self._transfer.prepare(handle)
+        except Exception as error:
+            self._tell_of(error)
+            raise
+
+    def _announced(self, hooks: Hooks) -> Message:
+        """Return the message with the fields that hooks make of its own."""
+        self._outgoing.update(self.message, len(self._history), self._retries)
+        call(hooks.on_request, self._outgoing)
+        fields = self._outgoing.headers.pairs()
+        if fields == self.message.fields:
+            return self.message
+        return replace(self.message, fields=with_body_fields(fields, self.message.body))
 
     def abandon(self, handle: Handle) -> None:
         """Take from the handle what `prepare` gave it: there is no outcome and will be none."""
@@ -55,32 +95,112 @@ class Exchange:
 
         Raises:
             HttpException: See bladehttp/exceptions.py; with the last response in ``response``.
-            BaseException: Whatever the caller's own code raised while its data was read.
+            BaseException: Whatever the caller's own code raised while its data was read, or a
+                hook.
         """
-        response = self._transfer.finish(handle, outcome)
-        if response.status in NEXT_METHOD and self.message.settings.follow_redirect:
-            location = _location(response)
-            if location:
-                self._history.append(Hop(response.status, self.message.url.text))
-                self.message = _follow(self.message, response, location, len(self._history))
-                return None
+        try:
+            response = self._transfer.finish(handle, outcome)
+            following = self._following(response)
+        except Exception as error:
+            delay = self._delay_after(error, handle)
+            if delay is None:
+                self._tell_of(error)
+                raise
+            self._wait(error, delay)
+            return None
+        delay = self._delay_for(response)
+        if delay is not None:
+            self._wait(response, delay)
+        elif following is not None:
+            self._move_to(following, response)
+        else:
+            return self._completed(response)
+        return None
+
+    def _completed(self, response: HttpResponse) -> HttpResponse:
         response.time_taken = (monotonic() - self._started) * 1000
+        response.request = Sent(self.message.method, self.message.url.text, self.given)
         if self._history:
             response.redirects = len(self._history)
             response.history = tuple(self._history)
+        if self._hooks is not None:
+            call(self._hooks.on_response, self._outgoing, response)
         return response
 
+    def _following(self, response: HttpResponse) -> Message | None:
+        """Return the message that a redirect leads to, None if it is none or not followed."""
+        if response.status not in NEXT_METHOD or not self.message.settings.follow_redirect:
+            return None
+        location = _location(response)
+        if not location:
+            return None
+        return _follow(self.message, response, location, len(self._history) + 1)
 
-def exchange(engine: Engine, message: Message) -> HttpResponse:
+    def _move_to(self, following: Message, response: HttpResponse) -> None:
+        """Go on with the message that a redirect leads to."""
+        self._history.append(Hop(response.status, self.message.url.text))
+        self.message = following
+        if self._hooks is not None:
+            call(self._hooks.on_redirect, self._outgoing, response)
+
+    def _delay_for(self, response: HttpResponse) -> float | None:
+        """Return how long to wait because of an answer, None if it is not one to be tried again."""
+        retry = self.message.settings.retry
+        if (
+            retry is None
+            or response.status not in retry.statuses
+            or self.message.method not in retry.methods
+        ):
+            return None
+        return self._delay(retry, response.headers.get("Retry-After"))
+
+    def _delay_after(self, error: Exception, handle: Handle) -> float | None:
+        """Return how long to wait after a failure, None if it is not one to be tried again."""
+        retry = self.message.settings.retry
+        if retry is None:
+            return None
+        # the bytes sent of it; PRETRANSFER_TIME is set for a refused connection too
+        was_sent = bool(handle.curl.getinfo(pycurl.REQUEST_SIZE))
+        if not retry.may_repeat(error, self.message.method, was_sent):
+            return None
+        return self._delay(retry, None)
+
+    def _delay(self, retry: Retry, retry_after: str | None) -> float | None:
+        """Return how long to wait, None if there are too many or it would be too late."""
+        delay = retry.delay(self._retries, retry_after)
+        if delay is None or monotonic() + delay >= self.deadline:
+            return None
+        try:
+            if self.message.body is not None:
+                self.message.body.rewind()
+        except UnrewindableBody:
+            return None
+        return delay
+
+    def _wait(self, result: object, delay: float) -> None:
+        """Send the same message again after some seconds."""
+        self._retries += 1
+        self.not_before = monotonic() + delay
+        if self._hooks is not None:
+            call(self._hooks.on_retry, self._outgoing, result, delay * 1000)
+
+    def _tell_of(self, error: Exception) -> None:
+        if self._hooks is not None:
+            call(self._hooks.on_error, self._outgoing, error)
+
+
+def exchange(engine: Engine, message: Message, hooks: Hooks | None) -> HttpResponse:
     """Send a message, follow its redirects and return the last response.
 
     Raises:
         HttpException: As `Exchange.finish`.
         BaseException: Likewise, and whatever a signal handler raises.
     """
-    current = Exchange(message)
+    current = Exchange(message, hooks)
     response = None
     while response is None:
+        if current.not_before:
+            sleep(max(0.0, current.not_before - monotonic()))
         current.prepare(engine)
         try:
             outcome = engine.run(current.silence, current.deadline)

@@ -26,6 +26,7 @@ from bladehttp.client.checks import (
     whole_number,
 )
 from bladehttp.client.decoding import CODINGS
+from bladehttp.client.retry import Retry, check_retry
 from bladehttp.client.trust import trust_options
 
 Pairs = Iterable[tuple[int, object]]
@@ -122,6 +123,8 @@ OPTIONS = (
     Option("auth_method",                 method_bits,            as_methods),
     Option("accept_encoding",             optional(field_text),   as_coding),
     Option("max_body_size",               optional(at_least_one), as_limit),
+    Option("retry",                       optional(check_retry),  own),  # retry.py
+    Option("max_host_connections",        optional(at_least_one), own),  # crowd.py
 )  # fmt: skip
 """One row per property of HttpClient, ``headers`` excepted, which is an object of its own."""
 
@@ -153,6 +156,8 @@ class Settings:
     auth_method: Auth = Auth.ANY
     accept_encoding: str | None = ""
     max_body_size: int | None = None
+    retry: Retry | None = None
+    max_host_connections: int | None = None
     curl: tuple[tuple[int, object], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -2,12 +2,15 @@
 
 import os
 import threading
+from collections.abc import Iterable
 from typing import Any, Generic, Self, TypeVar, overload
 
 from bladehttp.auth import Auth
 from bladehttp.client.encode import NOT_GIVEN, make_body
+from bladehttp.client.hooks import NAMES, Hook, Hooks, hook_list
 from bladehttp.client.message import Message, make_message, merge
 from bladehttp.client.options import Settings
+from bladehttp.client.retry import Retry
 from bladehttp.client.url import is_absolute, parse_url, resolve, with_query
 from bladehttp.headers import Headers, HeadersLike
 
@@ -37,6 +40,23 @@ class Property(Generic[T]):
     def __set__(self, client: "Configured", value: T) -> None:
         with _setting:
             client._settings = client._settings.changed({self._name: value})
+
+
+class HookList:
+    """A list of hooks of a client."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, client: None, owner: type) -> "HookList": ...
+    @overload
+    def __get__(self, client: "Configured", owner: type) -> list[Hook]: ...
+    def __get__(self, client: "Configured | None", owner: type) -> "HookList | list[Hook]":
+        return self if client is None else getattr(client._hooks, self._name)
+
+    def __set__(self, client: "Configured", value: Iterable[Hook]) -> None:
+        setattr(client._hooks, self._name, hook_list(self._name, value))
 
 
 class Configured:
@@ -88,9 +108,23 @@ class Configured:
             CURLOPT_ACCEPT_ENCODING.
         max_body_size: The longest body to accept, decoded, in bytes. None, the default: no
             limit. CURLOPT_MAXFILESIZE_LARGE.
+        retry: A `Retry` that says when a request is sent again. None, the default: never.
+        max_host_connections: How many connections to one host `HttpClient.send_many`, or an
+            `AsyncHttpClient`, keeps open at the same time. None, the default: as many as there
+            are requests at once. CURLMOPT_MAX_HOST_CONNECTIONS.
+        on_request: Functions that are called with an `Outgoing` before each message is sent, those
+            of redirects and retries too. They may change its ``headers``. Each call is followed
+            by that of exactly one of the other four, with the same object, as long as nothing but
+            an Exception ends the request.
+        on_response: Called with an `Outgoing` and the response that will be returned.
+        on_redirect: Called with an `Outgoing` and a response whose redirect will be followed.
+        on_retry: Called with an `Outgoing`, the response or exception because of which the
+            request will be sent again, and the milliseconds until then.
+        on_error: Called with an `Outgoing` and the exception that will be raised. What any hook
+            raises is raised as it is, and is not told to ``on_error``.
     """
 
-    __slots__ = ("_headers", "_settings")
+    __slots__ = ("_headers", "_hooks", "_settings")
 
     base_url = Property[str | None]()
     user_agent = Property[str]()
@@ -109,11 +143,21 @@ class Configured:
     auth_method = Property[Auth]()
     accept_encoding = Property[str | None]()
     max_body_size = Property[int | None]()
+    retry = Property[Retry | None]()
+    max_host_connections = Property[int | None]()
+
+    on_request = HookList()
+    on_response = HookList()
+    on_redirect = HookList()
+    on_retry = HookList()
+    on_error = HookList()
 
     def __init__(
         self, base_url: str | None = None, *, headers: HeadersLike | None = None, **properties: Any
     ) -> None:
         """Make a client; properties can be given by name."""
+        given = {name: hook_list(name, properties.pop(name, ())) for name in NAMES}
+        self._hooks = Hooks(**given)
         self._settings = Settings().changed({"base_url": base_url, **properties})
         self._headers = Headers(headers)
 
@@ -154,11 +198,11 @@ class Configured:
         body = make_body(data, json, form, files, fields)
         return make_message(method, parse_url(url), fields, body, settings)
 
-    def __getstate__(self) -> tuple[Settings, Headers]:
-        return self._settings, self._headers.copy()
+    def __getstate__(self) -> tuple[Settings, Headers, Hooks]:
+        return self._settings, self._headers.copy(), self._hooks.joined(Hooks())
 
-    def __setstate__(self, state: tuple[Settings, Headers]) -> None:
-        self._settings, self._headers = state
+    def __setstate__(self, state: tuple[Settings, Headers, Hooks]) -> None:
+        self._settings, self._headers, self._hooks = state
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} base_url={self.base_url!r}>"

@@ -9,8 +9,11 @@ from bladehttp.client.decoding import decode
 from bladehttp.client.engine import RECEIVE, TOTAL, Outcome
 from bladehttp.client.errors import Sent, exception_for
 from bladehttp.client.handle import Handle
+from bladehttp.client.log import start_wire_log, stop_wire_log
 from bladehttp.client.message import Message
 from bladehttp.client.received import Received
+from bladehttp.client.resend import Once
+from bladehttp.client.retry import IDEMPOTENT
 from bladehttp.client.trust import check_ca_cert
 from bladehttp.exceptions import (
     BodyTooLarge,
@@ -46,12 +49,13 @@ class Transfer:
         message: The request.
     """
 
-    __slots__ = ("_content", "_lines", "message")
+    __slots__ = ("_content", "_lines", "_once", "_wired", "message")
 
     def __init__(self, message: Message) -> None:
         self.message = message
         self._content = BytesIO()
         self._lines: list[bytes] = []
+        self._once: Once | None = None
 
     def prepare(self, handle: Handle) -> None:
         """Set a handle up for the message.
@@ -69,12 +73,20 @@ class Transfer:
         curl.setopt(pycurl.URL, message.url.text)
         curl.setopt(pycurl.WRITEFUNCTION, self._content.write)
         curl.setopt(pycurl.HEADERFUNCTION, self._lines.append)
+        self._wired = start_wire_log(curl, message.settings.sensitive_headers)
+        if message.method not in IDEMPOTENT:
+            self._once = Once(self._lines)
+            curl.setopt(pycurl.PREREQFUNCTION, self._once)
         if not _is_plain(message):
             _set(handle, message)
 
     def abandon(self, handle: Handle) -> None:
         """Leave the handle set up for a plain GET, as `finish` does."""
         self._content.close()  # the handle keeps its write method, and would keep the bytes with it
+        if self._wired:
+            stop_wire_log(handle.curl)
+        if self._once is not None:
+            handle.curl.unsetopt(pycurl.PREREQFUNCTION)
         if not _is_plain(self.message):
             _unset(handle.curl, self.message)
 
@@ -97,6 +109,8 @@ class Transfer:
         self.abandon(handle)
         if message.body is not None and message.body.error is not None:
             raise message.body.error
+        if self._once is not None and self._once.tripped:
+            outcome = self._once.outcome(message.method)
         if outcome.code or outcome.expired:
             raise _failure(curl, message, outcome, response)
         _decode(message, response, received)

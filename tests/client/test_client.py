@@ -18,6 +18,7 @@ import pytest
 
 from bladehttp import Auth, Headers, HttpRequest
 from bladehttp.client import HttpClient, shared
+from bladehttp.client.hooks import NAMES
 from bladehttp.client.options import OPTIONS, SENSITIVE_HEADERS, Settings
 from bladehttp.client.properties import Configured
 from bladehttp.client.shared import close_shared
@@ -29,7 +30,7 @@ DEFAULTS = {
     "skip_hostname_verification": False, "skip_peer_verification": False, "ca_cert": None,
     "referer": None, "no_expect": False, "connect_timeout": 60000, "receive_timeout": 300000,
     "total_timeout": None, "auth": None, "auth_method": Auth.ANY, "accept_encoding": "",
-    "max_body_size": None,
+    "max_body_size": None, "retry": None, "max_host_connections": None,
 }  # fmt: skip
 
 
@@ -47,7 +48,7 @@ def test_the_table_has_a_row_for_every_property() -> None:
     assert set(Settings.__slots__) == set(rows) | {"curl"}
     assert (public(HttpClient) | public(Configured)) - properties == {
         "headers", "set_headers", "send_request", "get", "post", "put", "patch", "delete", "head",
-        "options", "trace", "close", "closed",
+        "options", "trace", "close", "closed", *NAMES,
     }  # fmt: skip
 
 

@@ -1,0 +1,92 @@
+"""Hooks: functions of the caller's that are told of every step of an exchange."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from bladehttp.client.message import Message
+from bladehttp.headers import Headers
+
+
+class Outgoing:
+    """What a hook is told of a request. One object for an exchange, redirects and retries included.
+
+    Attributes:
+        method: The method; a redirect may change it.
+        url: Where to, without userinfo; a redirect changes it.
+        headers: The fields as the caller and the client's properties make them, credentials among
+            them. `on_request` may change them, for this message only: a redirect and a retry begin
+            with the fields of the caller again. libcurl's own (Host, User-Agent, Accept) are not
+            among them unless they were set.
+        redirects: How many were followed so far.
+        retries: How many times it was tried again so far.
+        given: With `send_many` what it was given for this request, else None.
+        context: For the hooks' own use: {} at first.
+    """
+
+    __slots__ = ("context", "given", "headers", "method", "redirects", "retries", "url")
+
+    def __init__(self, given: Any = None) -> None:
+        self.given = given
+        self.context: dict[str, Any] = {}
+        self.method = self.url = ""
+        self.headers = Headers()
+        self.redirects = self.retries = 0
+
+    def update(self, message: Message, redirects: int, retries: int) -> None:
+        """Be about the next message."""
+        self.method, self.url = message.method, message.url.text
+        self.headers = Headers.adopt(message.fields)
+        self.redirects, self.retries = redirects, retries
+
+    def __repr__(self) -> str:
+        return f"<Outgoing {self.method} {self.url}>"
+
+
+Hook = Callable[..., object]
+
+
+@dataclass(slots=True)
+class Hooks:
+    """The hooks of a client, called in order; see `Configured`."""
+
+    on_request: list[Hook] = field(default_factory=list)
+    on_response: list[Hook] = field(default_factory=list)
+    on_redirect: list[Hook] = field(default_factory=list)
+    on_retry: list[Hook] = field(default_factory=list)
+    on_error: list[Hook] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(
+            self.on_request
+            or self.on_response
+            or self.on_redirect
+            or self.on_retry
+            or self.on_error
+        )
+
+    def joined(self, other: "Hooks") -> "Hooks":
+        """Return these hooks and then the other ones."""
+        return Hooks(*(getattr(self, name) + getattr(other, name) for name in NAMES))
+
+
+NAMES = tuple(row.name for row in fields(Hooks))
+
+
+def call(hooks: list[Hook], *arguments: object) -> None:
+    """Call each of the hooks; the first that raises ends it."""
+    for hook in tuple(hooks):
+        hook(*arguments)
+
+
+def hook_list(name: str, value: Any) -> list[Hook]:
+    """Return a list of functions as it is kept.
+
+    Raises:
+        TypeError: It is not a list of functions.
+    """
+    hooks = list(value)
+    for hook in hooks:
+        if not callable(hook):
+            raise TypeError(f"{name} is a list of functions, not of {hook!r}"[:200])
+    return hooks

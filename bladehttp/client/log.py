@@ -1,0 +1,95 @@
+"""Log: what the client says under ``bladehttp.client``, as hooks, and the wire log.
+
+Everything is at level DEBUG. While that is off for a logger it costs one look-up for a request.
+"""
+
+import logging
+from functools import partial
+from typing import Any
+
+import pycurl
+
+from bladehttp.client.hooks import Hooks, Outgoing
+from bladehttp.client.redact import redact, redact_line, redact_remark
+from bladehttp.response import HttpResponse
+
+logger = logging.getLogger("bladehttp.client")
+wire = logging.getLogger("bladehttp.client.wire")
+
+
+def _request(request: Outgoing) -> None:
+    logger.debug("%s %s", request.method, redact(request.url))
+
+
+def _response(request: Outgoing, response: HttpResponse) -> None:
+    text = "%s %s: %d in %.1f ms"
+    logger.debug(text, request.method, redact(request.url), response.status, response.time_taken)
+
+
+def _redirect(request: Outgoing, response: HttpResponse) -> None:
+    location = redact(response.headers.get("Location", ""))
+    logger.debug("%s %s: %d to %r", request.method, redact(request.url), response.status, location)
+
+
+def _retry(request: Outgoing, result: object, delay: float) -> None:
+    what = result.status if isinstance(result, HttpResponse) else _told(result)
+    text = "%s %s: %s, again in %.0f ms"
+    logger.debug(text, request.method, redact(request.url), what, delay)
+
+
+def _error(request: Outgoing, error: BaseException) -> None:
+    logger.debug("%s %s: %s", request.method, redact(request.url), _told(error))
+
+
+def _told(error: object) -> str:
+    return f"{type(error).__name__}: {redact(str(error))}"
+
+
+LOGGING = Hooks([_request], [_response], [_redirect], [_retry], [_error])
+
+
+def in_force(hooks: Hooks) -> Hooks | None:
+    """Return a client's hooks, the log's after them if it is on; None where there are none."""
+    if logger.isEnabledFor(logging.DEBUG):
+        return hooks.joined(LOGGING)
+    return hooks or None
+
+
+ARROWS = {
+    pycurl.INFOTYPE_HEADER_IN: "<",
+    pycurl.INFOTYPE_HEADER_OUT: ">",
+    pycurl.INFOTYPE_DATA_IN: "<",
+    pycurl.INFOTYPE_DATA_OUT: ">",
+}
+HEADS = (pycurl.INFOTYPE_HEADER_IN, pycurl.INFOTYPE_HEADER_OUT)
+
+
+def start_wire_log(curl: Any, patterns: tuple[str, ...]) -> bool:
+    """Set a handle up to log what goes over the wire; return whether that log is on.
+
+    Args:
+        curl: The handle. CURLOPT_VERBOSE, CURLOPT_DEBUGFUNCTION.
+        patterns: ``sensitive_headers`` of the client.
+    """
+    if not wire.isEnabledFor(logging.DEBUG):
+        return False
+    curl.setopt(pycurl.DEBUGFUNCTION, partial(_log_wire, patterns))
+    curl.setopt(pycurl.VERBOSE, 1)
+    return True
+
+
+def stop_wire_log(curl: Any) -> None:
+    """Undo `start_wire_log`."""
+    curl.setopt(pycurl.VERBOSE, 0)
+    curl.unsetopt(pycurl.DEBUGFUNCTION)
+
+
+def _log_wire(patterns: tuple[str, ...], kind: int, data: bytes) -> None:
+    """Log a piece: heads line by line without secrets, of bodies the length only."""
+    if kind in HEADS:
+        for line in data.decode("latin-1").splitlines():
+            wire.debug("%s %s", ARROWS[kind], redact_line(line, patterns))
+    elif kind in ARROWS:
+        wire.debug("%s (%d bytes of a body)", ARROWS[kind], len(data))
+    elif kind == pycurl.INFOTYPE_TEXT:
+        wire.debug("* %s", redact_remark(data.decode("latin-1").rstrip(), patterns))
