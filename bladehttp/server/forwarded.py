@@ -22,7 +22,10 @@ pair_pattern = re.compile(
     rf'[ \t]*([{TCHAR}]+)=(?:([{TCHAR}:\[\]]+)|"((?:[^"\\]|\\.)*)")[ \t]*'
 ).fullmatch
 
-# The elements and pairs of a list, quoted strings whole.
+# Every quote is closed. Possessive, as it would try each of many open ones to the end otherwise.
+is_balanced = re.compile(r'(?:[^"]|"(?:[^"\\]|\\.)*+")*+').fullmatch
+
+# The elements and pairs of a list that is balanced, quoted strings whole.
 split_elements = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+').findall
 split_pairs = re.compile(r'(?:[^;"]|"(?:[^"\\]|\\.)*")+').findall
 
@@ -78,9 +81,8 @@ class TrustedProxies:
 def _hops(headers: Headers) -> Iterator[Hop]:
     """Yield what the proxies say, the nearest first."""
     if "Forwarded" in headers:
-        elements = split_elements(headers["Forwarded"])
-        if ",".join(elements) == headers["Forwarded"]:  # else a quote is not closed: believe none
-            for element in reversed(elements):
+        if is_balanced(headers["Forwarded"]):  # else believe none
+            for element in reversed(split_elements(headers["Forwarded"])):
                 yield _forwarded_hop(element)
         return
     addresses = _list(headers, "X-Forwarded-For") or [""]

@@ -3,6 +3,7 @@
 import gzip
 import http.client
 import socket
+import time
 import zlib
 
 import pytest
@@ -93,6 +94,17 @@ FOR, HOST, PROTO = "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"
 )
 def test_the_client_is_the_first_from_the_right_that_is_not_trusted(peer, fields, expected):
     assert seen_through(peer, *fields) == expected
+
+
+@pytest.mark.parametrize("text", ['\\"', '"', "\\", ",", ";", '="', 'a="b"'], ids=repr)
+def test_the_work_for_forwarded_is_linear(text):
+    def seconds(count):
+        start = time.perf_counter()
+        seen_through("127.0.0.1", ("Forwarded", '"' + text * count))
+        return time.perf_counter() - start
+
+    shorter, longer = (min(seconds(count) for _ in range(5)) for count in (4_000, 32_000))
+    assert longer < 20 * shorter + 0.01
 
 
 def test_nobody_is_trusted_unless_named(serve, connect):
