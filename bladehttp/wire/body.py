@@ -29,11 +29,13 @@ FORBIDDEN_TRAILERS = frozenset(
 class BodySink:
     """Where a body's bytes go: memory up to a limit, a temporary file beyond."""
 
-    __slots__ = ("_pieces", "_spool", "file", "size")
+    __slots__ = ("_data", "_spool", "file", "size")
 
     def __init__(self, spool: int) -> None:
         """Keep up to ``spool`` bytes in memory."""
-        self._pieces: list[bytes] = []
+        # The first piece as it is: most bodies are one. Pieces of few bytes each would take twenty
+        # times their size if they were kept apart.
+        self._data: bytes | bytearray = b""
         self._spool = spool
         self.file: IO[bytes] | None = None
         self.size = 0
@@ -42,21 +44,29 @@ class BodySink:
         """Append bytes."""
         self.size += len(data)
         if self.file is None and self.size <= self._spool:
-            self._pieces.append(data)
+            self._keep(data)
             return
         if self.file is None:
             self.file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the request
-            self.file.writelines(self._pieces)
-            self._pieces.clear()
+            self.file.write(self._data)
+            self._data = b""
         self.file.write(data)
+
+    def _keep(self, data: bytes) -> None:
+        if not self._data:
+            self._data = data
+            return
+        if isinstance(self._data, bytes):
+            self._data = bytearray(self._data)
+        self._data += data
 
     def getvalue(self) -> bytes:
         """Return the bytes kept in memory: all of them, or b"" when they went to the file."""
-        return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        return bytes(self._data)
 
     def close(self) -> None:
         """Drop the bytes."""
-        self._pieces.clear()
+        self._data = b""
         if self.file is not None:
             with suppress(OSError):  # no room for what was not written yet
                 self.file.close()

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import pytest
 
 from bladehttp.exceptions import ProtocolError
@@ -126,3 +128,14 @@ def test_chunk_size_is_spelled_with_hexadecimal_digits() -> None:
 
 def test_body_without_a_limit_takes_any_size() -> None:
     assert chunked(b"ffffffffffffffff\r\nhello", Limits(body=None))[1:] == (b"hello", False)
+
+
+def test_a_body_in_many_small_pieces_takes_no_more_memory_than_its_bytes():
+    sink = BodySink(1 << 18)
+    tracemalloc.start()
+    for number in range(1 << 17):
+        sink.write(number.to_bytes(4, "big")[2:])
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert sink.size == 1 << 18
+    assert size < 2 * sink.size
