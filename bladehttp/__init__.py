@@ -34,6 +34,7 @@ from bladehttp.exceptions import (
     HttpException,
     HttpStatusError,
     IncompleteBody,
+    InsecureWarning,
     InvalidHeader,
     InvalidUrl,
     ProtocolError,

@@ -28,7 +28,7 @@
     ├── HttpStatusError                    raise_for_status() only
     └── ClientClosed                       the client was closed before
 
-What a caller passes wrongly beyond that is TypeError or ValueError.
+What a caller passes wrongly beyond that is TypeError or ValueError. `InsecureWarning` is a warning.
 """
 
 from typing import Any
@@ -190,3 +190,7 @@ class HttpStatusError(HttpException):
 
 class ClientClosed(HttpException):
     """The client has been closed."""
+
+
+class InsecureWarning(UserWarning):
+    """A check of certificates was switched off."""

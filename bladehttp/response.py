@@ -45,6 +45,8 @@ class Fields(Protocol):
     def trailers(self) -> Headers: ...
     @property
     def reason(self) -> str | None: ...
+    @property
+    def certificate(self) -> dict[str, Any] | None: ...
 
 
 class HttpResponse:
@@ -64,6 +66,9 @@ class HttpResponse:
         history: A `Hop` for each redirect that was followed. Client side only.
         request: What was sent to get it: its ``method`` and ``url``, after redirects, and as
             ``given`` what `HttpClient.send_many` was given for it. None on a server.
+        certificate: What the server presented over https, as a dict: ``subject``, ``issuer``,
+            ``serial``, ``names``, ``not_before``, ``not_after``, ``pem`` and ``chain``; None
+            over http. Client side only.
         source: Where the body comes from when it is streamed (see `stream`), else None.
     """
 
@@ -71,6 +76,7 @@ class HttpResponse:
         "_fields",
         "_parts",
         "_reason",
+        "certificate",
         "headers",
         "history",
         "redirects",
@@ -86,6 +92,7 @@ class HttpResponse:
     _fields: Fields
     headers: Headers
     trailers: Headers
+    certificate: dict[str, Any] | None
     history: tuple[Hop, ...]
     request: Any
     _reason: str | None
@@ -345,12 +352,13 @@ class _NoFields:
     """The head of a response that was not received."""
 
     headers = trailers = property(lambda _: Headers())
-    reason = None
+    reason = certificate = None
 
 
 _LATE: dict[str, Callable[[HttpResponse], Any]] = {
     "_fields": lambda _: _NoFields(),
     "_reason": lambda response: response._fields.reason,
+    "certificate": lambda response: response._fields.certificate,
     "headers": lambda response: response._fields.headers,
     "history": lambda _: (),
     "request": lambda _: None,

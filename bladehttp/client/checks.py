@@ -4,15 +4,22 @@ They look at the value alone; whether a file is there is looked at when a reques
 """
 
 import os
+import re
+import sys
+import warnings
 from collections.abc import Callable, Iterable
+from types import FrameType
 from typing import Any
 
 from bladehttp.auth import Auth
 from bladehttp.client.url import has_control
-from bladehttp.exceptions import InvalidHeader
+from bladehttp.exceptions import InsecureWarning, InvalidHeader
 from bladehttp.headers import is_field_value
 
 Check = Callable[[str, Any], Any]
+
+# a SHA-256 is 32 octets, which are 43 characters of base64 and one "="
+is_key_list = re.compile(r"sha256//[A-Za-z0-9+/]{43}=(;sha256//[A-Za-z0-9+/]{43}=)*").fullmatch
 
 
 def flag(name: str, value: Any) -> bool:
@@ -20,6 +27,35 @@ def flag(name: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise TypeError(f"{name} is True or False, not {value!r}"[:200])
     return value
+
+
+def insecure(name: str, value: Any) -> bool:
+    """Accept a flag that takes away protection, and warn of it where it is set to True.
+
+    Python's default filter shows it once per line of code.
+    """
+    if flag(name, value):
+        depth, frame = 1, sys._getframe()
+        while frame.f_back is not None and _is_ours(frame):
+            depth, frame = depth + 1, frame.f_back
+        message = f"{name} is on: connections can be listened to and tampered with"
+        warnings.warn(message, InsecureWarning, stacklevel=depth)
+    return bool(value)
+
+
+def _is_ours(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__")).partition(".")[0] == "bladehttp"
+
+
+def choice(*allowed: str) -> Check:
+    """Return a check that accepts these only."""
+
+    def check(name: str, value: Any) -> str:
+        if text(name, value) not in allowed:
+            raise ValueError(f"{name} is one of {', '.join(allowed)}, not {value!r}"[:200])
+        return str(value)
+
+    return check
 
 
 def whole_number(name: str, value: Any) -> int:
@@ -64,6 +100,25 @@ def path(name: str, value: Any) -> str:
     if not isinstance(value, str | bytes | os.PathLike):
         raise TypeError(f"{name} is a path, not {value!r}"[:200])
     return os.fsdecode(value)
+
+
+def certificate_paths(name: str, value: Any) -> tuple[str, ...] | None:
+    """Accept a path, (certificate, key) or (certificate, key, password); None for none."""
+    if value is None:
+        return None
+    if not isinstance(value, tuple | list):
+        return (path(name, value),)
+    if len(value) not in (2, 3):
+        raise TypeError(f"{name} is a path, (certificate, key) or (certificate, key, password)")
+    return (path(name, value[0]), path(name, value[1]), *(text(name, each) for each in value[2:]))
+
+
+def pinned(name: str, value: Any) -> str:
+    """Accept "sha256//" and base64, several of them parted by ";", or the path of a key file."""
+    given = path(name, value)
+    if given.startswith("sha256//") and not is_key_list(given):
+        raise ValueError(f"{name} is sha256// and 44 characters of base64, not {given!r}"[:200])
+    return given
 
 
 def optional(check: Check) -> Check:

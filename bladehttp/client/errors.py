@@ -34,6 +34,7 @@ ROWS = (
     Row(27, "E_OUT_OF_MEMORY",            MemoryError,            "talking to"),
     Row(28, "E_OPERATION_TIMEDOUT",       e.ConnectTimeout,       "connecting to"),
     Row(35, "E_SSL_CONNECT_ERROR",        e.TlsError,             "securing the connection to"),
+    Row(43, "E_BAD_FUNCTION_ARGUMENT",    e.HttpException,        "setting up for"),
     Row(52, "E_GOT_NOTHING",              e.ProtocolError,        "waiting for the response of"),
     Row(53, "E_SSL_ENGINE_NOTFOUND",      e.TlsError,             "securing the connection to"),
     Row(54, "E_SSL_ENGINE_SETFAILED",     e.TlsError,             "securing the connection to"),
@@ -70,6 +71,8 @@ REFINEMENTS: tuple[tuple[str, str, type[e.HttpException]], ...] = (
     ("E_RECV_ERROR",               "Proxy CONNECT aborted",    e.ProxyError),
     ("E_RECV_ERROR",               "chunk hex-length",         e.ProtocolError),
     ("E_RECV_ERROR",               "Too large response",       e.ProtocolError),
+    ("E_BAD_FUNCTION_ARGUMENT",    "private key file",         e.CertificateFileError),
+    ("E_PEER_FAILED_VERIFICATION", "common name",              e.HostnameMismatch),
     ("E_PEER_FAILED_VERIFICATION", "subject name",             e.HostnameMismatch),
 )  # fmt: skip
 

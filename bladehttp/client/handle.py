@@ -1,10 +1,14 @@
 """Handle: a kept easy handle of libcurl, and the options it was last set up for."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import pycurl
 
 from bladehttp.client.options import STANDING
+
+CHAINS_KEPT = 16
+"""Connections whose certificates are remembered, the oldest given up first: 5 KB each."""
 
 
 class Handle:
@@ -15,12 +19,13 @@ class Handle:
         sound: Whether it may be kept for another transfer.
     """
 
-    __slots__ = ("_applied", "curl", "sound")
+    __slots__ = ("_applied", "_chains", "curl", "sound")
 
     def __init__(self) -> None:
         self.curl = pycurl.Curl()
         self.sound = True
         self._applied: tuple[tuple[int, object], ...] | None = None
+        self._chains: dict[int, list[Any]] = {}
 
     def configure(self, options: tuple[tuple[int, object], ...]) -> None:
         """Set the handle up for a client's options, unless it is already.
@@ -44,6 +49,20 @@ class Handle:
                 self.curl.setopt(option, value)
             except pycurl.error as error:
                 raise ValueError(f"this libcurl cannot set option {option} to {value!r}") from error
+
+    def certificates(self) -> list[Any]:
+        """Return the certificates presented on the connection used last, the server's own first.
+
+        libcurl tells them (CURLINFO_CERTINFO) for a new connection only, so they are kept by
+        the number of the connection.
+        """
+        curl, chains = self.curl, self._chains
+        number = curl.getinfo(pycurl.CONN_ID)
+        if number not in chains or curl.getinfo(pycurl.NUM_CONNECTS):
+            if len(chains) >= CHAINS_KEPT:
+                del chains[next(iter(chains))]
+            chains[number] = curl.getinfo(pycurl.INFO_CERTINFO)
+        return chains[number]
 
     def close(self) -> None:
         """Close it, and the connections that are its own."""

@@ -4,8 +4,9 @@ A `Settings` is one set of values that passed their checks. It never changes, so
 it without a lock, and a handle that was set up for equal libcurl options is left as it is.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import pycurl
@@ -14,20 +15,49 @@ from bladehttp.auth import Auth
 from bladehttp.client.checks import (
     Check,
     at_least_one,
+    certificate_paths,
+    choice,
     credentials,
     field_text,
     flag,
+    insecure,
     method_bits,
     milliseconds,
     name_patterns,
     optional,
     path,
+    pinned,
     text,
     whole_number,
 )
 from bladehttp.client.decoding import CODINGS
 from bladehttp.client.retry import Retry, check_retry
-from bladehttp.client.trust import trust_options
+from bladehttp.client.route import (
+    HTTP_VERSIONS,
+    address_map,
+    address_options,
+    environment_options,
+    flag_or_path,
+    given_options,
+    host_list,
+    interface_options,
+    netrc_options,
+    no_proxy_options,
+    option_map,
+    plain_text,
+    proxy_options,
+    proxy_url,
+    socket_options,
+    version_options,
+)
+from bladehttp.client.trust import (
+    TLS_VERSIONS,
+    client_cert_options,
+    named_files,
+    pin_options,
+    tls_options,
+    trust_options,
+)
 
 Pairs = Iterable[tuple[int, object]]
 
@@ -45,10 +75,14 @@ STANDING: tuple[tuple[int, object], ...] = (
     (pycurl.FOLLOWLOCATION, 0),  # redirects.py
     (pycurl.PATH_AS_IS, 1),  # a URL is sent as it was given
     (pycurl.HTTP_CONTENT_DECODING, 0),  # decoding.py
+    (pycurl.OPT_CERTINFO, 1),  # 4 % of a handshake; else a failure could not say what it saw
     (pycurl.BUFFERSIZE, 512 * KIB),  # 880 MB/s against 500; costs small bodies nothing
     (pycurl.UPLOAD_BUFFERSIZE, 512 * KIB),
 )
 """What every handle is set to, whatever the client."""
+
+
+NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +145,13 @@ OPTIONS = (
     Option("follow_redirect",             flag,                   own),  # redirects.py
     Option("max_redirects",               whole_number,           own),
     Option("sensitive_headers",           name_patterns,          own),
-    Option("skip_hostname_verification",  flag,                   unless(pycurl.SSL_VERIFYHOST, 2)),
-    Option("skip_peer_verification",      flag,                   unless(pycurl.SSL_VERIFYPEER, 1)),
+    Option("skip_hostname_verification",  insecure,               unless(pycurl.SSL_VERIFYHOST, 2)),
+    Option("skip_peer_verification",      insecure,               unless(pycurl.SSL_VERIFYPEER, 1)),
     Option("ca_cert",                     optional(path),         trust_options),
+    Option("trust_env",                   flag,                   environment_options),
+    Option("min_tls",                     choice(*TLS_VERSIONS),  tls_options),
+    Option("client_cert",                 certificate_paths,      client_cert_options),
+    Option("pinned_key",                  optional(pinned),       pin_options),
     Option("referer",                     optional(field_text),   own),  # message.py: REFERER
     Option("no_expect",                   flag,                   own),  # would cross origins
     Option("connect_timeout",             milliseconds,           as_connect_time),
@@ -125,6 +163,14 @@ OPTIONS = (
     Option("max_body_size",               optional(at_least_one), as_limit),
     Option("retry",                       optional(check_retry),  own),  # retry.py
     Option("max_host_connections",        optional(at_least_one), own),  # crowd.py
+    Option("http_version",                choice(*HTTP_VERSIONS), version_options),
+    Option("proxy",                       optional(proxy_url),    proxy_options),
+    Option("no_proxy",                    optional(host_list),    no_proxy_options),
+    Option("resolve",                     address_map,            address_options),
+    Option("unix_socket",                 optional(path),         socket_options),
+    Option("interface",                   optional(plain_text),   interface_options),
+    Option("netrc",                       flag_or_path,           netrc_options),
+    Option("curl_options",                option_map,             given_options),  # the last wins
 )  # fmt: skip
 """One row per property of HttpClient, ``headers`` excepted, which is an object of its own."""
 
@@ -137,6 +183,7 @@ class Settings:
 
     Attributes:
         curl: The libcurl options they become.
+        files: Names of properties and the files they name, to be there when a request is made.
     """
 
     base_url: str | None = None
@@ -147,6 +194,10 @@ class Settings:
     skip_hostname_verification: bool = False
     skip_peer_verification: bool = False
     ca_cert: str | None = None
+    trust_env: bool = True
+    min_tls: str = "1.2"
+    client_cert: tuple[str, ...] | None = None
+    pinned_key: str | None = None
     referer: str | None = None
     no_expect: bool = False
     connect_timeout: int = 60_000
@@ -158,19 +209,35 @@ class Settings:
     max_body_size: int | None = None
     retry: Retry | None = None
     max_host_connections: int | None = None
+    http_version: str = "auto"
+    proxy: str | None = None
+    no_proxy: str | None = None
+    resolve: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    unix_socket: str | None = None
+    interface: str | None = None
+    netrc: bool | str = False
+    curl_options: Mapping[int, Any] = field(default_factory=lambda: NOTHING)
     curl: tuple[tuple[int, object], ...] = field(init=False, repr=False, compare=False)
+    files: tuple[tuple[str, str], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         pairs = (pair for row in OPTIONS for pair in row.encode(getattr(self, row.name)))
         object.__setattr__(self, "curl", tuple(pairs))
+        files = named_files(self.ca_cert, self.client_cert, self.pinned_key)
+        object.__setattr__(self, "files", files)
 
     def __getstate__(self) -> dict[str, Any]:
         # not ``curl``: the other end may have another libcurl, and other files
-        return {option.name: getattr(self, option.name) for option in OPTIONS}
+        values = {option.name: getattr(self, option.name) for option in OPTIONS}
+        return {
+            name: dict(value) if type(value) is MappingProxyType else value
+            for name, value in values.items()
+        }
 
     def __setstate__(self, values: dict[str, Any]) -> None:
         for name, value in values.items():
-            object.__setattr__(self, name, value)
+            frozen = MappingProxyType(value) if type(value) is dict else value
+            object.__setattr__(self, name, frozen)
         self.__post_init__()
 
     def changed(self, values: dict[str, Any]) -> "Settings":

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Generic, Self, TypeVar, overload
 
 from bladehttp.auth import Auth
@@ -82,13 +82,24 @@ class Configured:
             end in -Key, -Token, -Secret and the like.
         referer: The Referer field. None, the default, sends none.
         skip_hostname_verification: Whether to accept a certificate made out to another host.
-            False. CURLOPT_SSL_VERIFYHOST.
+            False. True warns (InsecureWarning), as for the next. CURLOPT_SSL_VERIFYHOST.
         skip_peer_verification: Whether to accept a certificate that nobody vouches for, which
             makes the connection a lot less secure; the host name is checked even then. False.
             CURLOPT_SSL_VERIFYPEER.
         ca_cert: A PEM file, or a directory as ``openssl rehash`` makes it, with the authorities
             to trust, and no others. None, the default: the system's bundle, or certifi's.
             CURLOPT_CAINFO, CURLOPT_CAPATH.
+        trust_env: Whether the environment may say whom to trust when ``ca_cert`` is None:
+            SSL_CERT_FILE and SSL_CERT_DIR, else REQUESTS_CA_BUNDLE, else CURL_CA_BUNDLE, read
+            for each request. True.
+        min_tls: The oldest version of TLS to speak: "1.0", "1.1", "1.2" (the default) or "1.3".
+            CURLOPT_SSLVERSION.
+        client_cert: The certificate to show a server that asks for one: a PEM file with
+            certificate and key, (certificate, key), or (certificate, key, password). None, the
+            default: none. CURLOPT_SSLCERT, CURLOPT_SSLKEY, CURLOPT_KEYPASSWD.
+        pinned_key: The public key the server must have, beside all other checks: "sha256//" and
+            the base64 of its SHA-256, several parted by ";", or a PEM or DER file. None, the
+            default: any. CURLOPT_PINNEDPUBLICKEY.
         connect_timeout: Longest time to establish a connection, in milliseconds, name
             resolution, proxy and TLS handshake included. 60000; 0 and None mean libcurl's
             default, 300 s. CURLOPT_CONNECTTIMEOUT_MS.
@@ -122,6 +133,29 @@ class Configured:
             request will be sent again, and the milliseconds until then.
         on_error: Called with an `Outgoing` and the exception that will be raised. What any hook
             raises is raised as it is, and is not told to ``on_error``.
+        http_version: "auto", the default: over TLS what both sides agree on by ALPN, HTTP/2 or
+            1.1, else 1.1. "1.0", "1.1", "2" (the same as "auto") or "3", which falls back where
+            the server has none. CURLOPT_HTTP_VERSION.
+        proxy: The proxy for all requests, such as "http://name:password@host:3128"; http, https,
+            socks4, socks4a, socks5 or socks5h (the last has the proxy resolve names). Name and
+            password are percent-decoded and never sent to a server. None, the default: with
+            ``trust_env`` that of http_proxy, https_proxy, HTTPS_PROXY, all_proxy or ALL_PROXY,
+            and outside of CGI programs of HTTP_PROXY. "": none at all. CURLOPT_PROXY.
+        no_proxy: Hosts to reach without a proxy, as list or with commas: "a.example" means its
+            subdomains too, "10.0.0.0/8" is a network, "*" is every host. None, the default:
+            with ``trust_env`` and without ``proxy`` what no_proxy says. CURLOPT_NOPROXY.
+        resolve: {"host:port": "address"}: where to connect to instead of asking DNS. Host field,
+            certificate and cookies stay the host's. {} by default. CURLOPT_CONNECT_TO.
+        unix_socket: The path of a socket to connect to, whatever the URL's host; redirects go
+            there too. None by default. CURLOPT_UNIX_SOCKET_PATH.
+        interface: A network interface, address or host name of this machine to connect from.
+            None, the default: the system's choice. CURLOPT_INTERFACE.
+        netrc: Whether to look for name and password in ~/.netrc, or the path of such a file.
+            What a request says itself wins: an Authorization field, the URL, ``auth``. False.
+            CURLOPT_NETRC, CURLOPT_NETRC_FILE.
+        curl_options: {pycurl.CONSTANT: value}: anything else libcurl can do, set after all the
+            rest; undone when another request does not have it, but for what libcurl keeps in
+            its caches. What every request sets itself is refused. {} by default.
     """
 
     __slots__ = ("_headers", "_hooks", "_settings")
@@ -135,6 +169,10 @@ class Configured:
     skip_hostname_verification = Property[bool]()
     skip_peer_verification = Property[bool]()
     ca_cert = Property[str | None]()
+    trust_env = Property[bool]()
+    min_tls = Property[str]()
+    client_cert = Property[tuple[str, ...] | None]()
+    pinned_key = Property[str | None]()
     connect_timeout = Property[int]()
     receive_timeout = Property[int]()
     total_timeout = Property[int | None]()
@@ -151,6 +189,14 @@ class Configured:
     on_redirect = HookList()
     on_retry = HookList()
     on_error = HookList()
+    http_version = Property[str]()
+    proxy = Property[str | None]()
+    no_proxy = Property[str | None]()
+    resolve = Property[Mapping[str, str]]()
+    unix_socket = Property[str | None]()
+    interface = Property[str | None]()
+    netrc = Property[bool | str]()
+    curl_options = Property[Mapping[int, Any]]()
 
     def __init__(
         self, base_url: str | None = None, *, headers: HeadersLike | None = None, **properties: Any

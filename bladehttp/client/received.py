@@ -5,7 +5,9 @@ status and the body only.
 """
 
 import re
+from typing import Any
 
+from bladehttp.client.certificate import as_dict
 from bladehttp.headers import Headers
 
 BLANK = (b"\r\n", b"\n")
@@ -15,13 +17,18 @@ status_line = re.compile(rb"HTTP/[0-9.]+ [0-9]{3}(?: (?P<reason>[^\r\n]*))?").ma
 
 
 class Received:
-    """The lines of one exchange, those of interim responses and authentication rounds included."""
+    """The lines of one exchange, those of interim responses and authentication rounds included.
 
-    __slots__ = ("_head", "_lines", "_trailers")
+    Attributes:
+        chain: The certificates the server presented, as libcurl describes them.
+    """
+
+    __slots__ = ("_lines", "chain")
 
     def __init__(self, lines: list[bytes]) -> None:
         """Take the lines as CURLOPT_HEADERFUNCTION gets them, each with its line end."""
         self._lines = lines
+        self.chain: list[Any] = []
 
     def _split(self) -> tuple[list[bytes], list[bytes]]:
         """Return the last block that begins with a status line, and what comes after it."""
@@ -53,6 +60,11 @@ class Received:
         if match is None or head[0].startswith((b"HTTP/2", b"HTTP/3")):
             return None
         return (match["reason"] or b"").decode("latin-1").strip()
+
+    @property
+    def certificate(self) -> dict[str, Any] | None:
+        """What the server presented; None over plain http."""
+        return as_dict(self.chain) if self.chain else None
 
     def may_have(self, lower_name: bytes) -> bool:
         """Whether a field of that name can be in here: a quick look that never misses one."""

@@ -5,8 +5,10 @@ from typing import Any
 
 import pycurl
 
+from bladehttp.client.certificate import presented
 from bladehttp.client.decoding import decode
 from bladehttp.client.engine import RECEIVE, TOTAL, Outcome
+from bladehttp.client.environment import options_in_force
 from bladehttp.client.errors import Sent, exception_for
 from bladehttp.client.handle import Handle
 from bladehttp.client.log import start_wire_log, stop_wire_log
@@ -14,7 +16,7 @@ from bladehttp.client.message import Message
 from bladehttp.client.received import Received
 from bladehttp.client.resend import Once
 from bladehttp.client.retry import IDEMPOTENT
-from bladehttp.client.trust import check_ca_cert
+from bladehttp.client.trust import check_named
 from bladehttp.exceptions import (
     BodyTooLarge,
     DecodingError,
@@ -66,9 +68,9 @@ class Transfer:
         """
         message = self.message
         check_not_own(*message.url.origin[1:])
-        if message.settings.ca_cert is not None:
-            check_ca_cert(message.settings.ca_cert)
-        handle.configure(message.settings.curl)
+        for name, path in message.settings.files:
+            check_named(name, path)
+        handle.configure(options_in_force(message.settings, message.url.origin[0]))
         curl = handle.curl
         curl.setopt(pycurl.URL, message.url.text)
         curl.setopt(pycurl.WRITEFUNCTION, self._content.write)
@@ -112,7 +114,9 @@ class Transfer:
         if self._once is not None and self._once.tripped:
             outcome = self._once.outcome(message.method)
         if outcome.code or outcome.expired:
-            raise _failure(curl, message, outcome, response)
+            raise _failure(handle, message, outcome, response)
+        if message.url.origin[0] == "https":
+            received.chain = handle.certificates()
         _decode(message, response, received)
         return response
 
@@ -148,7 +152,9 @@ def _unset(curl: Any, message: Message) -> None:
     curl.setopt(pycurl.HTTPGET, 1)  # clears POST, UPLOAD and NOBODY
 
 
-def _failure(curl: Any, message: Message, outcome: Outcome, response: HttpResponse) -> Exception:
+def _failure(
+    handle: Handle, message: Message, outcome: Outcome, response: HttpResponse
+) -> Exception:
     """Return the exception for a transfer that failed."""
     url, place = message.url.text, message.url.place
     partial = response if response.status >= 200 else None
@@ -157,12 +163,31 @@ def _failure(curl: Any, message: Message, outcome: Outcome, response: HttpRespon
         milliseconds = getattr(message.settings, outcome.expired)
         cls, what = CLOCKS[outcome.expired]
         return cls(f"{what} {place}: {outcome.expired} is over ({milliseconds} ms)", **details)
-    error = exception_for(outcome.code, outcome.text, place, **details)
+    text = outcome.text
+    if outcome.code in WITH_CERTIFICATE:
+        text = f"{text}; {expected(message)}; {presented(handle.certificates())}"
+    error = exception_for(outcome.code, text, place, **details)
     if isinstance(error, OSError):
-        error.errno = curl.getinfo(pycurl.OS_ERRNO) or None
+        error.errno = handle.curl.getinfo(pycurl.OS_ERRNO) or None
     if isinstance(error, IncompleteBody):
         error.partial = response.body = _partial(message, response)
     return error
+
+
+WITH_CERTIFICATE = {
+    pycurl.E_PEER_FAILED_VERIFICATION,
+    pycurl.E_SSL_PINNEDPUBKEYNOTMATCH,
+}
+
+
+def expected(message: Message) -> str:
+    """Return what a message says was expected of a server's certificate."""
+    settings = message.settings
+    if settings.pinned_key is not None:
+        return f"expected: the key {settings.pinned_key!r}"
+    options = dict(options_in_force(settings, "https"))
+    authorities = options.get(pycurl.CAINFO) or options.get(pycurl.CAPATH)
+    return f"expected: one for {message.url.origin[1]!r}, vouched for in {authorities!r}"
 
 
 CLOCKS: dict[str, tuple[type[HttpException], str]] = {

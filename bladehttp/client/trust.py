@@ -1,11 +1,13 @@
-"""Trust: which certificate authorities a TLS connection is checked against.
+"""Trust: which certificate authorities a TLS connection is checked against, and the files for it.
 
-An explicit ``ca_cert`` always wins and is the only trust then: a directory replaces the system's
-bundle and does not add to it.
+The first of these that is there decides, alone: ``ca_cert`` of the call, ``ca_cert`` of the
+client, then with ``trust_env`` SSL_CERT_FILE and SSL_CERT_DIR, REQUESTS_CA_BUNDLE,
+CURL_CA_BUNDLE, and at last the system's bundle, or certifi's. What is explicit always wins over
+the environment, and nothing is ever added to anything: a directory replaces the bundle.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +15,8 @@ import certifi
 import pycurl
 
 from bladehttp.exceptions import CertificateFileError
+
+Pair = tuple[int, object]
 
 SYSTEM_BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Arch, Alpine, Gentoo
@@ -22,6 +26,16 @@ SYSTEM_BUNDLES = (
     "/usr/local/share/certs/ca-root-nss.crt",  # FreeBSD
     "/etc/ssl/cert.pem",  # Alpine, macOS, OpenBSD
 )
+
+# OpenSSL's own names first (its X509_get_default_cert_file_env), then those of requests and curl
+FILE_OR_DIRECTORY = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+TLS_VERSIONS = {
+    "1.0": pycurl.SSLVERSION_TLSv1_0,
+    "1.1": pycurl.SSLVERSION_TLSv1_1,
+    "1.2": pycurl.SSLVERSION_TLSv1_2,
+    "1.3": pycurl.SSLVERSION_TLSv1_3,
+}
 
 
 def first_bundle(paths: Iterable[str] = SYSTEM_BUNDLES) -> str:
@@ -35,26 +49,124 @@ def default_bundle() -> str:
     return first_bundle()
 
 
-def trust_options(ca_cert: str | None) -> Iterable[tuple[int, object]]:
+def _authorities(file: str | None, directory: str | None) -> tuple[Pair, ...]:
+    # the proxy's certificate, where the proxy is https, is checked against the same ones
+    return (
+        (pycurl.CAINFO, file),
+        (pycurl.CAPATH, directory),
+        (pycurl.PROXY_CAINFO, file),
+        (pycurl.PROXY_CAPATH, directory),
+    )
+
+
+def trust_options(ca_cert: str | None) -> tuple[Pair, ...]:
     """Return CURLOPT_CAINFO and CURLOPT_CAPATH for a ``ca_cert``.
 
     A file is CAINFO: its parsed form is cached by libcurl, that of CAINFO_BLOB is not
     (2.2 ms against 7.9 ms for a connection).
     """
     if ca_cert is None:
-        return ((pycurl.CAINFO, default_bundle()),)
+        return _authorities(default_bundle(), None)
     if Path(ca_cert).is_dir():
-        return ((pycurl.CAINFO, None), (pycurl.CAPATH, ca_cert))
-    return ((pycurl.CAINFO, ca_cert), (pycurl.CAPATH, None))
+        return _authorities(None, ca_cert)
+    return _authorities(ca_cert, None)
 
 
-def check_ca_cert(ca_cert: str) -> None:
-    """Raise before a request is made if there is nothing at the path.
+def environment_trust(environ: Mapping[str, str]) -> tuple[Pair, ...]:
+    """Return what the environment says about authorities, () if it says nothing.
+
+    An empty variable counts as not set.
 
     Raises:
-        CertificateFileError: It does not exist or cannot be read.
+        CertificateFileError: There is nothing usable at a path it names.
     """
-    if not Path(ca_cert).exists():
-        raise CertificateFileError(f"ca_cert {ca_cert!r} does not exist")
-    if not os.access(ca_cert, os.R_OK):
-        raise CertificateFileError(f"ca_cert {ca_cert!r} cannot be read")
+    file, directory = environ.get("SSL_CERT_FILE"), environ.get("SSL_CERT_DIR")
+    if file or directory:
+        if file:
+            check_file("SSL_CERT_FILE", file)
+        for each in directory.split(os.pathsep) if directory else ():  # OpenSSL: a list
+            check_directory("SSL_CERT_DIR", each)
+        return _authorities(file or None, directory or None)
+    for name in FILE_OR_DIRECTORY:
+        if path := environ.get(name):
+            check_readable(name, path)
+            return trust_options(path)
+    return ()
+
+
+def client_cert_options(value: tuple[str, ...] | None) -> Iterable[Pair]:
+    """Return what a client certificate becomes; certificate and key may be in one file.
+
+    The password is always set: without one OpenSSL would ask for it on the terminal.
+    """
+    if value is not None:
+        certificate, key, password = (*value, "")[:3] if len(value) > 1 else (*value * 2, "")
+        yield pycurl.SSLCERT, os.fsencode(certificate)
+        yield pycurl.SSLKEY, os.fsencode(key)
+        yield pycurl.KEYPASSWD, password.encode()
+
+
+def tls_options(minimum: str) -> Iterable[Pair]:
+    """Return CURLOPT_SSLVERSION, for the proxy as well."""
+    yield pycurl.SSLVERSION, TLS_VERSIONS[minimum]
+    yield pycurl.PROXY_SSLVERSION, TLS_VERSIONS[minimum]
+
+
+def pin_options(value: str | None) -> Iterable[Pair]:
+    """Return CURLOPT_PINNEDPUBLICKEY."""
+    if value is not None:
+        yield pycurl.PINNEDPUBLICKEY, os.fsencode(value)
+
+
+def named_files(
+    ca_cert: str | None, client_cert: tuple[str, ...] | None, pinned_key: str | None
+) -> tuple[tuple[str, str], ...]:
+    """Return the names of the properties that name files, with the paths."""
+    found = [] if ca_cert is None else [("ca_cert", ca_cert)]
+    found += [("client_cert", path) for path in (client_cert or ())[:2]]
+    if pinned_key is not None and not pinned_key.startswith("sha256//"):
+        found.append(("pinned_key", pinned_key))
+    return tuple(found)
+
+
+def check_named(name: str, path: str) -> None:
+    """Raise before a request is made if what a property names cannot be used.
+
+    Raises:
+        CertificateFileError: Likewise. A directory is good for ``ca_cert`` only.
+    """
+    (check_readable if name == "ca_cert" else check_file)(name, path)
+
+
+def check_readable(name: str, path: str) -> None:
+    """Raise if there is nothing at a path, or nothing that can be read.
+
+    Raises:
+        CertificateFileError: Likewise.
+    """
+    if not Path(path).exists():
+        raise CertificateFileError(f"{name} {path!r} does not exist")
+    if not os.access(path, os.R_OK):
+        raise CertificateFileError(f"{name} {path!r} cannot be read")
+
+
+def check_file(name: str, path: str) -> None:
+    """Raise if a path is not that of a file that can be read.
+
+    Raises:
+        CertificateFileError: Likewise.
+    """
+    check_readable(name, path)
+    if Path(path).is_dir():
+        raise CertificateFileError(f"{name} {path!r} is a directory, and a file is wanted")
+
+
+def check_directory(name: str, path: str) -> None:
+    """Raise if a path is not that of a directory that can be read.
+
+    Raises:
+        CertificateFileError: Likewise.
+    """
+    check_readable(name, path)
+    if not Path(path).is_dir():
+        raise CertificateFileError(f"{name} {path!r} is a file, and a directory is wanted")

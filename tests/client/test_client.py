@@ -31,6 +31,9 @@ DEFAULTS = {
     "referer": None, "no_expect": False, "connect_timeout": 60000, "receive_timeout": 300000,
     "total_timeout": None, "auth": None, "auth_method": Auth.ANY, "accept_encoding": "",
     "max_body_size": None, "retry": None, "max_host_connections": None,
+    "trust_env": True, "min_tls": "1.2", "client_cert": None,
+    "pinned_key": None, "http_version": "auto", "proxy": None, "no_proxy": None, "resolve": {},
+    "unix_socket": None, "interface": None, "netrc": False, "curl_options": {},
 }  # fmt: skip
 
 
@@ -45,7 +48,7 @@ def test_the_table_has_a_row_for_every_property() -> None:
         name for name, value in vars(Configured).items() if type(value).__name__ == "Property"
     }
     assert set(rows) == properties == set(DEFAULTS)
-    assert set(Settings.__slots__) == set(rows) | {"curl"}
+    assert set(Settings.__slots__) == set(rows) | {"curl", "files"}
     assert (public(HttpClient) | public(Configured)) - properties == {
         "headers", "set_headers", "send_request", "get", "post", "put", "patch", "delete", "head",
         "options", "trace", "close", "closed", *NAMES,

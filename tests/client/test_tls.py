@@ -20,6 +20,8 @@ from bladehttp.exceptions import (
     TlsError,
 )
 
+ignores_the_warning = pytest.mark.filterwarnings("ignore::bladehttp.InsecureWarning")
+
 
 @pytest.fixture
 def stranger(certificates: Any) -> ssl.SSLContext:
@@ -93,6 +95,7 @@ def test_a_certificate_for_another_host_is_refused(
         client.get(peers(context=stranger).url)
 
 
+@ignores_the_warning
 @pytest.mark.parametrize(
     ("host_check", "chain_check", "server", "outcome"),
     [
@@ -118,6 +121,7 @@ def test_what_is_skipped_and_what_is_not(
             client.get(peer.url)
 
 
+@ignores_the_warning
 def test_skipping_the_host_name_leaves_the_chain_checked(
     client: HttpClient, peers: Any, stranger: ssl.SSLContext, certificates: Any
 ) -> None:
@@ -126,6 +130,7 @@ def test_skipping_the_host_name_leaves_the_chain_checked(
     assert client.get(peer.url, **arguments).body == b"ok"
 
 
+@ignores_the_warning
 def test_what_one_call_skips_the_next_does_not(
     client: HttpClient, peers: Any, server_context: ssl.SSLContext
 ) -> None:

@@ -1,0 +1,43 @@
+"""Environment: what is taken from it for a request, where ``trust_env`` allows it.
+
+It is read for each request, as libcurl reads http_proxy, https_proxy, all_proxy and no_proxy. What
+a property says explicitly always wins over it.
+"""
+
+import os
+from collections.abc import Mapping
+
+import pycurl
+
+from bladehttp.client.options import Settings
+from bladehttp.client.route import proxy_url
+from bladehttp.client.trust import Pair, environment_trust
+
+
+def options_in_force(settings: Settings, scheme: str) -> tuple[Pair, ...]:
+    """Return the libcurl options for a request to a URL of that scheme.
+
+    Raises:
+        CertificateFileError: A variable names a file or directory that is not there.
+        ValueError: HTTP_PROXY is no proxy's URL.
+    """
+    if not settings.trust_env:
+        return settings.curl
+    if scheme == "https":
+        found = environment_trust(os.environ) if settings.ca_cert is None else ()
+        return settings.curl + found if found else settings.curl
+    if "HTTP_PROXY" in os.environ and settings.proxy is None:
+        return settings.curl + environment_proxy(os.environ)
+    return settings.curl
+
+
+def environment_proxy(environ: Mapping[str, str]) -> tuple[Pair, ...]:
+    """Return what HTTP_PROXY in capitals becomes, which libcurl never reads.
+
+    In a CGI program, where REQUEST_METHOD is set (RFC 3875 section 4.1.12), it is the Proxy field
+    of whoever sent the request (CVE-2016-5385), and ignored.
+    """
+    value = environ["HTTP_PROXY"]
+    if not value or "REQUEST_METHOD" in environ or environ.get("http_proxy"):
+        return ()
+    return ((pycurl.PROXY, proxy_url("HTTP_PROXY", value)),)
