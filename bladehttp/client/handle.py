@@ -7,8 +7,8 @@ import pycurl
 
 from bladehttp.client.options import STANDING
 
-CHAINS_KEPT = 16
-"""Connections whose certificates are remembered, the oldest given up first: 5 KB each."""
+CHAINS_KEPT = 32
+"""Connections and origins whose certificates are remembered, the oldest given up first: 5 KB each."""
 
 
 class Handle:
@@ -25,7 +25,7 @@ class Handle:
         self.curl = pycurl.Curl()
         self.sound = True
         self._applied: tuple[tuple[int, object], ...] | None = None
-        self._chains: dict[int, list[Any]] = {}
+        self._chains: dict[object, list[Any]] = {}
 
     def configure(self, options: tuple[tuple[int, object], ...]) -> None:
         """Set the handle up for a client's options, unless it is already.
@@ -47,21 +47,23 @@ class Handle:
         for option, value in options:
             try:
                 self.curl.setopt(option, value)
-            except pycurl.error as error:
+            except (pycurl.error, TypeError) as error:
                 raise ValueError(f"this libcurl cannot set option {option} to {value!r}") from error
 
-    def certificates(self) -> list[Any]:
+    def certificates(self, origin: object) -> list[Any]:
         """Return the certificates presented on the connection used last, the server's own first.
 
-        libcurl tells them (CURLINFO_CERTINFO) for a new connection only, so they are kept by
-        the number of the connection.
+        libcurl tells them (CURLINFO_CERTINFO) for a new connection only, so they are kept by the
+        number of the connection; and for none that took up an earlier TLS session, where the
+        server presents nothing and is who it was, so they are kept by its origin too.
         """
         curl, chains = self.curl, self._chains
         number = curl.getinfo(pycurl.CONN_ID)
         if number not in chains or curl.getinfo(pycurl.NUM_CONNECTS):
-            if len(chains) >= CHAINS_KEPT:
+            chain = curl.getinfo(pycurl.INFO_CERTINFO) or chains.get(origin, [])
+            while len(chains) >= CHAINS_KEPT:
                 del chains[next(iter(chains))]
-            chains[number] = curl.getinfo(pycurl.INFO_CERTINFO)
+            chains[number] = chains[origin] = chain
         return chains[number]
 
     def close(self) -> None:

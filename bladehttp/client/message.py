@@ -18,6 +18,8 @@ STANDARD = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"}
 # RFC 9110 section 8.6: Content-Length, if 0, is sent when the method's meaning anticipates content
 ANTICIPATES_CONTENT = {"POST", "PUT", "PATCH"}
 
+FOR_THE_PROXY = {"proxy-authorization"}  # RFC 9110 section 11.7.2
+
 # HEAD: libcurl reads no content after such a request; TRACE: RFC 9110 section 9.3.8, MUST NOT
 BODYLESS = {"HEAD", "TRACE"}
 
@@ -42,13 +44,17 @@ class Message:
 
     def lines(self) -> list[bytes]:
         """Return the fields as CURLOPT_HTTPHEADER takes them."""
-        lines = [_line(name, value) for name, value in self.fields] if self.fields else []
+        lines = [_line(*field) for field in self.fields if field[0].lower() not in FOR_THE_PROXY]
         if self.body is not None:
             if self.settings.no_expect:
                 lines.append(b"Expect:")
             if self.body.suppress and not has_field(self.fields, "content-type"):
                 lines += self.body.suppress
         return lines
+
+    def proxy_lines(self) -> list[bytes]:
+        """Return the fields for a proxy as CURLOPT_PROXYHEADER takes them; no server gets them."""
+        return [_line(*field) for field in self.fields if field[0].lower() in FOR_THE_PROXY]
 
 
 def _line(name: str, value: str) -> bytes:

@@ -111,7 +111,10 @@ def address_map(name: str, value: Any) -> Mapping[str, str]:
     for place, address in value.items():
         if not split_place(text(f"{name}: a key", place)):
             raise ValueError(f"{name} has keys like 'host:port', not {place!r}"[:200])
-        ipaddress.ip_address(text(f"{name}: an address", address).strip("[]"))
+        try:
+            ipaddress.ip_address(text(f"{name}: an address", address).strip("[]"))
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}"[:200]) from error
     return MappingProxyType(dict(value))
 
 

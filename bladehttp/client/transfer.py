@@ -116,7 +116,7 @@ class Transfer:
         if outcome.code or outcome.expired:
             raise _failure(handle, message, outcome, response)
         if message.url.origin[0] == "https":
-            received.chain = handle.certificates()
+            received.chain = handle.certificates(message.url.origin)
         _decode(message, response, received)
         return response
 
@@ -132,6 +132,8 @@ def _set(handle: Handle, message: Message) -> None:
     try:
         if lines := message.lines():
             curl.setopt(pycurl.HTTPHEADER, lines)
+        if lines := message.proxy_lines():
+            curl.setopt(pycurl.PROXYHEADER, lines)
         if body is not None:
             body.attach(curl, method)
         elif method == "HEAD":
@@ -146,6 +148,7 @@ def _set(handle: Handle, message: Message) -> None:
 def _unset(curl: Any, message: Message) -> None:
     """Undo what `_set` did. Setting [] instead of unsetting would leave the old fields."""
     curl.unsetopt(pycurl.HTTPHEADER)
+    curl.unsetopt(pycurl.PROXYHEADER)
     curl.unsetopt(pycurl.CUSTOMREQUEST)
     if message.body is not None:
         message.body.detach(curl)
@@ -165,7 +168,7 @@ def _failure(
         return cls(f"{what} {place}: {outcome.expired} is over ({milliseconds} ms)", **details)
     text = outcome.text
     if outcome.code in WITH_CERTIFICATE:
-        text = f"{text}; {expected(message)}; {presented(handle.certificates())}"
+        text = f"{text}; {expected(message)}; {presented(handle.certificates(message.url.origin))}"
     error = exception_for(outcome.code, text, place, **details)
     if isinstance(error, OSError):
         error.errno = handle.curl.getinfo(pycurl.OS_ERRNO) or None

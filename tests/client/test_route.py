@@ -1,0 +1,333 @@
+"""How a request gets to its server: proxies, addresses, sockets, versions, netrc, the rest."""
+
+import base64
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pycurl
+import pytest
+from proxies import HttpProxy, SocksProxy
+
+from bladehttp import Auth
+from bladehttp.client import HttpClient
+from bladehttp.exceptions import InvalidUrl, ProxyError, UnsupportedProtocol
+
+PROXY_VARIABLES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy",
+                   "ALL_PROXY", "no_proxy", "NO_PROXY", "REQUEST_METHOD")  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in PROXY_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+def basic(text: str) -> str:
+    return f"Basic {base64.b64encode(text.encode()).decode()}"
+
+
+def test_a_proxy_is_asked_for_the_whole_url(client: HttpClient, peers: Any) -> None:
+    handler = HttpProxy(basic("me:p@ss"))
+    proxy = peers.raw(handler)
+    client.proxy = f"http://me:p%40ss@127.0.0.1:{proxy.port}"
+    assert client.get("http://a.test/x", {"Authorization": "Mine"}).body == b"via proxy"
+    seen = handler.requests[-1]
+    assert (seen.target, seen.get("Host")) == ("http://a.test/x", "a.test")
+    assert seen.get_all("Proxy-Authorization") == [basic("me:p@ss")]
+    assert seen.get_all("Authorization") == ["Mine"]
+    direct = peers()
+    assert client.get(direct.url, proxy="").body == b"ok"
+    assert client.get(direct.url, no_proxy=["a.test", "127.0.0.0/8"]).body == b"ok"
+    assert all(each.get("Proxy-Authorization") is None for each in direct.requests)
+
+
+def test_through_a_tunnel_the_server_sees_nothing_of_the_proxy(
+    client: HttpClient, peers: Any, server_context: ssl.SSLContext, certificates: Any
+) -> None:
+    origin = peers(context=server_context)
+    handler = HttpProxy(basic("me:pw"))
+    proxy = peers.raw(handler)
+    client.ca_cert, client.proxy = certificates.ca_file, f"127.0.0.1:{proxy.port}"
+    url = f"https://localhost:{origin.port}/secret"
+    assert client.get(url, proxy=f"http://me:pw@127.0.0.1:{proxy.port}").body == b"ok"
+    assert client.get(url, {"Proxy-Authorization": basic("me:pw")}).body == b"ok"
+    for seen in handler.requests:
+        assert (seen.method, seen.target) == ("CONNECT", f"localhost:{origin.port}")
+        assert seen.get_all("Proxy-Authorization") == [basic("me:pw")]
+    for seen in origin.requests:
+        assert seen.get("Proxy-Authorization") is None
+        assert seen.get("Proxy-Connection") is None
+        assert seen.target == "/secret"
+    assert len(origin.requests) == len(handler.requests) == 2
+
+
+def test_a_field_for_the_proxy_never_goes_to_a_server(client: HttpClient, peers: Any) -> None:
+    peer = peers()
+    client.get(peer.url, {"Proxy-Authorization": "Basic x", "X": "y"})
+    assert peer.last.get("Proxy-Authorization") is None
+    assert peer.last.get("X") == "y"
+
+
+def test_a_proxy_that_refuses_is_told_without_its_password(
+    client: HttpClient, peers: Any, server_context: ssl.SSLContext
+) -> None:
+    proxy = peers.raw(HttpProxy(basic("me:pw")))
+    with pytest.raises(ProxyError) as caught:
+        client.get("https://a.test/", proxy=f"http://me:hush@127.0.0.1:{proxy.port}")
+    assert "407" in str(caught.value)
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        dead = f"http://me:hush@127.0.0.1:{bound.getsockname()[1]}"
+        with pytest.raises(ProxyError) as gone:
+            client.get("http://a.test/", proxy=dead)
+    assert "hush" not in f"{caught.value}{gone.value}"
+    for bad in ("ftp://me:hush@h", "http://me:hush@h h:1", "http://me:hush@h/path"):
+        with pytest.raises((InvalidUrl, UnsupportedProtocol)) as refused:
+            client.proxy = bad
+        assert "hush" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("scheme", "asked"), [("socks5h", "a.test"), ("socks5", "127.0.0.1")])
+def test_a_socks_proxy_with_a_password(
+    client: HttpClient, peers: Any, scheme: str, asked: str
+) -> None:
+    origin, handler = peers(), SocksProxy(("m:e", "p w"))
+    proxy = peers.raw(handler)
+    host = asked if scheme == "socks5h" else "localhost"
+    url = f"http://{host}:{origin.port}/"
+    given = {} if scheme == "socks5h" else {"curl_options": {pycurl.IPRESOLVE: 1}}
+    address = f"{scheme}://m%3Ae:p%20w@127.0.0.1:{proxy.port}"
+    assert client.get(url, proxy=address, **given).body == b"ok"
+    assert handler.asked == [asked]
+    with pytest.raises(ProxyError):
+        client.get(url, proxy=address.replace("w@", "x@"), **given)
+
+
+ENVIRONMENT: dict[str, tuple[dict[str, str], str, bool]] = {
+    "lower case": ({"http_proxy": "P"}, "http://a.test/", True),
+    "capitals": ({"HTTP_PROXY": "P"}, "http://a.test/", True),
+    "capitals under CGI": ({"HTTP_PROXY": "P", "REQUEST_METHOD": "GET"}, "O", False),
+    "lower case under CGI": (
+        {"http_proxy": "P", "REQUEST_METHOD": "GET"}, "http://a.test/", True),
+    "capitals are empty": ({"HTTP_PROXY": ""}, "O", False),
+    "lower case first": (
+        {"http_proxy": "P", "HTTP_PROXY": "http://127.0.0.1:1"}, "http://a.test/", True),
+    "all": ({"all_proxy": "P"}, "http://a.test/", True),
+    "capitals before all": (
+        {"HTTP_PROXY": "P", "ALL_PROXY": "http://127.0.0.1:1"}, "http://a.test/", True),
+    "not for this host": ({"http_proxy": "P", "no_proxy": "x.test,127.0.0.1"}, "O", False),
+    "not for this network": ({"HTTP_PROXY": "P", "no_proxy": "127.0.0.0/8"}, "O", False),
+    "not for any": ({"http_proxy": "P", "NO_PROXY": "*"}, "O", False),
+    "only for https": ({"https_proxy": "P"}, "O", False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ENVIRONMENT)
+def test_the_environment_names_proxies(
+    client: HttpClient, peers: Any, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    variables, url, proxied = ENVIRONMENT[case]
+    proxy, origin = peers.raw(HttpProxy()), peers()
+    for name, value in variables.items():
+        monkeypatch.setenv(name, proxy.url if value == "P" else value)
+    url = origin.url if url == "O" else url
+    assert client.get(url).body == (b"via proxy" if proxied else b"ok")
+    assert client.get(origin.url, trust_env=False).body == b"ok"
+    assert client.get("http://b.test/", proxy=proxy.url, trust_env=False).body == b"via proxy"
+
+
+def test_what_is_explicit_beats_the_environment(
+    client: HttpClient, peers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy, origin = peers.raw(HttpProxy()), peers()
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "*")
+    assert client.get("http://a.test/", proxy=proxy.url).body == b"via proxy"
+    monkeypatch.setenv("no_proxy", "")
+    assert client.get(origin.url, proxy="").body == b"ok"
+    assert client.get(origin.url, no_proxy="127.0.0.1").body == b"ok"
+
+
+def test_resolve_says_where_a_host_is(client: HttpClient, peers: Any) -> None:
+    first, second = peers(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1"), peers()
+    url = f"http://a.test:{first.port}/"
+    assert client.get(url, resolve={f"a.test:{first.port}": "127.0.0.1"}).body == b"1"
+    assert first.last.get("Host") == f"a.test:{first.port}"
+    with pytest.raises(Exception, match=r"a\.test"):  # neither DNS nor the connection is left
+        client.get(url)
+    client.resolve = {f"a.test:{second.port}": "127.0.0.1"}
+    assert client.get(f"http://a.test:{second.port}/").body == b"ok"
+    assert client.resolve == {f"a.test:{second.port}": "127.0.0.1"}
+    with pytest.raises(TypeError):
+        client.resolve["x:1"] = "::1"  # type: ignore[index]
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")
+def test_resolve_to_an_address_of_ipv6(client: HttpClient) -> None:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as listener:
+        port = listener.getsockname()[1]
+        thread = answer_once(listener)
+        assert client.get(f"http://a.test:{port}/", resolve={f"a.test:{port}": "::1"}).body == b"u"
+        thread.join(10)
+
+
+def answer_once(listener: socket.socket) -> threading.Thread:
+    def serve() -> None:
+        raw, _ = listener.accept()
+        with raw:
+            raw.recv(65536)
+            raw.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nu")
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    return thread
+
+
+def test_a_unix_socket_is_connected_to(client: HttpClient, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        listener.listen()
+        thread = answer_once(listener)
+        response = client.get("http://a.test/", unix_socket=tmp_path / "s")
+        thread.join(10)
+    assert (response.body, response.url) == (b"u", "http://a.test/")
+
+
+def test_an_interface_is_connected_from(client: HttpClient, peers: Any) -> None:
+    came_from: list[str] = []
+
+    def handle(connection: Any) -> None:
+        came_from.append(connection.socket.getpeername()[0])
+        connection.read_request()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    client.get(peers.raw(handle).url, interface="host!127.0.0.5")
+    assert came_from == ["127.0.0.5"]
+
+
+@pytest.mark.parametrize(("version", "wire"), [("1.0", "1.0"), ("1.1", "1.1"), ("auto", "1.1")])
+def test_the_version_is_as_asked(client: HttpClient, peers: Any, version: str, wire: str) -> None:
+    lines: list[str] = []
+
+    def handle(connection: Any) -> None:
+        lines.append(connection._until(b"\r\n").decode())
+        connection._until(b"\r\n\r\n")
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    client.get(peers.raw(handle).url, http_version=version)
+    assert lines == [f"GET / HTTP/{wire}"]
+
+
+NGINX = """
+daemon off; master_process off; pid {dir}/pid; error_log stderr;
+events {{ }}
+http {{
+  access_log off; gzip on; gzip_min_length 1; gzip_types text/plain; types {{ text/plain txt; }}
+  client_body_temp_path {dir}/b; proxy_temp_path {dir}/p; fastcgi_temp_path {dir}/f;
+  uwsgi_temp_path {dir}/u; scgi_temp_path {dir}/s;
+  server {{
+    listen 127.0.0.1:{port} ssl http2;
+    ssl_certificate {cert}; ssl_certificate_key {key}; root {dir};
+  }}
+}}
+"""
+
+
+@pytest.fixture
+def nginx(certificates: Any, tmp_path: Path) -> Iterator[str]:
+    program = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
+    if program is None:
+        pytest.skip("nginx is not installed: apt-get install nginx-light")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    config = NGINX.format(
+        dir=tmp_path, port=port, cert=certificates.cert_file, key=certificates.key_file
+    )
+    (tmp_path / "conf").write_text(config)
+    (tmp_path / "a.txt").write_text("text " * 1000)
+    command = [program, "-c", str(tmp_path / "conf"), "-p", str(tmp_path), "-e", "stderr"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as running:
+        try:
+            until_listening(port, running)
+            yield f"https://localhost:{port}"
+        finally:
+            running.terminate()
+
+
+def until_listening(port: int, running: subprocess.Popen[bytes]) -> None:
+    while running.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except ConnectionError:
+            continue
+        return
+    pytest.fail("nginx did not start")
+
+
+def test_http_2_is_agreed_on_with_nginx(client: HttpClient, nginx: str, certificates: Any) -> None:
+    client.ca_cert = certificates.ca_file
+    for version, wire in (("auto", "2"), ("2", "2"), ("1.1", "1.1"), ("auto", "2")):
+        response = client.get(f"{nginx}/a.txt", http_version=version)
+        assert (response.status, response.version) == (200, wire)
+        assert response.headers["Content-Encoding"] == "gzip"
+        assert response.text == "text " * 1000
+        assert response.certificate is not None, (version, wire)
+    assert client.get(f"{nginx}/none").status == 404
+
+
+def test_netrc_is_read_only_when_asked_for(client: HttpClient, peers: Any, tmp_path: Path) -> None:
+    peer = peers()
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password pw\n")
+    client.auth_method = Auth.BASIC
+    client.get(peer.url)
+    assert peer.last.get("Authorization") is None
+    client.netrc = tmp_path / "netrc"  # type: ignore[assignment]
+    client.get(peer.url)
+    assert peer.last.get("Authorization") == basic("me:pw")
+    client.get(peer.url, {"Authorization": "Mine"})
+    assert peer.last.get_all("Authorization") == ["Mine"]
+    client.get(peer.url, auth=("you", "x"))
+    assert peer.last.get("Authorization") == basic("you:x")
+    client.get(f"http://url:y@127.0.0.1:{peer.port}/")
+    assert peer.last.get("Authorization") == basic("url:y")
+    client.get(f"http://localhost:{peer.port}/")
+    assert peer.last.get("Authorization") is None
+    client.get(peer.url, netrc=False)
+    assert peer.last.get("Authorization") is None
+
+
+def test_curl_options_are_set_last_and_undone(client: HttpClient, peers: Any) -> None:
+    peer = peers()
+    client.get(peer.url, curl_options={pycurl.USERAGENT: "mine", pycurl.RANGE: "0-1"})
+    assert (peer.last.get("User-Agent"), peer.last.get("Range")) == ("mine", "bytes=0-1")
+    client.get(peer.url)
+    assert (peer.last.get("User-Agent"), peer.last.get("Range")) == (client.user_agent, None)
+    client.curl_options = {pycurl.RANGE: "2-"}
+    client.get(peer.url)
+    assert peer.last.get("Range") == "bytes=2-"
+    with pytest.raises(ValueError, match="this libcurl cannot set option"):
+        client.get(peer.url, curl_options={999999: 1})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [("proxy", 7, TypeError), ("proxy", "gopher://h", UnsupportedProtocol),
+     ("proxy", "http://", InvalidUrl), ("no_proxy", 7, TypeError), ("no_proxy", [7], TypeError),
+     ("no_proxy", "a\r\n", ValueError), ("resolve", "a:1:b", TypeError),
+     ("resolve", {"a": "127.0.0.1"}, ValueError), ("resolve", {"a:1": "b"}, ValueError),
+     ("resolve", {7: "::1"}, TypeError), ("unix_socket", 7, TypeError),
+     ("interface", "\xe4", ValueError), ("http_version", "1.2", ValueError),
+     ("http_version", 2, TypeError), ("netrc", 7, TypeError), ("curl_options", [], TypeError),
+     ("curl_options", {"URL": 1}, TypeError), ("curl_options", {pycurl.URL: ""}, ValueError)],
+)  # fmt: skip
+def test_values_that_cannot_be(
+    client: HttpClient, name: str, value: Any, error: type[Exception]
+) -> None:
+    with pytest.raises(error, match=name):
+        setattr(client, name, value)
