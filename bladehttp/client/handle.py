@@ -8,7 +8,7 @@ import pycurl
 from bladehttp.client.options import STANDING
 
 CHAINS_KEPT = 32
-"""Connections and origins whose certificates are remembered, the oldest given up first: 5 KB each."""
+"""Connections and origins whose certificates are remembered, the oldest given up first."""
 
 
 class Handle:
