@@ -85,6 +85,11 @@ class Lazy(Generic[T]):
     def __set__(self, instance: object, value: T) -> None:
         setattr(instance, self._slot, value)
 
+    def forget(self, instance: object) -> None:
+        """Compute the value anew at the next reading."""
+        if hasattr(instance, self._slot):
+            delattr(instance, self._slot)
+
 
 class HttpRequest:
     """One HTTP request.
@@ -114,34 +119,35 @@ class HttpRequest:
     """
 
     __slots__ = (
+        "_auth_method",
+        "_body",
+        "_body_file",
+        "_client",
+        "_client_certificate",
         "_cookies",
-        "_head",
+        "_decoded",
+        "_files",
         "_headers",
         "_host",
+        "_http_version",
+        "_ip",
+        "_ipv6",
+        "_message",
         "_path",
+        "_port",
         "_queries",
-        "_spooled",
+        "_raw_body",
+        "_request_uri",
         "_trailers",
-        "_wire_trailers",
-        "auth_method",
-        "body",
-        "body_file",
-        "client_certificate",
-        "files",
-        "http_version",
-        "ip",
-        "ipv6",
         "is_secure",
         "method",
-        "port",
-        "raw_body",
-        "request_uri",
     )
 
     def __init__(self) -> None:
         """Make an empty GET, to be filled by `parse` or sent by `send`."""
-        self._fill(Request(EMPTY_HEAD), Decoded({}))
-        self._came_from(NOBODY, is_secure=False)
+        self._fill(Request(EMPTY_HEAD), None)
+        self._client = NOBODY
+        self.is_secure = False
 
     @classmethod
     def from_wire(
@@ -154,47 +160,41 @@ class HttpRequest:
         """
         request = cls.__new__(cls)
         request._fill(message, _decoded(message, limits))
-        request._came_from(client, is_secure)
+        request._client = client
+        request.is_secure = is_secure
         return request
 
-    def _came_from(self, client: ClientInfo, is_secure: bool) -> None:
-        self.ip = client.ip
-        self.port = client.port
-        self.ipv6 = client.ipv6
-        self.client_certificate = client.certificate
-        self.is_secure = is_secure
-        self.auth_method = Auth.ANY
+    def _fill(self, message: Request, decoded: Decoded | None) -> None:
+        self._message = message
+        self._decoded = decoded
+        self.method = message.head.method
 
-    def _fill(self, message: Request, decoded: Decoded) -> None:
-        head = message.head
-        self._head = head
-        self._wire_trailers = message.trailers
-        self.method = head.method
-        self.request_uri = head.target
-        self.http_version = "1.1" if head.minor == 1 else f"1.{head.minor}"
-        self.raw_body = message.body
-        self.body_file: IO[bytes] | None = message.file
-        self.body: Any = decoded.body
-        self.files: Values[dict[str, Any]] = decoded.files
-        self._spooled = [
-            upload["file"]
-            for name in decoded.files
-            for upload in decoded.files.get_all(name)
-            if "file" in upload
-        ]
-        if message.file is not None:
-            self._spooled.append(message.file)
+    request_uri = Lazy[str](lambda self: self._message.head.target)
+    http_version = Lazy[str](lambda self: f"1.{self._message.head.minor}")
+    ip = Lazy[str](lambda self: self._client.ip)
+    port = Lazy[int](lambda self: self._client.port)
+    ipv6 = Lazy[bool](lambda self: self._client.ipv6)
+    client_certificate = Lazy[dict[str, Any] | None](lambda self: self._client.certificate)
+    raw_body = Lazy[bytes](lambda self: self._message.body)
+    body_file = Lazy[IO[bytes] | None](lambda self: self._message.file)
+    body = Lazy[Any](lambda self: {} if self._decoded is None else self._decoded.body)
+    auth_method = Lazy[Auth](lambda _: Auth.ANY)
+
+    @Lazy
+    def files(self) -> Values[dict[str, Any]]:
+        """The files of a multipart form."""
+        return Values() if self._decoded is None else self._decoded.files
 
     @Lazy
     def headers(self) -> Headers:
         """The fields, Cookie excepted, which is in ``cookies`` (Blade)."""
-        fields = self._head.fields
+        fields = self._message.head.fields
         return Headers.adopt(fields.pairs, fields.index)
 
     @Lazy
     def trailers(self) -> Headers:
         """The trailer fields of a chunked body; those that have no business there are dropped."""
-        return Headers.adopt(self._wire_trailers)
+        return Headers.adopt(self._message.trailers)
 
     @Lazy
     def path(self) -> str:
@@ -202,22 +202,22 @@ class HttpRequest:
 
         "*" for OPTIONS of the whole server.
         """
-        return decode_path(self._head.path)
+        return decode_path(self._message.head.path)
 
     @Lazy
     def queries(self) -> Values[str]:
         """The fields of the query; the last of a repeated name, `get_all` gives every one."""
-        return parse_query(self._head.query, limit=len(self._head.query) + 1)
+        return parse_query(self._message.head.query, limit=len(self._message.head.query) + 1)
 
     @Lazy
     def cookies(self) -> Values[str]:
         """The cookies the client sent."""
-        return parse_cookies(self._head.fields.cookie)
+        return parse_cookies(self._message.head.fields.cookie)
 
     @Lazy
     def host(self) -> str:
         """The host name asked for, without the port: of an absolute target, else of Host."""
-        return host_name(self._head.authority or self._head.fields.host or "")
+        return host_name(self._message.head.authority or self._message.head.fields.host or "")
 
     @property
     def scheme(self) -> str:
@@ -254,13 +254,13 @@ class HttpRequest:
             return False
         finally:
             reader.close()
-        for name in ("_headers", "_trailers", "_path", "_queries", "_cookies", "_host"):
-            if hasattr(self, name):
-                delattr(self, name)
+        for attribute in vars(HttpRequest).values():
+            if isinstance(attribute, Lazy):
+                attribute.forget(self)
         self._fill(message, decoded)
         if client is not None:
-            self.ip, self.port = client.getpeername()[:2]
-            self.ipv6 = ":" in self.ip
+            ip, port = client.getpeername()[:2]
+            self._client = ClientInfo(ip, port, ipv6=":" in ip)
         return True
 
     def send(
@@ -288,7 +288,7 @@ class HttpRequest:
         from bladehttp.client import HttpClient  # noqa: PLC0415
 
         properties = {"auth_method": self.auth_method, "follow_redirect": True} | (options or {})
-        received = self._head.fields.host
+        received = self._message.head.fields.host
         headers = Headers.adopt(
             (name, value)
             for name, value in self.headers.pairs()
@@ -301,8 +301,14 @@ class HttpRequest:
 
     def close(self) -> None:
         """Close the temporary files of a large body and of large uploads."""
-        for file in self._spooled:
-            file.close()
+        self._message.close()
+        if self._decoded is None:
+            return
+        files = self._decoded.files
+        for name in files:
+            for upload in files.get_all(name):
+                if "file" in upload:
+                    upload["file"].close()
 
     def to_dict(self) -> dict[str, Any]:
         """Return every documented attribute, as JSON takes them."""
@@ -333,9 +339,9 @@ NOBODY = ClientInfo("", 0, ipv6=False)
 EMPTY_HEAD = RequestHead("GET", "/", 1, NO_FIELDS, path="/")
 
 
-def _decoded(message: Request, limits: Limits) -> Decoded:
+def _decoded(message: Request, limits: Limits) -> Decoded | None:
     if not message.body and message.file is None:
-        return Decoded({})
+        return None
     content_type = message.head.fields.index.get("content-type", "")
     return decode(content_type, message.body, message.file, limits)
 

@@ -17,7 +17,7 @@ from bladehttp.cookies import format_set_cookie
 from bladehttp.exceptions import HttpStatusError, InvalidHeader
 from bladehttp.headers import Headers, HeadersLike, index_of, is_field_value
 from bladehttp.serialize import as_json
-from bladehttp.status import phrase
+from bladehttp.status import PHRASES
 
 FILE_BLOCK = 256 * 1024
 """Bytes read from a file at a time: large enough that the calls do not count."""
@@ -215,7 +215,7 @@ class HttpResponse:
     @property
     def reason(self) -> str:
         """The reason phrase: as received, as set, or that of the status."""
-        return phrase(self.status) if self._reason is None else self._reason
+        return PHRASES.get(self.status, "") if self._reason is None else self._reason
 
     @reason.setter
     def reason(self, value: str) -> None:

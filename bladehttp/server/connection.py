@@ -198,7 +198,7 @@ class Connection(Watched):
             return False
         if message is not None:
             self._serve(message)
-            return self.state is State.IDLE
+            return self.state is State.IDLE and self._reader.buffered > 0
         self._become(PHASE_EVENTS[self._reader.phase])
         if self._reader.needs_continue:
             self._reader.needs_continue = False
@@ -271,19 +271,22 @@ class Connection(Watched):
             response.close()
             response = self._service.dispatcher.failed(error, self.transport.socket)
             reply = _write(response, method, minor, keep=False)
-        self._outbox.add(reply.head)
+        outbox, dispatcher = self._outbox, self._service.dispatcher
         if response.source is not None:
-            self._outbox.stream(response.source, reply.coding, reply.length)
+            outbox.add(reply.head)
+            outbox.stream(response.source, reply.coding, reply.length)
         elif reply.coding is Coding.LENGTH:
-            self._outbox.add(response.body)
-        if not self._outbox.streaming:
+            outbox.add(reply.head, response.body)
+        else:
+            outbox.add(reply.head)
+        if not outbox.streaming:
             self._end_exchange()
         if not reply.keep_alive:
             self._become(Event.REPLIED_LAST)
         else:
-            self._become(Event.BLOCKED if self._outbox.streaming else Event.REPLIED)
-        if self._connected:
-            self._service.dispatcher.call("reply", response, self.transport.socket)
+            self._become(Event.BLOCKED if outbox.streaming else Event.REPLIED)
+        if self._connected and dispatcher.callbacks["reply"]:
+            dispatcher.call("reply", response, self.transport.socket)
 
     def _flush(self) -> None:
         """Send what the client takes now. All is sent when the transport has nothing left, too."""

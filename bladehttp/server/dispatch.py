@@ -80,7 +80,7 @@ class Dispatcher:
         try:
             for callback in self.callbacks["receive"]:
                 callback(request, response)
-            handler = self.find(request.method, request.path)
+            handler = self.find(request.method, request.path) if self._exact else None
             if handler is not None:
                 handler(request, response)
             elif not self.callbacks["receive"]:

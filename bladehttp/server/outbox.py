@@ -63,11 +63,13 @@ class Outbox:
         """Whether a stream has more to come."""
         return self._stream is not None
 
-    def add(self, data: bytes) -> None:
-        """Append bytes."""
-        if data:
-            self._pieces.append(data)
-            self.pending += len(data)
+    def add(self, data: bytes, more: bytes = b"") -> None:
+        """Append bytes, and more bytes; as one piece if they are few."""
+        self.pending += len(data) + len(more)
+        if len(more) <= JOINED:
+            self._pieces.append(data + more)
+        else:
+            self._pieces += (data, more)
 
     def stream(self, source: Iterable[Any], coding: Coding, length: int) -> None:
         """Append what an iterable will give; nothing can be added until it is through.
@@ -101,7 +103,9 @@ class Outbox:
                     raise StreamError(error) from error
             if not self._pieces:
                 break
-            piece = self._next_piece()
+            piece = self._pieces.pop() if len(self._pieces) == 1 else self._joined()
+            if len(piece) > TURN:
+                piece = memoryview(piece)
             taken = transport.send(piece[:TURN] if len(piece) > TURN else piece)
             sent += taken
             self.pending -= taken
@@ -117,15 +121,14 @@ class Outbox:
         self.pending = 0
         self._end_stream()
 
-    def _next_piece(self) -> bytes | memoryview:
-        piece = self._pieces.pop(0)
-        if not self._pieces or len(piece) + len(self._pieces[0]) > JOINED:
-            return memoryview(piece) if len(piece) > TURN else piece
-        joined, size = [piece], len(piece)
+    def _joined(self) -> bytes | memoryview:
+        """Take the first piece, and those behind it that are short enough to go with it."""
+        joined = [self._pieces.pop(0)]
+        size = len(joined[0])
         while self._pieces and size + len(self._pieces[0]) <= JOINED:
             joined.append(self._pieces.pop(0))
             size += len(joined[-1])
-        return b"".join(joined)
+        return b"".join(joined) if len(joined) > 1 else joined[0]
 
     def _refill(self, stream: Iterator[Any]) -> None:
         for _ in range(PIECES):
@@ -136,7 +139,8 @@ class Outbox:
             except StopIteration:
                 self._finish_stream()
                 return
-            self._add_coded(data)
+            if data:
+                self._add_coded(data)
 
     def _add_coded(self, data: bytes) -> None:
         if self._coding is Coding.CHUNKED:

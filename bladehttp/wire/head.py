@@ -29,6 +29,7 @@ CACHED_LINE_BYTES = 512
 CACHED_BLOCKS = 256
 CACHED_BLOCK_BYTES = 2048
 
+SLASH = 0x2F
 KNOWN_SCHEMES = frozenset({"http", "https"})
 
 
@@ -44,6 +45,8 @@ class FieldBlock:
         body_length: Bytes of the body, or `framing.CHUNKED`.
         connection: The options of Connection, in lower case.
         expectations: The members of Expect, in lower case.
+        is_plain: Whether `check_head` has nothing to find in a request of HTTP/1.1 with them:
+            there is a Host, no body and no Expect.
     """
 
     pairs: Pairs
@@ -53,6 +56,7 @@ class FieldBlock:
     body_length: int
     connection: frozenset[str]
     expectations: frozenset[str]
+    is_plain: bool
 
 
 @dataclass(slots=True)
@@ -94,15 +98,22 @@ class RequestHead:
 
 
 class HeadParser:
-    """Parses heads under one set of limits and keeps the two caches for them."""
+    """Parses heads under one set of limits and keeps the two caches for them.
 
-    __slots__ = ("_blocks", "_lines", "limits")
+    Attributes:
+        limits: The limits.
+        longest_line: Longest request line, without CRLF, that no limit is met by together with
+            any of the blocks.
+    """
+
+    __slots__ = ("_blocks", "_lines", "limits", "longest_line")
 
     def __init__(self, limits: Limits) -> None:
         """Start with empty caches; every connection of a server shares one parser."""
         self.limits = limits
         self._lines: dict[bytes, tuple[str, str]] = {}
         self._blocks: dict[bytes, FieldBlock] = {}
+        self.longest_line = min(limits.request_line - 2, limits.head - CACHED_BLOCK_BYTES - 6)
 
     def known_block(self, lines: bytes) -> FieldBlock | None:
         """Return the FieldBlock of lines joined by CRLF if they were accepted before."""
@@ -154,14 +165,17 @@ def _build_block(fields: Iterable[tuple[str, str]]) -> FieldBlock:
             values.append(value)
         if values is not special["cookie"]:
             pairs.append((name, value))
+    host = _one_host(special["host"])
+    length = framing.body_length(special["content-length"], special["transfer-encoding"])
     return FieldBlock(
         pairs=tuple(pairs),
         index=index_of(pairs),
         cookie="; ".join(special["cookie"]),
-        host=_one_host(special["host"]),
-        body_length=framing.body_length(special["content-length"], special["transfer-encoding"]),
+        host=host,
+        body_length=length,
         connection=_members(special["connection"]),
         expectations=_members(special["expect"]),
+        is_plain=bool(host) and not length and not special["expect"],
     )
 
 
@@ -214,7 +228,10 @@ def parse_request_line(line: bytes) -> RequestHead:
     if major != b"1":
         raise ProtocolError(f"HTTP/{major.decode()}.{minor.decode()} is not supported", status=505)
     head = RequestHead(method.decode("ascii"), target.decode("latin-1"), int(minor), NO_FIELDS)
-    _split_target(head)
+    if target[0] == SLASH and head.method != "CONNECT":  # origin-form: nearly always
+        head.path, _, head.query = head.target.partition("?")
+    else:
+        _split_target(head)
     return head
 
 
@@ -222,14 +239,11 @@ NO_FIELDS = _build_block(())
 
 
 def _split_target(head: RequestHead) -> None:
-    """Tell the four forms of a request target apart (RFC 9112 section 3.2)."""
-    target = head.target
+    """Tell the other three forms of a request target apart (RFC 9112 section 3.2)."""
     if head.method == "CONNECT":
         _split_authority(head)
-    elif target.startswith("/"):
-        head.path, _, head.query = target.partition("?")
-    elif target == "*" and head.method == "OPTIONS":
-        head.path = target
+    elif head.target == "*" and head.method == "OPTIONS":
+        head.path = head.target
     else:
         _split_absolute(head)
 

@@ -164,7 +164,7 @@ class RequestReader:
         return error
 
     def _take_head(self) -> RequestHead | None:
-        if self._head is None and self._buffer:
+        if self._head is None:
             head = self._take_known_head()
             if head is not None:
                 return head
@@ -179,20 +179,16 @@ class RequestReader:
         if peeked is None:
             return None
         line, lines = peeked
-        fields = self._parser.known_block(lines)
-        limits = self._parser.limits
-        length = len(line) + len(lines) + (6 if lines else 4)
-        if (
-            fields is None
-            or not line
-            or len(line) + 2 > limits.request_line
-            or length > limits.head
-        ):
+        parser = self._parser
+        fields = parser.known_block(lines)
+        if fields is None or not 0 < len(line) <= parser.longest_line:
             return None
-        self._head = head = parse_request_line(line)
+        head = parse_request_line(line)
         head.fields = fields
-        check_head(head, limits)
-        self._buffer.skip(length)
+        if not (fields.is_plain and head.minor):
+            self._head = head
+            check_head(head, parser.limits)
+        self._buffer.skip(len(line) + len(lines) + (6 if lines else 4))
         return head
 
     def _take_request_line(self) -> bool:

@@ -97,13 +97,19 @@ def write_head(
             lines += f"{name}: {value}\r\n"
             if key == "date":
                 date = ""
-    declared = _declared_length(own) if own else None
+    declared = None
+    if own:
+        declared = _declared_length(own)
+        keep_alive = keep_alive and not _asks_close(own)
     coding, known = _frame(status, length, declared, method, minor)
-    keep_alive = keep_alive and coding is not Coding.CLOSE and not _asks_close(own)
+    keep_alive = keep_alive and coding is not Coding.CLOSE
     date_line = date and f"Date: {date}\r\n"
+    framing_line = "" if known is None else f"Content-Length: {known}\r\n"
+    if coding is Coding.CHUNKED:
+        framing_line = "Transfer-Encoding: chunked\r\n"
     head = (
         f"HTTP/1.1 {status} {reason}\r\n{lines}{date_line}"
-        f"{_framing_line(coding, known)}{CONNECTION_LINES[keep_alive, minor > 0]}\r\n"
+        f"{framing_line}{CONNECTION_LINES[keep_alive, minor > 0]}\r\n"
     )
     return Reply(head.encode("latin-1"), coding, known or 0, keep_alive)
 
@@ -149,12 +155,6 @@ def _frame(
     if known is not None:
         return Coding.LENGTH, known
     return (Coding.CHUNKED if minor > 0 else Coding.CLOSE), None
-
-
-def _framing_line(coding: Coding, known: int | None) -> str:
-    if coding is Coding.CHUNKED:
-        return "Transfer-Encoding: chunked\r\n"
-    return "" if known is None else f"Content-Length: {known}\r\n"
 
 
 def write_chunk(data: bytes) -> bytes:
