@@ -18,7 +18,7 @@ from bladehttp.server.dispatch import checked_headers, error_response
 from bladehttp.server.loop import READ, WRITE
 from bladehttp.server.outbox import Outbox
 from bladehttp.server.service import Service
-from bladehttp.server.states import PHASE_EVENTS, READING, Event, State
+from bladehttp.server.states import PHASE_EVENTS, READING, UNASKED, Event, State
 from bladehttp.server.transport import PlainHttpError, PlainTransport, Transport
 from bladehttp.server.watched import Watched
 from bladehttp.wire.coding import undo_encoding
@@ -71,7 +71,8 @@ class Connection(Watched):
 
     def close_when_done(self) -> None:
         """End it unless it is in the middle of a request or an answer."""
-        if self.state in READING and self._reader.phase is Phase.IDLE and not self._reader.buffered:
+        nothing_has_come = self._reader.phase is Phase.IDLE and not self._reader.buffered
+        if self.state in UNASKED or (self.state in READING and nothing_has_come):
             self.close()
 
     def on_ready(self, events: int) -> None:

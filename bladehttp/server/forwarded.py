@@ -66,9 +66,9 @@ class TrustedProxies:
 
     def apply(self, request: HttpRequest) -> None:
         """Set ``ip``, ``host`` and ``is_secure`` of a request to what trusted proxies say."""
+        if not self.trusts(request.ip):
+            return
         for hop in _hops(request.headers):
-            if not self.trusts(request.ip):
-                return
             if hop.host and is_host(hop.host):
                 request.host = host_name(hop.host)
             if hop.scheme in {"http", "https"}:
@@ -76,6 +76,8 @@ class TrustedProxies:
             if not _is_address(hop.ip):  # unknown, obfuscated or broken: nothing beyond is known
                 return
             request.ip, request.port, request.ipv6 = hop.ip, 0, ":" in hop.ip
+            if not self.trusts(hop.ip):  # the client, or someone who could say anything
+                return
 
 
 def _hops(headers: Headers) -> Iterator[Hop]:

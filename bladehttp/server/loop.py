@@ -74,8 +74,12 @@ class Loop:
         now: The monotonic time read when the loop last woke, in seconds.
     """
 
-    def __init__(self) -> None:
-        """Open the selector and the socket pair that wakes it."""
+    def __init__(self, owner: int | None = None) -> None:
+        """Open the selector and the socket pair that wakes it.
+
+        Args:
+            owner: The thread that will run the loop; None: whichever does.
+        """
         self._selector = selectors.DefaultSelector()
         self._wake_in, self._wake_out = socket.socketpair()  # a pipe cannot be selected on Windows
         self._wake_in.setblocking(False)
@@ -83,7 +87,7 @@ class Loop:
         self._selector.register(self._wake_in, READ, self._woken)
         self._soon: deque[Callable[[], None]] = deque()
         self._clocks: list[Deadlines[Any]] = []
-        self._thread: int | None = None
+        self._thread = owner
         self._running = True
         self._asleep = False
         self._closed = False

@@ -87,8 +87,8 @@ class Outbox:
         else:
             self._stream = iter(source)
 
-    def send(self, transport: Transport) -> int:
-        """Send what the transport takes, up to a turn's worth, and return how many bytes.
+    def send(self, transport: Transport) -> None:
+        """Send what the transport takes, up to a turn's worth.
 
         Raises:
             OSError: The connection is lost.
@@ -113,7 +113,6 @@ class Outbox:
                 self._pieces.insert(0, memoryview(piece)[taken:])
                 if taken < TURN:
                     break
-        return sent
 
     def close(self) -> None:
         """Drop everything and close the stream."""

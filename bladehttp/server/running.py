@@ -45,6 +45,7 @@ class Running:
         limits: Limits,
         clocks: Mapping[str, int],
         *,
+        owner: int | None,
         max_connections: int,
         **shared: Any,
     ) -> None:
@@ -56,10 +57,11 @@ class Running:
             dispatcher: The callbacks and routes.
             limits: Of requests.
             clocks: Name in `states.PLANS` to milliseconds.
+            owner: The thread that will call `run`; None: whichever does.
             max_connections: Most that are open at a time; 0 for no limit.
             **shared: The other attributes of the `Service`.
         """
-        self.loop = Loop()
+        self.loop = Loop(owner)
         self.context = context
         self.stopped = threading.Event()
         self.service = Service(
@@ -78,13 +80,10 @@ class Running:
         self.listener.resume()
 
     def run(self) -> None:
-        """Serve until `stop`, then close everything; also when something ends the loop."""
+        """Serve until `stop`; then, or when something else ends the loop, `close` is due."""
         host, port = self.listener.socket.getsockname()[:2]
         with serving(host, port):
-            try:
-                self.loop.run()
-            finally:
-                self._close()
+            self.loop.run()
 
     def stop(self) -> None:
         """End `run`, and wait for that unless this is its own thread."""
@@ -148,7 +147,8 @@ class Running:
             connection.close()
         return True
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Close everything. Again does no harm."""
         self.service.draining = True
         with ExitStack() as closing:  # all of it, whatever a callback raises
             closing.callback(self.loop.close)

@@ -6,7 +6,7 @@ import ssl
 import threading
 import weakref
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import IO, Any, Self, TypeVar
 
@@ -314,8 +314,8 @@ class HttpServer:
             RuntimeError: It is listening already.
             ValueError: Signals are wanted in another thread than the main one.
         """
-        with end_by_signals(self.shutdown, self.close) if signals else nullcontext():
-            self._run(self._begin())
+        ending = end_by_signals(self.shutdown, self.close) if signals else nullcontext()
+        self._run(self._begin(threading.get_ident()), ending)
 
     def start(self) -> Self:
         """Bind, serve on a thread of its own, and return once it can be connected to.
@@ -325,9 +325,14 @@ class HttpServer:
             HttpException: It is secure and has no certificate.
             RuntimeError: It is listening already.
         """
-        running = self._begin()
+        running = self._begin(owner=None)
+        arguments = (running, nullcontext())
         name = f"bladehttp-{self.port}"
-        threading.Thread(target=self._run, args=(running,), name=name, daemon=True).start()
+        try:
+            threading.Thread(target=self._run, args=arguments, name=name, daemon=True).start()
+        except RuntimeError:  # no thread can be had
+            self._end(running)
+            raise
         return self
 
     def close(self) -> None:
@@ -368,7 +373,7 @@ class HttpServer:
     def __repr__(self) -> str:
         return f"<HttpServer {self.url}>"
 
-    def _begin(self) -> Running:
+    def _begin(self, owner: int | None) -> Running:
         if self._running is not None:
             raise RuntimeError(f"the server is listening at {self.url} already")
         context = self._context(self._certificates)
@@ -381,6 +386,7 @@ class HttpServer:
             self._dispatcher,
             Limits(**{name: getattr(self, attribute) for name, attribute in LIMITS.items()}),
             {name: getattr(self, attribute) for name, attribute in CLOCKS.items()},
+            owner=owner,
             max_connections=self.max_connections,
             max_requests=self.max_requests_per_connection,
             stats=self.stats,
@@ -390,9 +396,16 @@ class HttpServer:
         )
         return self._running
 
-    def _run(self, running: Running) -> None:
+    def _run(self, running: Running, ending: AbstractContextManager[None]) -> None:
         try:
-            running.run()
+            with ending:
+                running.run()
+        finally:
+            self._end(running)
+
+    def _end(self, running: Running) -> None:
+        try:
+            running.close()
         finally:
             self._running = None
             running.stopped.set()

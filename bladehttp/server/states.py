@@ -65,6 +65,9 @@ class Event(IntEnum):
     """The connection is gone, or has to go at once."""
 
 
+UNASKED = frozenset({State.PROXY, State.HANDSHAKE})
+"""The states before a first request can come."""
+
 READING = frozenset({State.HEAD, State.BODY, State.IDLE})
 """The states in which bytes are taken for requests."""
 

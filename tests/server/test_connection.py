@@ -15,9 +15,9 @@ from bladehttp.server.states import State
 def stepped():
     """A server whose loop is stepped by the test, so that it decides what comes together."""
     server = HttpServer(0)
-    running = server._begin()
+    running = server._begin(owner=None)
     yield server, running
-    running._close()
+    running.close()
     server._running = None
 
 

@@ -234,3 +234,43 @@ def test_a_handler_may_fork(serve, connect):
     assert client.get().response().body == b"parent"
     for child in children:
         os.waitpid(child, 0)
+
+
+def test_a_handshake_that_stalls_does_not_hold_a_shutdown_up(serve):
+    server = serve(secure=True)
+    with Raw(server.port) as client:
+        client.send(b"\x16\x03\x01\x02\x00")
+        wait_until(lambda: server.stats.connections == 1)
+        start = time.monotonic()
+        server.shutdown()
+        assert time.monotonic() - start < 2
+
+
+def test_a_server_whose_thread_cannot_be_started_is_closed(monkeypatch):
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    server = HttpServer(0)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="start new thread"):
+            server.start()
+    assert server.socket is None
+    server.close()
+    with server, Raw(server.port) as client:
+        assert client.get().response().status == 404
+
+
+def test_a_signal_before_the_first_step_ends_listen(monkeypatch):
+    """The handler runs on the thread that will run the loop and must not wait for itself."""
+    server = HttpServer(0)
+    begin = HttpServer._begin
+
+    def begin_and_signal(*arguments):
+        running = begin(*arguments)
+        server.close()
+        return running
+
+    monkeypatch.setattr(HttpServer, "_begin", begin_and_signal)
+    server.listen()
+    assert server.socket is None

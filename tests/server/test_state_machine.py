@@ -70,7 +70,7 @@ class Treatment(RuleBasedStateMachine):
         self.server.on_disconnect(lambda client: self.calls.append("disconnect"))
         self.errors = []
         self.server.on_error(lambda error, client: self.errors.append(str(error)))
-        self.running = self.server._begin()
+        self.running = self.server._begin(owner=None)
         self.client = socket.create_connection((self.server.host, self.server.port))
         self.client.setblocking(False)
         self.connection = None
@@ -205,7 +205,7 @@ class Treatment(RuleBasedStateMachine):
         assert self.state is State.CLOSED
         assert self.calls in ([], ["connect", "disconnect"])
         self.client.close()
-        self.running._close()
+        self.running.close()
         self.server._running = None
 
 
