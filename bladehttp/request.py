@@ -5,16 +5,15 @@ made when they are first read. All of them can be assigned to, as in Blade.
 """
 
 import json
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from socket import socket
-from typing import IO, Any, Generic, TypeVar, overload
+from typing import IO, Any
 
 from bladehttp.auth import Auth
 from bladehttp.cookies import parse_cookies
 from bladehttp.exceptions import ProtocolError
 from bladehttp.headers import Headers
+from bladehttp.lazy import Lazy
 from bladehttp.response import HttpResponse
 from bladehttp.serialize import as_json
 from bladehttp.values import Values
@@ -22,8 +21,7 @@ from bladehttp.wire.form import Decoded, decode, parse_query
 from bladehttp.wire.head import NO_FIELDS, HeadParser, RequestHead
 from bladehttp.wire.limits import Limits
 from bladehttp.wire.reader import Request, RequestReader
-
-T = TypeVar("T")
+from bladehttp.wire.target import decode_path, host_name
 
 DEFAULT_LIMITS = Limits()
 
@@ -31,10 +29,6 @@ FRAMING = frozenset(
     {"connection", "content-length", "expect", "te", "trailer", "transfer-encoding"}
 )
 """Fields that are about one message on one connection, not about the request."""
-
-# RFC 3986 section 2.1: pct-encoded = "%" HEXDIG HEXDIG; beside it raw octets beyond ASCII
-encoded_octet = re.compile(r"%[0-9A-Fa-f]{2}|[\x80-\xff]")
-encoded_run = re.compile(f"(?:{encoded_octet.pattern})+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,42 +47,6 @@ class ClientInfo:
     port: int
     ipv6: bool
     certificate: dict[str, Any] | None = None
-
-
-class Lazy(Generic[T]):
-    """An attribute computed from its instance at the first reading and kept in a slot.
-
-    The slot has the attribute's name with "_" before it. Assignment replaces the value.
-    """
-
-    def __init__(self, compute: Callable[[Any], T]) -> None:
-        self._compute = compute
-        self.__doc__ = compute.__doc__
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._slot = f"_{name}"
-
-    @overload
-    def __get__(self, instance: None, owner: type) -> "Lazy[T]": ...
-    @overload
-    def __get__(self, instance: object, owner: type) -> T: ...
-    def __get__(self, instance: object | None, owner: type) -> "Lazy[T] | T":
-        if instance is None:
-            return self
-        try:
-            value: T = getattr(instance, self._slot)
-        except AttributeError:
-            value = self._compute(instance)
-            setattr(instance, self._slot, value)
-        return value
-
-    def __set__(self, instance: object, value: T) -> None:
-        setattr(instance, self._slot, value)
-
-    def forget(self, instance: object) -> None:
-        """Compute the value anew at the next reading."""
-        if hasattr(instance, self._slot):
-            delattr(instance, self._slot)
 
 
 class HttpRequest:
@@ -348,31 +306,3 @@ def _decoded(message: Request, limits: Limits) -> Decoded | None:
 
 def _file_as_dict(file: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in file.items() if key != "file"}
-
-
-def decode_path(path: str) -> str:
-    """Return a path percent-decoded as UTF-8; the pieces that cannot be are as they were sent."""
-    if "%" not in path and path.isascii():
-        return path
-    return encoded_run.sub(_decode_run, path)
-
-
-def _decode_run(match: re.Match[str]) -> str:
-    octets = encoded_octet.findall(match[0])
-    raw = bytes(int(octet[1:], 16) if octet[0] == "%" else ord(octet) for octet in octets)
-    text, start = "", 0
-    while start < len(raw):
-        try:
-            return text + raw[start:].decode()
-        except UnicodeDecodeError as error:
-            bad, end = start + error.start, start + error.end
-            text += raw[start:bad].decode() + "".join(octets[bad:end])
-            start = end
-    return text
-
-
-def host_name(authority: str) -> str:
-    """Return the host of ``host[:port]``, the brackets of an IPv6 address taken off."""
-    if authority.startswith("["):
-        return authority[1:].partition("]")[0]
-    return authority.partition(":")[0]

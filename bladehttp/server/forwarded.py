@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bladehttp.headers import TCHAR, Headers
-from bladehttp.request import HttpRequest, host_name
+from bladehttp.request import HttpRequest
 from bladehttp.wire.head import is_host
+from bladehttp.wire.target import host_name
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
