@@ -129,8 +129,26 @@ class HttpClient(Configured):
         return self._pool.closed
 
     def close(self) -> None:
-        """Close the connections; those in use when their requests are done. Idempotent."""
-        self._pool.close()
+        """Close the connections; those in use when their requests are done. Idempotent.
+
+        Raises:
+            OSError: ``cookie_file`` cannot be written.
+        """
+        if not self._pool.closed:
+            self._pool.close()
+            if self.cookie_file is not None:
+                self.save_cookies()
+
+    def save_cookies(self) -> None:
+        """Write ``cookies`` to ``cookie_file`` now, whole or not at all, as `close` does.
+
+        Raises:
+            ValueError: There is no ``cookie_file``.
+            OSError: It cannot be written.
+        """
+        if self.cookies is None:
+            raise ValueError("client has no cookie_file")
+        self.cookies.save()
 
     def __enter__(self) -> Self:
         return self

@@ -20,6 +20,9 @@ ANTICIPATES_CONTENT = {"POST", "PUT", "PATCH"}
 
 FOR_THE_PROXY = {"proxy-authorization"}  # RFC 9110 section 11.7.2
 
+# RFC 6265 section 5.4: one Cookie field; libcurl would send its own beside the caller's
+NOT_AS_FIELDS = FOR_THE_PROXY | {"cookie"}
+
 # HEAD: libcurl reads no content after such a request; TRACE: RFC 9110 section 9.3.8, MUST NOT
 BODYLESS = {"HEAD", "TRACE"}
 
@@ -44,13 +47,21 @@ class Message:
 
     def lines(self) -> list[bytes]:
         """Return the fields as CURLOPT_HTTPHEADER takes them."""
-        lines = [_line(*field) for field in self.fields if field[0].lower() not in FOR_THE_PROXY]
+        apart = FOR_THE_PROXY if self.settings.cookies is None else NOT_AS_FIELDS
+        lines = [_line(*field) for field in self.fields if field[0].lower() not in apart]
         if self.body is not None:
             if self.settings.no_expect:
                 lines.append(b"Expect:")
             if self.body.suppress and not has_field(self.fields, "content-type"):
                 lines += self.body.suppress
         return lines
+
+    def cookies(self) -> bytes:
+        """Return what CURLOPT_COOKIE adds to the jar's cookies: the caller's, if there is a jar."""
+        if self.settings.cookies is None:
+            return b""
+        values = [value for name, value in self.fields if name.lower() == "cookie"]
+        return "; ".join(values).encode("latin-1")
 
     def proxy_lines(self) -> list[bytes]:
         """Return the fields for a proxy as CURLOPT_PROXYHEADER takes them; no server gets them."""

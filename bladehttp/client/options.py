@@ -31,6 +31,7 @@ from bladehttp.client.checks import (
     whole_number,
 )
 from bladehttp.client.decoding import CODINGS
+from bladehttp.client.jar import CookieJar, check_jar, jar_options, with_jar
 from bladehttp.client.retry import Retry, check_retry
 from bladehttp.client.route import (
     HTTP_VERSIONS,
@@ -170,6 +171,8 @@ OPTIONS = (
     Option("unix_socket",                 optional(path),         socket_options),
     Option("interface",                   optional(plain_text),   interface_options),
     Option("netrc",                       flag_or_path,           netrc_options),
+    Option("cookies",                     check_jar,              jar_options),
+    Option("cookie_file",                 optional(path),         own),  # jar.py
     Option("curl_options",                option_map,             given_options),  # the last wins
 )  # fmt: skip
 """One row per property of HttpClient, ``headers`` excepted, which is an object of its own."""
@@ -216,6 +219,8 @@ class Settings:
     unix_socket: str | None = None
     interface: str | None = None
     netrc: bool | str = False
+    cookies: CookieJar | None = None
+    cookie_file: str | None = None
     curl_options: Mapping[int, Any] = field(default_factory=lambda: NOTHING)
     curl: tuple[tuple[int, object], ...] = field(init=False, repr=False, compare=False)
     files: tuple[tuple[str, str], ...] = field(init=False, repr=False, compare=False)
@@ -250,4 +255,5 @@ class Settings:
         for name in values:
             if name not in CHECKS:
                 raise TypeError(f"HttpClient has no property named {name!r}")
-        return replace(self, **{name: CHECKS[name](name, value) for name, value in values.items()})
+        checked = {name: CHECKS[name](name, value) for name, value in values.items()}
+        return replace(self, **with_jar(checked))

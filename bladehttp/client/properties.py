@@ -153,6 +153,13 @@ class Configured:
         netrc: Whether to look for name and password in ~/.netrc, or the path of such a file.
             What a request says itself wins: an Authorization field, the URL, ``auth``. False.
             CURLOPT_NETRC, CURLOPT_NETRC_FILE.
+        cookies: None, the default: cookies are neither kept nor sent. Set to True: they are kept
+            in memory, for all threads, in a `CookieJar`, which is what this property then is: to
+            iterate over, and to ``clear()``. A jar may also be given, of another client for
+            example. A Cookie field of the request is sent beside those of the jar. Public
+            suffixes are refused. CURLOPT_SHARE, CURLOPT_COOKIEFILE.
+        cookie_file: A file in Netscape format to fill ``cookies`` from, if it is there, and to
+            save them to when the client is closed. None by default.
         curl_options: {pycurl.CONSTANT: value}: anything else libcurl can do, set after all the
             rest; undone when another request does not have it, but for what libcurl keeps in
             its caches. What every request sets itself is refused. {} by default.
@@ -196,6 +203,8 @@ class Configured:
     unix_socket = Property[str | None]()
     interface = Property[str | None]()
     netrc = Property[bool | str]()
+    cookies = Property[Any]()  # True in, a jar out
+    cookie_file = Property[str | None]()
     curl_options = Property[Mapping[int, Any]]()
 
     def __init__(

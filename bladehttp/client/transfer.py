@@ -134,6 +134,8 @@ def _set(handle: Handle, message: Message) -> None:
             curl.setopt(pycurl.HTTPHEADER, lines)
         if lines := message.proxy_lines():
             curl.setopt(pycurl.PROXYHEADER, lines)
+        if cookies := message.cookies():
+            curl.setopt(pycurl.COOKIE, cookies)
         if body is not None:
             body.attach(curl, method)
         elif method == "HEAD":
@@ -149,6 +151,7 @@ def _unset(curl: Any, message: Message) -> None:
     """Undo what `_set` did. Setting [] instead of unsetting would leave the old fields."""
     curl.unsetopt(pycurl.HTTPHEADER)
     curl.unsetopt(pycurl.PROXYHEADER)
+    curl.unsetopt(pycurl.COOKIE)
     curl.unsetopt(pycurl.CUSTOMREQUEST)
     if message.body is not None:
         message.body.detach(curl)

@@ -34,6 +34,7 @@ DEFAULTS = {
     "trust_env": True, "min_tls": "1.2", "client_cert": None,
     "pinned_key": None, "http_version": "auto", "proxy": None, "no_proxy": None, "resolve": {},
     "unix_socket": None, "interface": None, "netrc": False, "curl_options": {},
+    "cookies": None, "cookie_file": None,
 }  # fmt: skip
 
 
@@ -51,7 +52,7 @@ def test_the_table_has_a_row_for_every_property() -> None:
     assert set(Settings.__slots__) == set(rows) | {"curl", "files"}
     assert (public(HttpClient) | public(Configured)) - properties == {
         "headers", "set_headers", "send_request", "get", "post", "put", "patch", "delete", "head",
-        "options", "trace", "close", "closed", *NAMES,
+        "options", "trace", "close", "closed", "save_cookies", *NAMES,
     }  # fmt: skip
 
 

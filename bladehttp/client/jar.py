@@ -1,0 +1,199 @@
+"""CookieJar: libcurl's cookie engine (RFC 6265), one store for all the handles of a client.
+
+Domain, path, Secure, expiry and public suffixes are libcurl's to judge. The handles share the store
+by CURLSH (LOCK_DATA_COOKIE); moving cookies between handles by COOKIELIST would cost each
+request, and two at once would not see each other's.
+"""
+
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pycurl
+
+HTTP_ONLY = "#HttpOnly_"
+TITLE = "# Netscape HTTP Cookie File\n"
+FIELDS = 7
+ENCODING = ("utf-8", "surrogateescape")  # whatever bytes there are come through unchanged
+
+
+class Cookie(NamedTuple):
+    """A cookie of the jar.
+
+    Attributes:
+        name: Its name.
+        value: Its value.
+        domain: The host it belongs to; subdomains too unless ``host_only``.
+        path: The path it is sent below.
+        secure: Whether it is sent over https only.
+        http_only: Whether it was marked HttpOnly.
+        expires: When it ends, as a Unix time; None at the end of the session.
+        host_only: Whether subdomains do not get it.
+    """
+
+    name: str
+    value: str
+    domain: str
+    path: str
+    secure: bool
+    http_only: bool
+    expires: int | None
+    host_only: bool
+
+
+class CookieJar:
+    """The cookies of a client, readable by iterating; safe to use by many threads.
+
+    Attributes:
+        path: The file they are saved to, or None.
+    """
+
+    __slots__ = ("_curl", "_lock", "path", "share")
+
+    def __init__(self, path: str | None = None) -> None:
+        """Make a jar, filled from a file in Netscape format if there is one at the path.
+
+        Raises:
+            OSError: The file cannot be read.
+            ValueError: It is not in that format, so that saving would destroy it.
+        """
+        self._start()
+        self.path = path
+        if path is not None and Path(path).exists():
+            self._add(read_lines(path))
+
+    def _start(self) -> None:
+        self._lock = threading.Lock()
+        self.share = pycurl.CurlShare()
+        self.share.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_COOKIE)
+        self._curl = pycurl.Curl()
+        self._curl.setopt(pycurl.SHARE, self.share)
+        self._curl.setopt(pycurl.COOKIEFILE, "")
+
+    def _add(self, lines: Iterable[str]) -> None:
+        with self._lock:
+            for line in lines:
+                self._curl.setopt(pycurl.COOKIELIST, line.encode(*ENCODING))
+
+    def lines(self) -> list[str]:
+        """Return the cookies as lines of a Netscape file."""
+        with self._lock:
+            return [
+                line.decode(*ENCODING) for line in self._curl.getinfo_raw(pycurl.INFO_COOKIELIST)
+            ]
+
+    def __iter__(self) -> Iterator[Cookie]:
+        return iter([_parse(line) for line in self.lines()])
+
+    def __len__(self) -> int:
+        return len(self.lines())
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """Return the value of the first cookie of that name."""
+        return next((cookie.value for cookie in self if cookie.name == name), default)
+
+    def clear(self) -> None:
+        """Forget all cookies; the file stays as it is until it is saved."""
+        self._add(["ALL"])
+
+    def save(self, path: str | None = None) -> None:
+        """Write the cookies to a file that only its owner can read; whole, or not at all.
+
+        Args:
+            path: The file, None for the jar's own. Cookies of the session are written too.
+
+        Raises:
+            ValueError: The jar has no file of its own.
+            OSError: It cannot be written; what was there stays.
+        """
+        path = path or self.path
+        if path is None:
+            raise ValueError("jar has no file to be saved to")
+        text = TITLE + "".join(f"{line}\n" for line in self.lines())
+        target = Path(path).resolve()
+        with tempfile.NamedTemporaryFile(  # its mode is 0600
+            prefix=f".{target.name}.", dir=target.parent, delete=False
+        ) as file:
+            try:
+                file.write(text.encode(*ENCODING))
+                file.flush()
+                Path(file.name).replace(target)
+            except BaseException:
+                Path(file.name).unlink(missing_ok=True)
+                raise
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (self.path, self.lines())
+
+    def __repr__(self) -> str:
+        return f"<CookieJar of {len(self)}, path={self.path!r}>"
+
+
+def _rebuild(path: str | None, lines: list[str]) -> CookieJar:
+    jar = CookieJar()
+    jar.path = path
+    jar._add(lines)
+    return jar
+
+
+def read_lines(path: str) -> list[str]:
+    """Return the lines of a Netscape cookie file that hold cookies.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: A line is neither a comment nor a cookie.
+    """
+    found = []
+    for line in Path(path).read_bytes().decode(*ENCODING).splitlines():
+        if not line.strip() or (line.startswith("#") and not line.startswith(HTTP_ONLY)):
+            continue
+        if line.count("\t") != FIELDS - 1:
+            raise ValueError(f"cookie_file {path!r} is not a Netscape cookie file")
+        found.append(line)
+    return found
+
+
+def _parse(line: str) -> Cookie:
+    domain, subdomains, path, secure, expires, name, value = line.split("\t", FIELDS - 1)
+    return Cookie(
+        name,
+        value,
+        domain.removeprefix(HTTP_ONLY).lstrip("."),
+        path,
+        secure == "TRUE",
+        domain.startswith(HTTP_ONLY),
+        int(expires) or None,
+        subdomains != "TRUE",
+    )
+
+
+def check_jar(name: str, value: Any) -> CookieJar | None:
+    """Accept a jar, True for a new one, and None or False for none."""
+    if value is None or value is False:
+        return None
+    if value is True:
+        return CookieJar()
+    if not isinstance(value, CookieJar):
+        raise TypeError(f"{name} is True, None or a CookieJar, not {value!r}"[:200])
+    return value
+
+
+def jar_options(jar: CookieJar | None) -> Iterable[tuple[int, object]]:
+    """Return CURLOPT_SHARE, which reset() leaves as it is, and CURLOPT_COOKIEFILE."""
+    yield pycurl.SHARE, None  # another cannot be set before
+    if jar is not None:
+        yield pycurl.SHARE, jar.share
+        yield pycurl.COOKIEFILE, ""  # starts the cookie engine
+
+
+def with_jar(values: dict[str, Any]) -> dict[str, Any]:
+    """Return checked values with ``cookies`` and ``cookie_file`` fitting each other."""
+    file = values.get("cookie_file")
+    if file is not None:
+        return {**values, "cookies": CookieJar(file)}
+    if "cookies" in values:
+        jar = values["cookies"]
+        return {**values, "cookie_file": None if jar is None else jar.path}
+    return {**values, "cookies": None} if "cookie_file" in values else values

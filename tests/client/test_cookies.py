@@ -1,0 +1,235 @@
+"""Cookies: what is kept, where it is sent, and what the file holds."""
+
+import copy
+import os
+import pickle
+import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from proxies import HttpProxy
+
+from bladehttp.client import HttpClient
+from bladehttp.client.jar import Cookie, CookieJar
+
+YEAR = 365 * 24 * 3600
+
+
+@pytest.fixture
+def jar_client() -> Any:
+    with HttpClient(cookies=True) as client:
+        yield client
+
+
+def setting(reply: Any, *cookies: str) -> Any:
+    """Answer every request to /set with these cookies."""
+    lines = [f"Set-Cookie: {cookie}" for cookie in cookies]
+
+    def respond(seen: Any) -> bytes:
+        return reply(b"ok", "200 OK", *(lines if seen.target.startswith("/set") else []))
+
+    return respond
+
+
+def named(seen: Any) -> set[str]:
+    """The cookies of a request; it has at most one field of them."""
+    fields = seen.get_all("Cookie")
+    assert len(fields) <= 1
+    return set(fields[0].split("; ")) if fields else set()
+
+
+def test_without_a_jar_none_are_kept(client: HttpClient, peers: Any, reply: Any) -> None:
+    peer = peers(setting(reply, "a=1"))
+    assert client.get(peer.url + "/set").cookies == ["a=1"]
+    client.get(peer.url)
+    assert peer.last.get("Cookie") is None
+    assert client.cookies is None
+
+
+def test_cookies_come_back_to_where_they_are_from(
+    jar_client: HttpClient, peers: Any, reply: Any
+) -> None:
+    soon = f"c=3; Max-Age={YEAR}; HttpOnly"
+    peer = peers(setting(reply, "a=1; Path=/", "b=2; Path=/deep", soon, "d=4; Max-Age=0"))
+    jar_client.get(peer.url + "/set")
+    jar_client.get(peer.url + "/deep/er")
+    assert named(peer.last) == {"a=1", "b=2", "c=3"}
+    jar_client.get(peer.url + "/deeper")
+    assert named(peer.last) == {"a=1", "c=3"}
+    kept = {cookie.name: cookie for cookie in jar_client.cookies}
+    assert kept["a"] == Cookie("a", "1", "127.0.0.1", "/", False, False, None, True)
+    assert (kept["b"].path, kept["c"].http_only) == ("/deep", True)
+    assert abs(kept["c"].expires - time.time() - YEAR) < 60
+    assert (len(jar_client.cookies), jar_client.cookies.get("a")) == (3, "1")
+    assert jar_client.cookies.get("z", "no") == "no"
+    jar_client.cookies.clear()
+    jar_client.get(peer.url + "/deep/")
+    assert named(peer.last) == set()
+
+
+def test_a_cookie_set_by_a_redirect_is_sent_on_the_next_hop(
+    jar_client: HttpClient, peers: Any, reply: Any
+) -> None:
+    def respond(seen: Any) -> bytes:
+        if seen.target == "/":
+            return reply(b"", "302 Found", "Location: /in", "Set-Cookie: session=x")
+        return reply(b"in")
+
+    peer = peers(respond)
+    assert jar_client.get(peer.url).body == b"in"
+    assert named(peer.last) == {"session=x"}
+
+
+@pytest.mark.parametrize(
+    ("cookie", "other", "sent"),
+    [("a=1", "sub.site.test", False), ("a=1; Domain=site.test", "sub.site.test", True),
+     ("a=1; Domain=site.test", "othersite.test", False), ("a=1", "elsewhere.test", False),
+     ("a=1; Domain=elsewhere.test", "elsewhere.test", False), ("a=1", "site.test", True)],
+)  # fmt: skip
+def test_no_cookie_goes_to_another_site(
+    jar_client: HttpClient, peers: Any, reply: Any, cookie: str, other: str, sent: bool
+) -> None:
+    peer = peers(setting(reply, cookie))
+    places = {f"{host}:{peer.port}": "127.0.0.1" for host in ("site.test", other)}
+    jar_client.resolve = places
+    jar_client.get(f"http://site.test:{peer.port}/set")
+    jar_client.get(f"http://{other}:{peer.port}/")
+    assert named(peer.last) == ({"a=1"} if sent else set())
+
+
+def test_a_public_suffix_is_refused(jar_client: HttpClient, peers: Any) -> None:
+    class Setting(HttpProxy):
+        def __call__(self, connection: Any) -> None:
+            while True:
+                self.requests.append(connection.read_request())
+                connection.send(
+                    b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1; Domain=co.uk\r\n"
+                    b"Set-Cookie: b=2; Domain=shop.co.uk\r\nContent-Length: 0\r\n\r\n"
+                )
+
+    handler = Setting()
+    jar_client.proxy = peers.raw(handler).url
+    jar_client.get("http://www.shop.co.uk/")
+    jar_client.get("http://shop.co.uk/")
+    assert named(handler.requests[-1]) == {"b=2"}
+    jar_client.get("http://other.co.uk/")
+    assert named(handler.requests[-1]) == set()
+
+
+def test_a_secure_cookie_is_not_sent_in_the_clear(
+    jar_client: HttpClient, peers: Any, reply: Any, server_context: Any, certificates: Any
+) -> None:
+    jar_client.ca_cert = certificates.ca_file
+    context = certificates.issue("site", "site.test")
+    server_context = type(server_context)(server_context.protocol)
+    server_context.load_cert_chain(*context)
+    safe, plain = peers(setting(reply, "s=1; Secure"), server_context), peers()
+    ports = (safe.port, plain.port)
+    jar_client.resolve = {f"site.test:{port}": "127.0.0.1" for port in ports}
+    for path in ("/set", "/"):
+        jar_client.get(f"https://site.test:{safe.port}{path}")
+    assert named(safe.last) == {"s=1"}
+    jar_client.get(f"http://site.test:{plain.port}/")
+    assert named(plain.last) == set()
+
+
+def test_a_cookie_field_is_sent_beside_the_jars(
+    jar_client: HttpClient, peers: Any, reply: Any
+) -> None:
+    peer = peers(setting(reply, "a=1"))
+    jar_client.get(peer.url + "/set")
+    jar_client.get(peer.url, {"Cookie": "mine=2; more=3"})
+    assert named(peer.last) == {"a=1", "mine=2", "more=3"}
+    jar_client.get(peer.url, {"X": "y"})
+    assert named(peer.last) == {"a=1"}
+
+
+def test_a_call_may_do_without_the_jar_or_with_another(
+    jar_client: HttpClient, peers: Any, reply: Any
+) -> None:
+    peer = peers(setting(reply, "a=1"))
+    jar_client.get(peer.url + "/set", cookies=None)
+    assert len(jar_client.cookies) == 0
+    other = CookieJar()
+    jar_client.get(peer.url + "/set", cookies=other)
+    jar_client.get(peer.url)
+    assert named(peer.last) == set()
+    jar_client.get(peer.url, cookies=other)
+    assert named(peer.last) == {"a=1"}
+    jar_client.get(peer.url)
+    assert named(peer.last) == set()
+    assert [each.name for each in other] == ["a"]
+
+
+def test_threads_share_one_jar(jar_client: HttpClient, peers: Any, reply: Any) -> None:
+    peer = peers(lambda seen: reply(b"", "200 OK", f"Set-Cookie: {seen.target[1:]}=1"))
+    with ThreadPoolExecutor(8) as executor:
+        for _ in executor.map(lambda n: jar_client.get(f"{peer.url}/n{n}"), range(100)):
+            pass
+    assert {each.name for each in jar_client.cookies} == {f"n{n}" for n in range(100)}
+
+
+def test_a_file_is_read_and_saved(peers: Any, reply: Any, tmp_path: Path) -> None:
+    peer = peers(setting(reply, f"a=1; Max-Age={YEAR}; HttpOnly", "s=\xe4"))
+    path = tmp_path / "cookies.txt"
+    with HttpClient(cookie_file=path) as client:
+        assert client.cookie_file == str(path)
+        client.get(peer.url + "/set")
+        assert not path.exists()
+        client.save_cookies()
+        first = path.read_bytes()
+    assert path.read_bytes() == first
+    assert first.startswith(b"# Netscape HTTP Cookie File\n")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert os.listdir(tmp_path) == ["cookies.txt"]  # noqa: PTH208
+    with HttpClient(cookie_file=path) as client:
+        assert {(each.name, each.http_only) for each in client.cookies} == {
+            ("a", True), ("s", False)}  # fmt: skip
+        client.get(peer.url)
+        assert named(peer.last) == {"a=1", "s=\xe4"}
+        client.cookies.clear()
+    with HttpClient(cookie_file=path) as client:
+        assert len(client.cookies) == 0
+        client.cookies = None
+        assert client.cookie_file is None
+        with pytest.raises(ValueError, match="no cookie_file"):
+            client.save_cookies()
+
+
+def test_a_file_that_cannot_be_used_is_left_alone(tmp_path: Path, peers: Any) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("buy milk\n")
+    with pytest.raises(ValueError, match="not a Netscape cookie file"):
+        HttpClient(cookie_file=notes)
+    assert notes.read_text() == "buy milk\n"
+    with pytest.raises(IsADirectoryError):
+        HttpClient(cookie_file=tmp_path)
+    gone = HttpClient(cookie_file=tmp_path / "no" / "cookies.txt")
+    gone.get(peers().url)
+    with pytest.raises(FileNotFoundError):
+        gone.close()
+    assert gone.closed
+    gone.close()
+    with pytest.raises(ValueError, match="no file"):
+        CookieJar().save()
+    for wrong in ("yes", 1):
+        with pytest.raises(TypeError, match="cookies is True, None or a CookieJar"):
+            gone.cookies = wrong
+
+
+@pytest.mark.parametrize(
+    "duplicate", [copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))]
+)
+def test_a_pickled_client_takes_its_cookies_along(
+    jar_client: HttpClient, peers: Any, reply: Any, duplicate: Any
+) -> None:
+    peer = peers(setting(reply, "a=1"))
+    jar_client.get(peer.url + "/set")
+    with duplicate(jar_client) as other:
+        jar_client.cookies.clear()
+        other.get(peer.url)
+        assert named(peer.last) == {"a=1"}
+    assert repr(jar_client.cookies) == "<CookieJar of 0, path=None>"
