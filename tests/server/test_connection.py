@@ -97,7 +97,7 @@ def test_a_handler_may_close_the_clients_socket(serve, connect):
     gone = []
     server.on_disconnect(gone.append)
     assert connect(server).get().at_end()
-    assert len(gone) == 1
+    wait_until(lambda: len(gone) == 1)
     sockets.clear()
     assert connect(server).get().at_end()
 
