@@ -1,10 +1,15 @@
 """HttpClient: the verbs, and the life of its connections."""
 
 import warnings
+from collections.abc import Iterable, Iterator
 from typing import Any, Self
 
+from bladehttp.client.batch import Feed, arguments, run_batch
+from bladehttp.client.checks import at_least_one
+from bladehttp.client.crowd import Crowd, Result
 from bladehttp.client.encode import NOT_GIVEN
-from bladehttp.client.exchange import exchange
+from bladehttp.client.engine import Engine
+from bladehttp.client.exchange import Exchange, exchange
 from bladehttp.client.log import in_force
 from bladehttp.client.pool import Pool
 from bladehttp.client.properties import Configured
@@ -20,7 +25,7 @@ class HttpClient(Configured):
     leave the connections. The properties are described in `Configured`.
     """
 
-    __slots__ = ("__weakref__", "_pool", "_quiet")
+    __slots__ = ("__weakref__", "_crowds", "_pool", "_quiet")
 
     def __init__(
         self, base_url: str | None = None, *, headers: HeadersLike | None = None, **properties: Any
@@ -31,7 +36,8 @@ class HttpClient(Configured):
         self._start()
 
     def _start(self) -> None:
-        self._pool = Pool()
+        self._pool = Pool(Engine)
+        self._crowds = Pool(Crowd)
         self._quiet = False
 
     def send_request(
@@ -123,6 +129,37 @@ class HttpClient(Configured):
         """Send a TRACE request."""
         return self.send_request(url, "TRACE", headers=headers, **options)
 
+    def send_many(
+        self, requests: Iterable[Any], concurrency: int = 100, ordered: bool = False
+    ) -> Iterator[Result]:
+        """Send many requests at once and yield what becomes of each.
+
+        A failure is a value too: an exception of whatever class, which `send_request` would have
+        raised. Responses and exceptions have ``request``, and ``request.given`` is the very object
+        that was given for it. Each request has redirects, retries, hooks and clocks of its own;
+        time for which the generator is not asked for the next result does not count for
+        ``receive_timeout`` and ``total_timeout``. HTTP/2 connections are shared, others kept, for
+        the next `send_many` too. Closing the generator, or leaving a loop over it, aborts what
+        is under way.
+
+        Args:
+            requests: Each a URL, or a dict of arguments of `send_request`. Taken one by one as
+                there is room, so they may be endless. What it raises is raised here.
+            concurrency: How many are under way at the most; as many results are held back at the
+                most. See ``max_host_connections`` for how many go to one host.
+            ordered: Whether the results come in the order of the requests; else as they come.
+
+        Raises:
+            ClientClosed: The client has been closed.
+            TypeError: An argument of a wrong type.
+            ValueError: ``concurrency`` is 0 or less.
+        """
+        feed = Feed(self._given, requests, at_least_one("concurrency", concurrency), ordered)
+        return run_batch(self._crowds, feed, self.max_host_connections)
+
+    def _given(self, given: Any) -> Exchange:
+        return Exchange(self._message(**arguments(given)), in_force(self._hooks), given)
+
     @property
     def closed(self) -> bool:
         """Whether the client has been closed."""
@@ -136,6 +173,7 @@ class HttpClient(Configured):
         """
         if not self._pool.closed:
             self._pool.close()
+            self._crowds.close()
             if self.cookie_file is not None:
                 self.save_cookies()
 
@@ -157,7 +195,7 @@ class HttpClient(Configured):
         self.close()
 
     def __del__(self) -> None:
-        if not self._quiet and self._pool.idle and not self._pool.closed:
+        if not self._quiet and not self.closed and (self._pool.idle or self._crowds.idle):
             warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
             self.close()
 

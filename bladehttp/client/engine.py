@@ -90,7 +90,7 @@ class Engine(Handle):
             if due <= now:
                 due = inf
                 running = self._tick()
-            elif events := self._poll.poll(_wait(now, due, last + silence, deadline)):
+            elif events := self._poll.poll(poll_time(now, min(due, last + silence, deadline))):
                 last = monotonic()
                 running = self._act(events)
             elif expired := self._expired(now, last + silence, deadline):
@@ -115,7 +115,7 @@ class Engine(Handle):
         """Tell libcurl of events; return how many transfers are still running."""
         running = 1
         for descriptor, event in events:
-            running = self._multi.socket_action(descriptor, _action(event))[1]
+            running = self._multi.socket_action(descriptor, action(event))[1]
         return running
 
     def _take_timer(self, now: float) -> float:
@@ -154,13 +154,12 @@ class Engine(Handle):
         self._multi.close()
 
 
-def _wait(now: float, due: float, silent: float, deadline: float) -> int | None:
+def poll_time(now: float, until: float) -> int | None:
     """Return how long to poll, in milliseconds, None for ever; one that has begun counts whole."""
-    until = min(due, silent, deadline)
     return None if until == inf else max(0, ceil((until - now) * 1000))
 
 
-def _action(event: int) -> int:
+def action(event: int) -> int:
     """Return what `socket_action` is told of a poll event."""
     if event == select.POLLIN:
         return int(pycurl.CSELECT_IN)  # nearly always

@@ -1,11 +1,13 @@
 """Handle: a kept easy handle of libcurl, and the options it was last set up for."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import pycurl
 
 from bladehttp.client.options import STANDING
+
+Options = tuple[tuple[int, object], ...]
+Chains = dict[object, list[Any]]
 
 CHAINS_KEPT = 32
 """Connections and origins whose certificates are remembered, the oldest given up first."""
@@ -21,13 +23,19 @@ class Handle:
 
     __slots__ = ("_applied", "_chains", "curl", "sound")
 
-    def __init__(self) -> None:
+    def __init__(self, chains: Chains | None = None) -> None:
+        """Make one.
+
+        Args:
+            chains: Certificates by the number of their connection, shared by handles that share
+                connections; None for a dict of its own.
+        """
         self.curl = pycurl.Curl()
         self.sound = True
-        self._applied: tuple[tuple[int, object], ...] | None = None
-        self._chains: dict[object, list[Any]] = {}
+        self._applied: Options | None = None
+        self._chains: Chains = {} if chains is None else chains
 
-    def configure(self, options: tuple[tuple[int, object], ...]) -> None:
+    def configure(self, options: Options) -> None:
         """Set the handle up for a client's options, unless it is already.
 
         reset() keeps connections and TLS sessions; with all options again it costs 29 us.
@@ -43,7 +51,7 @@ class Handle:
         self._set(options)
         self._applied = options
 
-    def _set(self, options: Iterable[tuple[int, object]]) -> None:
+    def _set(self, options: Options) -> None:
         for option, value in options:
             try:
                 self.curl.setopt(option, value)

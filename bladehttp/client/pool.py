@@ -7,15 +7,27 @@ as fast as 100 handles. There are never more engines than threads at work at the
 import ctypes
 import os
 import weakref
+from collections.abc import Callable
+from typing import Any, Generic, Protocol, TypeVar
 
-from bladehttp.client.engine import Engine
 from bladehttp.exceptions import ClientClosed
 
-_pools: "weakref.WeakSet[Pool]" = weakref.WeakSet()
+
+class Kept(Protocol):
+    """What a pool keeps."""
+
+    @property
+    def sound(self) -> bool: ...
+    def close(self) -> None: ...
 
 
-class Pool:
-    """The idle engines of one client.
+T = TypeVar("T", bound=Kept)
+
+_pools: "weakref.WeakSet[Pool[Any]]" = weakref.WeakSet()
+
+
+class Pool(Generic[T]):
+    """The idle engines of one client, or others that drive handles.
 
     There is no lock: `append` and `pop` of a list are atomic. `close` first says so and then
     empties the list, `give` first puts an engine back and then looks; so each is closed once.
@@ -24,14 +36,16 @@ class Pool:
         closed: Whether it has been closed: `take` raises, and what comes back is closed.
     """
 
-    __slots__ = ("__weakref__", "_idle", "closed")
+    __slots__ = ("__weakref__", "_idle", "_make", "closed")
 
-    def __init__(self) -> None:
+    def __init__(self, make: Callable[[], T]) -> None:
+        """Make a pool that makes what it has not."""
         self.closed = False
-        self._idle: list[Engine] = []
+        self._make = make
+        self._idle: list[T] = []
         _pools.add(self)
 
-    def take(self) -> Engine:
+    def take(self) -> T:
         """Return the engine that came back last, or a new one.
 
         Raises:
@@ -42,9 +56,9 @@ class Pool:
         try:
             return self._idle.pop()
         except IndexError:
-            return Engine()
+            return self._make()
 
-    def give(self, engine: Engine) -> None:
+    def give(self, engine: T) -> None:
         """Take an engine back; one that is not sound is closed."""
         if not engine.sound:
             engine.close()

@@ -1,0 +1,162 @@
+"""Batch: the requests of one `send_many`, taken as there is room, and run by a poll loop."""
+
+import select
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from time import monotonic
+from typing import Any
+
+import pycurl
+
+from bladehttp.client.crowd import Crowd, Result, belongs_to
+from bladehttp.client.engine import INTEREST, action, poll_time
+from bladehttp.client.errors import Sent
+from bladehttp.client.exchange import Exchange
+from bladehttp.client.pool import Pool
+
+Make = Callable[[Any], Exchange]
+
+ABSENT = 0.01
+"""A caller who keeps the generator waiting for so many seconds does not use up a clock."""
+
+
+class Feed:
+    """Requests on their way in and results on their way out.
+
+    Never more than ``concurrency`` exchanges are under way, and never more than that many results
+    held back, whether for their order or because nobody has taken them.
+    """
+
+    def __init__(
+        self, make: Make, requests: Iterable[Any], concurrency: int, ordered: bool
+    ) -> None:
+        self._make = make
+        self._requests: Iterator[Any] | None = iter(requests)
+        self._concurrency = concurrency
+        self._ordered = ordered
+        self._taken = 0
+        self._numbers: dict[Exchange, int] = {}
+        self._ready: deque[Result] = deque()
+        self._held: dict[int, Result] = {}
+        self._next = 0
+
+    def take(self) -> Exchange | None:
+        """Return the next exchange to start, None if there is no room or none left."""
+        while self._requests is not None and self._has_room():
+            try:
+                given = next(self._requests)
+            except StopIteration:
+                self._requests = None
+                return None
+            number = self._taken
+            self._taken += 1
+            try:
+                exchange = self._make(given)
+            except Exception as error:  # noqa: BLE001 - a bad request is a value too
+                belongs_to(error, _sent(given))
+                self._put(number, error)
+                continue
+            self._numbers[exchange] = number
+            return exchange
+        return None
+
+    def _has_room(self) -> bool:
+        return (
+            len(self._numbers) < self._concurrency
+            and len(self._ready) + len(self._held) < self._concurrency
+        )
+
+    def put(self, exchange: Exchange, result: Result) -> None:
+        """Take the result of an exchange."""
+        self._put(self._numbers.pop(exchange), result)
+
+    def _put(self, number: int, result: Result) -> None:
+        if not self._ordered:
+            self._ready.append(result)
+            return
+        self._held[number] = result
+        while self._next in self._held:
+            self._ready.append(self._held.pop(self._next))
+            self._next += 1
+
+    def pop(self) -> Result | None:
+        """Return the next result, None if there is none yet."""
+        return self._ready.popleft() if self._ready else None
+
+    @property
+    def over(self) -> bool:
+        """Whether every request was taken and every result given."""
+        return self._requests is None and not self._numbers and not self._ready
+
+
+def _sent(given: Any) -> Sent:
+    """Return what is known of a request that could not be made."""
+    if isinstance(given, Mapping):
+        return Sent(str(given.get("method", "GET")), str(given.get("url", "")), given)
+    return Sent("GET", str(given), given)
+
+
+def arguments(given: Any) -> dict[str, Any]:
+    """Return the arguments of `send_request` for an item of `send_many`.
+
+    Raises:
+        TypeError: It is neither a URL nor a dict with one.
+    """
+    if isinstance(given, str):
+        return {"url": given}
+    if not isinstance(given, Mapping):
+        raise TypeError(f"a request is a URL or a dict, not {given!r}"[:200])
+    if "url" not in given:
+        raise TypeError("a request has no url")
+    return dict(given)
+
+
+def run_batch(pool: Pool[Crowd], feed: Feed, host_connections: int | None) -> Iterator[Result]:
+    """Run the exchanges of a feed and yield the results.
+
+    Raises:
+        ClientClosed: The client has been closed.
+        BaseException: What the caller's iterable raises, or a signal handler.
+    """
+    crowd = pool.take()
+    try:
+        crowd.limit(host_connections)
+        yield from _loop(crowd, feed)
+    except GeneratorExit:
+        crowd.stop_all()
+        raise
+    except BaseException:
+        crowd.sound = False
+        raise
+    finally:
+        pool.give(crowd)
+
+
+def _loop(crowd: Crowd, feed: Feed) -> Iterator[Result]:
+    poll = select.poll()
+
+    def watch(descriptor: int, what: int) -> None:
+        if what == pycurl.POLL_REMOVE:
+            poll.unregister(descriptor)
+        else:
+            poll.register(descriptor, INTEREST[what])
+
+    crowd.watch = watch
+    while not feed.over:
+        while (exchange := feed.take()) is not None:
+            crowd.start(exchange)
+        yield from _results(crowd, feed)
+        for descriptor, event in poll.poll(poll_time(monotonic(), crowd.wake())) if crowd else ():
+            crowd.act(descriptor, action(event))
+        for exchange, result in crowd.turn():
+            feed.put(exchange, result)
+
+
+def _results(crowd: Crowd, feed: Feed) -> Iterator[Result]:
+    """Yield what is ready; the time a caller takes is not the peers' silence."""
+    while (result := feed.pop()) is not None:
+        before = monotonic()
+        yield result
+        away = monotonic() - before
+        if away > ABSENT:
+            crowd.forgive(away)

@@ -1,0 +1,305 @@
+"""Crowd: many exchanges at once over one CurlMulti, each with its own clocks.
+
+It has no loop of its own. Whoever has one (batch.py, aio.py) tells it of descriptors that are ready
+by `act`, calls `turn` when `wake` is due, and is told by ``watch`` which descriptors to look after.
+
+The silence of one exchange among many on a connection (HTTP/2) shows in its byte counts alone. They
+are looked at before events are acted on, at most every 20 ms, and a change is put down to the
+last event before: a clock is never early, and 20 ms late at the most.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
+from math import inf
+from time import monotonic
+from typing import Any, NamedTuple
+
+import pycurl
+
+from bladehttp.client.engine import RECEIVE, SUCCESS, TOTAL, Outcome
+from bladehttp.client.errors import Sent
+from bladehttp.client.exchange import Exchange
+from bladehttp.client.handle import Chains, Handle
+from bladehttp.client.sharing import Origin, Sharing
+from bladehttp.response import HttpResponse
+
+Result = HttpResponse | Exception
+Watch = Callable[[int, int], None]
+
+PAUSE = 0.02
+"""The least time between two looks at the byte counts, in seconds; about 1 % of a core at 100."""
+
+
+@dataclass(slots=True)
+class Running:
+    """An exchange on a handle: the bytes it has moved, and when that was last seen to change."""
+
+    exchange: Exchange
+    handle: Handle
+    last: float
+    moved: int = 0
+
+
+class Waiting(NamedTuple):
+    """An exchange that is to be tried again at a time; the number makes each one different."""
+
+    due: float
+    number: int
+    exchange: Exchange
+
+
+class Crowd:
+    """Exchanges that run at the same time, and idle handles for more.
+
+    Attributes:
+        sound: Whether it may be kept for more; False once something broke into it.
+    """
+
+    __slots__ = (
+        "_chains", "_check_at", "_counter", "_due", "_ended", "_error", "_handles", "_last",
+        "_limited", "_looked", "_multi", "_running", "_sharing", "_timer", "_waiting", "sound",
+        "watch",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.sound = True
+        self.watch: Watch = _watch_nothing
+        self._handles: list[Handle] = []
+        self._chains: Chains = {}
+        self._sharing = Sharing()
+        self._running: dict[Any, Running] = {}
+        self._waiting: list[Waiting] = []
+        self._ended: list[tuple[Exchange, Result]] = []
+        self._counter = 0
+        self._limited = False
+        self._timer: list[int] = []
+        self._error: BaseException | None = None
+        self._due = self._check_at = inf
+        self._last = self._looked = 0.0
+        self._multi = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
+        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._timer.append)
+
+    def limit(self, host_connections: int | None) -> None:
+        """Set the most connections to one host; None for no limit."""
+        self._limited = host_connections is not None
+        self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, host_connections or 0)
+
+    def __len__(self) -> int:
+        """How many exchanges have not ended."""
+        return len(self._running) + len(self._waiting)
+
+    def start(self, exchange: Exchange) -> None:
+        """Begin an exchange; how it ended is given by `turn`."""
+        handle = self._handles.pop() if self._handles else Handle(self._chains)
+        try:
+            exchange.prepare(handle)
+        except Exception as error:  # noqa: BLE001 - a value, as all that ends an exchange
+            self._put_back(handle)
+            self._end(exchange, error)
+            return
+        self._sharing.join(handle.curl, exchange.message.url.origin)
+        now = monotonic()
+        self._multi.add_handle(handle.curl)
+        self._running[handle.curl] = Running(exchange, handle, now)
+        self._check_at = min(self._check_at, exchange.deadline, now + exchange.silence)
+
+    def act(self, descriptor: int, bits: int) -> None:
+        """Tell libcurl that a descriptor is ready; ``bits`` are its CSELECT_ ones."""
+        now = monotonic()
+        if now - self._looked >= PAUSE:
+            self._look()
+            self._looked = now
+        self._last = now
+        self._multi.socket_action(descriptor, bits)
+
+    def wake(self) -> float:
+        """Return when `turn` is to be called at the latest, in terms of `time.monotonic`."""
+        if self._timer:
+            milliseconds = self._timer[-1]
+            self._timer.clear()
+            self._due = inf if milliseconds < 0 else monotonic() + milliseconds / 1000
+        if self._ended:
+            return 0.0
+        return min(self._due, self._check_at, self._waiting[0].due if self._waiting else inf)
+
+    def turn(self) -> list[tuple[Exchange, Result]]:
+        """Do what is due, and return the exchanges that have ended.
+
+        Raises:
+            BaseException: What broke into libcurl's callbacks, such as KeyboardInterrupt.
+        """
+        now = monotonic()
+        if self.wake() <= now:
+            self._do_what_is_due(now)
+        self._read_info()
+        for origin in self._sharing.decided():
+            self._release(origin)
+        if self._error is not None:
+            raise self._error
+        ended, self._ended = self._ended, []
+        return ended
+
+    def _do_what_is_due(self, now: float) -> None:
+        if self._due <= now:
+            self._due = inf
+            self._last = now
+            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+            if not self._timer:
+                self._timer.append(self._multi.timeout())  # as in engine.py
+        while self._waiting and self._waiting[0].due <= now:
+            self.start(heappop(self._waiting).exchange)
+        if self._check_at <= now:
+            self._expire(now)
+
+    def _read_info(self) -> None:
+        """Finish what libcurl says has ended."""
+        left = 1
+        while left:
+            left, succeeded, failed = self._multi.info_read()
+            for curl in succeeded:
+                self._finish(self._running[curl], SUCCESS)
+            for curl, *what in failed:
+                if self._limited and what[0] == pycurl.E_OPERATION_TIMEDOUT and _only_waits(curl):
+                    self._begin_anew(curl)
+                else:
+                    self._finish(self._running[curl], Outcome(*what))
+
+    def _finish(self, running: Running, outcome: Outcome) -> None:
+        exchange, handle = running.exchange, self._take_off(running)
+        result: Result | None
+        try:
+            result = exchange.finish(handle, outcome)
+        except Exception as error:  # noqa: BLE001 - a value
+            result = error
+        self._put_back(handle)
+        if result is not None:
+            self._end(exchange, result)
+        elif exchange.not_before:
+            self._counter += 1
+            heappush(self._waiting, Waiting(exchange.not_before, self._counter, exchange))
+        else:
+            self.start(exchange)
+
+    def _end(self, exchange: Exchange, result: Result) -> None:
+        if isinstance(result, Exception):
+            message = exchange.message
+            belongs_to(result, Sent(message.method, message.url.text, exchange.given))
+        self._ended.append((exchange, result))
+
+    def _take_off(self, running: Running) -> Handle:
+        curl, origin = running.handle.curl, running.exchange.message.url.origin
+        del self._running[curl]
+        self._multi.remove_handle(curl)
+        if self._sharing.leave(curl, origin):
+            self._release(origin)
+        return running.handle
+
+    def _release(self, origin: Origin) -> None:
+        """Begin anew what has waited to share a connection."""
+        for curl, running in self._running.items():
+            if running.exchange.message.url.origin == origin and _only_waits(curl):
+                self._sharing.join(curl, origin)
+                self._begin_anew(curl)
+
+    def _begin_anew(self, curl: Any) -> None:
+        self._multi.remove_handle(curl)
+        self._multi.add_handle(curl)
+
+    def _put_back(self, handle: Handle) -> None:
+        if handle.sound:
+            self._handles.append(handle)
+        else:
+            handle.close()
+
+    def _look(self) -> None:
+        """Note who has moved bytes since the last look; the last event is when at the latest."""
+        for running in self._running.values():
+            moved = _bytes_moved(running.handle.curl)
+            if moved != running.moved:
+                running.moved = moved
+                running.last = self._last
+
+    def _expire(self, now: float) -> None:
+        """End those whose clock has run out, and note when to look next."""
+        self._look()
+        self._check_at = inf
+        for running in list(self._running.values()):
+            exchange = running.exchange
+            if not running.moved:
+                running.last = now  # the time to connect is libcurl's to watch
+            if exchange.deadline <= now:
+                self._finish(running, Outcome(expired=TOTAL))
+            elif running.last + exchange.silence <= now:
+                self._finish(running, Outcome(expired=RECEIVE))
+            else:
+                silent = running.last + exchange.silence
+                self._check_at = min(self._check_at, exchange.deadline, silent)
+
+    def stop(self, exchange: Exchange) -> None:
+        """Abort an exchange, if it has not ended; nothing is said of it any more."""
+        self._ended = [pair for pair in self._ended if pair[0] is not exchange]
+        self._waiting = [waiting for waiting in self._waiting if waiting.exchange is not exchange]
+        heapify(self._waiting)
+        for running in list(self._running.values()):
+            if running.exchange is exchange:
+                exchange.abandon(self._take_off(running))
+                self._put_back(running.handle)
+
+    def stop_all(self) -> None:
+        """Abort every exchange."""
+        self._ended.clear()
+        self._waiting.clear()
+        for running in list(self._running.values()):
+            running.exchange.abandon(self._take_off(running))
+            self._put_back(running.handle)
+
+    def forgive(self, seconds: float) -> None:
+        """Do not count some time in which nobody had a chance to look."""
+        for running in self._running.values():
+            running.last += seconds
+            running.exchange.deadline += seconds
+        self._check_at += seconds
+
+    def _on_socket(self, what: int, descriptor: int, *_: object) -> None:
+        # pycurl would print what is raised here and lose it
+        try:
+            self.watch(descriptor, what)
+        except BaseException as error:  # noqa: BLE001 - raised again by `turn`
+            self._error = error
+
+    def close(self) -> None:
+        """Abort what runs and close every connection and handle."""
+        self.stop_all()
+        for handle in self._handles:
+            handle.close()
+        self._handles.clear()
+        self._multi.close()
+
+
+def _watch_nothing(*_: object) -> None:
+    """Be what a kept crowd calls when libcurl closes a connection of its own accord."""
+
+
+def _only_waits(curl: Any) -> bool:
+    """Whether it has not been a transfer's turn to connect yet."""
+    return not curl.getinfo(pycurl.NUM_CONNECTS) and not curl.getinfo(pycurl.REQUEST_SIZE)
+
+
+def _bytes_moved(curl: Any) -> int:
+    """Return the bytes sent and received; 0 means that there is no connection yet."""
+    return int(
+        curl.getinfo(pycurl.REQUEST_SIZE)
+        + curl.getinfo(pycurl.HEADER_SIZE)
+        + curl.getinfo(pycurl.SIZE_DOWNLOAD_T)
+        + curl.getinfo(pycurl.SIZE_UPLOAD_T)
+    )
+
+
+def belongs_to(error: Exception, request: Sent) -> None:
+    """Give an exception, of whatever class, the request it is about."""
+    try:
+        error.request = request  # type: ignore[attr-defined]
+    except AttributeError:
+        pass  # one with slots cannot say

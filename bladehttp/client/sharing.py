@@ -1,0 +1,55 @@
+"""Sharing: which transfers of a crowd wait for the connection of another, to share it.
+
+With CURLOPT_PIPEWAIT libcurl lets all but the first wait until it is known whether the connection
+is HTTP/2: 48 k/s over one connection against 16 k/s over a hundred. But where it turns out
+to be HTTP/1 libcurl lets them wait on, for the whole of the first response. So the first to a
+new origin is watched, and as soon as it has a connection the others are begun anew.
+"""
+
+from typing import Any
+
+import pycurl
+
+Origin = tuple[str, str, int]
+
+MULTIPLEXED = (3, 30)
+"""CURLINFO_HTTP_VERSION of HTTP/2 and HTTP/3."""
+
+
+class Sharing:
+    """What is known of the origins, and the transfers that are first at one."""
+
+    __slots__ = ("_first", "_waits")
+
+    def __init__(self) -> None:
+        self._first: dict[Origin, Any] = {}
+        self._waits: dict[Origin, bool] = {}
+
+    def join(self, curl: Any, origin: Origin) -> None:
+        """Set up whether a transfer waits. Without TLS nothing is agreed on, and none does."""
+        waits = origin[0] == "https" and self._waits.get(origin, True)
+        curl.setopt(pycurl.PIPEWAIT, waits)
+        if waits and origin not in self._waits:
+            self._first.setdefault(origin, curl)
+
+    def decided(self) -> list[Origin]:
+        """Return the origins for which those that wait are to wait no more."""
+        connected = [
+            origin for origin, curl in self._first.items() if curl.getinfo(pycurl.REQUEST_SIZE)
+        ]
+        return [origin for origin in connected if self._decide(origin)]
+
+    def _decide(self, origin: Origin) -> bool:
+        del self._first[origin]
+        self._waits[origin] = False
+        return True
+
+    def leave(self, curl: Any, origin: Origin) -> bool:
+        """Learn from a transfer that ended; whether those that wait are to wait no more."""
+        if origin[0] != "https":
+            return False
+        version = curl.getinfo(pycurl.INFO_HTTP_VERSION)
+        first = self._first.get(origin) is curl and self._decide(origin)
+        if version:
+            self._waits[origin] = version in MULTIPLEXED
+        return first
