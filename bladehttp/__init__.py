@@ -21,7 +21,7 @@ sub-package here on purpose: they are what the module is documented to have, and
 from typing import Any
 
 from bladehttp.auth import Auth
-from bladehttp.client import HttpClient, shared
+from bladehttp.client import AsyncHttpClient, HttpClient, shared
 from bladehttp.client.retry import Retry
 from bladehttp.exceptions import (
     CertificateError,
