@@ -6,6 +6,7 @@ attributes. How it goes over the wire is not known here.
 
 import json
 import mimetypes
+from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from email.message import Message
@@ -326,6 +327,52 @@ class HttpResponse:
         self.source = None
         if close is not None:
             close()
+
+    def iter_bytes(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        """Yield the body in pieces, as they come if it is streamed (`HttpClient.stream`).
+
+        Args:
+            chunk_size: How long each is, the last excepted; None for as they come.
+
+        Raises:
+            HttpException: The rest cannot be received.
+            ValueError: ``chunk_size`` is 0 or less, or the stream is closed.
+        """
+        if chunk_size is not None and chunk_size < 1:
+            raise ValueError(f"chunk_size is at least 1, not {chunk_size!r}")
+        pieces = [self.body] if self.source is None else self.source
+        if chunk_size is None:
+            yield from (piece for piece in pieces if piece)
+            return
+        held = bytearray()
+        for piece in pieces:
+            held += piece
+            while len(held) >= chunk_size:
+                yield bytes(held[:chunk_size])
+                del held[:chunk_size]
+        if held:
+            yield bytes(held)
+
+    def iter_lines(self) -> Iterator[str]:
+        """Yield the body line by line as str, without the line ends (CRLF or LF); see `text`."""
+        try:
+            decoder = getincrementaldecoder(charset_of(self.headers.get("Content-Type", "")))
+        except LookupError:
+            decoder = getincrementaldecoder("utf-8")
+        decode, rest = decoder("replace").decode, ""
+        for piece in self.iter_bytes():
+            *lines, rest = (rest + decode(piece)).split("\n")
+            yield from (line.removesuffix("\r") for line in lines)
+        rest += decode(b"", True)
+        if rest:
+            yield rest.removesuffix("\r")
+
+    def read(self) -> bytes:
+        """Receive what is left of a streamed body; ``body`` has it all then, and it is returned."""
+        if self.source is not None:
+            self.body = b"".join(self.iter_bytes())
+            self.close()
+        return self.body
 
     def to_dict(self) -> dict[str, Any]:
         """Return every documented attribute, as JSON takes them."""

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 
 from bladehttp.client.batch import Feed, arguments, run_batch
@@ -13,6 +14,7 @@ from bladehttp.client.exchange import Exchange, exchange
 from bladehttp.client.log import in_force
 from bladehttp.client.pool import Pool
 from bladehttp.client.properties import Configured
+from bladehttp.client.streaming import Stream
 from bladehttp.headers import HeadersLike
 from bladehttp.response import HttpResponse
 
@@ -89,6 +91,39 @@ class HttpClient(Configured):
         try:
             return exchange(engine, message, in_force(self._hooks))
         finally:
+            self._pool.give(engine)
+
+    @contextmanager
+    def stream(
+        self, url: str, method: str = "GET", data: Any = None, **arguments: Any
+    ) -> Iterator[HttpResponse]:
+        """Send a request and give its response while the body is still being received.
+
+            with client.stream("https://example.com/large") as response:
+                for piece in response.iter_bytes():
+                    ...
+
+        Memory stays constant: nothing is received while nobody reads. ``receive_timeout`` and
+        ``total_timeout`` count only the time spent waiting. Leaving the context early closes the
+        connection, and no other. ``on_response`` is called when the head is there.
+
+        Args:
+            url: As of `send_request`, as are all the others.
+            method: Likewise.
+            data: Likewise.
+            arguments: Likewise.
+
+        Raises:
+            HttpException: As `send_request`; what is wrong with the body is raised by the
+                iterator.
+        """
+        message = self._message(url, method, data, **arguments)
+        engine = self._pool.take()
+        body = Stream(engine, Exchange(message, in_force(self._hooks)))
+        try:
+            yield body.open()
+        finally:
+            body.close()
             self._pool.give(engine)
 
     def get(self, url: str, headers: HeadersLike | None = None, **options: Any) -> HttpResponse:

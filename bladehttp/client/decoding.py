@@ -5,7 +5,8 @@ second gzip member an error (measured, docs/decisions/0012).
 """
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from bladehttp.exceptions import BodyTooLarge, DecodingError
 
@@ -51,9 +52,12 @@ def decode_gzip(data: bytes, limit: int | None, partial: bool) -> bytes:
 
 def decode_deflate(data: bytes, limit: int | None, partial: bool) -> bytes:
     """Undo deflate: zlib (RFC 1950), or the bare stream (RFC 1951) that some servers send."""
-    # RFC 1950 section 2.2: CM is 8 and the first two octets are a multiple of 31
-    is_zlib = data[0] & 15 == 8 and int.from_bytes(data[:2]) % 31 == 0
-    return inflate(data, EITHER_ZLIB_OR_GZIP if is_zlib else RAW_DEFLATE, limit, partial)
+    return inflate(data, EITHER_ZLIB_OR_GZIP if is_zlib(data) else RAW_DEFLATE, limit, partial)
+
+
+def is_zlib(data: bytes) -> bool:
+    """Whether data begins as RFC 1950 section 2.2 says: CM is 8, two octets a multiple of 31."""
+    return data[0] & 15 == 8 and int.from_bytes(data[:2]) % 31 == 0
 
 
 Decoder = Callable[[bytes, int | None, bool], bytes]
@@ -89,3 +93,89 @@ def decode(body: bytes, content_encoding: str, limit: int | None, partial: bool 
         except zlib.error as error:
             raise DecodingError(f"body is not {coding}: {error}") from error
     return body
+
+
+STEP = 256 * 1024
+"""The most bytes that are made at a time of a stream: a few KiB can hold a gigabyte."""
+
+
+class Inflater:
+    """One coding of a stream undone while it comes: gzip with all its members, or deflate."""
+
+    def __init__(self, coding: str) -> None:
+        self._coding = coding
+        self._stream: Any = None
+        self._waiting = b""
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Yield what the next piece holds, at most STEP bytes at a time.
+
+        Raises:
+            DecodingError: It is not in the coding.
+        """
+        data = self._waiting + data
+        self._waiting = b""
+        while data:
+            if self._stream is None:
+                if len(data) < 2:  # the format of deflate shows in two bytes
+                    self._waiting = data
+                    return
+                self._stream = zlib.decompressobj(self._format(data))
+            try:
+                made = self._stream.decompress(data, STEP)
+            except zlib.error as error:
+                raise DecodingError(f"body is not {self._coding}: {error}") from error
+            if made:
+                yield made
+            if self._stream.eof:
+                data, self._stream = self._stream.unused_data.lstrip(b"\0"), None
+            else:
+                data = self._stream.unconsumed_tail
+
+    def _format(self, data: bytes) -> int:
+        return (
+            RAW_DEFLATE if self._coding == "deflate" and not is_zlib(data) else EITHER_ZLIB_OR_GZIP
+        )
+
+    def finish(self) -> Iterator[bytes]:
+        """Yield what is left.
+
+        Raises:
+            DecodingError: The stream ends early.
+        """
+        while self._stream is not None and not self._stream.eof:
+            made = self._stream.decompress(self._stream.unconsumed_tail, STEP)
+            if not made:
+                break
+            yield made
+        if self._waiting.strip(b"\0") or (self._stream is not None and not self._stream.eof):
+            raise DecodingError("compressed body ends early")
+
+
+def decoded(pieces: Iterable[bytes], content_encoding: str, limit: int | None) -> Iterator[bytes]:
+    """Yield the pieces of a body with its codings undone; see `decode`.
+
+    Raises:
+        DecodingError: A coding is unknown, or the body is not in it, or ends early.
+        BodyTooLarge: It becomes more than ``limit``.
+    """
+    for name in reversed(content_encoding.lower().split(",")):
+        coding = name.strip(" \t")
+        if coding in ("identity", ""):
+            continue
+        coding = ALIASES.get(coding, coding)
+        if coding not in CODINGS:
+            raise DecodingError(f"Content-Encoding {coding[:40]!r} is not known")
+        pieces = _through(Inflater(coding), pieces, limit)
+    yield from pieces
+
+
+def _through(inflater: Inflater, pieces: Iterable[bytes], limit: int | None) -> Iterator[bytes]:
+    size = 0
+    for piece in pieces:
+        for made in inflater.feed(piece):
+            size += len(made)
+            if limit is not None and size > limit:
+                raise BodyTooLarge(f"decoded body is longer than max_body_size ({limit} bytes)")
+            yield made
+    yield from inflater.finish()

@@ -46,16 +46,19 @@ class Outcome(NamedTuple):
 
 SUCCESS = Outcome()
 
+HALT = BaseException()
+"""Why an engine halts when a callback has asked for it; never raised."""
+
 
 class Engine(Handle):
     """A kept handle and what drives it, one transfer at a time."""
 
-    __slots__ = ("_error", "_multi", "_poll", "_timer")
+    __slots__ = ("_halted", "_multi", "_poll", "_timer")
 
     def __init__(self) -> None:
         super().__init__()
         self._timer: list[int] = []
-        self._error: BaseException | None = None
+        self._halted: BaseException | None = None
         self._poll = select.poll()
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
@@ -71,22 +74,52 @@ class Engine(Handle):
         Raises:
             BaseException: Whatever a signal handler raises, KeyboardInterrupt first of all.
         """
+        self.start()
+        try:
+            outcome = self.proceed(silence, deadline)
+        finally:
+            self.stop()
+        self.sound = True
+        return outcome or SUCCESS
+
+    def start(self) -> None:
+        """Begin the transfer the handle is set up for; `proceed` goes on with it."""
         self.sound = False
         self._timer.clear()
         self._multi.add_handle(self.curl)
-        try:
-            outcome = self._drive(silence, deadline)
-        finally:
-            self._multi.remove_handle(self.curl)
-        if self._error is not None:
-            raise self._error
-        self.sound = True
+
+    def stop(self) -> None:
+        """End the transfer, at its end or before. Before, the engine is not sound any more."""
+        self._multi.remove_handle(self.curl)
+
+    def halt(self) -> None:
+        """Have `proceed` return when libcurl does; for callbacks."""
+        if self._halted is None:
+            self._halted = HALT
+
+    def proceed(self, silence: float, deadline: float) -> Outcome | None:
+        """Go on with the transfer until its end, or until a callback calls `halt`: None then.
+
+        The clock of silence starts anew: between two calls nobody waits for anything.
+
+        Args:
+            silence: As of `run`.
+            deadline: As of `run`.
+
+        Raises:
+            BaseException: Whatever a signal handler raises.
+        """
+        if self._halted is HALT:
+            self._halted = None
+        outcome = self._drive(silence, deadline)
+        if self._halted is not None and self._halted is not HALT:
+            raise self._halted
         return outcome
 
-    def _drive(self, silence: float, deadline: float) -> Outcome:
+    def _drive(self, silence: float, deadline: float) -> Outcome | None:
         now = last = monotonic()
-        running, due = 1, now  # a new transfer always begins with libcurl's timer
-        while running and self._error is None:
+        running, due = 1, now  # a new transfer, and one that was halted, begins with the timer
+        while running and self._halted is None:
             if due <= now:
                 due = inf
                 running = self._tick()
@@ -100,7 +133,7 @@ class Engine(Handle):
             now = monotonic()
             if self._timer:
                 due = self._take_timer(now)
-        return self._result()
+        return self._result() if self._halted is None else None
 
     def _tick(self) -> int:
         """Tell libcurl that its timer is due; return how many transfers are still running."""
@@ -146,7 +179,7 @@ class Engine(Handle):
             else:
                 self._poll.register(descriptor, INTEREST[what])
         except BaseException as error:  # noqa: BLE001 - raised again by the loop
-            self._error = error
+            self._halted = error
 
     def close(self) -> None:
         """Close the connections and both handles."""

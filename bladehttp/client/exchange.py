@@ -60,8 +60,17 @@ class Exchange:
         if hooks is not None:
             self._outgoing = Outgoing(given)
 
-    def prepare(self, handle: Handle) -> None:
+    def pause(self) -> None:
+        """Wait until the next message may be sent."""
+        if self.not_before:
+            sleep(max(0.0, self.not_before - monotonic()))
+
+    def prepare(self, handle: Handle, sink: Any = None) -> None:
         """Set a handle up for the message.
+
+        Args:
+            handle: The handle.
+            sink: What the body is written to, with the methods of BytesIO; None collects it.
 
         Raises:
             HttpException: It cannot be sent.
@@ -70,7 +79,7 @@ class Exchange:
         """
         self.not_before = 0.0
         message = self.message if self._hooks is None else self._announced(self._hooks)
-        self._transfer = Transfer(message)
+        self._transfer = Transfer(message, sink)
         try:
             self._transfer.prepare(handle)
         except Exception as error:
@@ -85,6 +94,25 @@ class Exchange:
         if fields == self.message.fields:
             return self.message
         return replace(self.message, fields=with_body_fields(fields, self.message.body))
+
+    def may_go_on(self, handle: Handle) -> bool:
+        """Whether the response that begins may not be the last: a redirect, or to be retried."""
+        settings, status = self.message.settings, handle.curl.getinfo(pycurl.RESPONSE_CODE)
+        if status in NEXT_METHOD and settings.follow_redirect:
+            return True
+        return settings.retry is not None and status in settings.retry.statuses
+
+    def opened(self, handle: Handle) -> HttpResponse:
+        """Return the last response, its body to come."""
+        return self._completed(self._transfer.opened(handle))
+
+    def ended(self, handle: Handle, outcome: Outcome) -> None:
+        """Take note of the end of a response that was opened.
+
+        Raises:
+            HttpException: It is not whole.
+        """
+        self._transfer.finish(handle, outcome)
 
     def abandon(self, handle: Handle) -> None:
         """Take from the handle what `prepare` gave it: there is no outcome and will be none."""
@@ -199,8 +227,7 @@ def exchange(engine: Engine, message: Message, hooks: Hooks | None) -> HttpRespo
     current = Exchange(message, hooks)
     response = None
     while response is None:
-        if current.not_before:
-            sleep(max(0.0, current.not_before - monotonic()))
+        current.pause()
         current.prepare(engine)
         try:
             outcome = engine.run(current.silence, current.deadline)

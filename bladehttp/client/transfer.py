@@ -53,9 +53,9 @@ class Transfer:
 
     __slots__ = ("_content", "_lines", "_once", "_wired", "message")
 
-    def __init__(self, message: Message) -> None:
+    def __init__(self, message: Message, sink: Any = None) -> None:
         self.message = message
-        self._content = BytesIO()
+        self._content = BytesIO() if sink is None else sink
         self._lines: list[bytes] = []
         self._once: Once | None = None
 
@@ -92,6 +92,22 @@ class Transfer:
         if not _is_plain(self.message):
             _unset(handle.curl, self.message)
 
+    def _response(self, curl: Any, received: Received) -> HttpResponse:
+        return HttpResponse.received(
+            self._content.getvalue(),
+            curl.getinfo(pycurl.RESPONSE_CODE),
+            VERSIONS.get(curl.getinfo(pycurl.INFO_HTTP_VERSION), "1.1"),
+            self.message.url.text,
+            received,
+        )
+
+    def opened(self, handle: Handle) -> HttpResponse:
+        """Return the response whose head is complete and whose body is still to come."""
+        received = Received(self._lines)
+        if self.message.url.origin[0] == "https":
+            received.chain = handle.certificates(self.message.url.origin)
+        return self._response(handle.curl, received)
+
     def finish(self, handle: Handle, outcome: Outcome) -> HttpResponse:
         """Return the response, whatever its status, once the handle has run.
 
@@ -99,15 +115,9 @@ class Transfer:
             HttpException: There is none, or it is not whole.
             BaseException: Whatever the caller's own code raised while its data was read.
         """
-        curl, message = handle.curl, self.message
+        message = self.message
         received = Received(self._lines)
-        response = HttpResponse.received(
-            self._content.getvalue(),
-            curl.getinfo(pycurl.RESPONSE_CODE),
-            VERSIONS.get(curl.getinfo(pycurl.INFO_HTTP_VERSION), "1.1"),
-            message.url.text,
-            received,
-        )
+        response = self._response(handle.curl, received)
         self.abandon(handle)
         if message.body is not None and message.body.error is not None:
             raise message.body.error

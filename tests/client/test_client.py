@@ -52,7 +52,8 @@ def test_the_table_has_a_row_for_every_property() -> None:
     assert set(Settings.__slots__) == set(rows) | {"curl", "files"}
     assert (public(HttpClient) | public(Configured)) - properties == {
         "headers", "set_headers", "send_request", "get", "post", "put", "patch", "delete", "head",
-        "options", "trace", "close", "closed", "save_cookies", "send_many", *NAMES,
+        "options", "trace", "close", "closed", "save_cookies", "send_many",
+        "stream", *NAMES,
     }  # fmt: skip
 
 
