@@ -22,6 +22,7 @@ from typing import Any
 
 from bladehttp.auth import Auth
 from bladehttp.client import AsyncHttpClient, HttpClient, shared
+from bladehttp.client.info import info as _info
 from bladehttp.client.retry import Retry
 from bladehttp.exceptions import (
     CertificateError,
@@ -161,3 +162,12 @@ def server(port: int, address: str = "127.0.0.1", is_secure: bool = False) -> Ht
 def tls_server(port: int, address: str = "127.0.0.1") -> HttpServer:
     """Make a server that speaks TLS; see `server`."""
     return HttpServer(port, address, is_secure=True)
+
+
+def info() -> dict[str, str | list[str]]:
+    """Return versions, features and whom is trusted: what ``python -m bladehttp info`` prints.
+
+    Raises:
+        CertificateFileError: A variable of the environment names a file that is not there.
+    """
+    return _info(__version__)

@@ -1,0 +1,8 @@
+"""Run the command line: ``python -m bladehttp``."""
+
+import sys
+
+from bladehttp.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())
