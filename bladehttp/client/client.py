@@ -1,18 +1,22 @@
 """HttpClient: the verbs, and the life of its connections."""
 
+import os
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Self
 
 from bladehttp.client.batch import Feed, arguments, run_batch
 from bladehttp.client.checks import at_least_one
 from bladehttp.client.crowd import Crowd, Result
+from bladehttp.client.download import download
 from bladehttp.client.encode import NOT_GIVEN
 from bladehttp.client.engine import Engine
 from bladehttp.client.exchange import Exchange, exchange
 from bladehttp.client.log import in_force
 from bladehttp.client.pool import Pool
+from bladehttp.client.progress import Report
 from bladehttp.client.properties import Configured
 from bladehttp.client.streaming import Stream
 from bladehttp.headers import HeadersLike
@@ -125,6 +129,37 @@ class HttpClient(Configured):
         finally:
             body.close()
             self._pool.give(engine)
+
+    def download(
+        self,
+        url: str,
+        path: str | os.PathLike[str],
+        progress: Report | None = None,
+        resume: bool = False,
+        **arguments: Any,
+    ) -> HttpResponse:
+        """Write the body of a response to a file, in constant memory.
+
+        The file is there whole or not at all: it is written beside its place and renamed when its
+        length is verified. Nothing is written if the status is 400 or above; the response has
+        the body then.
+
+        Args:
+            url: As of `send_request`.
+            path: The file; one that is there is replaced.
+            progress: Called with the bytes written and the bytes there will be, or None; what it
+                raises ends the download.
+            resume: Whether to keep what was received when it fails, as ``path`` with ".part",
+                and to go on from there next time (Range, with If-Range). It begins anew if it has changed,
+                or if the server says nothing to tell by (a strong ETag or Last-Modified). The
+                body is asked for without Content-Encoding.
+            arguments: Others of `send_request`.
+
+        Raises:
+            HttpException: As `stream`; ProtocolError too if the server goes on elsewhere.
+            OSError: The file cannot be written.
+        """
+        return download(self.stream, url, Path(path), progress, resume, arguments)
 
     def get(self, url: str, headers: HeadersLike | None = None, **options: Any) -> HttpResponse:
         """Send a GET request; see `send_request`, as for all the verbs."""

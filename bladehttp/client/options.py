@@ -32,6 +32,7 @@ from bladehttp.client.checks import (
 )
 from bladehttp.client.decoding import CODINGS
 from bladehttp.client.jar import CookieJar, check_jar, jar_options, with_jar
+from bladehttp.client.progress import Report, check_report
 from bladehttp.client.retry import Retry, check_retry
 from bladehttp.client.route import (
     HTTP_VERSIONS,
@@ -173,6 +174,7 @@ OPTIONS = (
     Option("netrc",                       flag_or_path,           netrc_options),
     Option("cookies",                     check_jar,              jar_options),
     Option("cookie_file",                 optional(path),         own),  # jar.py
+    Option("progress",                    optional(check_report), own),  # progress.py
     Option("curl_options",                option_map,             given_options),  # the last wins
 )  # fmt: skip
 """One row per property of HttpClient, ``headers`` excepted, which is an object of its own."""
@@ -221,6 +223,7 @@ class Settings:
     netrc: bool | str = False
     cookies: CookieJar | None = None
     cookie_file: str | None = None
+    progress: Report | None = None
     curl_options: Mapping[int, Any] = field(default_factory=lambda: NOTHING)
     curl: tuple[tuple[int, object], ...] = field(init=False, repr=False, compare=False)
     files: tuple[tuple[str, str], ...] = field(init=False, repr=False, compare=False)

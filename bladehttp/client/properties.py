@@ -10,6 +10,7 @@ from bladehttp.client.encode import NOT_GIVEN, make_body
 from bladehttp.client.hooks import NAMES, Hook, Hooks, hook_list
 from bladehttp.client.message import Message, make_message, merge
 from bladehttp.client.options import Settings
+from bladehttp.client.progress import Report
 from bladehttp.client.retry import Retry
 from bladehttp.client.url import is_absolute, parse_url, resolve, with_query
 from bladehttp.headers import Headers, HeadersLike
@@ -160,6 +161,10 @@ class Configured:
             suffixes are refused. CURLOPT_SHARE, CURLOPT_COOKIEFILE.
         cookie_file: A file in Netscape format to fill ``cookies`` from, if it is there, and to
             save them to when the client is closed. None by default.
+        progress: A function that is called with the bytes done and the bytes there will be, or
+            None, of the request's body if it has one, else of the response's, as they are on
+            the wire. What it raises ends the request and is raised as it is. None by default.
+            CURLOPT_XFERINFOFUNCTION.
         curl_options: {pycurl.CONSTANT: value}: anything else libcurl can do, set after all the
             rest; undone when another request does not have it, but for what libcurl keeps in
             its caches. What every request sets itself is refused. {} by default.
@@ -205,6 +210,7 @@ class Configured:
     netrc = Property[bool | str]()
     cookies = Property[Any]()  # True in, a jar out
     cookie_file = Property[str | None]()
+    progress = Property[Report | None]()
     curl_options = Property[Mapping[int, Any]]()
 
     def __init__(

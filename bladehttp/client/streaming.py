@@ -6,6 +6,7 @@ buffers fill, and the server has to wait. The clock of silence stands still as w
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from math import inf
 from time import monotonic
 from typing import Any
@@ -58,7 +59,8 @@ class Sink:
         """Have libcurl give what it keeps, if it does."""
         if self._is_full:
             self._is_full = False
-            curl.pause(pycurl.PAUSE_CONT)
+            with suppress(pycurl.error):  # what it met ends the transfer, which tells of it
+                curl.pause(pycurl.PAUSE_CONT)
 
     def getvalue(self) -> bytes:
         """Return what was collected, nothing of a body that is read in pieces."""

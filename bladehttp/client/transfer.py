@@ -13,6 +13,7 @@ from bladehttp.client.errors import Sent, exception_for
 from bladehttp.client.handle import Handle
 from bladehttp.client.log import start_wire_log, stop_wire_log
 from bladehttp.client.message import Message
+from bladehttp.client.progress import Progress, Report
 from bladehttp.client.received import Received
 from bladehttp.client.resend import Once
 from bladehttp.client.retry import IDEMPOTENT
@@ -51,13 +52,14 @@ class Transfer:
         message: The request.
     """
 
-    __slots__ = ("_content", "_lines", "_once", "_wired", "message")
+    __slots__ = ("_content", "_lines", "_once", "_progress", "_wired", "message")
 
     def __init__(self, message: Message, sink: Any = None) -> None:
         self.message = message
         self._content = BytesIO() if sink is None else sink
         self._lines: list[bytes] = []
         self._once: Once | None = None
+        self._progress: Progress | None = None
 
     def prepare(self, handle: Handle) -> None:
         """Set a handle up for the message.
@@ -79,14 +81,25 @@ class Transfer:
         if message.method not in IDEMPOTENT:
             self._once = Once(self._lines)
             curl.setopt(pycurl.PREREQFUNCTION, self._once)
+        if message.settings.progress is not None:
+            self._watch(curl, message.settings.progress)
         if not _is_plain(message):
             _set(handle, message)
+
+    def _watch(self, curl: Any, report: Report) -> None:
+        body = self.message.body
+        self._progress = Progress(report, upwards=body is not None and body.length != 0)
+        curl.setopt(pycurl.XFERINFOFUNCTION, self._progress)
+        curl.setopt(pycurl.NOPROGRESS, 0)
 
     def abandon(self, handle: Handle) -> None:
         """Leave the handle set up for a plain GET, as `finish` does."""
         self._content.close()  # the handle keeps its write method, and would keep the bytes with it
         if self._wired:
             stop_wire_log(handle.curl)
+        if self._progress is not None:
+            handle.curl.setopt(pycurl.NOPROGRESS, 1)
+            handle.curl.unsetopt(pycurl.XFERINFOFUNCTION)
         if self._once is not None:
             handle.curl.unsetopt(pycurl.PREREQFUNCTION)
         if not _is_plain(self.message):
@@ -121,6 +134,8 @@ class Transfer:
         self.abandon(handle)
         if message.body is not None and message.body.error is not None:
             raise message.body.error
+        if self._progress is not None and self._progress.error is not None:
+            raise self._progress.error
         if self._once is not None and self._once.tripped:
             outcome = self._once.outcome(message.method)
         if outcome.code or outcome.expired:

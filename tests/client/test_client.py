@@ -34,7 +34,7 @@ DEFAULTS = {
     "trust_env": True, "min_tls": "1.2", "client_cert": None,
     "pinned_key": None, "http_version": "auto", "proxy": None, "no_proxy": None, "resolve": {},
     "unix_socket": None, "interface": None, "netrc": False, "curl_options": {},
-    "cookies": None, "cookie_file": None,
+    "cookies": None, "cookie_file": None, "progress": None,
 }  # fmt: skip
 
 
@@ -53,7 +53,7 @@ def test_the_table_has_a_row_for_every_property() -> None:
     assert (public(HttpClient) | public(Configured)) - properties == {
         "headers", "set_headers", "send_request", "get", "post", "put", "patch", "delete", "head",
         "options", "trace", "close", "closed", "save_cookies", "send_many",
-        "stream", *NAMES,
+        "stream", "download", *NAMES,
     }  # fmt: skip
 
 
