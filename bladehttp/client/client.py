@@ -150,9 +150,9 @@ class HttpClient(Configured):
             progress: Called with the bytes written and the bytes there will be, or None; what it
                 raises ends the download.
             resume: Whether to keep what was received when it fails, as ``path`` with ".part",
-                and to go on from there next time (Range, with If-Range). It begins anew if it has changed,
-                or if the server says nothing to tell by (a strong ETag or Last-Modified). The
-                body is asked for without Content-Encoding.
+                and to go on from there next time (Range, with If-Range). It begins anew if it
+                has changed, or if the server says nothing to tell by (a strong ETag or
+                Last-Modified). The body is asked for without Content-Encoding.
             arguments: Others of `send_request`.
 
         Raises:
