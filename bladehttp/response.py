@@ -48,6 +48,10 @@ class Fields(Protocol):
     def reason(self) -> str | None: ...
     @property
     def certificate(self) -> dict[str, Any] | None: ...
+    @property
+    def timings(self) -> dict[str, float]: ...
+    @property
+    def num_connects(self) -> int: ...
 
 
 class HttpResponse:
@@ -70,6 +74,10 @@ class HttpResponse:
         certificate: What the server presented over https, as a dict: ``subject``, ``issuer``,
             ``serial``, ``names``, ``not_before``, ``not_after``, ``pem`` and ``chain``; None
             over http. Client side only.
+        timings: When the last hop had reached "namelookup", "connect", "tls", "first_byte" and
+            "total", in milliseconds from its start; 0 for what a kept connection spared. Of a
+            streamed body "total" is that of the head. {} on a server.
+        num_connects: How many connections the last hop had to make: 0 if it found one kept.
         source: Where the body comes from when it is streamed (see `stream`), else None.
     """
 
@@ -80,12 +88,14 @@ class HttpResponse:
         "certificate",
         "headers",
         "history",
+        "num_connects",
         "redirects",
         "request",
         "responder",
         "source",
         "status",
         "time_taken",
+        "timings",
         "trailers",
         "version",
     )
@@ -94,6 +104,8 @@ class HttpResponse:
     headers: Headers
     trailers: Headers
     certificate: dict[str, Any] | None
+    timings: dict[str, float]
+    num_connects: int
     history: tuple[Hop, ...]
     request: Any
     _reason: str | None
@@ -400,12 +412,16 @@ class _NoFields:
 
     headers = trailers = property(lambda _: Headers())
     reason = certificate = None
+    timings = property(lambda _: {})
+    num_connects = 0
 
 
 _LATE: dict[str, Callable[[HttpResponse], Any]] = {
     "_fields": lambda _: _NoFields(),
     "_reason": lambda response: response._fields.reason,
     "certificate": lambda response: response._fields.certificate,
+    "num_connects": lambda response: response._fields.num_connects,
+    "timings": lambda response: response._fields.timings,
     "headers": lambda response: response._fields.headers,
     "history": lambda _: (),
     "request": lambda _: None,

@@ -12,6 +12,8 @@ from bladehttp.headers import Headers
 
 BLANK = (b"\r\n", b"\n")
 
+TIMES = ("namelookup", "connect", "tls", "first_byte", "total")
+
 # RFC 9112 section 4: status-line = HTTP-version SP status-code SP [ reason-phrase ]
 status_line = re.compile(rb"HTTP/[0-9.]+ [0-9]{3}(?: (?P<reason>[^\r\n]*))?").match
 
@@ -21,14 +23,16 @@ class Received:
 
     Attributes:
         chain: The certificates the server presented, as libcurl describes them.
+        times: When each of TIMES was reached, in seconds from the start, and the new connections.
     """
 
-    __slots__ = ("_lines", "chain")
+    __slots__ = ("_lines", "chain", "times")
 
     def __init__(self, lines: list[bytes]) -> None:
         """Take the lines as CURLOPT_HEADERFUNCTION gets them, each with its line end."""
         self._lines = lines
         self.chain: list[Any] = []
+        self.times: tuple[float, ...] = ()
 
     def _split(self) -> tuple[list[bytes], list[bytes]]:
         """Return the last block that begins with a status line, and what comes after it."""
@@ -65,6 +69,16 @@ class Received:
     def certificate(self) -> dict[str, Any] | None:
         """What the server presented; None over plain http."""
         return as_dict(self.chain) if self.chain else None
+
+    @property
+    def timings(self) -> dict[str, float]:
+        """When what was reached, in milliseconds from the start of the last hop."""
+        return {name: when * 1000 for name, when in zip(TIMES, self.times, strict=False)}
+
+    @property
+    def num_connects(self) -> int:
+        """How many connections had to be made."""
+        return int(self.times[-1]) if self.times else 0
 
     def may_have(self, lower_name: bytes) -> bool:
         """Whether a field of that name can be in here: a quick look that never misses one."""

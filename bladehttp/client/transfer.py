@@ -117,6 +117,7 @@ class Transfer:
     def opened(self, handle: Handle) -> HttpResponse:
         """Return the response whose head is complete and whose body is still to come."""
         received = Received(self._lines)
+        received.times = times_of(handle.curl)
         if self.message.url.origin[0] == "https":
             received.chain = handle.certificates(self.message.url.origin)
         return self._response(handle.curl, received)
@@ -140,10 +141,22 @@ class Transfer:
             outcome = self._once.outcome(message.method)
         if outcome.code or outcome.expired:
             raise _failure(handle, message, outcome, response)
+        received.times = times_of(handle.curl)
         if message.url.origin[0] == "https":
             received.chain = handle.certificates(message.url.origin)
         _decode(message, response, received)
         return response
+
+
+def times_of(curl: Any) -> tuple[float, ...]:
+    """Return what `Received.times` is, at once, since the next request overwrites it: 1 us."""
+    ask = curl.getinfo
+    end = ask(pycurl.STARTTRANSFER_TIME), ask(pycurl.TOTAL_TIME)
+    connects = ask(pycurl.NUM_CONNECTS)
+    if not connects:
+        return (0.0, 0.0, 0.0, *end, 0)
+    before = ask(pycurl.NAMELOOKUP_TIME), ask(pycurl.CONNECT_TIME), ask(pycurl.APPCONNECT_TIME)
+    return (*before, *end, connects)
 
 
 def _is_plain(message: Message) -> bool:
