@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint check format fuzz soak build clean
+.PHONY: help setup run test lint check format fuzz soak matrix build clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ fuzz: $(STAMP) ## Fuzz a live server for 30 seconds
 
 soak: $(STAMP) ## Measure 10,000 idle connections and every deadline; writes docs/soak.md
 	$(BIN)/python tests/slow/soak.py docs/soak.md
+
+matrix: $(STAMP) ## Write docs/client-matrix.md from what the client's tests did
+	$(BIN)/python tests/slow/client_matrix.py
 
 check: lint test ## Run lint and test
 
