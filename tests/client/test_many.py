@@ -385,6 +385,35 @@ def test_what_a_hook_raises_belongs_to_its_request(client: HttpClient, peers: An
     assert results[1].request.given == peer.url + "/bad"
 
 
+class Stubborn(Exception):  # noqa: N818
+    """An exception that has a request of its own."""
+
+    @property
+    def request(self) -> str:
+        return "mine"
+
+
+def test_an_exception_with_a_request_of_its_own_keeps_it(client: HttpClient, peers: Any) -> None:
+    def fail(*_: Any) -> None:
+        raise Stubborn
+
+    client.on_response = [fail]
+    assert [each.request for each in client.send_many([peers().url])] == ["mine"]
+
+
+def test_a_handle_that_could_not_be_set_up_is_not_kept(
+    client: HttpClient, peers: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"data")
+    client.on_request = [lambda request: file.unlink(missing_ok=True)]
+    peer = peers()
+    requests = [{"url": peer.url, "method": "POST", "files": {"f": file}}, peer.url, peer.url]
+    results = list(client.send_many(requests, 1, ordered=True))
+    assert isinstance(results[0], Exception)
+    assert [each.status for each in results[1:]] == [200, 200]
+
+
 def test_a_closed_client_sends_nothing(peers: Any) -> None:
     client = HttpClient()
     client.close()
