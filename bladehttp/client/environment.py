@@ -14,6 +14,8 @@ from bladehttp.client.options import Settings
 from bladehttp.client.route import proxy_url
 from bladehttp.client.trust import Pair, environment_trust
 
+HTTP_PROXIES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
+
 # Each request asks whether there is an HTTP_PROXY: 0.1 us of the dict that os.environ keeps, 2.4 us
 # of os.environ itself, which finds out by an exception that there is none.
 _variables: Mapping[Any, Any] = getattr(os.environ, "_data", os.environ)
@@ -35,6 +37,15 @@ def options_in_force(settings: Settings, scheme: str) -> tuple[Pair, ...]:
     if _HTTP_PROXY in _variables and settings.proxy is None:
         return settings.curl + environment_proxy(os.environ)
     return settings.curl
+
+
+def is_direct(settings: Settings, scheme: str) -> bool:
+    """Whether a server certainly gets the request itself, or through a tunnel."""
+    if scheme == "https" or settings.unix_socket is not None:
+        return True
+    if settings.proxy is not None or not settings.trust_env:
+        return not settings.proxy
+    return not any(os.environ.get(name) for name in HTTP_PROXIES)
 
 
 def environment_proxy(environ: Mapping[str, str]) -> tuple[Pair, ...]:

@@ -51,6 +51,10 @@ class Handle:
         self._set(options)
         self._applied = options
 
+    def forget(self) -> None:
+        """Have the next `configure` set everything anew, after an option that cannot be unset."""
+        self._applied = None
+
     def _set(self, options: Options) -> None:
         for option, value in options:
             try:

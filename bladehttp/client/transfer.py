@@ -8,7 +8,7 @@ import pycurl
 from bladehttp.client.certificate import presented
 from bladehttp.client.decoding import decode
 from bladehttp.client.engine import RECEIVE, TOTAL, Outcome
-from bladehttp.client.environment import options_in_force
+from bladehttp.client.environment import is_direct, options_in_force
 from bladehttp.client.errors import Sent, exception_for
 from bladehttp.client.handle import Handle
 from bladehttp.client.log import start_wire_log, stop_wire_log
@@ -81,6 +81,8 @@ class Transfer:
         if message.method not in IDEMPOTENT:
             self._once = Once(self._lines)
             curl.setopt(pycurl.PREREQFUNCTION, self._once)
+        if message.url.target is not None:
+            _keep_target(handle, message)
         if message.settings.progress is not None:
             self._watch(curl, message.settings.progress)
         if not _is_plain(message):
@@ -146,6 +148,17 @@ class Transfer:
             received.chain = handle.certificates(message.url.origin)
         _decode(message, response, received)
         return response
+
+
+def _keep_target(handle: Handle, message: Message) -> None:
+    """Send a path as it was given (CURLOPT_REQUEST_TARGET), where that is what will be sent.
+
+    A proxy is asked for the whole URL, and a digest is made of the path as libcurl writes it.
+    """
+    settings = message.settings
+    if is_direct(settings, message.url.origin[0]) and not isinstance(settings.auth, tuple):
+        handle.forget()  # it cannot be unset
+        handle.curl.setopt(pycurl.REQUEST_TARGET, message.url.target)
 
 
 def times_of(curl: Any) -> tuple[float, ...]:

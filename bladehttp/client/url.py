@@ -33,6 +33,7 @@ split_host = re.compile(
 ).fullmatch
 
 has_control = re.compile(r"[\x00-\x1f\x7f]").search
+has_lower_triplet = re.compile(r"%(?:[a-f][0-9A-Fa-f]|[0-9A-F][a-f])").search
 needs_encoding = re.compile(r"[^\x21-\x7e]").search
 PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
@@ -46,11 +47,14 @@ class Url:
         origin: Scheme, host (lower case) and port: what credentials are bound to
             (RFC 6454 section 4).
         credentials: Name and password of its userinfo, percent-decoded, or None.
+        target: Path and query, where libcurl would change them: it makes %2f of a path %2F, which
+            breaks a signature. None where it would not.
     """
 
     text: str
     origin: tuple[str, str, int]
     credentials: tuple[str, str] | None = None
+    target: str | None = None
 
     @property
     def place(self) -> str:
@@ -88,6 +92,7 @@ def parse_url(text: str) -> Url:
         f"{scheme}://{host}{port and ':' + port}{rest}",
         (scheme, host.lower(), int(port or DEFAULT_PORTS[scheme])),
         _credentials(userinfo) if userinfo else None,
+        rest.partition("#")[0] if has_lower_triplet(rest) else None,
     )
 
 

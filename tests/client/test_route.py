@@ -331,3 +331,23 @@ def test_values_that_cannot_be(
 ) -> None:
     with pytest.raises(error, match=name):
         setattr(client, name, value)
+
+
+def test_the_path_of_a_signed_url_stays_as_it_is(
+    client: HttpClient, peers: Any, reply: Any, server_context: ssl.SSLContext, certificates: Any
+) -> None:
+    signed, plain = "/a%2fb%3D/%e4?s=%3a%2F", "/c%2Fd"
+    peer, safe = peers(), peers(context=server_context)
+    proxy = HttpProxy()
+    client.ca_cert = certificates.ca_file
+    for url in (peer.url, safe.url):
+        for target in (signed, plain, signed + "#f", plain):
+            client.get(url + target, {"X": "y"})
+        client.post(url + signed, b"data")
+        client.get(url + plain, proxy="")
+    sent = [signed, plain, signed, plain, signed, plain]
+    assert [each.target for each in peer.requests] == sent
+    assert [each.target for each in safe.requests] == sent
+    assert (peer.connections, safe.connections) == (1, 1)
+    client.get("http://a.test" + signed, proxy=peers.raw(proxy).url)
+    assert proxy.requests[-1].target.lower() == ("http://a.test" + signed).lower()
