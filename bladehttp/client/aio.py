@@ -294,10 +294,12 @@ class AsyncHttpClient(Configured):
         self._shut()
 
     def _shut(self) -> None:
-        self._closed = True
+        was_closed, self._closed = self._closed, True
         driver, self._driver = self._driver, None
         if driver is not None:
             driver.close(ClientClosed("client has been closed"))
+        if not was_closed and self.cookie_file is not None:
+            self.save_cookies()
 
     async def __aenter__(self) -> Self:
         return self

@@ -247,17 +247,6 @@ class HttpClient(Configured):
             if self.cookie_file is not None:
                 self.save_cookies()
 
-    def save_cookies(self) -> None:
-        """Write ``cookies`` to ``cookie_file`` now, whole or not at all, as `close` does.
-
-        Raises:
-            ValueError: There is no ``cookie_file``.
-            OSError: It cannot be written.
-        """
-        if self.cookies is None:
-            raise ValueError("client has no cookie_file")
-        self.cookies.save()
-
     def __enter__(self) -> Self:
         return self
 

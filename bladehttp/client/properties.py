@@ -259,6 +259,17 @@ class Configured:
         body = make_body(data, json, form, files, fields)
         return make_message(method, parse_url(url), fields, body, settings)
 
+    def save_cookies(self) -> None:
+        """Write ``cookies`` to ``cookie_file`` now, whole or not at all, as closing does.
+
+        Raises:
+            ValueError: There is no ``cookie_file``.
+            OSError: It cannot be written.
+        """
+        if self.cookies is None:
+            raise ValueError("client has no cookie_file")
+        self.cookies.save()
+
     def __getstate__(self) -> tuple[Settings, Headers, Hooks]:
         return self._settings, self._headers.copy(), self._hooks.joined(Hooks())
 

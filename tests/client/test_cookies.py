@@ -1,5 +1,6 @@
 """Cookies: what is kept, where it is sent, and what the file holds."""
 
+import asyncio
 import copy
 import os
 import pickle
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from proxies import HttpProxy
 
+from bladehttp import AsyncHttpClient
 from bladehttp.client import HttpClient
 from bladehttp.client.jar import Cookie, CookieJar
 
@@ -197,6 +199,17 @@ def test_a_file_is_read_and_saved(peers: Any, reply: Any, tmp_path: Path) -> Non
         assert client.cookie_file is None
         with pytest.raises(ValueError, match="no cookie_file"):
             client.save_cookies()
+
+
+def test_an_async_client_saves_its_cookies_too(peers: Any, reply: Any, tmp_path: Path) -> None:
+    url = peers(setting(reply, "a=1")).url + "/set"
+
+    async def get() -> None:
+        async with AsyncHttpClient(cookie_file=tmp_path / "c") as client:
+            await client.get(url)
+
+    asyncio.run(get())
+    assert CookieJar(str(tmp_path / "c")).get("a") == "1"
 
 
 def test_a_file_that_cannot_be_used_is_left_alone(tmp_path: Path, peers: Any) -> None:
