@@ -34,8 +34,9 @@ lint: $(STAMP) ## Run ruff, mypy --strict and import-linter
 fuzz: $(STAMP) ## Fuzz a live server for 30 seconds
 	$(BIN)/python tests/slow/fuzz.py 30 $(SEED)
 
-soak: $(STAMP) ## Measure 10,000 idle connections and every deadline; writes docs/soak.md
+soak: $(STAMP) ## Measure what takes many connections or much time; writes docs/*soak.md
 	$(BIN)/python tests/slow/soak.py docs/soak.md
+	$(BIN)/python tests/slow/client_soak.py docs/client-soak.md
 
 matrix: $(STAMP) ## Write docs/client-matrix.md from what the client's tests did
 	$(BIN)/python tests/slow/client_matrix.py
