@@ -371,11 +371,16 @@ class HttpResponse:
             decoder = getincrementaldecoder(charset_of(self.headers.get("Content-Type", "")))
         except LookupError:
             decoder = getincrementaldecoder("utf-8")
-        decode, rest = decoder("replace").decode, ""
+        decode = decoder("replace").decode
+        held: list[str] = []  # of the line that has not ended; joined once, however long it is
         for piece in self.iter_bytes():
-            *lines, rest = (rest + decode(piece)).split("\n")
-            yield from (line.removesuffix("\r") for line in lines)
-        rest += decode(b"", True)
+            first, *others = decode(piece).split("\n")
+            held.append(first)
+            if others:
+                yield "".join(held).removesuffix("\r")
+                yield from (line.removesuffix("\r") for line in others[:-1])
+                held = [others[-1]]
+        rest = "".join(held) + decode(b"", True)
         if rest:
             yield rest.removesuffix("\r")
 

@@ -182,3 +182,11 @@ def test_dict_and_json_have_every_documented_attribute() -> None:
 def test_misspelt_attribute_is_an_error() -> None:
     with pytest.raises(AttributeError):
         HttpResponse().stauts = 404  # type: ignore[attr-defined]
+
+
+def test_a_line_in_many_pieces_is_joined_in_linear_time() -> None:
+    response = HttpResponse()
+    response.stream([b"x" * 1000] * 20_000 + [b"\r", b"\nnext\n", b"\n", b"last\r"])
+    lines = list(response.iter_lines())
+    assert [len(line) for line in lines] == [20_000_000, 4, 0, 4]
+    assert lines[1:] == ["next", "", "last"]
