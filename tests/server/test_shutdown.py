@@ -118,6 +118,8 @@ def refuses(address) -> bool:
         socket.create_connection(address, timeout=10).close()
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:  # it was in the backlog of the listener that is being closed
+        return False
     return False
 
 
