@@ -9,38 +9,51 @@ import ipaddress
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 _thread = threading.local()
 
 
+Address = tuple[str, int] | str
+"""Host and port, or the path of a unix socket."""
+
+
 @contextmanager
-def serving(host: str, port: int) -> Iterator[None]:
+def serving(address: Address) -> Iterator[None]:
     """Note that this thread serves an address, for as long as the context lasts."""
-    _thread.address = (host, port)
+    _thread.address = address
     try:
         yield
     finally:
         del _thread.address
 
 
-def check_not_own(host: str, port: int) -> None:
+def check_not_own(host: str, port: int, path: str | None = None) -> None:
     """Raise if this thread serves that address itself.
 
     Args:
         host: A name or an address, that of IPv6 with or without brackets.
         port: The port.
+        path: The unix socket to connect to instead; None: none.
 
     Raises:
         RuntimeError: The request would wait for itself.
     """
-    address = getattr(_thread, "address", None)
-    if address is None or address[1] != port:
+    address: Address | None = getattr(_thread, "address", None)
+    if address is None or not _leads_to(address, host.strip("[]"), port, path):
         return
-    host = host.strip("[]")
-    if host == address[0] or (_is_local(host) and _is_local(address[0])):
-        raise RuntimeError(
-            f"a request to {host}:{port} from a callback of the server there would wait for itself"
-        )
+    raise RuntimeError(
+        f"a request to {path or f'{host}:{port}'} from a callback of the server there "
+        "would wait for itself"
+    )
+
+
+def _leads_to(address: Address, host: str, port: int, path: str | None) -> bool:
+    if isinstance(address, str):
+        return path is not None and Path(path).resolve() == Path(address).resolve()
+    if path is not None or address[1] != port:
+        return False
+    return host == address[0] or (_is_local(host) and _is_local(address[0]))
 
 
 def _is_local(host: str) -> bool:

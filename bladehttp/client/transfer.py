@@ -69,7 +69,7 @@ class Transfer:
             RuntimeError: The server asked is this thread's own.
         """
         message = self.message
-        check_not_own(*message.url.origin[1:])
+        check_not_own(*message.url.origin[1:], message.settings.unix_socket)
         for name, path in message.settings.files:
             check_named(name, path)
         handle.configure(options_in_force(message.settings, message.url.origin[0]))

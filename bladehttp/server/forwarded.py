@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from bladehttp.headers import TCHAR, Headers
 from bladehttp.request import HttpRequest
+from bladehttp.server.endpoint import UNIX
 from bladehttp.wire.head import is_host
 from bladehttp.wire.target import host_name
 
@@ -43,21 +44,27 @@ class Hop:
 class TrustedProxies:
     """The networks whose word about a client is taken."""
 
-    __slots__ = ("_networks",)
+    __slots__ = ("_networks", "_unix")
 
     def __init__(self, networks: Iterable[str]) -> None:
-        """Take addresses and networks such as "10.0.0.0/8".
+        """Take addresses, networks such as "10.0.0.0/8", and "unix:" for who has no address.
 
         Raises:
-            ValueError: One of them is neither.
+            ValueError: One of them is none of these.
         """
-        self._networks: list[Network] = [ipaddress.ip_network(network) for network in networks]
+        names = list(networks)
+        self._unix = UNIX in names
+        self._networks: list[Network] = [
+            ipaddress.ip_network(name) for name in names if name != UNIX
+        ]
 
     def __bool__(self) -> bool:
-        return bool(self._networks)
+        return self._unix or bool(self._networks)
 
     def trusts(self, ip: str) -> bool:
-        """Whether an address is in one of the networks."""
+        """Whether an address is in one of the networks; "" is that of a unix socket's peer."""
+        if not ip:
+            return self._unix
         try:
             address = ipaddress.ip_address(ip)
         except ValueError:

@@ -1,11 +1,13 @@
-"""Listener: the bound socket, and how connections are accepted from it."""
+"""Listener: how connections are accepted."""
 
 import errno
 import logging
 import socket
 from collections.abc import Callable
 from time import monotonic
+from typing import Any
 
+from bladehttp.server.endpoint import Endpoint
 from bladehttp.server.loop import READ, Loop
 
 log = logging.getLogger("bladehttp.server")
@@ -19,35 +21,7 @@ PAUSE_MS = 100
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """accept() failed for want of something; trying again at once would spin."""
 
-Accepted = Callable[[socket.socket, tuple[str, int]], None]
-
-
-def bind(host: str, port: int, reuse_address: bool, backlog: int) -> socket.socket:
-    """Return a listening socket.
-
-    Args:
-        host: An address or a name; of a name the first address is taken.
-        port: 0 takes a free one.
-        reuse_address: Whether a port may be taken whose last connections are still in TIME_WAIT.
-        backlog: How many connections the kernel keeps until they are accepted.
-
-    Raises:
-        OSError: The host has no address, or the port cannot be taken.
-    """
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    sock = socket.socket(family, kind, protocol)
-    try:
-        if reuse_address:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.setblocking(False)
-        sock.bind(address)
-        sock.listen(backlog)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
+Accepted = Callable[[socket.socket, Any], None]
 
 
 class Listener:
@@ -57,11 +31,20 @@ class Listener:
         socket: The listening socket.
     """
 
-    __slots__ = ("_accepted", "_loop", "_make_room", "_paused", "_rest", "socket")
+    __slots__ = (
+        "_accepted",
+        "_endpoint",
+        "_is_tcp",
+        "_loop",
+        "_make_room",
+        "_paused",
+        "_rest",
+        "socket",
+    )
 
     def __init__(
         self,
-        sock: socket.socket,
+        endpoint: Endpoint,
         loop: Loop,
         accepted: Accepted,
         make_room: Callable[[], bool],
@@ -69,13 +52,15 @@ class Listener:
         """Hand each accepted socket and its address to ``accepted``.
 
         Args:
-            sock: From `bind`.
+            endpoint: What to accept from; it is closed with the listener.
             loop: The loop to live on.
             accepted: Takes the connection over.
             make_room: Called when descriptors have run out; closes what can be spared and
                 says whether there was something.
         """
-        self.socket = sock
+        self.socket = endpoint.socket
+        self._endpoint = endpoint
+        self._is_tcp = isinstance(endpoint.address, tuple)
         self._loop = loop
         self._accepted = accepted
         self._make_room = make_room
@@ -99,7 +84,7 @@ class Listener:
         """Stop listening."""
         self.pause()
         self._rest.disarm(self)
-        self.socket.close()
+        self._endpoint.close()
 
     def _ready(self, events: int) -> None:
         del events
@@ -123,7 +108,8 @@ class Listener:
             return False
         try:
             sock.setblocking(False)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._is_tcp:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError:  # gone already
             sock.close()
         else:

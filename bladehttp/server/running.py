@@ -8,9 +8,10 @@ from contextlib import ExitStack
 from time import monotonic
 from typing import Any
 
-from bladehttp.request import ClientInfo
+from bladehttp.request import NOBODY, ClientInfo
 from bladehttp.server.connection import Connection
 from bladehttp.server.dispatch import Dispatcher
+from bladehttp.server.endpoint import Endpoint
 from bladehttp.server.listener import Listener
 from bladehttp.server.loop import Loop
 from bladehttp.server.service import Service
@@ -39,7 +40,7 @@ class Running:
 
     def __init__(
         self,
-        sock: socket.socket,
+        endpoint: Endpoint,
         context: ssl.SSLContext | None,
         dispatcher: Dispatcher,
         limits: Limits,
@@ -49,10 +50,10 @@ class Running:
         max_connections: int,
         **shared: Any,
     ) -> None:
-        """Start to accept on a bound socket as soon as `run` is called.
+        """Start to accept as soon as `run` is called.
 
         Args:
-            sock: Listening and not blocking.
+            endpoint: Where to listen. It is closed with everything else.
             context: For TLS.
             dispatcher: The callbacks and routes.
             limits: Of requests.
@@ -62,6 +63,7 @@ class Running:
             **shared: The other attributes of the `Service`.
         """
         self.loop = Loop(owner)
+        self._address = endpoint.address
         self.context = context
         self.stopped = threading.Event()
         self.service = Service(
@@ -76,13 +78,12 @@ class Running:
             self.service.add_clock(name, milliseconds)
         self._max_connections = max_connections
         self._drained = self.loop.clock(0, Running._stop_now)
-        self.listener = Listener(sock, self.loop, self._accepted, self._make_room)
+        self.listener = Listener(endpoint, self.loop, self._accepted, self._make_room)
         self.listener.resume()
 
     def run(self) -> None:
         """Serve until `stop`; then, or when something else ends the loop, `close` is due."""
-        host, port = self.listener.socket.getsockname()[:2]
-        with serving(host, port):
+        with serving(self._address):
             self.loop.run()
 
     def stop(self) -> None:
@@ -121,10 +122,12 @@ class Running:
     def _stop_now(self) -> None:
         self.loop.stop()
 
-    def _accepted(self, sock: socket.socket, address: tuple[str, int]) -> None:
+    def _accepted(self, sock: socket.socket, address: Any) -> None:
         service = self.service
         service.stats.connections += 1
-        client = ClientInfo(address[0], address[1], sock.family == socket.AF_INET6)
+        client = NOBODY  # who is at the other end of a unix socket has no address
+        if isinstance(address, tuple):
+            client = ClientInfo(address[0], address[1], sock.family == socket.AF_INET6)
         transport = TlsTransport(sock, self.context) if self.context else PlainTransport(sock)
         Connection(service, transport, client).open()
         if 0 < self._max_connections <= len(service.connections):

@@ -12,8 +12,8 @@ from typing import IO, Any, Self, TypeVar
 
 from bladehttp.exceptions import HttpException
 from bladehttp.server.dispatch import Dispatcher, Handler, check_callable
+from bladehttp.server.endpoint import UNIX, Endpoint, listen_on, listen_tcp, listen_unix
 from bladehttp.server.forwarded import TrustedProxies
-from bladehttp.server.listener import bind
 from bladehttp.server.running import Running
 from bladehttp.server.service import Stats
 from bladehttp.server.signals import end_by_signals
@@ -50,6 +50,8 @@ DEFAULT = ""
 
 DEFAULTS = {
     "reuse_address": True,
+    "reuse_port": False,
+    "unix_mode": None,
     "read_timeout": 2000,
     "write_timeout": 2000,
     "handshake_timeout": 10_000,
@@ -76,12 +78,17 @@ class HttpServer:
     bytes. A limit that is met is answered with the status named and the connection closed.
 
     Attributes:
-        host: The address to bind, or a name that has one. "127.0.0.1".
-        port: The port to bind. 0 takes a free one, and this then holds it.
+        host: The address to bind, a name that has one, or the path of a unix socket:
+            "unix:/run/app.sock". What is left of a server that was killed is replaced there, and
+            the file is removed at the end. "127.0.0.1".
+        port: The port to bind. 0 takes a free one, and this then holds it. 0 with a unix socket.
         is_secure: Whether it speaks TLS; it needs `load_certs` then. False.
         socket: The listening socket while it listens, else None.
         reuse_address: Whether a port may be bound whose last connections are in TIME_WAIT.
             True. ``resuse_address``, as Blade's documentation spells it, is the same.
+        reuse_port: Whether several processes may listen on the port, each of which says so
+            (SO_REUSEPORT). The kernel spreads the connections. False.
+        unix_mode: Permissions of a unix socket's file, such as 0o660. None: the umask's.
         read_timeout: Longest silence of a client that is sending a request, and of a new one
             before its first. 2000. Part of a request is answered with 408. 0: no limit.
         write_timeout: Longest time in which a client takes nothing of its answer; then it
@@ -114,7 +121,8 @@ class HttpServer:
             limit of ``max_body_size`` for what comes out. 415 for another coding. False:
             bodies stay as they were sent.
         trusted_proxies: Addresses and networks ("10.0.0.0/8") whose Forwarded or X-Forwarded-
-            For, -Host and -Proto fields are believed. (): nobody's.
+            For, -Host and -Proto fields are believed; "unix:" for who comes over a unix socket.
+            (): nobody's.
         proxy_protocol: Whether every connection has to begin with a PROXY header, of version 1
             or 2, and comes from whom that names. Only where nobody but the proxy can
             connect. False.
@@ -125,6 +133,7 @@ class HttpServer:
         *DEFAULTS,
         "_certificates",
         "_dispatcher",
+        "_given",
         "_running",
         "__weakref__",
         "host",
@@ -133,6 +142,8 @@ class HttpServer:
         "stats",
     )
     reuse_address: bool
+    reuse_port: bool
+    unix_mode: int | None
     read_timeout: int
     write_timeout: int
     handshake_timeout: int
@@ -156,8 +167,23 @@ class HttpServer:
     trusted_proxies: Iterable[str]
     proxy_protocol: bool
 
-    def __init__(self, port: int, host: str = "127.0.0.1", is_secure: bool = False) -> None:
+    def __init__(
+        self,
+        port: int,
+        host: str = "127.0.0.1",
+        is_secure: bool = False,
+        *,
+        socket: socket.socket | int | None = None,
+    ) -> None:
         """Make a server; nothing is bound before `listen` or `start`.
+
+        Args:
+            port: See the class; so are the next two.
+            host: Beside the port.
+            is_secure: Whether it speaks TLS.
+            socket: One that is bound already, or its descriptor, to listen on in place of host
+                and port, which then are what it says. Who gave it closes it. None: none, so that
+                ``socket=inherited_socket()`` does for a start with and without systemd.
 
         Raises:
             TypeError: The port is not an int or the host not a str.
@@ -178,6 +204,7 @@ class HttpServer:
         _servers.add(self)
         self._certificates: dict[str, CertificateFiles] = {}
         self._dispatcher = Dispatcher()
+        self._given = socket
         self._running: Running | None = None
 
     # Blade's callbacks. Each registration returns the function, so that it decorates.
@@ -264,7 +291,12 @@ class HttpServer:
 
     @property
     def url(self) -> str:
-        """The URL of the server, such as "http://127.0.0.1:3000"."""
+        """The URL of the server, such as "http://127.0.0.1:3000".
+
+        That of a unix socket is "http://localhost", for a client whose ``unix_socket`` it is.
+        """
+        if self.host.startswith(UNIX):
+            return f"{'https' if self.is_secure else 'http'}://localhost"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'https' if self.is_secure else 'http'}://{host}:{self.port}"
 
@@ -371,17 +403,16 @@ class HttpServer:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<HttpServer {self.url}>"
+        return f"<HttpServer {self.host if self.host.startswith(UNIX) else self.url}>"
 
     def _begin(self, owner: int | None) -> Running:
         if self._running is not None:
             raise RuntimeError(f"the server is listening at {self.url} already")
         context = self._context(self._certificates)
         proxies = TrustedProxies(self.trusted_proxies)
-        sock = bind(self.host, self.port, self.reuse_address, self.backlog)
-        self.port = sock.getsockname()[1]
+        endpoint = self._endpoint()
         self._running = Running(
-            sock,
+            endpoint,
             context,
             self._dispatcher,
             Limits(**{name: getattr(self, attribute) for name, attribute in LIMITS.items()}),
@@ -395,6 +426,30 @@ class HttpServer:
             decode_request_body=self.decode_request_body,
         )
         return self._running
+
+    def _endpoint(self) -> Endpoint:
+        """Return what the properties say to listen on, and make them say what that is."""
+        if self._given is not None:
+            endpoint = listen_on(self._given, self.backlog)
+        elif self.host.startswith(UNIX):
+            path = self.host.removeprefix(UNIX)
+            endpoint = listen_unix(path, self.backlog, self.unix_mode)
+        else:
+            endpoint = listen_tcp(
+                self.host,
+                self.port,
+                self.backlog,
+                reuse_address=self.reuse_address,
+                reuse_port=self.reuse_port,
+            )
+        address = endpoint.address
+        if isinstance(address, str):
+            self.host, self.port = UNIX + address, 0
+        elif self._given is not None:
+            self.host, self.port = address
+        else:  # a name stays one
+            self.port = address[1]
+        return endpoint
 
     def _run(self, running: Running, ending: AbstractContextManager[None]) -> None:
         try:

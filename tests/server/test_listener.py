@@ -5,7 +5,8 @@ import socket
 
 import pytest
 
-from bladehttp.server.listener import Listener, bind
+from bladehttp.server.endpoint import Endpoint, listen_tcp
+from bladehttp.server.listener import Listener
 from bladehttp.server.loop import Loop
 
 
@@ -26,13 +27,17 @@ class Failing:
         return getattr(self.sock, name)
 
 
+def bound(backlog=10):
+    return listen_tcp("127.0.0.1", 0, backlog, reuse_address=True, reuse_port=False)
+
+
 @pytest.fixture
 def make():
     loop, listeners, accepted = Loop(), [], []
 
     def made(*errors, room=False):
-        sock = Failing(bind("127.0.0.1", 0, reuse_address=True, backlog=10), *errors)
-        listener = Listener(sock, loop, lambda *got: accepted.append(got[0]), lambda: room)
+        endpoint = Endpoint(Failing(bound().socket, *errors))
+        listener = Listener(endpoint, loop, lambda *got: accepted.append(got[0]), lambda: room)
         listeners.append(listener)
         listener.resume()
         return listener, loop, accepted
@@ -86,9 +91,10 @@ def test_with_room_made_it_goes_on_at_once(make):
 
 
 def test_no_more_than_64_are_accepted_in_a_turn(make):
-    sock = bind("127.0.0.1", 0, reuse_address=True, backlog=100)
     loop, accepted = Loop(), []
-    listener = Listener(sock, loop, lambda *got: accepted.append(got[0]), lambda: False)
+    listener = Listener(
+        bound(backlog=100), loop, lambda *got: accepted.append(got[0]), lambda: False
+    )
     listener.resume()
     asking = clients(listener, 70)
     loop.step(1)
