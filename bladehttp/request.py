@@ -72,6 +72,7 @@ class HttpRequest:
         trailers: The trailer fields of a chunked body.
         client_certificate: The certificate the client showed and the server verified, as
             ssl.SSLSocket.getpeercert() has it; None for none.
+        params: What the parameters of the route's path stand for, {} if it has none.
         auth_method: For `send`: which authentication methods may be used when the URL has a
             name and a password. Auth.ANY.
     """
@@ -91,6 +92,7 @@ class HttpRequest:
         "_ip",
         "_ipv6",
         "_message",
+        "_params",
         "_path",
         "_port",
         "_queries",
@@ -136,6 +138,7 @@ class HttpRequest:
     raw_body = Lazy[bytes](lambda self: self._message.body)
     body_file = Lazy[IO[bytes] | None](lambda self: self._message.file)
     body = Lazy[Any](lambda self: {} if self._decoded is None else self._decoded.body)
+    params = Lazy[dict[str, str]](lambda _: {})
     auth_method = Lazy[Auth](lambda _: Auth.ANY)
 
     @Lazy

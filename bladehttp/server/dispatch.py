@@ -13,11 +13,10 @@ from typing import Any
 from bladehttp.headers import Headers
 from bladehttp.request import HttpRequest
 from bladehttp.response import HttpResponse
+from bladehttp.server.routes import Handler, Routes
 from bladehttp.status import phrase
 
 log = logging.getLogger("bladehttp.server")
-
-Handler = Callable[[HttpRequest, HttpResponse], Any]
 
 
 CALLBACKS = {
@@ -31,16 +30,21 @@ CALLBACKS = {
 
 
 class Dispatcher:
-    """Holds the callbacks and routes, and calls them."""
+    """Holds the callbacks and routes, and calls them.
 
-    __slots__ = ("_exact", "_prefixes", "callbacks", "none_handler")
+    Attributes:
+        callbacks: The functions of each kind.
+        none_handler: What answers when there is neither on_receive nor route.
+        routes: The routes, None as long as there are none.
+    """
+
+    __slots__ = ("callbacks", "none_handler", "routes")
 
     def __init__(self) -> None:
         """Start without any; what is not found is answered by `not_found`."""
         self.callbacks: dict[str, list[Callable[..., Any]]] = {kind: [] for kind in CALLBACKS}
-        self._exact: dict[tuple[str, str], Handler] = {}
-        self._prefixes: dict[tuple[str, str], Handler] = {}
         self.none_handler: Handler = not_found
+        self.routes: Routes | None = None
 
     def add(self, kind: str, function: Callable[..., Any]) -> None:
         """Add a callback of one kind.
@@ -52,24 +56,10 @@ class Dispatcher:
         self.callbacks[kind].append(function)
 
     def add_route(self, method: str, path: str, handler: Handler) -> None:
-        """Set the handler of a method and a path; one that ends in "/" takes all below it, too."""
+        """Set the handler of a method and a path; see `Routes.add`."""
         check_callable(handler, 2, "handle")
-        self._exact[method, path] = handler
-        if path.endswith("/") and path != "/":
-            self._prefixes[method, path] = handler
-
-    def find(self, method: str, path: str) -> Handler | None:
-        """Return the handler of an exact path, else of the longest prefix ending in "/"."""
-        handler = self._exact.get((method, path))
-        if handler is not None or not self._prefixes:
-            return handler
-        end = path.rfind("/")
-        while end > 0:
-            handler = self._prefixes.get((method, path[: end + 1]))
-            if handler is not None:
-                return handler
-            end = path.rfind("/", 0, end)
-        return None
+        self.routes = self.routes or Routes()
+        self.routes.add(method, path, handler)
 
     def respond(self, request: HttpRequest, client: socket) -> HttpResponse:
         """Run every on_receive callback, then the route, on one response and return it.
@@ -80,15 +70,36 @@ class Dispatcher:
         try:
             for callback in self.callbacks["receive"]:
                 callback(request, response)
-            handler = self.find(request.method, request.path) if self._exact else None
-            if handler is not None:
-                handler(request, response)
+            routes = self.routes
+            found = None if routes is None else routes.find(request.method, request.path)
+            if found is not None:
+                route, params = found
+                if params:
+                    request.params = params
+                route.handler(request, response)
             elif not self.callbacks["receive"]:
-                self.none_handler(request, response)
+                self.not_routed(request, response)
         except Exception as error:  # noqa: BLE001 - whatever a handler raises is answered with 500
             response.close()
             return self.failed(error, client)
         return response
+
+    def not_routed(self, request: HttpRequest, response: HttpResponse) -> None:
+        """Answer what neither an on_receive nor a route of this method takes.
+
+        OPTIONS is told the methods of a path, others are told that theirs is not among them
+        (RFC 9110 sections 9.3.7 and 15.5.6). What has no route is for none_handler.
+        """
+        methods = self.routes.allowed(request.path) if self.routes else []
+        if not methods:
+            self.none_handler(request, response)
+            return
+        if request.method == "OPTIONS":
+            response.status = 204
+            del response.headers["Content-Type"]
+        else:
+            answer_plainly(response, 405)
+        response.headers["Allow"] = ", ".join(methods)
 
     def failed(self, error: Exception, client: socket) -> HttpResponse:
         """Report what a handler raised and return the answer to its request."""

@@ -7,13 +7,15 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from types import TracebackType
-from typing import IO, Any, Self, TypeVar
+from typing import IO, Any, Self, TypeVar, overload
 
 from bladehttp.exceptions import HttpException
-from bladehttp.server.dispatch import Dispatcher, Handler, check_callable
+from bladehttp.server.dispatch import Dispatcher, check_callable
 from bladehttp.server.endpoint import UNIX, Endpoint, listen_on, listen_tcp, listen_unix
 from bladehttp.server.forwarded import TrustedProxies
+from bladehttp.server.routes import Handler
 from bladehttp.server.running import Running
 from bladehttp.server.service import Stats
 from bladehttp.server.signals import end_by_signals
@@ -21,6 +23,7 @@ from bladehttp.server.tls import CertificateFiles, choose_by_name, server_contex
 from bladehttp.wire.limits import Limits
 
 F = TypeVar("F", bound=Callable[..., Any])
+H = TypeVar("H", bound=Handler)
 
 CLOCKS = {
     # clock of states.PLANS: attribute with its milliseconds
@@ -236,16 +239,32 @@ class HttpServer:
         """
         return self._add("error", fn)
 
-    def handle(self, method: str, path: str, fn: Handler) -> Handler:
-        """Set the handler of a method and a path.
+    @overload
+    def handle(self, method: str, path: str, fn: H) -> H: ...
+    @overload
+    def handle(self, method: str, path: str) -> Callable[[H], H]: ...
+    def handle(self, method: str, path: str, fn: H | None = None) -> H | Callable[[H], H]:
+        """Set the handler of a method and a path; without ``fn`` this decorates.
 
-        The exact path comes first, else the longest registered one that ends in "/" and that
-        the path begins with ("/" itself takes only "/"). It runs after every on_receive, on the
-        same response.
+        It runs after every on_receive, on the same response. Of several routes that have a
+        path the exact one comes first; then those with parameters, the more literal first;
+        then the longest that ends in "/" and that the path begins with ("/" itself takes only
+        "/"). HEAD is answered by the route of GET if it has none. Where there is no
+        on_receive, OPTIONS is answered with the methods a path has, and others with 405.
+
+        Args:
+            method: Such as "GET".
+            path: Compared with ``request.path``. A segment ``{name}`` stands for any that is
+                not empty; ``{name:path}``, as the last, for all the rest, maybe none. What they
+                stand for is in ``request.params``.
+            fn: Is given the request and the response.
 
         Raises:
             TypeError: The function does not take two arguments.
+            ValueError: The path does not begin with "/" or its braces are not parameters.
         """
+        if fn is None:
+            return partial(self.handle, method, path)
         self._dispatcher.add_route(method, path, fn)
         return fn
 

@@ -283,53 +283,6 @@ def test_none_handler_does_not_run_beside_an_on_receive(serve, connect):
     assert connect(serve(lambda request, response: None)).get("/nowhere").response().status == 200
 
 
-ROUTES = [
-    ("/", "root"),
-    ("/exact", "exact"),
-    ("/dir/", "dir"),
-    ("/dir/deeper/", "deeper"),
-    ("/dir/file", "file"),
-]
-
-
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        ("/", "root"),
-        ("/exact", "exact"),
-        ("/exact/", None),
-        ("/exactly", None),
-        ("/other", None),
-        ("/dir", None),
-        ("/dir/", "dir"),
-        ("/dir/x", "dir"),
-        ("/dir/x/y/z", "dir"),
-        ("/dir/file", "file"),
-        ("/dir/file/more", "dir"),
-        ("/dir/deeper", "dir"),
-        ("/dir/deeper/", "deeper"),
-        ("/dir/deeper/x", "deeper"),
-        ("/exact?query=1", "exact"),
-        ("/e%78act", "exact"),
-    ],
-)
-def test_the_exact_route_wins_then_the_longest_prefix(serve, connect, path, expected):
-    server = serve()
-    for route, name in ROUTES:
-        server.handle("GET", route, lambda request, response, name=name: response.write(name))
-    response = connect(server).get(path).response()
-    assert (response.status, response.body) == (
-        (200, expected.encode()) if expected else (404, b"404 - Not Found.")
-    )
-
-
-def test_a_route_is_for_its_method_only(serve, connect):
-    server = serve()
-    server.handle("POST", "/", lambda request, response: response.write("posted"))
-    assert connect(server).get("/").response().status == 404
-    assert connect(server).get("/", "Content-Length: 0", method="POST").response().status == 200
-
-
 @pytest.mark.parametrize("method", ["PATCH", "PROPFIND", "M-SEARCH", "get", "X!#$"])
 def test_any_well_formed_method_reaches_the_handler(serve, connect, method):
     server = serve(lambda request, response: response.write(request.method))

@@ -1,0 +1,209 @@
+"""Routes: which handler a method and a path lead to.
+
+Three kinds, tried in this order, each for the method that was asked:
+
+1. exact paths, ``/users/me``;
+2. templates, ``/users/{id}`` and ``/files/{rest:path}``: segment by segment from the left a
+   literal comes before ``{name}``, and that before ``{name:path}``;
+3. prefixes, the longest first: paths that end in "/" ("/" itself excepted, which is Blade's
+   rule) and what was mounted.
+
+All are compared with the decoded path, which is what callbacks see. So ``{name}`` never holds
+a "/", not even one that was sent as ``%2F``.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from bladehttp.request import HttpRequest
+from bladehttp.response import HttpResponse
+
+Handler = Callable[[HttpRequest, HttpResponse], Any]
+
+parameter = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(:path)?\}").fullmatch
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One registered handler.
+
+    Attributes:
+        handler: What is called.
+        name: Method and path as they were registered, for logs.
+        parameters: The names in the path, in order.
+    """
+
+    handler: Handler
+    name: str
+    parameters: tuple[str, ...] = ()
+
+
+Methods = dict[str, Route]
+"""The routes of one path, by their methods."""
+
+Params = dict[str, str]
+"""What the parameters of a template stand for in one path."""
+
+
+@dataclass(slots=True)
+class Node:
+    """What can follow after some segments of a template.
+
+    Attributes:
+        literals: By the segment that has to come next.
+        one: If any segment may come next.
+        rest: Routes that take whatever comes next, "/" included.
+        methods: Routes that end here.
+    """
+
+    literals: dict[str, "Node"] = field(default_factory=dict)
+    one: "Node | None" = None
+    rest: Methods = field(default_factory=dict)
+    methods: Methods = field(default_factory=dict)
+
+    def matches(self, segments: list[str], depth: int = 0) -> Iterator[tuple[Methods, list[str]]]:
+        """Yield what the segments lead to, the most literal first.
+
+        A node has one depth, so none is visited twice, whatever the path is.
+
+        Args:
+            segments: Of the path.
+            depth: How many of them led here.
+
+        Yields:
+            The routes, and the segments their parameters stand for.
+        """
+        if depth == len(segments):
+            yield self.methods, []
+            return
+        segment = segments[depth]
+        literal = self.literals.get(segment)
+        if literal is not None:
+            yield from literal.matches(segments, depth + 1)
+        if self.one is not None and segment:
+            for methods, values in self.one.matches(segments, depth + 1):
+                yield methods, [segment, *values]
+        if self.rest:
+            yield self.rest, ["/".join(segments[depth:])]
+
+
+class Routes:
+    """The routes of one server."""
+
+    __slots__ = ("_all", "_exact", "_longest", "_prefixes", "_templates")
+
+    def __init__(self) -> None:
+        """Start without any."""
+        self._exact: dict[str, Methods] = {}
+        self._templates = Node()
+        self._prefixes: dict[str, Methods] = {}
+        self._longest = 0  # of the prefixes: no more of a path has to be looked at
+        self._all: Methods = {}
+
+    def add(self, method: str, path: str, handler: Handler) -> None:
+        """Set the handler of a method, in capitals or not, and a path, in place of an earlier one.
+
+        Raises:
+            TypeError: The method or the path is not a str.
+            ValueError: The path does not begin with "/" or its braces are not parameters.
+        """
+        if not isinstance(method, str) or not isinstance(path, str):
+            raise TypeError(f"a route's method and path are str, not {method!r} and {path!r}")
+        if not path.startswith("/") and path != "*":
+            raise ValueError(f"a route's path begins with '/', unlike {path!r}")
+        method = method.upper()
+        names, methods = self._place(path)
+        route = Route(handler, f"{method} {path}", names)
+        methods[method] = self._all[method] = route
+        if path.endswith("/") and path != "/" and not names:
+            self._add_prefix(path, method, route)
+
+    def mount(self, method: str, path: str, handler: Handler) -> None:
+        """Set what takes a path and everything below it, also if the path is "/".
+
+        Raises:
+            ValueError: The path does not begin with "/" or has braces.
+        """
+        if "{" in path or "}" in path:
+            raise ValueError(f"a path to mount at has no parameters, unlike {path!r}")
+        self.add(method, path, handler)
+        self._add_prefix(path.rstrip("/") + "/", method, Route(handler, f"{method} {path}"))
+
+    def find(self, method: str, path: str) -> tuple[Route, Params | None] | None:
+        """Return the route of a method and a path and its parameters, None for none.
+
+        HEAD leads to what GET leads to, unless it has a route of its own.
+        """
+        exact = self._exact.get(path)
+        if exact is not None and method in exact:
+            return exact[method], None
+        for methods, values in self._candidates(path):
+            route = methods.get(method)
+            if route is not None:
+                return route, dict(zip(route.parameters, values, strict=True))
+        return self.find("GET", path) if method == "HEAD" else None
+
+    def allowed(self, path: str) -> list[str]:
+        """Return the methods a path can be asked with, [] for a path that no route has.
+
+        Args:
+            path: "*" stands for all there are (RFC 9110 section 9.3.7).
+        """
+        found = set(self._all) if path == "*" else set()
+        for methods, _ in self._candidates(path):
+            found.update(methods)
+        if "GET" in found:
+            found.add("HEAD")
+        return sorted({*found, "OPTIONS"}) if found else []
+
+    def _place(self, path: str) -> tuple[tuple[str, ...], Methods]:
+        """Return the names of the parameters in a path and where its routes are kept."""
+        if "{" not in path and "}" not in path:
+            return (), self._exact.setdefault(path, {})
+        node, names = self._templates, []
+        segments = path.split("/")
+        for place, segment in enumerate(segments, 1):
+            match = parameter(segment)
+            if match is None:
+                if "{" in segment or "}" in segment:
+                    raise ValueError(f"{segment!r} in a route is not {{name}} or {{name:path}}")
+                node = node.literals.setdefault(segment, Node())
+                continue
+            names.append(match[1])
+            if match[2] is None:
+                node.one = node = node.one or Node()
+            elif place < len(segments):
+                raise ValueError(f"nothing can follow {segment!r} in a route")
+            else:
+                return unique(names), node.rest
+        return unique(names), node.methods
+
+    def _add_prefix(self, path: str, method: str, route: Route) -> None:
+        self._prefixes.setdefault(path, {})[method] = route
+        self._longest = max(self._longest, len(path))
+
+    def _candidates(self, path: str) -> Iterator[tuple[Methods, list[str]]]:
+        """Yield all that has a path, whatever the method, the first to be tried first."""
+        exact = self._exact.get(path)
+        if exact is not None:
+            yield exact, []
+        yield from self._templates.matches(path.split("/"))
+        end = path.rfind("/", 0, self._longest)
+        while end >= 0:
+            prefixed = self._prefixes.get(path[: end + 1])
+            if prefixed is not None:
+                yield prefixed, []
+            end = path.rfind("/", 0, end)
+
+
+def unique(names: list[str]) -> tuple[str, ...]:
+    """Return names as a tuple.
+
+    Raises:
+        ValueError: One comes twice.
+    """
+    if len(set(names)) < len(names):
+        raise ValueError(f"a route has a parameter twice: {', '.join(names)}")
+    return tuple(names)
