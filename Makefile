@@ -5,10 +5,10 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint check format fuzz soak matrix build clean
+.PHONY: help setup run test lint check format fuzz soak matrix bench-check build clean
 
 help: ## Show this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed")'
@@ -40,6 +40,9 @@ soak: $(STAMP) ## Measure what takes many connections or much time; writes docs/
 
 matrix: $(STAMP) ## Write docs/client-matrix.md from what the client's tests did
 	$(BIN)/python tests/slow/client_matrix.py
+
+bench-check: $(STAMP) ## Count instructions per request against benchmarks/recorded.json (RECORD=1: record)
+	$(BIN)/python -m benchmarks.instructions.guard $(if $(RECORD),--record)
 
 check: lint test ## Run lint and test
 

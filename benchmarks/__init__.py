@@ -1,0 +1,1 @@
+"""What is measured: beside the field (`make bench`), against itself (`make bench-check`)."""
