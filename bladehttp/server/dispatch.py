@@ -61,7 +61,7 @@ class Dispatcher:
         self.routes = self.routes or Routes()
         self.routes.add(method, path, handler)
 
-    def respond(self, request: HttpRequest, client: socket) -> HttpResponse:
+    def respond(self, request: HttpRequest, client: socket | None) -> HttpResponse:
         """Run every on_receive callback, then the route, on one response and return it.
 
         If one raises, on_error is called and the answer is 500.
@@ -101,12 +101,12 @@ class Dispatcher:
             answer_plainly(response, 405)
         response.headers["Allow"] = ", ".join(methods)
 
-    def failed(self, error: Exception, client: socket) -> HttpResponse:
+    def failed(self, error: Exception, client: socket | None) -> HttpResponse:
         """Report what a handler raised and return the answer to its request."""
         self.report(error, client)
         return error_response(500)
 
-    def report(self, error: Exception, client: socket) -> None:
+    def report(self, error: Exception, client: socket | None) -> None:
         """Log an error that is the server's or a handler's fault and call on_error."""
         log.error("error with a client: %r", error, exc_info=error)
         for callback in self.callbacks["error"]:
@@ -115,7 +115,7 @@ class Dispatcher:
             except Exception:
                 log.exception("on_error callback failed")
 
-    def call(self, kind: str, argument: Any, client: socket) -> None:
+    def call(self, kind: str, argument: Any, client: socket | None) -> None:
         """Call every callback of a kind that takes one argument."""
         for callback in self.callbacks[kind]:
             try:

@@ -20,6 +20,8 @@ from bladehttp.server.running import Running
 from bladehttp.server.service import Stats
 from bladehttp.server.signals import end_by_signals
 from bladehttp.server.tls import CertificateFiles, choose_by_name, server_context
+from bladehttp.server.wsgi import WsgiApplication
+from bladehttp.wire.head import HeadParser
 from bladehttp.wire.limits import Limits
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -235,7 +237,8 @@ class HttpServer:
     def on_error(self, fn: F) -> F:
         """Call ``fn(exception, socket)`` when a handler or the server itself failed.
 
-        What is a client's fault is answered with a 4xx and does not come here.
+        The socket is the client's, None under WSGI. What is a client's fault is answered with
+        a 4xx and does not come here.
         """
         return self._add("error", fn)
 
@@ -318,6 +321,20 @@ class HttpServer:
             return f"{'https' if self.is_secure else 'http'}://localhost"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'https' if self.is_secure else 'http'}://{host}:{self.port}"
+
+    @property
+    def wsgi(self) -> WsgiApplication:
+        """The callbacks and routes as a WSGI application, under the limits as they are now.
+
+        What is about connections is the WSGI server's: on_connect and on_disconnect are not
+        called, and on_error gets None for the socket.
+        """
+        return WsgiApplication(
+            self._dispatcher,
+            HeadParser(self._limits()),
+            TrustedProxies(self.trusted_proxies),
+            self.decode_request_body,
+        )
 
     def load_certs(
         self,
@@ -434,7 +451,7 @@ class HttpServer:
             endpoint,
             context,
             self._dispatcher,
-            Limits(**{name: getattr(self, attribute) for name, attribute in LIMITS.items()}),
+            self._limits(),
             {name: getattr(self, attribute) for name, attribute in CLOCKS.items()},
             owner=owner,
             max_connections=self.max_connections,
@@ -445,6 +462,9 @@ class HttpServer:
             decode_request_body=self.decode_request_body,
         )
         return self._running
+
+    def _limits(self) -> Limits:
+        return Limits(**{name: getattr(self, attribute) for name, attribute in LIMITS.items()})
 
     def _endpoint(self) -> Endpoint:
         """Return what the properties say to listen on, and make them say what that is."""

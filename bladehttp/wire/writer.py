@@ -20,6 +20,9 @@ LAST_CHUNK = b"0\r\n\r\n"
 BODYLESS = frozenset({204, 205, 304})
 """Statuses whose response has no content (RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5)."""
 
+TYPELESS = frozenset({204, 304})
+"""Statuses that go without a Content-Type: nginx leaves it out, and wsgiref.validate insists."""
+
 OWN_FIELDS = frozenset({"connection", "content-length", "transfer-encoding"})
 """Fields that frame the message or the connection: the writer's, see `write_head`."""
 
@@ -74,7 +77,8 @@ def write_head(
         reason: The reason phrase, "" allowed. As names and values, checked when it was set.
         fields: (name, value) in order. Content-Length is believed for a stream and for HEAD
             without a body in hand; beside a body it must be right. "Connection: close" is
-            obeyed, other options are the connection's own business and left out.
+            obeyed, other options are the connection's own business and left out. Content-Type
+            goes with the body where the status has none.
         length: Bytes of the body in hand, None for a stream.
         date: The value of Date, unless a field gives one.
         method: Of the request.
@@ -87,6 +91,8 @@ def write_head(
     """
     if not isinstance(status, int) or not 200 <= status <= 599:
         raise ValueError(f"status of a response is 200 to 599, not {status!r}")
+    if status in TYPELESS:
+        fields = [field for field in fields if field[0].lower() != "content-type"]
     lines = ""
     own: dict[str, str] = {}
     for name, value in fields:

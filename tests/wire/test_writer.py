@@ -60,6 +60,14 @@ def test_no_date_where_there_is_none() -> None:
 
 
 @pytest.mark.parametrize("status", [204, 304])
+def test_204_and_304_have_no_content_type(status: int) -> None:
+    fields = [("content-type", "text/html"), ("X", "y")]
+    assert head(status, *fields, length=0) == reply(
+        f"HTTP/1.1 {status} R\r\nX: y\r\n{KEPT}", Coding.NONE
+    )
+
+
+@pytest.mark.parametrize("status", [204, 304])
 @pytest.mark.parametrize("length", [None, 0, 5])
 @pytest.mark.parametrize("fields", [[], [("Content-Length", "5")], [("Content-Length", "7")]])
 def test_204_and_304_have_no_body_and_no_content_length(

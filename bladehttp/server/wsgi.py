@@ -1,0 +1,272 @@
+"""Wsgi: a server's callbacks and routes as a WSGI application (PEP 3333).
+
+What a WSGI server has taken apart is put together again and read by the reader that reads
+sockets, and answers are written by the same writer, less what belongs to the connection. So
+there is one set of rules and limits, whoever accepts the connections.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import IO, Any
+from urllib.parse import quote, unquote_to_bytes
+from wsgiref.util import is_hop_by_hop
+
+from bladehttp.exceptions import ProtocolError
+from bladehttp.request import ClientInfo, HttpRequest
+from bladehttp.response import HttpResponse
+from bladehttp.server.dispatch import Dispatcher, checked_headers, error_response
+from bladehttp.server.forwarded import TrustedProxies
+from bladehttp.wire.coding import undo_encoding
+from bladehttp.wire.head import HeadParser, parse_request_line
+from bladehttp.wire.reader import Request, RequestReader
+from bladehttp.wire.writer import LAST_CHUNK, Coding, Reply, write_chunk, write_head
+
+Environ = dict[str, Any]
+
+BLOCK = 64 * 1024
+"""Bytes of a body read at a time."""
+
+PATH_SAFE = "/!$&'()*+,;=:@"
+"""RFC 3986 section 3.3: pchar without what `quote` leaves alone anyhow."""
+
+NAMELESS = {"CONTENT_TYPE": "Content-Type", "CONTENT_LENGTH": "Content-Length"}
+"""Fields that are in the environment without HTTP_. Those that are there with it too are not
+read: a field "Content_Length" of a client's own can have become them."""
+
+
+class WsgiApplication:
+    """The callbacks and routes of one server, to be called by a WSGI server.
+
+    It may be called by several threads at a time, if the callbacks may.
+    """
+
+    __slots__ = ("_decode_request_body", "_dispatcher", "_parser", "_proxies")
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        parser: HeadParser,
+        proxies: TrustedProxies,
+        decode_request_body: bool,
+    ) -> None:
+        """Answer by a dispatcher what a parser, which holds the limits, lets through."""
+        self._dispatcher = dispatcher
+        self._parser = parser
+        self._proxies = proxies
+        self._decode_request_body = decode_request_body
+
+    def __call__(self, environ: Environ, start_response: Callable[..., object]) -> Iterable[bytes]:
+        """Answer one request; errors of callbacks are answered with 500 and do not come out."""
+        method = environ["REQUEST_METHOD"]
+        request: HttpRequest | None = None
+        try:
+            request = self._receive(environ)
+        except ProtocolError as error:
+            response = error_response(error.status)
+        except Exception as error:  # noqa: BLE001 - no temporary file, no memory, a fault of ours
+            response = self._dispatcher.failed(error, None)
+        else:
+            response = self._respond(request)
+        response, reply = self._write(response, method)
+        body = WsgiBody(self._dispatcher, request, response, reply)
+        try:
+            start_response(*_parts(reply.head))
+            self._dispatcher.call("reply", response, None)
+        except BaseException:
+            body.close()
+            raise
+        return body
+
+    def _receive(self, environ: Environ) -> HttpRequest:
+        if environ["REQUEST_METHOD"] == "CONNECT":
+            raise ProtocolError("no tunnels here", status=501)
+        limits = self._parser.limits
+        message = _read(environ, self._parser)
+        try:
+            if self._decode_request_body:
+                undo_encoding(message, limits)
+            secure = environ.get("wsgi.url_scheme") == "https"
+            request = HttpRequest.from_wire(message, limits, _client(environ), secure)
+        except BaseException:
+            message.close()
+            raise
+        protocol = environ.get("SERVER_PROTOCOL", "HTTP/1.1")
+        if not protocol.startswith("HTTP/1."):  # the server speaks a later one with the client
+            request.http_version = protocol.removeprefix("HTTP/")
+        self._proxies.apply(request)
+        return request
+
+    def _respond(self, request: HttpRequest) -> HttpResponse:
+        try:
+            return self._dispatcher.respond(request, None)
+        except BaseException:  # what is no Exception ends the WSGI server
+            request.close()
+            raise
+
+    def _write(self, response: HttpResponse, method: str) -> tuple[HttpResponse, Reply]:
+        try:
+            return response, _head(response, method)
+        except Exception as error:  # noqa: BLE001 - what cannot be sent is the handler's fault
+            response.close()
+            response = self._dispatcher.failed(error, None)
+            return response, _head(response, method)
+
+
+class WsgiBody:
+    """The body of an answer, as a WSGI server takes it: iterated over, then closed."""
+
+    __slots__ = ("_dispatcher", "_reply", "_request", "_response")
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        request: HttpRequest | None,
+        response: HttpResponse,
+        reply: Reply,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._request = request
+        self._response = response
+        self._reply = reply
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self._reply.coding is Coding.NONE:
+            return iter(())
+        if self._response.source is None:
+            return iter((self._response.body,))
+        return self._pieces(self._response.source)
+
+    def _pieces(self, source: Iterable[Any]) -> Iterator[bytes]:
+        """Yield what a stream gives. What it raises ends the connection: headers have gone."""
+        length = self._reply.length if self._reply.coding is Coding.LENGTH else None
+        try:
+            yield from _exactly(source, length)
+        except Exception as error:
+            self._dispatcher.report(error, None)
+            raise
+
+    def close(self) -> None:
+        """Close what the body came from and the temporary files of the request."""
+        try:
+            self._response.close()
+        except Exception as error:  # noqa: BLE001 - a stream's close() is somebody's code
+            self._dispatcher.report(error, None)
+        finally:
+            if self._request is not None:
+                self._request.close()
+
+
+def _exactly(source: Iterable[Any], length: int | None) -> Iterator[bytes]:
+    """Yield the pieces of a stream as bytes, and raise if they are not as long as announced."""
+    sent = 0
+    for piece in source:
+        data = bytes(memoryview(piece))
+        sent += len(data)
+        if length is not None and sent > length:
+            raise ValueError("a streamed body is longer than its Content-Length")
+        if data:
+            yield data
+    if length is not None and sent < length:
+        raise ValueError(f"a streamed body is {length - sent} bytes short of its Content-Length")
+
+
+def _read(environ: Environ, parser: HeadParser) -> Request:
+    """Read the request as from a socket.
+
+    Raises:
+        ProtocolError: As `RequestReader` raises it, or 411 for a body whose end cannot be told.
+    """
+    reader = RequestReader(parser)
+    pieces = _content(environ)
+    try:
+        reader.feed(_request_head(environ))
+        while (message := reader.take_request()) is None:
+            data = next(pieces, b"")
+            if data:
+                reader.feed(data)
+            else:
+                reader.feed_eof()
+    finally:
+        reader.close()
+    return message
+
+
+def _request_head(environ: Environ) -> bytes:
+    version = "HTTP/1.0" if environ.get("SERVER_PROTOCOL") == "HTTP/1.0" else "HTTP/1.1"
+    lines = [f"{environ['REQUEST_METHOD']} {_target(environ)} {version}"]
+    for key, value in environ.items():
+        if key.startswith("HTTP_") and key[5:] not in NAMELESS:
+            lines.append(f"{key[5:].replace('_', '-').title()}: {value}")
+        elif value and key in NAMELESS:
+            lines.append(f"{NAMELESS[key]}: {value}")
+    head = "\r\n".join([*lines, "", ""])
+    if not head.count("\r") == head.count("\n") == len(lines) + 1:
+        raise ProtocolError("a line end within a field")
+    return head.encode("latin-1")
+
+
+def _target(environ: Environ) -> str:
+    """Return the request target: as it was sent where the server tells, else one that means it.
+
+    What it means is for PATH_INFO and QUERY_STRING to say, as something in front of the
+    application may have changed them, or made SCRIPT_NAME of a part.
+    """
+    path, query = environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", "")
+    sent = environ.get("RAW_URI") or environ.get("REQUEST_URI")
+    if sent and not environ.get("SCRIPT_NAME"):
+        head = parse_request_line(f"{environ['REQUEST_METHOD']} {sent} HTTP/1.1".encode("latin-1"))
+        # Octets beyond ASCII that were not encoded: gunicorn makes UTF-8 of each.
+        means = unquote_to_bytes(head.path.encode("latin-1")), unquote_to_bytes(head.path)
+        if path.encode("latin-1") in means and head.query == query:
+            return str(sent)
+    return (quote(path.encode("latin-1"), PATH_SAFE) or "/") + ("?" + query if query else "")
+
+
+def _content(environ: Environ) -> Iterator[bytes]:
+    """Yield the body as it goes after the head, in chunks if the head says so."""
+    source = environ["wsgi.input"]
+    if not environ.get("HTTP_TRANSFER_ENCODING"):
+        missing = int(environ["CONTENT_LENGTH"])
+        while missing and (data := _take(source, min(missing, BLOCK))):
+            missing -= len(data)
+            yield data
+    elif environ.get("wsgi.input_terminated"):
+        while data := _take(source, BLOCK):
+            yield write_chunk(data)
+        yield LAST_CHUNK
+    else:
+        raise ProtocolError("the server does not tell where a chunked body ends", status=411)
+
+
+def _take(source: IO[bytes], size: int) -> bytes:
+    """Read from the client, whose fault it is when that fails."""
+    try:
+        return source.read(size)
+    except Exception as error:
+        raise ProtocolError(f"the body cannot be read: {error}") from error
+
+
+def _client(environ: Environ) -> ClientInfo:
+    ip, port = environ.get("REMOTE_ADDR", ""), str(environ.get("REMOTE_PORT", ""))
+    return ClientInfo(ip, int(port) if port.isdecimal() else 0, ipv6=":" in ip)
+
+
+def _head(response: HttpResponse, method: str) -> Reply:
+    """Return the head of a response; Date is the server's to add, as Connection is."""
+    return write_head(
+        response.status,
+        response.reason,
+        checked_headers(response).pairs(),
+        len(response.body) if response.source is None else None,
+        date="",
+        method=method,
+    )
+
+
+def _parts(head: bytes) -> tuple[str, list[tuple[str, str]]]:
+    """Return status and fields as start_response takes them."""
+    status_line, *lines = head.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
+    fields = (line.split(": ", 1) for line in lines)
+    return (
+        status_line.removeprefix("HTTP/1.1 "),
+        [(name, value) for name, value in fields if not is_hop_by_hop(name)],
+    )
