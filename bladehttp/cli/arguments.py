@@ -1,0 +1,195 @@
+"""The arguments of the commands that send a request, most of them a property of the client."""
+
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable
+from getpass import getpass
+from typing import Any, NamedTuple
+
+from bladehttp.auth import Auth
+from bladehttp.client.retry import Retry
+
+
+class Option(NamedTuple):
+    """An option that sets a property of the client: to what is given, or to a constant."""
+
+    flags: tuple[str, ...]
+    property: str
+    help: str
+    metavar: str | None = None
+    convert: Callable[[str], Any] = str
+    constant: Any = None
+
+    def add_to(self, group: Any) -> None:
+        """Add it; the property is absent from the options unless it is given."""
+        settings: dict[str, Any] = {"dest": self.property, "default": SUPPRESS, "help": self.help}
+        if self.metavar is None:
+            settings |= {"action": "store_const", "const": self.constant}
+        else:
+            settings |= {"metavar": self.metavar, "type": self.convert}
+        group.add_argument(*self.flags, **settings)
+
+
+def retries(text: str) -> Retry:
+    """Return what to do about failures: try again a number of times."""
+    return Retry(total=int(text))
+
+
+CONNECTION = (
+    Option(("--cacert",), "ca_cert", "trust these authorities and no others", "FILE"),
+    Option(("--proxy",), "proxy", "the proxy; '' for none, whatever the environment says", "URL"),
+    Option(("--unix-socket",), "unix_socket", "connect to this socket", "PATH"),
+    Option(("--http1.1",), "http_version", "speak HTTP/1.1", constant="1.1"),
+    Option(("--http2",), "http_version", "speak HTTP/2 where TLS agrees on it (the default)",
+           constant="2"),
+    Option(("--http3",), "http_version", "speak HTTP/3 where this libcurl can", constant="3"),
+    Option(("--connect-timeout",), "connect_timeout", "longest time to connect (60000)",
+           "MS", int),
+    Option(("--timeout",), "total_timeout", "longest time for everything (no limit)", "MS", int),
+    Option(("--retry",), "retry", "try again what may be tried again, N times at the most",
+           "N", retries),
+)  # fmt: skip
+
+REDIRECTS = (
+    Option(("-L", "--location"), "follow_redirect", "follow redirects (the default)",
+           constant=True),
+    Option(("--no-redirect",), "follow_redirect", "return a redirect as it is", constant=False),
+    Option(("--max-redirects",), "max_redirects", "follow so many (20)", "N", int),
+)  # fmt: skip
+
+PROPERTIES = {option.property for option in CONNECTION + REDIRECTS}
+
+METHODS = ("basic", "digest", "ntlm", "negotiate", "any", "anysafe")
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add all of them."""
+    parser.add_argument(
+        "url", metavar="URL", type=with_scheme, help="what to ask; without a scheme it is http://"
+    )
+    _add_request(parser.add_argument_group("the request"))
+    _add_answer(parser.add_argument_group("the answer"))
+    redirects = parser.add_argument_group("redirects")
+    for option in REDIRECTS:
+        option.add_to(redirects)
+    connection = parser.add_argument_group("the connection")
+    for option in CONNECTION:
+        option.add_to(connection)
+    _add_certificates(connection)
+
+
+def _add_request(group: Any) -> None:
+    group.add_argument(
+        "-H",
+        dest="headers",
+        metavar="'NAME: VALUE'",
+        type=field,
+        action="append",
+        default=[],
+        help="send this field, in place of a default of its name",
+    )
+    bodies = group.add_mutually_exclusive_group()
+    bodies.add_argument(
+        "-d",
+        dest="data",
+        metavar="DATA",
+        action="append",
+        help="send this: text (several are joined with &), @FILE, or - for standard input",
+    )
+    bodies.add_argument("--json", metavar="DATA", help="send this JSON: text, @FILE or -")
+    bodies.add_argument(
+        "-F",
+        dest="parts",
+        metavar="NAME=VALUE",
+        type=part,
+        action="append",
+        help="send a form's field, or a file: NAME=@FILE, NAME=@FILE;type=MIME",
+    )
+    group.add_argument(
+        "-u",
+        dest="user",
+        metavar="USER:PASSWORD",
+        help="name and password; without a password it is asked for",
+    )
+    group.add_argument("--auth", dest="auth_method", choices=METHODS, default="basic",
+                       help="how -u is sent (basic)")  # fmt: skip
+
+
+def _add_answer(group: Any) -> None:
+    group.add_argument(
+        "-o",
+        dest="output",
+        metavar="FILE",
+        help="write the body to a file, whole or not at all; - writes it as it is, "
+        "to a terminal too",
+    )
+    group.add_argument(
+        "-C",
+        dest="resume",
+        action="store_true",
+        help="with -o: keep what came of a body as FILE.part, and go on from there",
+    )
+    group.add_argument(
+        "-i", dest="show_head", action="store_true", help="print the status and the fields, too"
+    )
+    group.add_argument(
+        "--fail", action="store_true", help="end with exit code 4 or 5 if the status is 4xx or 5xx"
+    )
+    group.add_argument(
+        "--timing", action="store_true", help="show on standard error how long what took"
+    )
+    group.add_argument(
+        "-v",
+        dest="verbose",
+        action="store_true",
+        help="show on standard error what goes over the wire, without secrets",
+    )
+    group.add_argument("-q", dest="quiet", action="store_true",
+                       help="no progress bar and no remarks; errors are still told")  # fmt: skip
+
+
+def _add_certificates(group: Any) -> None:
+    group.add_argument("-k", dest="insecure", action="store_true", help="accept any certificate")
+    group.add_argument("--cert", metavar="FILE", help="show this certificate")
+    group.add_argument("--key", metavar="FILE", help="its key, if not in there")  # fmt: skip
+
+
+def client_properties(options: Namespace) -> dict[str, Any]:
+    """Return the properties of the client that the options ask for."""
+    properties = {name: value for name, value in vars(options).items() if name in PROPERTIES}
+    if options.insecure:
+        properties |= {"skip_peer_verification": True, "skip_hostname_verification": True}
+    if options.cert is not None:
+        properties["client_cert"] = (options.cert, options.key) if options.key else options.cert
+    elif options.key is not None:
+        raise ValueError("--key is the key of a certificate: --cert says which")
+    if options.user is not None:
+        properties["auth"] = credentials(options.user)
+        properties["auth_method"] = Auth[options.auth_method.upper()]
+    return properties
+
+
+def credentials(text: str) -> tuple[str, str]:
+    """Return name and password, asking for the password if it is not there."""
+    user, colon, password = text.partition(":")
+    return user, password if colon else getpass(f"password of {user}: ")
+
+
+def with_scheme(text: str) -> str:
+    """Return a URL with a scheme, as curl does: "localhost:8000/x" is http."""
+    return text if "://" in text else f"http://{text}"
+
+
+def field(text: str) -> tuple[str, str]:
+    """Return a field's name and value."""
+    name, colon, value = text.partition(":")
+    if not (colon and name.strip()):
+        raise ArgumentTypeError(f"{text!r} is not of the form 'Name: value'")
+    return name.strip(), value.strip()
+
+
+def part(text: str) -> tuple[str, str]:
+    """Return the name and value of a field of a form."""
+    name, sign, value = text.partition("=")
+    if not (sign and name):
+        raise ArgumentTypeError(f"{text!r} is not of the form name=value")
+    return name, value

@@ -1,0 +1,54 @@
+"""Colour: heads and JSON on a terminal, coloured by rich where that is installed.
+
+rich is of the extra "cli" and imported when there is something to colour: it takes longer to
+import than many a request takes.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+MOST_COLOURED = 1 << 20
+"""Characters of JSON above which it is not coloured: rich takes a second for two million."""
+
+STATUS_STYLES = {"2": "bold green", "3": "bold yellow", "4": "bold red", "5": "bold red"}
+
+
+def print_head(first: str, fields: Sequence[str]) -> None:
+    """Print a head: the status line, the fields and an empty line."""
+    rich = _rich()
+    if rich is None:
+        sys.stdout.write("\n".join((first, *fields, "")))
+        return
+    text = rich.Text()
+    text.append(f"{first}\n", STATUS_STYLES.get(first.partition(" ")[2][:1], "bold"))
+    for line in fields:
+        name, colon, value = line.partition(":")
+        text.append(f"{name}{colon}", "cyan").append(f"{value}\n")
+    _print(text)
+
+
+def print_json(text: str) -> None:
+    """Print JSON that is laid out already."""
+    rich = _rich() if len(text) <= MOST_COLOURED else None
+    if rich is None:
+        sys.stdout.write(f"{text}\n")
+        return
+    coloured = rich.Text(f"{text}\n")
+    import_module("rich.highlighter").JSONHighlighter().highlight(coloured)
+    _print(coloured)
+
+
+def _rich() -> Any:
+    """Return the module rich.text, None where rich is not installed."""
+    try:
+        return import_module("rich.text")
+    except ImportError:
+        return None
+
+
+def _print(text: Any) -> None:
+    """Print a text without wrapping it: what is copied from a terminal should be what was sent."""
+    console = import_module("rich.console").Console(file=sys.stdout, highlight=False)
+    console.print(text, soft_wrap=True, end="")

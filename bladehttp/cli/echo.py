@@ -1,0 +1,30 @@
+"""The command echo: a server that answers every request with what it was."""
+
+from argparse import ArgumentParser, Namespace
+
+from bladehttp.cli import listening
+from bladehttp.request import HttpRequest
+from bladehttp.response import HttpResponse
+
+PORT = 3000
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add where and how to listen."""
+    listening.add_arguments(parser, PORT)
+
+
+def run(options: Namespace) -> int:
+    """Serve until Ctrl-C.
+
+    Raises:
+        CommandFailed: It cannot listen there.
+    """
+    server = listening.make_server(options)
+    server.on_receive(answer)
+    return listening.listen(server, options, "Answering with the request")
+
+
+def answer(request: HttpRequest, response: HttpResponse) -> None:
+    """Answer with the request as JSON."""
+    response.json(request)

@@ -1,0 +1,93 @@
+"""What the commands that serve have in common: where they listen, TLS, the log, and their end."""
+
+import signal
+import sys
+import tempfile
+import threading
+from argparse import ArgumentParser, Namespace
+from contextlib import ExitStack
+from pathlib import Path
+
+from bladehttp.cli.certificate import fingerprint, make_certificate
+from bladehttp.cli.exits import CommandFailed
+from bladehttp.server import HttpServer
+
+
+def add_arguments(parser: ArgumentParser, port: int) -> None:
+    """Add what says where and how to listen.
+
+    Args:
+        parser: Of the command.
+        port: The port unless another is given.
+    """
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=port,
+        metavar="N",
+        help=f"the port to listen on; 0 takes a free one ({port})",
+    )
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="the address to listen on; 0.0.0.0 is every one (127.0.0.1)",
+    )
+    parser.add_argument(
+        "--tls",
+        action="store_true",
+        help="speak HTTPS, with a certificate that is thrown away at the end",
+    )
+    parser.add_argument("--cert", metavar="FILE", help="speak HTTPS with this certificate")
+    parser.add_argument("--key", metavar="FILE",
+                        help="its key, if that is not in there")  # fmt: skip
+
+
+def make_server(options: Namespace) -> HttpServer:
+    """Return a server for the options."""
+    return HttpServer(options.port, options.host, is_secure=options.tls or options.cert is not None)
+
+
+def listen(server: HttpServer, options: Namespace, what: str) -> int:
+    """Serve until Ctrl-C or SIGTERM, which finish what is being answered; again: at once.
+
+    Args:
+        server: From `make_server`, with its callbacks.
+        options: From the command line.
+        what: What is served, for the line that says where.
+
+    Raises:
+        CommandFailed: The port cannot be had, or a certificate cannot be made.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with ExitStack() as stack:
+        remarks = _secure(server, options, stack)
+        try:
+            stack.enter_context(server)
+        except OSError as error:
+            where = f"{options.host}:{options.port}"
+            raise CommandFailed(f"cannot listen on {where}: {error.strerror}") from error
+        try:
+            lines = (f"{what} at {server.url}/ (Ctrl-C ends it)", *remarks, "")
+            sys.stdout.write("\n".join(lines))
+            sys.stdout.flush()
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            server.shutdown()
+    return 0
+
+
+def _secure(server: HttpServer, options: Namespace, stack: ExitStack) -> list[str]:
+    """Load the certificate, if there has to be one; return what to say about it."""
+    if not server.is_secure:
+        return []
+    if options.cert is not None:
+        server.load_certs(options.cert, options.key)
+        return [f"certificate: SHA-256 {fingerprint(options.cert)}"]
+    directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="bladehttp-"))
+    files = make_certificate(options.host, Path(directory))
+    server.load_certs(files.cert_file)
+    return [
+        f"certificate: SHA-256 {fingerprint(files.cert_file)}",
+        f"to trust it: --cacert {files.ca_file}",
+    ]

@@ -1,0 +1,117 @@
+"""Output: a response to a pipe, as it is, or to a terminal, as somebody wants to read it."""
+
+import sys
+from codecs import getincrementaldecoder, lookup
+from collections.abc import Iterable, Iterator
+from io import IncrementalNewlineDecoder
+from itertools import chain
+
+from bladehttp.cli.colour import print_head, print_json
+from bladehttp.cli.pretty import indented
+from bladehttp.cli.terminal import printable, tell
+from bladehttp.response import HttpResponse, charset_of
+
+TEXTUAL = (
+    "text/",
+    "application/javascript",
+    "application/json",
+    "application/x-www-form-urlencoded",
+    "application/xml",
+)
+"""What the types begin with whose bodies are text, whatever bytes are in there."""
+
+
+def show(
+    response: HttpResponse, *, raw: bool, head: bool, body: bool = True, quiet: bool = False
+) -> None:
+    """Write a response to standard output.
+
+    Args:
+        response: A streamed one is received as it is shown.
+        raw: Whether the bytes are written as they are, for a program to read.
+        head: Whether the status and the fields come first.
+        body: Whether the body comes after them.
+        quiet: Whether to say nothing of a body that is not shown.
+    """
+    if raw:
+        _copy(chain(_head(response, "\r\n") if head else (), response.iter_bytes() if body else ()))
+        return
+    if head:
+        first, *fields = printable("".join(map(bytes.decode, _head(response, "\n")))).splitlines()
+        print_head(first, fields)
+    if body:
+        _show_body(response, quiet)
+    sys.stdout.flush()
+
+
+def _head(response: HttpResponse, line_end: str) -> Iterator[bytes]:
+    """Yield the head as it came, in the form of HTTP/1.1."""
+    yield f"HTTP/{response.version} {response.status} {response.reason}{line_end}".encode()
+    for name, value in response.headers.pairs():
+        yield f"{name}: {value}{line_end}".encode()
+    yield line_end.encode()
+
+
+def _copy(pieces: Iterable[bytes]) -> None:
+    """Write pieces as they come, so that somebody who reads along sees each at once."""
+    out = sys.stdout.buffer
+    for piece in pieces:
+        out.write(piece)
+        out.flush()
+
+
+def _show_body(response: HttpResponse, quiet: bool) -> None:
+    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind == "application/json" or kind.endswith("+json"):
+        response.read()
+        text = indented(response.text)
+        if text is not None:
+            print_json(printable(text))
+            return
+    pieces = response.iter_bytes()
+    first = next(pieces, b"")
+    if is_text(kind, first):
+        _show_text(chain([first], pieces), charset_of(response.headers.get("Content-Type", "")))
+    elif not quiet:
+        length = response.headers.get("Content-Length")
+        tell(
+            f"{f'{length} bytes' if length else 'a body'} of {kind or 'no type'} not shown on a "
+            "terminal: -o FILE keeps them, -o - shows them all the same"
+        )
+
+
+def is_text(kind: str, beginning: bytes) -> bool:
+    """Whether a body can be shown on a terminal.
+
+    Args:
+        kind: Its type, "" if it has none.
+        beginning: Its first bytes.
+    """
+    if b"\0" in beginning:
+        return False
+    if kind.startswith(TEXTUAL) or kind.endswith(("+xml", "+json")):
+        return True
+    try:
+        getincrementaldecoder("utf-8")().decode(beginning)  # may end within a character
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _show_text(pieces: Iterable[bytes], charset: str) -> None:
+    """Write text as it comes, and have it end its last line."""
+    try:
+        lookup(charset)
+    except LookupError:
+        charset = "utf-8"
+    decoder = getincrementaldecoder(charset)("replace")
+    lines = IncrementalNewlineDecoder(decoder, translate=True)
+    last = "\n"
+    for piece in chain(pieces, [None]):
+        text = lines.decode(b"", final=True) if piece is None else lines.decode(piece)
+        if text:
+            last = text
+            sys.stdout.write(printable(text))
+            sys.stdout.flush()
+    if not last.endswith("\n"):
+        sys.stdout.write("\n")

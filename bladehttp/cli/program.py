@@ -1,0 +1,126 @@
+"""The program: which commands there are, and how each of them ends."""
+
+import os
+import sys
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NamedTuple, NoReturn, Protocol, cast
+
+from bladehttp import __version__
+from bladehttp.cli.exits import EXITS, WRONG_USAGE, exit_code
+from bladehttp.cli.terminal import is_terminal, message_of, tell, write_error
+
+
+class Command(NamedTuple):
+    """A command: its name, the module of this package that does it, and what it does in a line."""
+
+    name: str
+    module: str
+    help: str
+
+
+class Module(Protocol):
+    """What the module of a command has."""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Add the arguments of the command."""
+
+    def run(self, options: Namespace) -> int:
+        """Do it and return the exit code; what is raised makes it with `exits.exit_code`."""
+
+
+COMMANDS = (
+    #       name       module     what it does
+    Command("get",     "request", "send a GET request"),
+    Command("post",    "request", "send a POST request"),
+    Command("put",     "request", "send a PUT request"),
+    Command("patch",   "request", "send a PATCH request"),
+    Command("delete",  "request", "send a DELETE request"),
+    Command("head",    "request", "send a HEAD request and print the head of the answer"),
+    Command("options", "request", "send an OPTIONS request and print the head of the answer, too"),
+    Command("echo",    "echo",    "answer every request with what it was, as JSON"),
+    Command("demo",    "demo",    "start a server, send it real requests, print what went over"),
+    Command("info",    "info",    "print versions, features and whom is trusted"),
+)  # fmt: skip
+
+
+class Parser(ArgumentParser):
+    """A parser whose complaints are one line, as all others of the program."""
+
+    def __init__(self, **settings: Any) -> None:
+        formatter = settings.pop("formatter_class", RawDescriptionHelpFormatter)
+        # no abbreviations: a script must not break when an option is added
+        super().__init__(formatter_class=formatter, allow_abbrev=False, **settings)
+
+    def error(self, message: str) -> NoReturn:
+        tell(f"{message} (see {self.prog} --help)")
+        sys.exit(WRONG_USAGE)
+
+
+def parser(words: Sequence[str]) -> Parser:
+    """Return the parser for a command line; only the command that is in it has its arguments."""
+    top = Parser(prog="bladehttp", description="HTTP from the command line.", epilog=_epilog())
+    top.add_argument("--version", action="version", version=f"bladehttp {__version__}")
+    subparsers = top.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", title="commands"
+    )
+    for command in COMMANDS:
+        sub = subparsers.add_parser(
+            command.name,
+            help=command.help,
+            description=f"{command.help[0].upper()}{command.help[1:]}.",
+            epilog="Exit codes: bladehttp --help",
+        )
+        if list(words[:1]) == [command.name]:
+            module = _module(command)
+            module.add_arguments(sub)
+            sub.set_defaults(run=module.run)
+    return top
+
+
+def _module(command: Command) -> Module:
+    return cast("Module", import_module(f"bladehttp.cli.{command.module}"))
+
+
+def _epilog() -> str:
+    rows = "\n".join(f"  {row.code:>3}  {row.meaning}" for row in EXITS)
+    return f"exit codes:\n{rows}\n\nbladehttp COMMAND --help tells more about a command."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return the exit code.
+
+    Whatever goes wrong is told in one line on standard error; see `exits.EXITS`.
+
+    Args:
+        arguments: The words after the program's name; None for those it was started with.
+
+    Raises:
+        SystemExit: The arguments are wrong, or ask for help.
+    """
+    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        try:
+            options = parser(words).parse_args(words)
+            code: int = options.run(options)
+        finally:
+            sys.stdout.flush()  # here, where a reader that went away can still be met quietly
+    except BrokenPipeError as error:
+        _forget_output()
+        return exit_code(error)
+    except KeyboardInterrupt as error:
+        if is_terminal(sys.stderr):
+            write_error("\n")  # what comes next begins a line
+        return exit_code(error)
+    except Exception as error:  # noqa: BLE001 - a command line shows no tracebacks
+        tell(message_of(error))
+        return exit_code(error)
+    return code
+
+
+def _forget_output() -> None:
+    """Have what is left for standard output go nowhere, or Python would complain at the end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

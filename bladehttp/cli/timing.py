@@ -1,0 +1,88 @@
+"""The timing chart: how long each phase of a request took, below one another."""
+
+from time import monotonic
+from typing import NamedTuple
+
+from bladehttp.cli.terminal import write_error
+from bladehttp.response import HttpResponse
+
+CELLS = 40
+"""Length of the chart."""
+
+
+class Phase(NamedTuple):
+    """A phase: its name, its begin and its end, in milliseconds."""
+
+    name: str
+    begin: float
+    end: float
+
+
+class Stopwatch:
+    """Measures what a response does not know: what went before its last hop, and its body."""
+
+    def __init__(self) -> None:
+        """Start."""
+        self._begun = self._head = self._end = monotonic()
+
+    def head_came(self, request: object, response: object) -> None:
+        """Take note of the head; an ``on_response`` hook."""
+        del request, response
+        self._head = monotonic()
+
+    def stop(self) -> None:
+        """Take note of the end of the body."""
+        self._end = monotonic()
+
+    def show(self, response: HttpResponse) -> None:
+        """Write the chart to standard error."""
+        head = (self._head - self._begun) * 1000
+        body = (self._end - self._head) * 1000
+        first = "redirects" if response.redirects else "setting up"
+        rows = phases(first, response.timings, head, body)
+        write_error("\n".join([*chart(rows), ""]))
+
+
+def phases(first: str, timings: dict[str, float], head: float, body: float) -> list[Phase]:
+    """Return the phases that took any time.
+
+    Args:
+        first: The name of what went before the last hop.
+        timings: Of the last hop, as `HttpResponse.timings` has them.
+        head: When the head was there, in milliseconds from the very start.
+        body: How long the body took after it.
+    """
+    marks = [
+        ("name lookup", timings["namelookup"]),
+        ("connect", timings["connect"]),
+        ("TLS handshake", timings["tls"]),
+        ("waiting", timings["first_byte"]),
+    ]
+    start = max(0.0, head - timings["total"])
+    found = [Phase(first, 0.0, start)]
+    reached = 0.0
+    for name, when in marks:
+        if when > reached:
+            found.append(Phase(name, start + reached, start + when))
+            reached = when
+    found.append(Phase("body", start + reached, head + body))
+    return found
+
+
+def chart(rows: list[Phase]) -> list[str]:
+    """Return the lines of a chart: each phase beneath the one before, and their sum."""
+    whole = rows[-1].end
+    lines = [_line(row.name, row.end - row.begin, _bar(row, whole)) for row in rows]
+    return [*lines, _line("total", whole, "")]
+
+
+def _line(name: str, milliseconds: float, bar: str) -> str:
+    return f"{name:<13} {milliseconds:>9.1f} ms  {bar}".rstrip()
+
+
+def _bar(row: Phase, whole: float) -> str:
+    if whole <= 0:
+        return ""
+    begin = round(row.begin / whole * CELLS)
+    cells = round(row.end / whole * CELLS) - begin
+    return " " * begin + ("█" * cells if cells else "▏")

@@ -1,0 +1,110 @@
+"""-o and -C: a file that is there whole or not at all, and the progress bar."""
+
+import re
+
+import pytest
+from support import wait_until
+
+from bladehttp.cli.progress import clock, progress_line, size
+
+PART = b'HTTP/1.1 200 OK\r\nETag: "1"\r\nContent-Length: 1024000\r\n\r\n' + bytes(300_000)
+
+
+def test_a_file_is_written_and_nothing_said(run, server, tmp_path):
+    target = tmp_path / "file"
+    target.write_text("before")
+    assert run("get", f"{server.url}/file", "-o", target) == (0, b"", "")
+    assert target.read_bytes() == bytes(range(256)) * 4000
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_the_answer_to_a_post_may_be_a_file_and_its_head_be_shown(run, server, tmp_path):
+    code, out, _ = run("post", server.url, "-d", "a=1", "-i", "-o", tmp_path / "file")
+    assert (code, out.splitlines()[0], out[-4:]) == (0, b"HTTP/1.1 200 OK", b"\r\n\r\n")
+    assert b'"method": "POST"' in (tmp_path / "file").read_bytes()
+
+
+def test_an_error_is_no_file(run, server, tmp_path):
+    url = f"{server.url}/status/404"
+    expected = (4, b"", f"bladehttp: 404 Not Found from {url}\n")
+    assert run("get", url, "-o", tmp_path / "file") == expected
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_that_is_not_there_is_told(run, server, tmp_path):
+    code, _, err = run("get", f"{server.url}/file", "-o", tmp_path / "no" / "file")
+    assert (code, err.endswith(": No such file or directory\n")) == (1, True)
+
+
+def test_ctrl_c_leaves_no_file(scripted, start, tmp_path):
+    peer = scripted(PART, stays=True)
+    running = start("get", peer.url, "-o", tmp_path / "file")
+    wait_until(lambda: [path for path in tmp_path.iterdir() if path.stat().st_size])
+    assert running.interrupt() == (130, "", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_leaves_what_can_be_gone_on_with_if_that_was_asked_for(
+    scripted, server, start, run, tmp_path
+):
+    peer = scripted(PART, stays=True)
+    running = start("get", peer.url, "-C", "-o", tmp_path / "file")
+    part = tmp_path / "file.part"
+    wait_until(lambda: part.exists() and part.stat().st_size)
+    assert running.interrupt() == (130, "", "")
+    assert {path.name for path in tmp_path.iterdir()} == {"file.part", "file.part.tag"}
+    kept = part.stat().st_size
+    rest = f"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes {kept}-{kept + 1}/{kept + 2}\r\n"
+    peer = scripted(f'{rest}Content-Length: 2\r\nETag: "1"\r\n\r\nok'.encode())
+    assert run("get", peer.url, "-C", "-o", tmp_path / "file") == (0, b"", "")
+    assert f'Range: bytes={kept}-\r\nIf-Range: "1"\r\n' in peer.asked[0]
+    assert (tmp_path / "file").read_bytes() == bytes(kept) + b"ok"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_terminal_is_shown_a_bar(terminal, server, tmp_path):
+    session = terminal("get", f"{server.url}/file", "-o", tmp_path / "file")
+    assert session.end() == 0
+    last = session.written.replace("\x1b[K", "").rstrip("\r\n").rpartition("\r")[2]
+    expected = r"file  █{24}  100%  1\.0 MB of 1\.0 MB(  [0-9.]+ [kMG]?B/s)?"
+    assert re.fullmatch(expected, last)
+    quiet = terminal("get", f"{server.url}/file", "-q", "-o", tmp_path / "file")
+    assert (quiet.end(), quiet.written) == (0, "")
+
+
+def test_the_bar_ends_its_line_when_interrupted(terminal, scripted, tmp_path):
+    peer = scripted(PART, stays=True)
+    session = terminal("get", peer.url, "-o", tmp_path / "file")
+    session.until(" of 1.0 MB")
+    session.press("\x03")
+    assert session.end() == 130
+    assert session.written.endswith("\r\n")
+    assert "Traceback" not in session.written
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("a", 0, 1000, 0, 79), "a  ░░░░░░░░░░░░░░░░░░░░░░░░    0%  0 B of 1.0 kB"),
+        (
+            ("a", 500, 1000, 100, 79),
+            "a  ████████████░░░░░░░░░░░░   50%  500 B of 1.0 kB  100 B/s  0:05 left",
+        ),
+        (("a", 500, None, 100, 79), "a  500 B  100 B/s"),
+        (("a", 500, 1000, 100, 59), "a   50%  500 B of 1.0 kB  100 B/s  0:05 left"),
+        (("a" * 50, 500, 1000, 0, 30), "aaaaaa…   50%  500 B of 1.0 kB"),
+        (("a", 500, 1000, 0, 10), "a   50%  5"),
+        (("a", 0, 0, 0, 79), "a  0 B of 0 B"),
+    ],
+    ids=["begin", "middle", "unknown", "narrow", "name", "hardly-any", "empty"],
+)
+def test_the_line_fits_into_its_columns(arguments, line):
+    assert progress_line(*arguments) == line
+    assert len(line) <= arguments[-1]
+
+
+def test_sizes_and_times_are_short():
+    counts = (0, 999, 999.6, 1500, 99_960, 123_456, 10**9, 10**15)
+    expected = ["0 B", "999 B", "1.0 kB", "1.5 kB", "100 kB", "123 kB", "1.0 GB", "1000 TB"]
+    assert [size(count) for count in counts] == expected
+    assert [clock(seconds) for seconds in (0.4, 61, 3600)] == ["0:00", "1:01", "1:00:00"]

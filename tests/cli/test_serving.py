@@ -1,0 +1,83 @@
+"""echo and demo: what listens, what it says, and how it ends."""
+
+import hashlib
+import re
+import socket
+import ssl
+import sys
+from pathlib import Path
+
+from command_line import program
+
+import bladehttp as http
+
+PYTHON = [sys.executable, "-W", "error", "-c"]
+FIRST = re.compile(r"Answering with the request at (https?://[^/]+)/ \(Ctrl-C ends it\)\n")
+
+
+def test_echo_answers_with_the_request_until_ctrl_c(start):
+    running = start("echo", "--port", "0")
+    url = FIRST.fullmatch(running.line())[1]
+    with http.HttpClient() as client:
+        assert client.post(f"{url}/x", b"body").json()["body"] == "body"
+    assert running.interrupt() == (0, "", "")
+
+
+def test_tls_has_a_certificate_that_lives_as_long_as_the_server(start):
+    running = start("echo", "--port", "0", "--tls")
+    url = FIRST.fullmatch(running.line())[1]
+    fingerprint = re.fullmatch(r"certificate: SHA-256 ([0-9A-F:]+)\n", running.line())[1]
+    ca_file = re.fullmatch(r"to trust it: --cacert (.+)\n", running.line())[1]
+    for name in ("localhost", socket.gethostname()):
+        with http.HttpClient(ca_cert=ca_file) as client:
+            port = url.rpartition(":")[2]
+            client.resolve = {f"{name}:{port}": "127.0.0.1"}
+            response = client.get(f"https://{name}:{port}/")
+        der = ssl.PEM_cert_to_DER_cert(response.certificate["pem"])
+        assert hashlib.sha256(der).hexdigest() == fingerprint.replace(":", "").lower()
+    assert running.interrupt() == (0, "", "")
+    assert not Path(ca_file).parent.exists()
+
+
+def test_a_certificate_of_ones_own_is_used(start, certificates):
+    words = ("--cert", certificates.cert_file, "--key", certificates.key_file)
+    running = start("echo", "--port", "0", *words)
+    url = FIRST.fullmatch(running.line())[1]
+    with http.HttpClient(ca_cert=certificates.ca_file) as client:
+        assert client.get(url).json()["path"] == "/"
+    assert running.interrupt()[0] == 0
+
+
+def test_a_port_that_is_taken_is_told(server, run):
+    assert run("echo", "--port", server.port) == (
+        1, b"", f"bladehttp: cannot listen on 127.0.0.1:{server.port}: Address already in use\n",
+    )  # fmt: skip
+
+
+def test_a_certificate_that_cannot_be_used_is_told(run):
+    code, out, err = run("echo", "--port", "0", "--cert", "/nowhere.pem")
+    assert (code, out, "/nowhere.pem" in err) == (77, b"", True)
+
+
+def test_without_trustme_tls_says_what_it_takes():
+    code = "import sys; sys.modules['trustme'] = None; from bladehttp.cli import main; main()"
+    complaint = "to make a certificate takes trustme: pip install 'bladehttp[cli]'"
+    done = program("echo", "--port", "0", "--tls", start=[*PYTHON, code])
+    assert (done.stdout, done.stderr.decode()) == (b"", f"bladehttp: {complaint}\n")
+    done = program("demo", start=[*PYTHON, code])
+    rows = done.stdout.decode().splitlines()
+    assert rows[-3:] == [
+        f"HTTPS             left out: {complaint}",
+        "",
+        "all as expected",
+    ]
+
+
+def test_the_demo_goes_as_expected(run):
+    code, out, err = run("demo")
+    assert (code, err) == (0, "")
+    rows = out.decode().splitlines()
+    assert [row.split("  ")[0] for row in rows[2:7]] == [
+        "GET", "POST of JSON", "upload of a file", "redirect", "HTTPS",
+    ]  # fmt: skip
+    assert rows[-1] == "all as expected"
