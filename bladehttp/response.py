@@ -6,8 +6,7 @@ attributes. How it goes over the wire is not known here.
 
 import json
 import mimetypes
-from codecs import getincrementaldecoder
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from email.message import Message
 from os import PathLike, fstat
@@ -17,6 +16,7 @@ from typing import Any, NamedTuple, Protocol, Self
 from bladehttp.cookies import format_set_cookie
 from bladehttp.exceptions import HttpStatusError, InvalidHeader
 from bladehttp.headers import Headers, HeadersLike, index_of, is_field_value
+from bladehttp.pieces import Awaited, Blocks, Lines, awaited, through
 from bladehttp.serialize import as_json
 from bladehttp.status import PHRASES
 
@@ -78,7 +78,8 @@ class HttpResponse:
             "total", in milliseconds from its start; 0 for what a kept connection spared. Of a
             streamed body "total" is that of the head. {} on a server.
         num_connects: How many connections the last hop had to make: 0 if it found one kept.
-        source: Where the body comes from when it is streamed (see `stream`), else None.
+        source: Where the body comes from when it is streamed (see `stream`), else None: an
+            iterable of bytes, with `AsyncHttpClient.stream` an asynchronous one.
     """
 
     __slots__ = (
@@ -129,7 +130,7 @@ class HttpResponse:
         self.time_taken = time_taken
         self.redirects = redirects
         self.responder = responder
-        self.source: Iterable[bytes] | None = None
+        self.source: Any = None
         if body:
             self.write(body)
 
@@ -281,9 +282,8 @@ class HttpResponse:
 
         What cannot be decoded becomes U+FFFD.
         """
-        charset = charset_of(self.headers.get("Content-Type", ""))
         try:
-            return self.body.decode(charset, "replace")
+            return self.body.decode(self._charset, "replace")
         except LookupError:
             return self.body.decode("utf-8", "replace")
 
@@ -349,40 +349,16 @@ class HttpResponse:
         Raises:
             HttpException: The rest cannot be received.
             ValueError: ``chunk_size`` is 0 or less, or the stream is closed.
+            TypeError: It is a stream of `AsyncHttpClient`: see `aiter_bytes`.
         """
-        if chunk_size is not None and chunk_size < 1:
-            raise ValueError(f"chunk_size is at least 1, not {chunk_size!r}")
         pieces = [self.body] if self.source is None else self.source
-        if chunk_size is None:
-            yield from (piece for piece in pieces if piece)
-            return
-        held = bytearray()
-        for piece in pieces:
-            held += piece
-            while len(held) >= chunk_size:
-                yield bytes(held[:chunk_size])
-                del held[:chunk_size]
-        if held:
-            yield bytes(held)
+        if isinstance(pieces, AsyncIterable):
+            raise TypeError("stream of AsyncHttpClient is read with async for: aiter_bytes()")
+        return through(Blocks(chunk_size), pieces)
 
     def iter_lines(self) -> Iterator[str]:
         """Yield the body line by line as str, without the line ends (CRLF or LF); see `text`."""
-        try:
-            decoder = getincrementaldecoder(charset_of(self.headers.get("Content-Type", "")))
-        except LookupError:
-            decoder = getincrementaldecoder("utf-8")
-        decode = decoder("replace").decode
-        held: list[str] = []  # of the line that has not ended; joined once, however long it is
-        for piece in self.iter_bytes():
-            first, *others = decode(piece).split("\n")
-            held.append(first)
-            if others:
-                yield "".join(held).removesuffix("\r")
-                yield from (line.removesuffix("\r") for line in others[:-1])
-                held = [others[-1]]
-        rest = "".join(held) + decode(b"", True)
-        if rest:
-            yield rest.removesuffix("\r")
+        return through(Lines(self._charset), self.iter_bytes())
 
     def read(self) -> bytes:
         """Receive what is left of a streamed body; ``body`` has it all then, and it is returned."""
@@ -390,6 +366,32 @@ class HttpResponse:
             self.body = b"".join(self.iter_bytes())
             self.close()
         return self.body
+
+    def aiter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
+        """Iterate over the body as `iter_bytes` does, with ``async for``.
+
+        A read that is cancelled, by a timeout for example, loses nothing: the next goes on.
+
+        Raises:
+            HttpException: And others, as there.
+        """
+        pieces = [self.body] if self.source is None else self.source
+        return Awaited(Blocks(chunk_size), awaited(pieces))
+
+    def aiter_lines(self) -> AsyncIterator[str]:
+        """Iterate over the lines as `iter_lines` does, with ``async for``."""
+        return Awaited(Lines(self._charset), self.aiter_bytes())
+
+    async def aread(self) -> bytes:
+        """Receive what is left of a streamed body as `read` does, awaited."""
+        if self.source is not None:
+            self.body = b"".join([piece async for piece in self.aiter_bytes()])
+            self.close()
+        return self.body
+
+    @property
+    def _charset(self) -> str:
+        return charset_of(self.headers.get("Content-Type", ""))
 
     def to_dict(self) -> dict[str, Any]:
         """Return every documented attribute, as JSON takes them."""

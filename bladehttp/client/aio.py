@@ -1,115 +1,33 @@
-"""AsyncHttpClient: the same client on asyncio's event loop.
-
-A crowd does the work; `Driver` is its loop: descriptors by add_reader and add_writer, one timer by
-call_at. All of it runs in the loop's thread.
-"""
+"""AsyncHttpClient: the same client on asyncio's event loop; driver.py runs its transfers."""
 
 import asyncio
+import os
 import warnings
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Self
 
-import pycurl
-
+from bladehttp.client.abatch import Batch
+from bladehttp.client.astream import AsyncStream
+from bladehttp.client.awaited import AwaitedBody
 from bladehttp.client.batch import Feed, arguments
 from bladehttp.client.checks import at_least_one
-from bladehttp.client.crowd import Crowd, Result
-from bladehttp.client.encode import NOT_GIVEN
+from bladehttp.client.crowd import Result
+from bladehttp.client.download import Download, adownload
+from bladehttp.client.driver import Driver
 from bladehttp.client.exchange import Exchange
 from bladehttp.client.log import in_force
-from bladehttp.client.properties import Configured
+from bladehttp.client.message import Message
+from bladehttp.client.progress import Report
+from bladehttp.client.verbs import Verbs
 from bladehttp.exceptions import ClientClosed
 from bladehttp.headers import HeadersLike
+from bladehttp.pieces import awaited
 from bladehttp.response import HttpResponse
 
-Done = Callable[[Exchange, Result], None]
 
-READING = (pycurl.POLL_IN, pycurl.POLL_INOUT)
-WRITING = (pycurl.POLL_OUT, pycurl.POLL_INOUT)
-
-
-class Driver:
-    """What runs a crowd on an event loop.
-
-    Attributes:
-        closed: Whether it has been closed, by the client or because of an error.
-        loop: The event loop.
-    """
-
-    __slots__ = ("_crowd", "_done", "_timer", "closed", "loop")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
-        self.closed = False
-        self._crowd = Crowd()
-        self._crowd.watch = self._watch
-        self._timer: asyncio.TimerHandle | None = None
-        self._done: dict[Exchange, Done] = {}
-
-    def start(self, exchange: Exchange, done: Done) -> None:
-        """Begin an exchange; ``done`` is called with it and its result, in a later turn."""
-        self._crowd.limit(exchange.message.settings.max_host_connections)
-        self._done[exchange] = done
-        self._crowd.start(exchange)
-        self._arm()
-
-    def stop(self, exchange: Exchange) -> None:
-        """Abort an exchange if it has not ended; its ``done`` is not called any more."""
-        if self._done.pop(exchange, None) is not None:
-            self._crowd.stop(exchange)
-            self._arm()
-
-    def _watch(self, descriptor: int, what: int) -> None:
-        self.loop.remove_reader(descriptor)
-        self.loop.remove_writer(descriptor)
-        if what in READING:
-            self.loop.add_reader(descriptor, self._ready, descriptor, pycurl.CSELECT_IN)
-        if what in WRITING:
-            self.loop.add_writer(descriptor, self._ready, descriptor, pycurl.CSELECT_OUT)
-
-    def _ready(self, descriptor: int, bits: int) -> None:
-        self._crowd.act(descriptor, bits)
-        self._turn()
-
-    def _turn(self) -> None:
-        try:
-            ended = self._crowd.turn()
-        except BaseException as error:
-            self.close(error)
-            raise
-        for exchange, result in ended:
-            self._done.pop(exchange)(exchange, result)
-        self._arm()
-
-    def _arm(self) -> None:
-        """Set the timer for when the crowd wants its turn."""
-        wake = self._crowd.wake()
-        if self._timer is not None:
-            if self._timer.when() == wake:
-                return
-            self._timer.cancel()
-        self._timer = None
-        if wake < float("inf"):
-            self._timer = self.loop.call_at(wake, self._turn_by_timer)
-
-    def _turn_by_timer(self) -> None:
-        self._timer = None
-        self._turn()
-
-    def close(self, reason: BaseException) -> None:
-        """Close every connection and end what runs with an exception."""
-        self.closed = True
-        if self._timer is not None:
-            self._timer.cancel()
-        self._crowd.close()
-        for exchange, done in list(self._done.items()):
-            error = ClientClosed("transfer has been aborted")
-            error.__cause__ = reason
-            done(exchange, error)
-        self._done.clear()
-
-
-class AsyncHttpClient(Configured):
+class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
     """An HTTP client for asyncio that keeps its connections.
 
     It has the properties and verbs of `HttpClient`, the verbs to be awaited. Use it in an ``async
@@ -156,31 +74,16 @@ class AsyncHttpClient(Configured):
             raise RuntimeError("client belongs to another event loop")
         return self._driver
 
-    async def send_request(
-        self,
-        url: str,
-        method: str = "GET",
-        data: Any = None,
-        *,
-        headers: HeadersLike | None = None,
-        json: Any = NOT_GIVEN,
-        form: Any = None,
-        files: Any = None,
-        query: Any = None,
-        **properties: Any,
-    ) -> HttpResponse:
-        """Send a request and return the response; see `HttpClient.send_request`.
+    def _message(
+        self, url: str, method: str = "GET", data: Any = None, **arguments: Any
+    ) -> Message:
+        if isinstance(data, AsyncIterable):
+            data = AwaitedBody(data)
+        return super()._message(url, method, data, **arguments)
 
-        Raises:
-            HttpException: And others, as there.
-            asyncio.CancelledError: The transfer has been aborted.
-            RuntimeError: The client was used on another event loop before.
-        """
+    async def _send(self, url: str, method: str, data: Any, **arguments: Any) -> HttpResponse:
         self._running()
-        message = self._message(
-            url, method, data, headers=headers, json=json, form=form, files=files, query=query,
-            **properties,
-        )  # fmt: skip
+        message = self._message(url, method, data, **arguments)
         async with self._room:
             return await self._run(Exchange(message, in_force(self._hooks)))
 
@@ -202,87 +105,81 @@ class AsyncHttpClient(Configured):
         finally:
             driver.stop(exchange)
 
+    @asynccontextmanager
+    async def stream(
+        self, url: str, method: str = "GET", data: Any = None, **arguments: Any
+    ) -> AsyncIterator[HttpResponse]:
+        """Send a request and give its response while the body is still being received.
+
+            async with client.stream("https://example.com/large") as response:
+                async for piece in response.aiter_bytes():
+                    ...
+
+        Memory stays constant: libcurl pauses when a MiB waits to be read. Everything else is as of
+        `HttpClient.stream`. It is one of the ``concurrency`` requests for as long as it is open.
+
+        Raises:
+            HttpException: As `send_request`; what is wrong with the body is raised by the
+                iterator.
+        """
+        self._running()
+        message = self._message(url, method, data, **arguments)
+        async with self._room:
+            body = AsyncStream(self._running(), message, in_force(self._hooks))
+            try:
+                yield await body.open()
+            finally:
+                body.close()
+
+    async def download(
+        self,
+        url: str,
+        path: str | os.PathLike[str],
+        progress: Report | None = None,
+        resume: bool = False,
+        **arguments: Any,
+    ) -> HttpResponse:
+        """Write the body of a response to a file; see `HttpClient.download`.
+
+        The file is written in the event loop's thread, piece by piece.
+        """
+        job = Download(Path(path), progress, resume, arguments)
+        return await adownload(self.stream, url, job)
+
     async def send_many(
-        self, requests: Iterable[Any], concurrency: int = 100, ordered: bool = False
+        self,
+        requests: Iterable[Any] | AsyncIterable[Any],
+        concurrency: int = 100,
+        ordered: bool = False,
     ) -> AsyncIterator[Result]:
         """Send many requests at once; see `HttpClient.send_many`.
 
-        The clocks run on while the next result is not asked for: the loop does too.
+        The requests may come from an asynchronous iterable too; results are given while the next of
+        it is awaited. The clocks run on while the next result is not asked for: the loop does too.
         """
-        driver = self._running()  # and again below: the client may be closed in between
-        feed = Feed(self._given, requests, at_least_one("concurrency", concurrency), ordered)
-        news = asyncio.Event()
-        under_way: set[Exchange] = set()
-
-        def done(exchange: Exchange, result: Result) -> None:
-            under_way.discard(exchange)
-            feed.put(exchange, result)
-            news.set()
-
+        driver = self._running()
+        feed = Feed(self._given, at_least_one("concurrency", concurrency), ordered)
+        batch = Batch(self._running, feed)
+        taking = driver.loop.create_task(batch.take_all(awaited(requests)))
         try:
             while not feed.over:
-                news.clear()
-                while (exchange := feed.take()) is not None:
-                    under_way.add(exchange)
-                    self._running().start(exchange, done)
+                batch.news.clear()
                 while (result := feed.pop()) is not None:
+                    batch.room.set()
                     yield result
-                if under_way:
-                    await news.wait()
+                if taking.done():
+                    taking.result()
+                if not feed.over:
+                    await batch.news.wait()
         finally:
-            for exchange in under_way:
-                driver.stop(exchange)
+            taking.cancel()
+            try:
+                await asyncio.wait((taking,))
+            finally:
+                batch.stop()
 
     def _given(self, given: Any) -> Exchange:
         return Exchange(self._message(**arguments(given)), in_force(self._hooks), given)
-
-    async def get(
-        self, url: str, headers: HeadersLike | None = None, **options: Any
-    ) -> HttpResponse:
-        """Send a GET request; see `send_request`, as for all the verbs."""
-        return await self.send_request(url, "GET", headers=headers, **options)
-
-    async def post(
-        self, url: str, data: Any = None, headers: HeadersLike | None = None, **options: Any
-    ) -> HttpResponse:
-        """Send a POST request."""
-        return await self.send_request(url, "POST", data, headers=headers, **options)
-
-    async def put(
-        self, url: str, data: Any = None, headers: HeadersLike | None = None, **options: Any
-    ) -> HttpResponse:
-        """Send a PUT request."""
-        return await self.send_request(url, "PUT", data, headers=headers, **options)
-
-    async def patch(
-        self, url: str, data: Any = None, headers: HeadersLike | None = None, **options: Any
-    ) -> HttpResponse:
-        """Send a PATCH request."""
-        return await self.send_request(url, "PATCH", data, headers=headers, **options)
-
-    async def delete(
-        self, url: str, headers: HeadersLike | None = None, **options: Any
-    ) -> HttpResponse:
-        """Send a DELETE request."""
-        return await self.send_request(url, "DELETE", headers=headers, **options)
-
-    async def head(
-        self, url: str, headers: HeadersLike | None = None, **options: Any
-    ) -> HttpResponse:
-        """Send a HEAD request."""
-        return await self.send_request(url, "HEAD", headers=headers, **options)
-
-    async def options(
-        self, url: str, headers: HeadersLike | None = None, **options: Any
-    ) -> HttpResponse:
-        """Send an OPTIONS request."""
-        return await self.send_request(url, "OPTIONS", headers=headers, **options)
-
-    async def trace(
-        self, url: str, headers: HeadersLike | None = None, **options: Any
-    ) -> HttpResponse:
-        """Send a TRACE request."""
-        return await self.send_request(url, "TRACE", headers=headers, **options)
 
     @property
     def closed(self) -> bool:

@@ -2,7 +2,7 @@
 
 import select
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from time import monotonic
 from typing import Any
 
@@ -27,44 +27,42 @@ class Feed:
     held back, whether for their order or because nobody has taken them.
     """
 
-    def __init__(
-        self, make: Make, requests: Iterable[Any], concurrency: int, ordered: bool
-    ) -> None:
+    def __init__(self, make: Make, concurrency: int, ordered: bool) -> None:
         self._make = make
-        self._requests: Iterator[Any] | None = iter(requests)
         self._concurrency = concurrency
         self._ordered = ordered
+        self._has_more = True
         self._taken = 0
         self._numbers: dict[Exchange, int] = {}
         self._ready: deque[Result] = deque()
         self._held: dict[int, Result] = {}
         self._next = 0
 
-    def take(self) -> Exchange | None:
-        """Return the next exchange to start, None if there is no room or none left."""
-        while self._requests is not None and self._has_room():
-            try:
-                given = next(self._requests)
-            except StopIteration:
-                self._requests = None
-                return None
-            number = self._taken
-            self._taken += 1
-            try:
-                exchange = self._make(given)
-            except Exception as error:  # noqa: BLE001 - a bad request is a value too
-                belongs_to(error, _sent(given))
-                self._put(number, error)
-                continue
-            self._numbers[exchange] = number
-            return exchange
-        return None
-
-    def _has_room(self) -> bool:
+    @property
+    def has_room(self) -> bool:
+        """Whether another request may be taken."""
         return (
-            len(self._numbers) < self._concurrency
+            self._has_more
+            and len(self._numbers) < self._concurrency
             and len(self._ready) + len(self._held) < self._concurrency
         )
+
+    def take(self, given: Any) -> Exchange | None:
+        """Return the exchange for a request, None for a bad one, whose error is its result."""
+        number = self._taken
+        self._taken += 1
+        try:
+            exchange = self._make(given)
+        except Exception as error:  # noqa: BLE001 - a bad request is a value too
+            belongs_to(error, _sent(given))
+            self._put(number, error)
+            return None
+        self._numbers[exchange] = number
+        return exchange
+
+    def end(self) -> None:
+        """Take note that there are no more requests."""
+        self._has_more = False
 
     def put(self, exchange: Exchange, result: Result) -> None:
         """Take the result of an exchange."""
@@ -86,7 +84,7 @@ class Feed:
     @property
     def over(self) -> bool:
         """Whether every request was taken and every result given."""
-        return self._requests is None and not self._numbers and not self._ready
+        return not (self._has_more or self._numbers or self._ready)
 
 
 def _sent(given: Any) -> Sent:
@@ -111,8 +109,10 @@ def arguments(given: Any) -> dict[str, Any]:
     return dict(given)
 
 
-def run_batch(pool: Pool[Crowd], feed: Feed, host_connections: int | None) -> Iterator[Result]:
-    """Run the exchanges of a feed and yield the results.
+def run_batch(
+    pool: Pool[Crowd], feed: Feed, requests: Iterator[Any], host_connections: int | None
+) -> Iterator[Result]:
+    """Run requests and yield the results.
 
     Raises:
         ClientClosed: The client has been closed.
@@ -121,7 +121,7 @@ def run_batch(pool: Pool[Crowd], feed: Feed, host_connections: int | None) -> It
     crowd = pool.take()
     try:
         crowd.limit(host_connections)
-        yield from _loop(crowd, feed)
+        yield from _loop(crowd, feed, requests)
     except GeneratorExit:
         crowd.stop_all()
         raise
@@ -132,7 +132,7 @@ def run_batch(pool: Pool[Crowd], feed: Feed, host_connections: int | None) -> It
         pool.give(crowd)
 
 
-def _loop(crowd: Crowd, feed: Feed) -> Iterator[Result]:
+def _loop(crowd: Crowd, feed: Feed, requests: Iterator[Any]) -> Iterator[Result]:
     poll = select.poll()
 
     def watch(descriptor: int, what: int) -> None:
@@ -143,13 +143,25 @@ def _loop(crowd: Crowd, feed: Feed) -> Iterator[Result]:
 
     crowd.watch = watch
     while not feed.over:
-        while (exchange := feed.take()) is not None:
-            crowd.start(exchange)
+        _start(crowd, feed, requests)
         yield from _results(crowd, feed)
         for descriptor, event in poll.poll(poll_time(monotonic(), crowd.wake())) if crowd else ():
             crowd.act(descriptor, action(event))
         for exchange, result in crowd.turn():
             feed.put(exchange, result)
+
+
+def _start(crowd: Crowd, feed: Feed, requests: Iterator[Any]) -> None:
+    """Start as many as there is room for."""
+    while feed.has_room:
+        try:
+            given = next(requests)
+        except StopIteration:
+            feed.end()
+            return
+        exchange = feed.take(given)
+        if exchange is not None:
+            crowd.start(exchange)
 
 
 def _results(crowd: Crowd, feed: Feed) -> Iterator[Result]:

@@ -34,6 +34,11 @@ class Body(ABC):
         """The number of bytes, None where it is not known."""
         return None
 
+    @property
+    def waits(self) -> bool:
+        """Whether libcurl waits for the caller's data."""
+        return False
+
     def announce(self, length: int) -> None:
         """Take the length the caller has announced by a Content-Length field of his own.
 

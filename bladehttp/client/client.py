@@ -10,20 +10,19 @@ from typing import Any, Self
 from bladehttp.client.batch import Feed, arguments, run_batch
 from bladehttp.client.checks import at_least_one
 from bladehttp.client.crowd import Crowd, Result
-from bladehttp.client.download import download
-from bladehttp.client.encode import NOT_GIVEN
+from bladehttp.client.download import Download, download
 from bladehttp.client.engine import Engine
 from bladehttp.client.exchange import Exchange, exchange
 from bladehttp.client.log import in_force
 from bladehttp.client.pool import Pool
 from bladehttp.client.progress import Report
-from bladehttp.client.properties import Configured
 from bladehttp.client.streaming import Stream
+from bladehttp.client.verbs import Verbs
 from bladehttp.headers import HeadersLike
 from bladehttp.response import HttpResponse
 
 
-class HttpClient(Configured):
+class HttpClient(Verbs[HttpResponse]):
     """An HTTP client that keeps its connections.
 
     It may be used by any number of threads at once, and after a fork by parent and child. Close
@@ -46,51 +45,8 @@ class HttpClient(Configured):
         self._crowds = Pool(Crowd)
         self._quiet = False
 
-    def send_request(
-        self,
-        url: str,
-        method: str = "GET",
-        data: Any = None,
-        *,
-        headers: HeadersLike | None = None,
-        json: Any = NOT_GIVEN,
-        form: Any = None,
-        files: Any = None,
-        query: Any = None,
-        **properties: Any,
-    ) -> HttpResponse:
-        """Send a request and return the response, whatever its status.
-
-        Args:
-            url: An http or https URL, or one relative to ``base_url``.
-            method: The method; the standard ones in any case.
-            data: The body: a str (sent as UTF-8), bytes, a binary file (from where it
-                stands), an iterable of bytes, or a dict. A dict is encoded by the request's
-                Content-Type, as JSON, form or multipart; without one it is multipart if there
-                is an open file or an os.PathLike in it, else JSON. Of unknown length it is sent
-                chunked, unless ``headers`` announce a Content-Length.
-            headers: Fields for this request; they replace those of the client of that name.
-            json: Something to send as JSON; None is null.
-            form: A dict or pairs to send as application/x-www-form-urlencoded.
-            files: A dict or pairs of name and file, to send as multipart/form-data together
-                with the fields in ``form`` or in a dict ``data``. A file is an os.PathLike, an
-                open file, bytes or str, or (filename, one of those[, content type]), or a list.
-            query: A dict or pairs, or an encoded str, to add to the URL.
-            properties: Any property of the client, for this request only.
-
-        Raises:
-            SocketException: No connection, or it was lost.
-            TimeoutException: A clock ran out.
-            HttpException: Anything else that is wrong with the exchange; the tree is in
-                bladehttp/exceptions.py. What code of the caller's raises while the data is
-                read is raised as it is.
-            TypeError: An argument of a wrong type, or an unknown property.
-            ValueError: An argument that cannot be used.
-        """
-        message = self._message(
-            url, method, data, headers=headers, json=json, form=form, files=files, query=query,
-            **properties,
-        )  # fmt: skip
+    def _send(self, url: str, method: str, data: Any, **arguments: Any) -> HttpResponse:
+        message = self._message(url, method, data, **arguments)
         engine = self._pool.take()
         try:
             return exchange(engine, message, in_force(self._hooks))
@@ -159,45 +115,7 @@ class HttpClient(Configured):
             HttpException: As `stream`; ProtocolError too if the server goes on elsewhere.
             OSError: The file cannot be written.
         """
-        return download(self.stream, url, Path(path), progress, resume, arguments)
-
-    def get(self, url: str, headers: HeadersLike | None = None, **options: Any) -> HttpResponse:
-        """Send a GET request; see `send_request`, as for all the verbs."""
-        return self.send_request(url, "GET", headers=headers, **options)
-
-    def post(
-        self, url: str, data: Any = None, headers: HeadersLike | None = None, **options: Any
-    ) -> HttpResponse:
-        """Send a POST request."""
-        return self.send_request(url, "POST", data, headers=headers, **options)
-
-    def put(
-        self, url: str, data: Any = None, headers: HeadersLike | None = None, **options: Any
-    ) -> HttpResponse:
-        """Send a PUT request."""
-        return self.send_request(url, "PUT", data, headers=headers, **options)
-
-    def patch(
-        self, url: str, data: Any = None, headers: HeadersLike | None = None, **options: Any
-    ) -> HttpResponse:
-        """Send a PATCH request."""
-        return self.send_request(url, "PATCH", data, headers=headers, **options)
-
-    def delete(self, url: str, headers: HeadersLike | None = None, **options: Any) -> HttpResponse:
-        """Send a DELETE request."""
-        return self.send_request(url, "DELETE", headers=headers, **options)
-
-    def head(self, url: str, headers: HeadersLike | None = None, **options: Any) -> HttpResponse:
-        """Send a HEAD request."""
-        return self.send_request(url, "HEAD", headers=headers, **options)
-
-    def options(self, url: str, headers: HeadersLike | None = None, **options: Any) -> HttpResponse:
-        """Send an OPTIONS request."""
-        return self.send_request(url, "OPTIONS", headers=headers, **options)
-
-    def trace(self, url: str, headers: HeadersLike | None = None, **options: Any) -> HttpResponse:
-        """Send a TRACE request."""
-        return self.send_request(url, "TRACE", headers=headers, **options)
+        return download(self.stream, url, Download(Path(path), progress, resume, arguments))
 
     def send_many(
         self, requests: Iterable[Any], concurrency: int = 100, ordered: bool = False
@@ -224,8 +142,8 @@ class HttpClient(Configured):
             TypeError: An argument of a wrong type.
             ValueError: ``concurrency`` is 0 or less.
         """
-        feed = Feed(self._given, requests, at_least_one("concurrency", concurrency), ordered)
-        return run_batch(self._crowds, feed, self.max_host_connections)
+        feed = Feed(self._given, at_least_one("concurrency", concurrency), ordered)
+        return run_batch(self._crowds, feed, iter(requests), self.max_host_connections)
 
     def _given(self, given: Any) -> Exchange:
         return Exchange(self._message(**arguments(given)), in_force(self._hooks), given)

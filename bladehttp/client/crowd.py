@@ -227,7 +227,7 @@ class Crowd:
         self._check_at = inf
         for running in list(self._running.values()):
             exchange = running.exchange
-            if not running.moved:
+            if not running.moved or _waits(exchange):
                 running.last = now  # the time to connect is libcurl's to watch
             if exchange.deadline <= now:
                 self._finish(running, Outcome(expired=TOTAL))
@@ -236,6 +236,14 @@ class Crowd:
             else:
                 silent = running.last + exchange.silence
                 self._check_at = min(self._check_at, exchange.deadline, silent)
+
+    def touch(self, curl: Any) -> None:
+        """Begin the silence of a transfer anew, and let libcurl go on with it, after a pause."""
+        running = self._running[curl]
+        running.last = now = monotonic()
+        exchange = running.exchange
+        self._check_at = min(self._check_at, exchange.deadline, now + exchange.silence)
+        self._due = now
 
     def stop(self, exchange: Exchange) -> None:
         """Abort an exchange, if it has not ended; nothing is said of it any more."""
@@ -280,6 +288,12 @@ class Crowd:
 
 def _watch_nothing(*_: object) -> None:
     """Be what a kept crowd calls when libcurl closes a connection of its own accord."""
+
+
+def _waits(exchange: Exchange) -> bool:
+    """Whether it is the caller's data that is waited for, and not the peer."""
+    body = exchange.message.body
+    return body is not None and body.waits
 
 
 def _only_waits(curl: Any) -> bool:

@@ -5,13 +5,25 @@ second gzip member an error (measured, docs/decisions/0012).
 """
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any
 
 from bladehttp.exceptions import BodyTooLarge, DecodingError
+from bladehttp.pieces import through
 
 EITHER_ZLIB_OR_GZIP = zlib.MAX_WBITS | 32
 RAW_DEFLATE = -zlib.MAX_WBITS
+
+
+def check_size(size: int, limit: int | None) -> None:
+    """Raise if there is more than allowed.
+
+    Raises:
+        BodyTooLarge: Likewise.
+    """
+    if limit is not None and size > limit:
+        raise BodyTooLarge(f"decoded body is longer than max_body_size ({limit} bytes)")
 
 
 def inflate(data: bytes, wbits: int, limit: int | None, partial: bool) -> bytes:
@@ -35,8 +47,7 @@ def inflate(data: bytes, wbits: int, limit: int | None, partial: bool) -> bytes:
         room = 0 if limit is None else limit - size + 1
         pieces.append(stream.decompress(data, room))
         size += len(pieces[-1])
-        if limit is not None and size > limit:
-            raise BodyTooLarge(f"decoded body is longer than max_body_size ({limit} bytes)")
+        check_size(size, limit)
         if not stream.eof:
             if partial:
                 break
@@ -102,8 +113,11 @@ STEP = 256 * 1024
 class Inflater:
     """One coding of a stream undone while it comes: gzip with all its members, or deflate."""
 
-    def __init__(self, coding: str) -> None:
+    def __init__(self, coding: str, limit: int | None) -> None:
+        """Take the coding, and the most bytes to make of it, None for no limit."""
         self._coding = coding
+        self._limit = limit
+        self._size = 0
         self._stream: Any = None
         self._waiting = b""
 
@@ -112,6 +126,7 @@ class Inflater:
 
         Raises:
             DecodingError: It is not in the coding.
+            BodyTooLarge: It becomes more than allowed.
         """
         data = self._waiting + data
         self._waiting = b""
@@ -121,10 +136,7 @@ class Inflater:
                     self._waiting = data
                     return
                 self._stream = zlib.decompressobj(self._format(data))
-            try:
-                made = self._stream.decompress(data, STEP)
-            except zlib.error as error:
-                raise DecodingError(f"body is not {self._coding}: {error}") from error
+            made = self._made(data)
             if made:
                 yield made
             if self._stream.eof:
@@ -137,14 +149,24 @@ class Inflater:
             RAW_DEFLATE if self._coding == "deflate" and not is_zlib(data) else EITHER_ZLIB_OR_GZIP
         )
 
+    def _made(self, data: bytes) -> bytes:
+        try:
+            made: bytes = self._stream.decompress(data, STEP)
+        except zlib.error as error:
+            raise DecodingError(f"body is not {self._coding}: {error}") from error
+        self._size += len(made)
+        check_size(self._size, self._limit)
+        return made
+
     def finish(self) -> Iterator[bytes]:
         """Yield what is left.
 
         Raises:
             DecodingError: The stream ends early.
+            BodyTooLarge: As of `feed`.
         """
         while self._stream is not None and not self._stream.eof:
-            made = self._stream.decompress(self._stream.unconsumed_tail, STEP)
+            made = self._made(self._stream.unconsumed_tail)
             if not made:
                 break
             yield made
@@ -152,30 +174,42 @@ class Inflater:
             raise DecodingError("compressed body ends early")
 
 
-def decoded(pieces: Iterable[bytes], content_encoding: str, limit: int | None) -> Iterator[bytes]:
-    """Yield the pieces of a body with its codings undone; see `decode`.
+class Decoding:
+    """All codings of a stream undone while it comes, the last applied first; see `decode`."""
 
-    Raises:
-        DecodingError: A coding is unknown, or the body is not in it, or ends early.
-        BodyTooLarge: It becomes more than ``limit``.
-    """
-    for name in reversed(content_encoding.lower().split(",")):
-        coding = name.strip(" \t")
-        if coding in ("identity", ""):
-            continue
-        coding = ALIASES.get(coding, coding)
-        if coding not in CODINGS:
-            raise DecodingError(f"Content-Encoding {coding[:40]!r} is not known")
-        pieces = _through(Inflater(coding), pieces, limit)
-    yield from pieces
+    def __init__(self, content_encoding: str, limit: int | None) -> None:
+        """Take the value of Content-Encoding, and the most bytes of any step.
 
+        Raises:
+            DecodingError: A coding is unknown.
+        """
+        names = (name.strip(" \t") for name in reversed(content_encoding.lower().split(",")))
+        codings = [ALIASES.get(name, name) for name in names if name not in ("identity", "")]
+        for coding in codings:
+            if coding not in CODINGS:
+                raise DecodingError(f"Content-Encoding {coding[:40]!r} is not known")
+        self._steps = [Inflater(coding, limit) for coding in codings]
 
-def _through(inflater: Inflater, pieces: Iterable[bytes], limit: int | None) -> Iterator[bytes]:
-    size = 0
-    for piece in pieces:
-        for made in inflater.feed(piece):
-            size += len(made)
-            if limit is not None and size > limit:
-                raise BodyTooLarge(f"decoded body is longer than max_body_size ({limit} bytes)")
-            yield made
-    yield from inflater.finish()
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Yield what the next piece holds.
+
+        Raises:
+            DecodingError: It is not in a coding.
+            BodyTooLarge: It becomes more than allowed.
+        """
+        pieces: Iterator[bytes] = iter((data,))
+        for step in self._steps:
+            pieces = chain.from_iterable(map(step.feed, pieces))
+        return pieces
+
+    def finish(self) -> Iterator[bytes]:
+        """Yield what is left.
+
+        Raises:
+            DecodingError: A coding ends early.
+            BodyTooLarge: As of `feed`.
+        """
+        pieces: Iterator[bytes] = iter(())
+        for step in self._steps:
+            pieces = through(step, pieces)
+        return pieces

@@ -1,8 +1,8 @@
 """Download: a body to a file, which is there whole or not at all."""
 
 import secrets
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,85 +17,120 @@ RANGE_NOT_SATISFIABLE = 416
 Streaming = Callable[..., AbstractContextManager[HttpResponse]]
 """`HttpClient.stream`."""
 
+AsyncStreaming = Callable[..., AbstractAsyncContextManager[HttpResponse]]
+"""`AsyncHttpClient.stream`."""
 
-class Part:
-    """The file beside the target that is written to.
 
-    One that may be resumed keeps its name, and beside it, in a file of its own, the validator
-    of what is in there (RFC 9110 section 13.1.5).
+class Download:
+    """A file that is there whole or not at all, and what to ask for to make it.
+
+    It is written beside its place. What may be resumed keeps its name there, and beside it, in a
+    file of its own, the validator of what is in there (RFC 9110 section 13.1.5).
     """
 
-    def __init__(self, target: Path, resume: bool) -> None:
+    def __init__(self, target: Path, report: Report | None, resume: bool, given: Any) -> None:
+        """Take where to, whom to tell, whether to go on, and other arguments of `stream`."""
         unique = "" if resume else f".{secrets.token_hex(4)}"
         self._target = target
         self._path = target.with_name(f"{target.name}{unique}.part")
         self._tag = target.with_name(f"{target.name}{unique}.part.tag")
+        self._report = report
         self._resume = resume
+        self._given = given
+        self._offset = 0
 
-    def kept(self) -> tuple[int, str]:
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments to ask for the whole, or for what is missing."""
+        self._offset, validator = self._kept() if self._resume else (0, "")
+        headers = Headers(self._given.get("headers"))
+        if self._offset:
+            headers["Range"] = f"bytes={self._offset}-"
+            headers["If-Range"] = validator
+        # part of an encoded whole is of no use
+        coding = {"accept_encoding": None} if self._resume else {}
+        return {**coding, **self._given, "headers": headers}
+
+    def _kept(self) -> tuple[int, str]:
         """Return how many bytes are there from before, and their validator."""
         if not (self._path.is_file() and self._tag.is_file()):
             return 0, ""
         return self._path.stat().st_size, self._tag.read_text("latin-1")
 
     def drop(self) -> None:
-        """Remove it."""
+        """Remove what was written."""
         self._path.unlink(missing_ok=True)
         self._tag.unlink(missing_ok=True)
 
-    def fill(self, response: HttpResponse, offset: int, report: Report | None) -> None:
-        """Write a body, from an offset on, and put the file in its place.
+    def is_beyond_the_end(self, response: HttpResponse) -> bool:
+        """Whether there is nothing to go on with, so that all has to be asked for anew."""
+        return bool(self._offset) and response.status == RANGE_NOT_SATISFIABLE
+
+    @contextmanager
+    def writing(self, response: HttpResponse) -> Iterator[Callable[[bytes], None]]:
+        """Give what a body is to be written by; at the end the file is put in its place.
 
         Raises:
             IncompleteBody: The whole is longer or shorter than announced.
+            ProtocolError: A 206 does not continue where it was asked to.
         """
-        validator = validator_of(response)
-        if self._resume and validator:
+        if response.status != PARTIAL_CONTENT:
+            self._offset = 0  # it has changed, or the server does not do ranges
+        elif self._offset:
+            check_range(response, self._offset)
+        validator = validator_of(response) if self._resume else ""
+        if validator:
             self._tag.write_text(validator, "latin-1")
-        total = total_of(response, offset)
         try:
-            with self._path.open("ab" if offset else "wb") as file:
-                done = offset
-                for piece in response.iter_bytes():
-                    done += file.write(piece)
-                    if report is not None:
-                        report(done, total)
-            check_length(response, done, total)
-            self._path.replace(self._target)
+            yield from self._written(response)
         except BaseException:
-            if not (self._resume and validator):
+            if not validator:
                 self.drop()
             raise
         self._tag.unlink(missing_ok=True)
 
+    def _written(self, response: HttpResponse) -> Iterator[Callable[[bytes], None]]:
+        done, total = self._offset, total_of(response, self._offset)
+        with self._path.open("ab" if done else "wb") as file:
 
-def download(
-    stream: Streaming, url: str, target: Path, report: Report | None, resume: bool, given: Any
-) -> HttpResponse:
+            def write(piece: bytes) -> None:
+                nonlocal done
+                done += file.write(piece)
+                if self._report is not None:
+                    self._report(done, total)
+
+            yield write
+        check_length(response, done, total)
+        self._path.replace(self._target)
+
+
+def download(stream: Streaming, url: str, job: Download) -> HttpResponse:
     """Write a body to a file; see `HttpClient.download`."""
-    part = Part(target, resume)
-    offset, validator = part.kept() if resume else (0, "")
-    headers = Headers(given.pop("headers", None))
-    if resume:
-        given.setdefault("accept_encoding", None)  # part of an encoded whole is of no use
-    if offset:
-        headers["Range"] = f"bytes={offset}-"
-        headers["If-Range"] = validator
-    with stream(url, headers=headers, **given) as response:
-        if offset and response.status == RANGE_NOT_SATISFIABLE:
-            part.drop()
-        elif not response.ok:
-            response.read()
-            return response
-        else:
-            if response.status != PARTIAL_CONTENT:
-                offset = 0  # it has changed, or the server does not do ranges
-            elif offset:
-                check_range(response, offset)
-            part.fill(response, offset, report)
-            return response
-    del headers["Range"], headers["If-Range"]
-    return download(stream, url, target, report, resume, {**given, "headers": headers})
+    while True:
+        with stream(url, **job.arguments()) as response:
+            if response.ok:
+                with job.writing(response) as write:
+                    for piece in response.iter_bytes():
+                        write(piece)
+                return response
+            if not job.is_beyond_the_end(response):
+                response.read()
+                return response
+        job.drop()
+
+
+async def adownload(stream: AsyncStreaming, url: str, job: Download) -> HttpResponse:
+    """Write a body to a file; see `AsyncHttpClient.download`."""
+    while True:
+        async with stream(url, **job.arguments()) as response:
+            if response.ok:
+                with job.writing(response) as write:
+                    async for piece in response.aiter_bytes():
+                        write(piece)
+                return response
+            if not job.is_beyond_the_end(response):
+                await response.aread()
+                return response
+        job.drop()
 
 
 def validator_of(response: HttpResponse) -> str:

@@ -59,6 +59,8 @@ def encode_data(data: Any, content_type: str) -> Body:
     Raises:
         TypeError: It is of a type that cannot be sent.
     """
+    if isinstance(data, Body):
+        return data
     if isinstance(data, str):
         return Content(data.encode())
     if isinstance(data, bytes | bytearray | memoryview):

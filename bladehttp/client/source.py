@@ -88,6 +88,17 @@ class Source:
         self._started = False
 
 
+def view_of(piece: object) -> memoryview:
+    """Return the bytes of a piece.
+
+    Raises:
+        TypeError: It is none.
+    """
+    if not isinstance(piece, bytes | bytearray | memoryview):
+        raise TypeError(f"data gives {type(piece).__name__} where bytes are wanted")
+    return memoryview(piece).cast("B")
+
+
 def file_source(file: Any) -> Source:
     """Return a source that reads a file from where it stands.
 
@@ -130,9 +141,7 @@ def _reader(pieces: Any) -> Read:
             piece = next(pieces, None)
             if piece is None:
                 return b""
-            if not isinstance(piece, bytes | bytearray | memoryview):
-                return piece  # refused by the source
-            rest = memoryview(piece).cast("B")
+            rest = view_of(piece)
         taken, rest = rest[:size], rest[size:]
         return taken
 

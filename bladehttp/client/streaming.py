@@ -6,18 +6,20 @@ buffers fill, and the server has to wait. The clock of silence stands still as w
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from math import inf
 from time import monotonic
 from typing import Any
 
 import pycurl
 
-from bladehttp.client.decoding import decoded
+from bladehttp.client.decoding import Decoding
 from bladehttp.client.engine import SUCCESS, Engine, Outcome
 from bladehttp.client.exchange import Exchange
+from bladehttp.client.message import Message
 from bladehttp.client.transfer import PARTIAL_CONTENT, with_details
 from bladehttp.exceptions import BodyTooLarge, DecodingError
+from bladehttp.pieces import through
 from bladehttp.response import HttpResponse
 
 PIECES = 64
@@ -25,28 +27,35 @@ PIECES = 64
 
 
 class Sink:
-    """What libcurl writes a body to: a queue of pieces; it halts the engine for each.
+    """What libcurl writes a body to: a queue of pieces.
 
     Attributes:
         pieces: What has come.
+        is_full: Whether libcurl keeps a piece and has paused.
         is_open: Whether the body is read in pieces. That of a redirect, or of an answer that may
             be retried, is collected.
     """
 
-    __slots__ = ("_halt", "_is_full", "_most", "is_open", "pieces")
+    __slots__ = ("_most", "_tell", "is_full", "is_open", "pieces")
 
-    def __init__(self, halt: Callable[[], None]) -> None:
-        self._most: float = PIECES
-        self._is_full = False
+    def __init__(self, tell: Callable[[], None], most: float = PIECES) -> None:
+        """Make one.
+
+        Args:
+            tell: Called whenever something has come.
+            most: How many pieces there may be at a time.
+        """
+        self._tell = tell
+        self._most = most
+        self.is_full = False
         self.pieces: deque[bytes] = deque()
         self.is_open = False
-        self._halt = halt
 
     def write(self, data: bytes) -> int:
         """Take a piece, or have libcurl keep it and pause (CURLOPT_WRITEFUNCTION)."""
-        self._halt()
+        self._tell()
         if len(self.pieces) >= self._most:
-            self._is_full = True
+            self.is_full = True
             return int(pycurl.WRITEFUNC_PAUSE)
         self.pieces.append(data)
         return len(data)
@@ -55,10 +64,15 @@ class Sink:
         """Take as many pieces as there are from now on."""
         self._most = inf
 
+    def open(self) -> None:
+        """Have the body read in pieces."""
+        self.is_open = True
+        self._most = PIECES
+
     def resume(self, curl: Any) -> None:
         """Have libcurl give what it keeps, if it does."""
-        if self._is_full:
-            self._is_full = False
+        if self.is_full:
+            self.is_full = False
             with suppress(pycurl.error):  # what it met ends the transfer, which tells of it
                 curl.pause(pycurl.PAUSE_CONT)
 
@@ -68,12 +82,56 @@ class Sink:
 
     def close(self) -> None:
         """Forget what was collected."""
+        self.is_full = False
         if not self.is_open:
             self.pieces.clear()
 
 
+class Undoing:
+    """A stage that undoes the Content-Encoding of a streamed body; see `Decoding`."""
+
+    def __init__(self, message: Message, response: HttpResponse) -> None:
+        """Take what was sent and what came.
+
+        Raises:
+            DecodingError: A coding is unknown.
+        """
+        self._message = message
+        self._response = response
+        settings = message.settings
+        coding = response.headers.get("Content-Encoding", "")
+        if settings.accept_encoding is None or response.status == PARTIAL_CONTENT:
+            coding = ""
+        with self._told():
+            self._decoding = Decoding(coding, settings.max_body_size)
+
+    def feed(self, piece: bytes) -> Iterator[bytes]:
+        """Yield what the next piece holds.
+
+        Raises:
+            DecodingError: With the request and the response, as all.
+            BodyTooLarge: It becomes more than ``max_body_size``.
+        """
+        with self._told():
+            yield from self._decoding.feed(piece)
+
+    def finish(self) -> Iterator[bytes]:
+        """Yield what is left; it raises as `feed` does."""
+        with self._told():
+            yield from self._decoding.finish()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (DecodingError, BodyTooLarge) as error:
+            raise with_details(error, self._message, self._response) from error.__cause__
+
+
 class Stream:
     """The body of a response that is still being received; iterate over it once."""
+
+    _response: HttpResponse
 
     def __init__(self, engine: Engine, current: Exchange) -> None:
         self._engine = engine
@@ -81,7 +139,6 @@ class Stream:
         self._running = False
         self._closed = False
         self._left = 0.0
-        self._response: HttpResponse | None = None
         self._sink = Sink(engine.halt)
 
     def open(self) -> HttpResponse:
@@ -100,7 +157,7 @@ class Stream:
             engine.start()
             outcome = self._until_it_is_known()
             if outcome is None:
-                self._sink.is_open = True
+                self._sink.open()
                 response = current.opened(engine)
             else:
                 self._stop(sound=True)
@@ -129,18 +186,7 @@ class Stream:
             HttpException: Anything else that ends it; clocks too.
             ValueError: The stream is closed, or was read before.
         """
-        response, settings = self._response, self._current.message.settings
-        if response is None:  # pragma: no cover - never handed out before it is open
-            return
-        coding = response.headers.get("Content-Encoding", "")
-        if settings.accept_encoding is None or response.status == PARTIAL_CONTENT:
-            coding = ""
-        try:
-            yield from decoded(self._received(), coding, settings.max_body_size)
-        except (DecodingError, BodyTooLarge) as error:
-            if error.url is not None:
-                raise
-            raise with_details(error, self._current.message, response) from error.__cause__
+        return through(Undoing(self._current.message, self._response), self._received())
 
     def _received(self) -> Iterator[bytes]:
         if self._closed:

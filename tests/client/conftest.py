@@ -90,6 +90,19 @@ class Connection:
         """End with FIN, so that what was sent arrives."""
         self.socket.shutdown(socket.SHUT_WR)
 
+    def send_until_full(self, block: bytes, most: int) -> int:
+        """Send a block again and again until nobody takes it; return how often, at the most."""
+        self.socket.settimeout(0.05)
+        sent = 0
+        try:
+            while sent < most:
+                self.socket.sendall(block)
+                sent += 1
+        except TimeoutError:
+            pass
+        self.socket.settimeout(PATIENCE)
+        return sent
+
     def reset(self) -> None:
         """End with RST."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")

@@ -1,0 +1,108 @@
+"""Verbs: what both clients have besides their properties, written once.
+
+What they differ in is what a verb gives: `HttpClient` the response, `AsyncHttpClient` a coroutine.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Any, Generic, TypeVar
+
+from bladehttp.client.encode import NOT_GIVEN
+from bladehttp.client.properties import Configured
+from bladehttp.headers import HeadersLike
+
+Given = TypeVar("Given")
+
+
+class Verbs(Configured, ABC, Generic[Given]):
+    """The verbs of a client."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def _send(self, url: str, method: str, data: Any, **arguments: Any) -> Given:
+        """Send a request with arguments as of `send_request`."""
+
+    def send_request(
+        self,
+        url: str,
+        method: str = "GET",
+        data: Any = None,
+        *,
+        headers: HeadersLike | None = None,
+        json: Any = NOT_GIVEN,
+        form: Any = None,
+        files: Any = None,
+        query: Any = None,
+        **properties: Any,
+    ) -> Given:
+        """Send a request and return the response, whatever its status.
+
+        Args:
+            url: An http or https URL, or one relative to ``base_url``.
+            method: The method; the standard ones in any case.
+            data: The body: a str (sent as UTF-8), bytes, a binary file (from where it
+                stands), an iterable of bytes (with `AsyncHttpClient` an asynchronous one too),
+                or a dict. A dict is encoded by the request's Content-Type, as JSON, form or
+                multipart; without one it is multipart if there is an open file or an
+                os.PathLike in it, else JSON. Of unknown length it is sent chunked, unless
+                ``headers`` announce a Content-Length.
+            headers: Fields for this request; they replace those of the client of that name.
+            json: Something to send as JSON; None is null.
+            form: A dict or pairs to send as application/x-www-form-urlencoded.
+            files: A dict or pairs of name and file, to send as multipart/form-data together
+                with the fields in ``form`` or in a dict ``data``. A file is an os.PathLike, an
+                open file, bytes or str, or (filename, one of those[, content type]), or a list.
+            query: A dict or pairs, or an encoded str, to add to the URL.
+            properties: Any property of the client, for this request only.
+
+        Raises:
+            SocketException: No connection, or it was lost.
+            TimeoutException: A clock ran out.
+            HttpException: Anything else that is wrong with the exchange; the tree is in
+                bladehttp/exceptions.py. What code of the caller's raises while the data is
+                read is raised as it is.
+            TypeError: An argument of a wrong type, or an unknown property.
+            ValueError: An argument that cannot be used.
+        """
+        return self._send(
+            url, method, data, headers=headers, json=json, form=form, files=files, query=query,
+            **properties,
+        )  # fmt: skip
+
+    def get(self, url: str, headers: HeadersLike | None = None, **options: Any) -> Given:
+        """Send a GET request; see `send_request`, as for all the verbs."""
+        return self.send_request(url, "GET", headers=headers, **options)
+
+    def post(
+        self, url: str, data: Any = None, headers: HeadersLike | None = None, **options: Any
+    ) -> Given:
+        """Send a POST request."""
+        return self.send_request(url, "POST", data, headers=headers, **options)
+
+    def put(
+        self, url: str, data: Any = None, headers: HeadersLike | None = None, **options: Any
+    ) -> Given:
+        """Send a PUT request."""
+        return self.send_request(url, "PUT", data, headers=headers, **options)
+
+    def patch(
+        self, url: str, data: Any = None, headers: HeadersLike | None = None, **options: Any
+    ) -> Given:
+        """Send a PATCH request."""
+        return self.send_request(url, "PATCH", data, headers=headers, **options)
+
+    def delete(self, url: str, headers: HeadersLike | None = None, **options: Any) -> Given:
+        """Send a DELETE request."""
+        return self.send_request(url, "DELETE", headers=headers, **options)
+
+    def head(self, url: str, headers: HeadersLike | None = None, **options: Any) -> Given:
+        """Send a HEAD request."""
+        return self.send_request(url, "HEAD", headers=headers, **options)
+
+    def options(self, url: str, headers: HeadersLike | None = None, **options: Any) -> Given:
+        """Send an OPTIONS request."""
+        return self.send_request(url, "OPTIONS", headers=headers, **options)
+
+    def trace(self, url: str, headers: HeadersLike | None = None, **options: Any) -> Given:
+        """Send a TRACE request."""
+        return self.send_request(url, "TRACE", headers=headers, **options)
