@@ -1,5 +1,6 @@
 """The arguments of the commands that send a request, most of them a property of the client."""
 
+import re
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
 from getpass import getpass
@@ -7,6 +8,9 @@ from typing import Any, NamedTuple
 
 from bladehttp.auth import Auth
 from bladehttp.client.retry import Retry
+
+# RFC 3986 section 3.1, and what follows it where there is a host: "localhost:8000" has no scheme
+has_scheme = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://").match
 
 
 class Option(NamedTuple):
@@ -176,7 +180,7 @@ def credentials(text: str) -> tuple[str, str]:
 
 def with_scheme(text: str) -> str:
     """Return a URL with a scheme, as curl does: "localhost:8000/x" is http."""
-    return text if "://" in text else f"http://{text}"
+    return text if has_scheme(text) else f"http://{text}"
 
 
 def field(text: str) -> tuple[str, str]:

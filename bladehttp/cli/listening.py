@@ -59,8 +59,9 @@ def listen(server: HttpServer, options: Namespace, what: str) -> int:
     Raises:
         CommandFailed: The port cannot be had, or a certificate cannot be made.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        stack.callback(signal.signal, signal.SIGTERM, before)
         remarks = _secure(server, options, stack)
         try:
             stack.enter_context(server)

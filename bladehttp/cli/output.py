@@ -37,7 +37,9 @@ def show(
         _copy(chain(_head(response, "\r\n") if head else (), response.iter_bytes() if body else ()))
         return
     if head:
-        first, *fields = printable("".join(map(bytes.decode, _head(response, "\n")))).splitlines()
+        # RFC 9110 section 5.5: what is not ASCII there is opaque; who sends it sends UTF-8
+        text = b"".join(_head(response, "\n")).decode("utf-8", "replace")
+        first, *fields = printable(text).split("\n")[:-1]
         print_head(first, fields)
     if body:
         _show_body(response, quiet)
@@ -46,10 +48,10 @@ def show(
 
 def _head(response: HttpResponse, line_end: str) -> Iterator[bytes]:
     """Yield the head as it came, in the form of HTTP/1.1."""
-    yield f"HTTP/{response.version} {response.status} {response.reason}{line_end}".encode()
-    for name, value in response.headers.pairs():
-        yield f"{name}: {value}{line_end}".encode()
-    yield line_end.encode()
+    status = f"HTTP/{response.version} {response.status} {response.reason}"
+    fields = (f"{name}: {value}" for name, value in response.headers.pairs())
+    for line in (status, *fields, ""):
+        yield f"{line}{line_end}".encode("latin-1")  # the bytes that came
 
 
 def _copy(pieces: Iterable[bytes]) -> None:

@@ -1,6 +1,5 @@
 """The progress bar of a download, on standard error."""
 
-from pathlib import Path
 from shutil import get_terminal_size
 from time import monotonic
 from typing import Self
@@ -22,9 +21,9 @@ UNITS = ("B", "kB", "MB", "GB", "TB")
 class ProgressBar:
     """A line that is drawn over and over while a body comes; a context, and a progress function."""
 
-    def __init__(self, path: str) -> None:
-        """Be about a file."""
-        self._name = printable(Path(path).name)
+    def __init__(self, name: str) -> None:
+        """Be about a file of that name."""
+        self._name = printable(name)
         self._begun: tuple[float, int] | None = None
         self._drawn = 0.0
         self._state: tuple[int, int | None] = (0, None)

@@ -3,7 +3,8 @@
 import sys
 import warnings
 from argparse import ArgumentParser, Namespace
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
+from pathlib import Path
 from typing import Any
 
 from bladehttp.cli import arguments
@@ -71,24 +72,36 @@ def _is_file(options: Namespace) -> bool:
 
 def _answer(client: HttpClient, options: Namespace, given: dict[str, Any]) -> HttpResponse:
     """Return the response when its body has been put where it belongs."""
-    method = options.command.upper()
     show_head = options.show_head or options.command in HEAD_IS_THE_ANSWER
+    given |= {"url": options.url, "method": options.command.upper()}
     if _is_file(options):
-        return _download(client, options, method=method, show_head=show_head, **given)
+        response = _keep(client, options, given)
+        if show_head:
+            show(response, raw=not is_terminal(sys.stdout), head=True, body=False)
+        return response
     raw = options.output == "-" or not is_terminal(sys.stdout)
-    with client.stream(options.url, method, **given) as response:
+    with client.stream(**given) as response:
         show(response, raw=raw, head=show_head, quiet=options.quiet)
     return response
 
 
-def _download(
-    client: HttpClient, options: Namespace, *, method: str, show_head: bool, **given: Any
+def _keep(client: HttpClient, options: Namespace, given: dict[str, Any]) -> HttpResponse:
+    """Write a body to the file that -o names, what a link leads to rather than the link."""
+    target = Path(options.output).resolve()
+    bar = ProgressBar(target.name) if is_terminal(sys.stderr) and not options.quiet else None
+    with bar or nullcontext():
+        if target.exists() and not target.is_file():
+            return _pour(client, target, options, given)
+        return client.download(path=target, progress=bar, resume=options.resume, **given)
+
+
+def _pour(
+    client: HttpClient, target: Path, options: Namespace, given: dict[str, Any]
 ) -> HttpResponse:
-    bar = ProgressBar(options.output) if is_terminal(sys.stderr) and not options.quiet else None
-    with bar or ExitStack():
-        response = client.download(
-            options.url, options.output, bar, options.resume, method=method, **given
-        )
-    if show_head:
-        show(response, raw=not is_terminal(sys.stdout), head=True, body=False)
+    """Write a body to what is no file and must not be replaced by one: /dev/null, a pipe."""
+    if options.resume:
+        raise ValueError(f"-C goes on with a file, and {options.output} is none")
+    with target.open("wb") as file, client.stream(**given) as response:
+        if response.ok:
+            file.writelines(response.iter_bytes())
     return response

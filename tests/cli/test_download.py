@@ -1,6 +1,8 @@
 """-o and -C: a file that is there whole or not at all, and the progress bar."""
 
+import os
 import re
+from pathlib import Path
 
 import pytest
 from support import wait_until
@@ -29,6 +31,29 @@ def test_an_error_is_no_file(run, server, tmp_path):
     expected = (4, b"", f"bladehttp: 404 Not Found from {url}\n")
     assert run("get", url, "-o", tmp_path / "file") == expected
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_device_or_pipe_is_written_to_and_not_replaced(run, server, tmp_path):
+    code, _, err = run("get", f"{server.url}/file", "-o", "/dev/null")
+    assert (code, err, Path("/dev/null").is_char_device()) == (0, "", True)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    assert run("get", f"{server.url}/text", "-o", pipe)[0] == 0
+    assert b"title" in os.read(reader, 65536)
+    os.close(reader)
+    code, _, err = run("get", f"{server.url}/file", "-C", "-o", "/dev/null")
+    assert (code, err) == (2, "bladehttp: -C goes on with a file, and /dev/null is none\n")
+    assert run("get", f"{server.url}/file", "-o", tmp_path) == (
+        1, b"", f"bladehttp: {tmp_path}: Is a directory\n",
+    )  # fmt: skip
+
+
+def test_a_link_stays_and_what_it_leads_to_is_written(run, server, tmp_path):
+    (tmp_path / "link").symlink_to("file")
+    assert run("get", f"{server.url}/untyped", "-o", tmp_path / "link") == (0, b"", "")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_text() == "Grüße"
 
 
 def test_a_directory_that_is_not_there_is_told(run, server, tmp_path):

@@ -40,7 +40,8 @@ def test_fields_replace_the_defaults_and_may_be_empty(run, server):
 
 
 def test_a_url_without_a_scheme_is_http(run, server):
-    assert asked(run, "get", f"localhost:{server.port}/x")["path"] == "/x"
+    url = f"localhost:{server.port}/x?to=http://y"
+    assert asked(run, "get", url)["request_uri"] == "/x?to=http://y"
 
 
 def test_data_is_a_form_and_several_are_joined(run, server):

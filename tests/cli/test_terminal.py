@@ -78,6 +78,16 @@ def test_a_pipe_gets_the_bytes_as_they_are(run, server):
     assert len(run("get", f"{server.url}/file", "-o", "-")[1]) == 256 * 4000
 
 
+def test_a_head_is_the_bytes_that_came_in_a_pipe_and_utf_8_on_a_terminal(run, terminal, scripted):
+    head = "HTTP/1.1 200 Schön\r\nX-Name: \x9bü\u2028\r\nContent-Length: 0\r\n\r\n".encode()
+    peer = scripted(head)
+    assert run("get", "-i", peer.url) == (0, head, "")
+    text = shown(terminal, "get", "-i", peer.url, NO_COLOR="1")
+    assert "".join(ESCAPES.split(text)) == (
+        "HTTP/1.1 200 Schön\nX-Name: \\x9bü\u2028\nContent-Length: 0\n\n"
+    )
+
+
 def test_a_pipe_does_not_wait_for_rich(server):
     code = "import sys; from bladehttp.cli import main; main(); print('rich' in sys.modules)"
     words = ["get", f"{server.url}/not-json"]
