@@ -146,6 +146,7 @@ OPTIONS = (
     Option("user_agent",                  field_text,             as_latin1(pycurl.USERAGENT)),
     Option("follow_redirect",             flag,                   own),  # redirects.py
     Option("max_redirects",               whole_number,           own),
+    Option("allow_insecure_redirect",     flag,                   own),
     Option("sensitive_headers",           name_patterns,          own),
     Option("skip_hostname_verification",  insecure,               unless(pycurl.SSL_VERIFYHOST, 2)),
     Option("skip_peer_verification",      insecure,               unless(pycurl.SSL_VERIFYPEER, 1)),
@@ -195,6 +196,7 @@ class Settings:
     user_agent: str = "Blade HTTP Client/1.0"
     follow_redirect: bool = True
     max_redirects: int = 20
+    allow_insecure_redirect: bool = False
     sensitive_headers: tuple[str, ...] = SENSITIVE_HEADERS
     skip_hostname_verification: bool = False
     skip_peer_verification: bool = False

@@ -77,6 +77,9 @@ class Configured:
         user_agent: The User-Agent field; "" sends none. CURLOPT_USERAGENT.
         follow_redirect: Whether 301, 302, 303, 307 and 308 with a Location are followed. True.
         max_redirects: How many at the most, then TooManyRedirects is raised. 20; 0 allows none.
+        allow_insecure_redirect: Whether a redirect from https to http is followed; anybody on the
+            way can read what is asked for then, and change the answer. False, the default: it
+            raises UnsupportedProtocol. Credentials stay behind as with any other origin.
         sensitive_headers: Names of fields that are not sent to another origin on a redirect, "*"
             standing for anything, besides Authorization, Cookie, Proxy-Authorization, Host
             and Referer, which never are. ``options.SENSITIVE_HEADERS`` by default: names that
@@ -96,8 +99,9 @@ class Configured:
         min_tls: The oldest version of TLS to speak: "1.0", "1.1", "1.2" (the default) or "1.3".
             CURLOPT_SSLVERSION.
         client_cert: The certificate to show a server that asks for one: a PEM file with
-            certificate and key, (certificate, key), or (certificate, key, password). None, the
-            default: none. CURLOPT_SSLCERT, CURLOPT_SSLKEY, CURLOPT_KEYPASSWD.
+            certificate and key, (certificate, key), or (certificate, key, password). It is
+            not shown to another origin on a redirect. None, the default: none. CURLOPT_SSLCERT,
+            CURLOPT_SSLKEY, CURLOPT_KEYPASSWD.
         pinned_key: The public key the server must have, beside all other checks: "sha256//" and
             the base64 of its SHA-256, several parted by ";", or a PEM or DER file. None, the
             default: any. CURLOPT_PINNEDPUBLICKEY.
@@ -176,6 +180,7 @@ class Configured:
     user_agent = Property[str]()
     follow_redirect = Property[bool]()
     max_redirects = Property[int]()
+    allow_insecure_redirect = Property[bool]()
     sensitive_headers = Property[tuple[str, ...]]()
     referer = Property[str | None]()
     skip_hostname_verification = Property[bool]()

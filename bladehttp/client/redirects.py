@@ -56,12 +56,14 @@ def next_message(message: Message, status: int, location: str) -> Message:
 
     Raises:
         InvalidUrl: The Location cannot be used.
-        UnsupportedProtocol: It is neither http nor https, or http after https.
+        UnsupportedProtocol: It is neither http nor https, or http after https where that is not
+            allowed.
         UnrewindableBody: The body has to be sent again and its source cannot be rewound.
     """
     target = parse_url(resolve_location(location, message.url.text))
     url = replace(target, credentials=None)  # RFC 9110 section 4.2.4: not to be trusted
-    if message.url.origin[0] == "https" and url.origin[0] == "http":
+    is_insecure = message.url.origin[0] == "https" and url.origin[0] == "http"
+    if is_insecure and not message.settings.allow_insecure_redirect:
         raise UnsupportedProtocol(f"redirect from https to http refused: {url.text[:200]!r}")
     method = NEXT_METHOD[status](message.method)
     following = replace(message, method=method, url=url)
@@ -74,11 +76,11 @@ def next_message(message: Message, status: int, location: str) -> Message:
 
 
 def _for_other_origin(message: Message) -> Message:
-    patterns = message.settings.sensitive_headers
     settings = message.settings
-    if settings.auth is not None:
-        settings = settings.changed({"auth": None})
-    return replace(message, fields=public_fields(message.fields, patterns), settings=settings)
+    fields = public_fields(message.fields, settings.sensitive_headers)
+    if settings.auth is not None or settings.client_cert is not None:
+        settings = settings.changed({"auth": None, "client_cert": None})
+    return replace(message, fields=fields, settings=settings)
 
 
 def public_fields(fields: Fields, patterns: tuple[str, ...]) -> Fields:

@@ -26,7 +26,7 @@ from bladehttp.exceptions import ClientClosed, InvalidHeader, InvalidUrl
 
 DEFAULTS = {
     "base_url": None, "user_agent": "Blade HTTP Client/1.0", "follow_redirect": True,
-    "max_redirects": 20, "sensitive_headers": SENSITIVE_HEADERS,
+    "max_redirects": 20, "allow_insecure_redirect": False, "sensitive_headers": SENSITIVE_HEADERS,
     "skip_hostname_verification": False, "skip_peer_verification": False, "ca_cert": None,
     "referer": None, "no_expect": False, "connect_timeout": 60000, "receive_timeout": 300000,
     "total_timeout": None, "auth": None, "auth_method": Auth.ANY, "accept_encoding": "",

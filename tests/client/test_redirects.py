@@ -1,6 +1,7 @@
 """Redirects: method and body, counts, and what may not cross to another origin."""
 
 import io
+import ssl
 from typing import Any
 
 import pytest
@@ -278,6 +279,52 @@ def test_https_does_not_become_http(
     with pytest.raises(UnsupportedProtocol, match="from https to http refused"):
         client.get(secure.url, ca_cert=certificates.ca_file)
     assert plain.requests == []
+
+
+def test_https_becomes_http_where_allowed_and_without_credentials(
+    client: HttpClient, peers: Any, reply: Any, server_context: Any, certificates: Any
+) -> None:
+    plain = peers(reply(b"in the clear"))
+    secure = peers(reply(b"", "307 X", f"Location: {plain.url}/", "Set-Cookie: c=1; Secure"),
+                   server_context)  # fmt: skip
+    client.allow_insecure_redirect, client.cookies = True, True
+    client.auth, client.ca_cert = ("n", "p"), certificates.ca_file
+    client.headers = SECRETS | PUBLIC
+    response = client.post(secure.url, b"data")
+    assert (response.body, plain.last.body) == (b"in the clear", b"data")
+    for name in SECRETS:
+        assert plain.last.get(name) in (None, f"127.0.0.1:{plain.port}")
+    assert plain.last.get("X-Trace") == "1"
+    with pytest.raises(UnsupportedProtocol):
+        client.get(secure.url, allow_insecure_redirect=False)
+
+
+def test_a_client_certificate_is_not_shown_to_another_origin(
+    client: HttpClient, peers: Any, reply: Any, server_context: Any, certificates: Any
+) -> None:
+    def asking(answer: bytes, shown: list[bool]) -> Any:
+        def handle(connection: Any) -> None:
+            while True:
+                connection.read_request()
+                shown.append(bool(connection.socket.getpeercert()))
+                connection.send(answer)
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificates.cert_file, certificates.key_file)
+        context.load_verify_locations(certificates.ca_file)
+        context.verify_mode = ssl.CERT_OPTIONAL
+        return peers.raw(handle, context)
+
+    to_first: list[bool] = []
+    to_second: list[bool] = []
+    second = asking(reply(b"there"), to_second)
+    first = asking(reply(b"", "307 X", f"Location: {second.url}/"), to_first)
+    client.ca_cert, client.client_cert = certificates.ca_file, certificates.issue("it", "it@a.test")
+    assert client.get(first.url).body == b"there"
+    assert (to_first, to_second) == ([True], [False])
+    client.get(second.url)  # neither its connection nor its TLS session is taken up
+    client.get(first.url)
+    assert (to_first, to_second) == ([True, True], [False, True, False])
 
 
 def test_http_may_become_https(
