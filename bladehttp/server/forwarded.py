@@ -1,8 +1,9 @@
 """Whom a request comes from when it came through proxies that are trusted.
 
-Forwarded (RFC 7239), or X-Forwarded-For, -Host and -Proto where there is none. Anybody can
-send these fields, so they are read from the right, where the nearest proxy has written, for
-as long as who wrote them is trusted: the first address that is not is the client.
+X-Forwarded-For, -Host and -Proto, or Forwarded (RFC 7239). Anybody can send these fields, so
+they are read from the right, where the nearest proxy has written, for as long as who wrote
+them is trusted: the first address that is not is the client. Only one kind is read, that
+which the proxies set: of the other they pass on what a client says.
 """
 
 import ipaddress
@@ -44,14 +45,21 @@ class Hop:
 class TrustedProxies:
     """The networks whose word about a client is taken."""
 
-    __slots__ = ("_networks", "_unix")
+    __slots__ = ("_hops", "_networks", "_unix")
 
-    def __init__(self, networks: Iterable[str]) -> None:
+    def __init__(self, networks: Iterable[str], fields: str = "X-Forwarded") -> None:
         """Take addresses, networks such as "10.0.0.0/8", and "unix:" for who has no address.
 
+        Args:
+            networks: Whom to trust.
+            fields: What they say it in: "X-Forwarded" or "Forwarded".
+
         Raises:
-            ValueError: One of them is none of these.
+            ValueError: One of the networks is none of these, or the fields are others.
         """
+        if fields not in HOPS:
+            raise ValueError(f"forwarded_fields is one of {', '.join(HOPS)}, not {fields!r}")
+        self._hops = HOPS[fields]
         names = list(networks)
         self._unix = UNIX in names
         self._networks: list[Network] = [
@@ -76,7 +84,7 @@ class TrustedProxies:
         """Set ``ip``, ``host`` and ``is_secure`` of a request to what trusted proxies say."""
         if not self.trusts(request.ip):
             return
-        for hop in _hops(request.headers):
+        for hop in self._hops(request.headers):
             if hop.host and is_host(hop.host):
                 request.host = host_name(hop.host)
             if hop.scheme in {"http", "https"}:
@@ -88,13 +96,16 @@ class TrustedProxies:
                 return
 
 
-def _hops(headers: Headers) -> Iterator[Hop]:
-    """Yield what the proxies say, the nearest first."""
-    if "Forwarded" in headers:
-        if is_balanced(headers["Forwarded"]):  # else believe none
-            for element in reversed(split_elements(headers["Forwarded"])):
-                yield _forwarded_hop(element)
-        return
+def _forwarded(headers: Headers) -> Iterator[Hop]:
+    """Yield what proxies say in Forwarded, the nearest first."""
+    value = headers.get("Forwarded", "")
+    if is_balanced(value):  # else believe none
+        for element in reversed(split_elements(value)):
+            yield _forwarded_hop(element)
+
+
+def _x_forwarded(headers: Headers) -> Iterator[Hop]:
+    """Yield what proxies say in X-Forwarded-For, -Host and -Proto, the nearest first."""
     addresses = _list(headers, "X-Forwarded-For") or [""]
     hosts = _aligned(_list(headers, "X-Forwarded-Host"), len(addresses))
     schemes = _aligned(_list(headers, "X-Forwarded-Proto"), len(addresses))
@@ -139,3 +150,7 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+HOPS = {"X-Forwarded": _x_forwarded, "Forwarded": _forwarded}
+"""HttpServer.forwarded_fields to how they are read."""

@@ -71,6 +71,7 @@ DEFAULTS = {
     "verify_certs": False,
     "client_ca_file": None,
     "trusted_proxies": (),
+    "forwarded_fields": "X-Forwarded",
     "proxy_protocol": False,
 }
 """The properties that are not arguments of the constructor, and what they are at first."""
@@ -125,9 +126,12 @@ class HttpServer:
         decode_request_body: Whether gzip and deflate are undone in requests' bodies, under the
             limit of ``max_body_size`` for what comes out. 415 for another coding. False:
             bodies stay as they were sent.
-        trusted_proxies: Addresses and networks ("10.0.0.0/8") whose Forwarded or X-Forwarded-
-            For, -Host and -Proto fields are believed; "unix:" for who comes over a unix socket.
-            (): nobody's.
+        trusted_proxies: Addresses and networks ("10.0.0.0/8") whose word is taken for who a
+            client is, and for the host and scheme it asked for; "unix:" for who comes over a
+            unix socket. They have to set every one of the fields below, or let no client's
+            through. (): nobody's.
+        forwarded_fields: In which fields they say so: "X-Forwarded" (-For, -Host and -Proto) or
+            "Forwarded" (RFC 7239). The others are not read. "X-Forwarded".
         proxy_protocol: Whether every connection has to begin with a PROXY header, of version 1
             or 2, and comes from whom that names. Only where nobody but the proxy can
             connect. False.
@@ -170,6 +174,7 @@ class HttpServer:
     verify_certs: bool | str
     client_ca_file: str | None
     trusted_proxies: Iterable[str]
+    forwarded_fields: str
     proxy_protocol: bool
 
     def __init__(
@@ -332,7 +337,7 @@ class HttpServer:
         return WsgiApplication(
             self._dispatcher,
             HeadParser(self._limits()),
-            TrustedProxies(self.trusted_proxies),
+            TrustedProxies(self.trusted_proxies, self.forwarded_fields),
             self.decode_request_body,
         )
 
@@ -445,7 +450,7 @@ class HttpServer:
         if self._running is not None:
             raise RuntimeError(f"the server is listening at {self.url} already")
         context = self._context(self._certificates)
-        proxies = TrustedProxies(self.trusted_proxies)
+        proxies = TrustedProxies(self.trusted_proxies, self.forwarded_fields)
         endpoint = self._endpoint()
         self._running = Running(
             endpoint,

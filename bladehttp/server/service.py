@@ -32,11 +32,13 @@ class Stats:
 
     Attributes:
         connections: Accepted so far.
+        active: Connections that are open now.
         requests: Complete requests so far.
         refused: Requests answered with an error that is the client's.
     """
 
     connections: int = 0
+    active: int = 0
     requests: int = 0
     refused: int = 0
 
@@ -86,4 +88,5 @@ class Service:
     def remove(self, connection: Client) -> None:
         """Forget a connection that has been closed."""
         self.connections.discard(connection)
+        self.stats.active = len(self.connections)
         self.on_removed()

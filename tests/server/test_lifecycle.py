@@ -170,6 +170,18 @@ def test_every_connection_is_disconnected_once_when_the_server_closes():
         client.close()
 
 
+def test_stats_tell_how_many_connections_are_open(serve, connect):
+    server = serve()
+    clients = [connect(server) for _ in range(3)]
+    for client in clients:
+        client.get().response()
+    assert (server.stats.connections, server.stats.active, server.stats.requests) == (3, 3, 3)
+    clients[0].close()
+    wait_until(lambda: server.stats.active == 2)
+    server.close()
+    assert (server.stats.connections, server.stats.active) == (3, 0)
+
+
 def test_create_start_stop_join_200_times_leaves_nothing():
     with nothing_left():
         for _ in range(200):

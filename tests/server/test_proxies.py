@@ -16,11 +16,11 @@ from bladehttp.server.forwarded import TrustedProxies
 TRUSTED = ("127.0.0.0/8", "10.0.0.0/8", "::1")
 
 
-def seen_through(peer: str, *fields: tuple[str, str], trusted=TRUSTED):
+def seen_through(peer: str, *fields: tuple[str, str], trusted=TRUSTED, kind="X-Forwarded"):
     request = HttpRequest()
     request.ip, request.port, request.host = peer, 5, "direct"
     request.headers = Headers(fields)
-    TrustedProxies(trusted).apply(request)
+    TrustedProxies(trusted, kind).apply(request)
     return request.ip, request.host, request.scheme
 
 
@@ -69,6 +69,22 @@ FOR, HOST, PROTO = "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"
             [(FOR, "6.6.6.6, 1.2.3.4"), (HOST, "evil.example, good.example")],
             ("1.2.3.4", "good.example", "http"),
         ),
+        ("127.0.0.1", [("Forwarded", "for=6.6.6.6")], ("127.0.0.1", "direct", "http")),
+        (
+            "127.0.0.1",
+            [("Forwarded", "for=6.6.6.6;host=evil;proto=https"), (FOR, "1.2.3.4")],
+            ("1.2.3.4", "direct", "http"),
+        ),
+        ("unix", [(FOR, "1.2.3.4")], ("unix", "direct", "http")),
+    ],
+)
+def test_the_client_is_the_first_from_the_right_that_is_not_trusted(peer, fields, expected):
+    assert seen_through(peer, *fields) == expected
+
+
+@pytest.mark.parametrize(
+    ("peer", "fields", "expected"),
+    [
         (
             "127.0.0.1",
             [("Forwarded", "for=1.2.3.4;host=e.com;proto=https")],
@@ -89,18 +105,18 @@ FOR, HOST, PROTO = "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"
             [("Forwarded", "for=1.2.3.4"), (FOR, "6.6.6.6")],
             ("1.2.3.4", "direct", "http"),
         ),
-        ("unix", [(FOR, "1.2.3.4")], ("unix", "direct", "http")),
+        ("127.0.0.1", [(FOR, "6.6.6.6"), (HOST, "evil")], ("127.0.0.1", "direct", "http")),
     ],
 )
-def test_the_client_is_the_first_from_the_right_that_is_not_trusted(peer, fields, expected):
-    assert seen_through(peer, *fields) == expected
+def test_forwarded_is_read_where_the_proxies_set_that(peer, fields, expected):
+    assert seen_through(peer, *fields, kind="Forwarded") == expected
 
 
 @pytest.mark.parametrize("text", ['\\"', '"', "\\", ",", ";", '="', 'a="b"'], ids=repr)
 def test_the_work_for_forwarded_is_linear(text):
     def seconds(count):
         start = time.perf_counter()
-        seen_through("127.0.0.1", ("Forwarded", '"' + text * count))
+        seen_through("127.0.0.1", ("Forwarded", '"' + text * count), kind="Forwarded")
         return time.perf_counter() - start
 
     shorter, longer = (min(seconds(count) for _ in range(5)) for count in (4_000, 32_000))
@@ -124,6 +140,23 @@ def test_a_named_proxy_is_believed(serve, connect):
         "/", "X-Forwarded-For: 1.2.3.4", "X-Forwarded-Host: e.com", "X-Forwarded-Proto: https"
     ).response()
     assert seen == [("1.2.3.4", "e.com", "https")]
+
+
+@pytest.mark.parametrize(("kind", "ip"), [("X-Forwarded", "1.2.3.4"), ("Forwarded", "2.3.4.5")])
+def test_one_kind_of_fields_is_read(serve, connect, kind, ip):
+    seen = []
+    server = serve(
+        lambda request, response: seen.append(request.ip),
+        trusted_proxies=["127.0.0.1"],
+        forwarded_fields=kind,
+    )
+    connect(server).get("/", "X-Forwarded-For: 1.2.3.4", "Forwarded: for=2.3.4.5").response()
+    assert seen == [ip]
+
+
+def test_fields_that_are_not_known_are_an_error_of_start(serve):
+    with pytest.raises(ValueError, match="forwarded_fields is one of X-Forwarded, Forwarded"):
+        serve(forwarded_fields="X-Real-IP")
 
 
 def test_what_is_no_network_is_an_error_of_start(serve):
