@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint check format fuzz soak matrix bench-check build clean
+.PHONY: help setup run test lint check format fuzz soak matrix screens bench-check build clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ matrix: $(STAMP) ## Write docs/client-matrix.md from what the client's tests did
 
 bench-check: $(STAMP) ## Count instructions per request against benchmarks/recorded.json (RECORD=1: record)
 	$(BIN)/python -m benchmarks.instructions.guard $(if $(RECORD),--record)
+
+screens: $(STAMP) ## Write docs/cli/*.txt: what the command line shows on a terminal
+	$(BIN)/python tests/slow/cli_screens.py
 
 check: lint test ## Run lint and test
 

@@ -49,10 +49,11 @@ class ProgressBar:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._begun is not None:
             self._draw(monotonic(), self._begun)
-            write_error("\n")
+            if kind is not KeyboardInterrupt:  # then the program ends the line
+                write_error("\n")
 
 
 def progress_line(name: str, done: int, total: int | None, speed: float, columns: int) -> str:

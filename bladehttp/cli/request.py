@@ -45,9 +45,8 @@ def run(options: Namespace) -> int:
             warnings.simplefilter("ignore", InsecureWarning)  # -k was asked for
             client = stack.enter_context(HttpClient(**arguments.client_properties(options)))
         client.on_response = [watch.head_came]
-        response = _answer(client, options, given)
+        response = _answer(client, options, given, watch)
     if options.timing:
-        watch.stop()
         watch.show(response)
     if options.fail or _is_file(options):
         response.raise_for_status()
@@ -70,17 +69,22 @@ def _is_file(options: Namespace) -> bool:
     return options.output not in (None, "-")
 
 
-def _answer(client: HttpClient, options: Namespace, given: dict[str, Any]) -> HttpResponse:
+def _answer(
+    client: HttpClient, options: Namespace, given: dict[str, Any], watch: Stopwatch
+) -> HttpResponse:
     """Return the response when its body has been put where it belongs."""
     show_head = options.show_head or options.command in HEAD_IS_THE_ANSWER
     given |= {"url": options.url, "method": options.command.upper()}
     if _is_file(options):
         response = _keep(client, options, given)
+        watch.body_came()
         if show_head:
             show(response, raw=not is_terminal(sys.stdout), head=True, body=False)
         return response
     raw = options.output == "-" or not is_terminal(sys.stdout)
     with client.stream(**given) as response:
+        if response.source is not None:
+            response.source = watch.waiting(response.source)
         show(response, raw=raw, head=show_head, quiet=options.quiet)
     return response
 

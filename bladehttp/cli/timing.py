@@ -1,5 +1,6 @@
 """The timing chart: how long each phase of a request took, below one another."""
 
+from collections.abc import Iterable, Iterator
 from time import monotonic
 from typing import NamedTuple
 
@@ -23,23 +24,34 @@ class Stopwatch:
 
     def __init__(self) -> None:
         """Start."""
-        self._begun = self._head = self._end = monotonic()
+        self._begun = self._head = monotonic()
+        self._body = 0.0
 
     def head_came(self, request: object, response: object) -> None:
         """Take note of the head; an ``on_response`` hook."""
         del request, response
         self._head = monotonic()
 
-    def stop(self) -> None:
-        """Take note of the end of the body."""
-        self._end = monotonic()
+    def body_came(self) -> None:
+        """Take note of the end of a body that was only received since its head came."""
+        self._body = monotonic() - self._head
+
+    def waiting(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield the pieces of a body; only the time they are waited for counts."""
+        coming = iter(pieces)
+        while True:
+            begun = monotonic()
+            piece = next(coming, None)
+            self._body += monotonic() - begun
+            if piece is None:
+                return
+            yield piece
 
     def show(self, response: HttpResponse) -> None:
         """Write the chart to standard error."""
         head = (self._head - self._begun) * 1000
-        body = (self._end - self._head) * 1000
         first = "redirects" if response.redirects else "setting up"
-        rows = phases(first, response.timings, head, body)
+        rows = phases(first, response.timings, head, self._body * 1000)
         write_error("\n".join([*chart(rows), ""]))
 
 

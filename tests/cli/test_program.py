@@ -1,5 +1,6 @@
 """How the program begins and ends: its help, its exit codes, Ctrl-C, and readers that leave."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -135,3 +136,21 @@ def test_sigterm_ends_a_server_as_ctrl_c_does(start):
     running.process.send_signal(signal.SIGTERM)
     out, err = running.process.communicate(timeout=PATIENCE)
     assert (running.process.returncode, out, err) == (0, b"", b"")
+
+
+DOCS = Path(__file__).parents[2] / "docs" / "cli"
+
+
+def test_the_documentation_has_every_exit_code_and_every_option(run):
+    page = (DOCS / "index.md").read_text()
+    table = "".join(f"| {row.code} | {row.meaning} |\n" for row in EXITS)
+    assert page.endswith(f"| Code | Meaning |\n|---|---|\n{table}")
+    text = run("get", "--help")[1].decode()
+    options = set(re.findall(r"^  (?:-\w, )?(--?[\w.-]+)", text, re.MULTILINE)) - {"--help"}
+    assert len(options) > 25
+    assert {option for option in options if f"`{option}" not in page} == set()
+
+
+def test_the_screen_of_the_help_is_true(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "110")
+    assert (DOCS / "help.txt").read_bytes() == b"$ bladehttp --help\n" + run("--help")[1]
