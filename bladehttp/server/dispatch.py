@@ -61,6 +61,15 @@ class Dispatcher:
         self.routes = self.routes or Routes()
         self.routes.add(method, path, handler)
 
+    def mount(self, path: str, handler: Handler) -> None:
+        """Let a handler answer GET for a path and all below it; see `Routes.mount`."""
+        self.routes = self.routes or Routes()
+        self.routes.mount("GET", path, handler)
+
+    def answer_none(self, request: HttpRequest, response: HttpResponse) -> None:
+        """Call none_handler, whichever it is by then."""
+        self.none_handler(request, response)
+
     def respond(self, request: HttpRequest, client: socket | None) -> HttpResponse:
         """Run every on_receive callback, then the route, on one response and return it.
 

@@ -128,8 +128,9 @@ class Routes:
         """
         if "{" in path or "}" in path:
             raise ValueError(f"a path to mount at has no parameters, unlike {path!r}")
-        self.add(method, path, handler)
-        self._add_prefix(path.rstrip("/") + "/", method, Route(handler, f"{method} {path}"))
+        path = path.rstrip("/")
+        self.add(method, path or "/", handler)
+        self._add_prefix(f"{path}/", method, Route(handler, f"{method} {path}/"))
 
     def find(self, method: str, path: str) -> tuple[Route, Params | None] | None:
         """Return the route of a method and a path and its parameters, None for none.

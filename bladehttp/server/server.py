@@ -19,6 +19,7 @@ from bladehttp.server.routes import Handler
 from bladehttp.server.running import Running
 from bladehttp.server.service import Stats
 from bladehttp.server.signals import end_by_signals
+from bladehttp.server.static import static_files
 from bladehttp.server.tls import CertificateFiles, choose_by_name, server_context
 from bladehttp.server.wsgi import WsgiApplication
 from bladehttp.wire.head import HeadParser
@@ -285,6 +286,45 @@ class HttpServer:
         check_callable(fn, 2, "none_handler")
         self._dispatcher.none_handler = fn
         return fn
+
+    def serve_files(
+        self,
+        base_path: str,
+        directory: str | os.PathLike[str],
+        cache_age: int = 0,
+        tag: bool | None = None,
+        index: str | None = "index.html",
+        *,
+        listing: bool = False,
+    ) -> None:
+        """Answer GET and HEAD below a path with the files of a directory.
+
+        Other routes come first unless their path is shorter. What is not there is answered by
+        none_handler; what an on_receive has answered (a status, a body) is left to it. Ranges,
+        conditions (304, 412) and ``name.br`` and ``name.gz`` beside a file, where a client takes
+        them and they are not older, are seen to. Names that begin with "." (``.well-known``
+        excepted), that mean something else on Windows, and links that lead out of the
+        directory are not there.
+
+        Args:
+            base_path: Such as "/static" or "/".
+            directory: Opened anew for each request, so that a link can be turned to another.
+            cache_age: Seconds for which a client need not ask again. 0: it asks each time and
+                is told if nothing has changed.
+            tag: Whether there is an ETag (a strong one) beside Last-Modified. None: yes.
+            index: The file that stands for a directory. None: there is none.
+            listing: Whether a directory without one is listed.
+
+        Raises:
+            NotADirectoryError: The directory is none.
+            NotImplementedError: The system has no openat (Windows).
+            TypeError: An argument is of another type.
+            ValueError: ``cache_age`` is negative or the path has parameters.
+        """
+        files = static_files(
+            base_path, directory, cache_age, tag, index, listing, self._dispatcher.answer_none
+        )
+        self._dispatcher.mount(files.base, files)
 
     def _add(self, kind: str, fn: F) -> F:
         self._dispatcher.add(kind, fn)

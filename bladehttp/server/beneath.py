@@ -1,0 +1,171 @@
+"""Opening files beneath a directory, and nowhere else.
+
+The system is never given a path: each name is looked up in the directory that the name
+before it was opened as, so nothing that is renamed or linked meanwhile leads out. Links are
+followed by hand, name by name, and may lead anywhere but out. What is neither file nor
+directory is never opened: the open of a FIFO or a device can wait, or do something.
+
+Needs openat and its siblings (``os.open`` with ``dir_fd``), which Windows has not.
+"""
+
+import errno
+import os
+import re
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import FileIO
+from types import TracebackType
+from typing import Self
+
+MOST_LINKS = 40
+"""Links followed for one file, as Linux has it (path_resolution(7))."""
+
+# By getattr, so that the package can be imported where they are not.
+START = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
+STEP = START | getattr(os, "O_NOFOLLOW", 0)
+REGULAR = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+# Beside "/" and NUL, which no name has: "\" and ":" (separator, drive and stream on Windows),
+# control characters, and a dot or a space at the end, which Windows drops.
+no_name = re.compile(r"[\x00-\x1f\x7f-\x9f/\\:]|[. ]\Z").search
+
+# Names of devices there, whatever extension follows.
+# https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file
+device = re.compile(
+    r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(?:\.|\Z)", re.IGNORECASE
+).match
+
+
+def is_servable(name: str) -> bool:
+    """Return whether a name may come from a client.
+
+    It means one file or directory on every system, and is not hidden; ".well-known" is the
+    hidden one that is meant to be seen (RFC 8615).
+    """
+    if not name or no_name(name) or device(name):
+        return False
+    return not name.startswith(".") or name == ".well-known"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file that was opened.
+
+    Attributes:
+        file: The file.
+        info: What fstat says of it.
+        name: Its own name, where a link led to it.
+    """
+
+    file: FileIO
+    info: os.stat_result
+    name: str
+
+
+class Place:
+    """A way down from a directory. Every directory on it is open until the context ends."""
+
+    __slots__ = ("_way", "root")
+
+    def __init__(self, root: str) -> None:
+        """Begin at a directory.
+
+        Raises:
+            OSError: It cannot be opened.
+        """
+        self.root = root
+        self._way = [os.open(root, START)]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for descriptor in self._way:
+            os.close(descriptor)
+
+    @property
+    def directory(self) -> int:
+        """The descriptor of the directory where the way has come to."""
+        return self._way[-1]
+
+    def open(self, names: Sequence[str]) -> Found | None:
+        """Go where names lead, and open the file there.
+
+        Args:
+            names: Relative to where the way has come to; "" and "." are no step.
+
+        Returns:
+            The file, or None for a directory, where the way then has come to.
+
+        Raises:
+            OSError: There is none, it is neither file nor directory, the way leads out, or
+                something cannot be read.
+        """
+        ahead = list(reversed(names))
+        links = 0
+        while ahead:
+            name = ahead.pop()
+            if name in {"", "."}:
+                continue
+            if name == "..":
+                self._step_up()
+                continue
+            mode = os.stat(name, dir_fd=self.directory, follow_symlinks=False).st_mode
+            if stat.S_ISDIR(mode):
+                self._way.append(os.open(name, STEP, dir_fd=self.directory))
+            elif stat.S_ISLNK(mode):
+                links += 1
+                ahead += reversed(self._target(name, links))
+            elif stat.S_ISREG(mode) and not ahead:
+                return self._open_file(name)
+            else:
+                raise FileNotFoundError(errno.ENOENT, "neither file nor directory", name)
+        return None
+
+    def look(self, name: str) -> os.stat_result:
+        """Return what a name leads to, without going there.
+
+        Raises:
+            OSError: As `open`.
+        """
+        with Place(self.root) as other:
+            for descriptor in self._way[1:]:
+                other._way.append(os.dup(descriptor))
+            found = other.open([name])
+            if found is None:
+                return os.fstat(other.directory)
+            found.file.close()
+            return found.info
+
+    def _step_up(self) -> None:
+        if len(self._way) == 1:
+            raise PermissionError(errno.EACCES, "a link leads out of the directory")
+        os.close(self._way.pop())
+
+    def _target(self, link: str, count: int) -> list[str]:
+        """Return the names that a link stands for, from where the way has come to."""
+        if count > MOST_LINKS:
+            raise OSError(errno.ELOOP, "too many links", link)
+        target = os.readlink(link, dir_fd=self.directory)
+        if target.startswith("/"):  # it may lead back in
+            inside = os.path.realpath(self.root).rstrip("/") + "/"
+            if not f"{target}/".startswith(inside):
+                raise PermissionError(errno.EACCES, "a link leads out of the directory", link)
+            while len(self._way) > 1:
+                self._step_up()
+            target = target[len(inside) :]
+        return target.split("/")
+
+    def _open_file(self, name: str) -> Found:
+        descriptor = os.open(name, REGULAR, dir_fd=self.directory)
+        info = os.fstat(descriptor)
+        if not stat.S_ISREG(info.st_mode):  # it was replaced since it was looked at
+            os.close(descriptor)
+            raise FileNotFoundError(errno.ENOENT, "not a regular file", name)
+        return Found(FileIO(descriptor), info, name)

@@ -1,0 +1,150 @@
+"""Answering with an open file: what it is, conditions, ranges.
+
+RFC 9110 sections 8.8 (validators), 13 (conditions) and 14 (ranges).
+"""
+
+import os
+import secrets
+import time
+from dataclasses import dataclass
+from email.utils import formatdate
+from hashlib import blake2b
+
+from bladehttp.files import FileSlice, Pieces
+from bladehttp.headers import Headers
+from bladehttp.request import HttpRequest
+from bladehttp.response import HttpResponse
+from bladehttp.server.beneath import Found
+from bladehttp.server.dispatch import answer_plainly
+from bladehttp.wire.conditional import range_applies, status_instead
+from bladehttp.wire.ranges import Range, content_range, last_boundary, parse_ranges, part_head
+
+SHORT = 64 * 1024
+"""Bytes that are read at once and sent together with the head."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """A file to send, or a sibling that holds it compressed.
+
+    Attributes:
+        found: What is sent.
+        media_type: Of what was asked for.
+        coding: How that is encoded, None if it is not.
+        varies: Whether another client could get another of them.
+    """
+
+    found: Found
+    media_type: str
+    coding: str | None
+    varies: bool
+
+    def describe(self, headers: Headers) -> None:
+        """Set the fields that say what it is."""
+        headers["Content-Type"] = self.media_type
+        if self.coding is not None:
+            headers["Content-Encoding"] = self.coding
+        if self.varies:
+            headers.add("Vary", "Accept-Encoding")
+
+
+def send_file(picked: Picked, tagged: bool, request: HttpRequest, response: HttpResponse) -> None:
+    """Answer with a file, with parts of it, or that a condition is not met.
+
+    Args:
+        picked: The file; closed when the answer has been sent.
+        tagged: Whether it has an entity tag.
+        request: Whose headers are asked.
+        response: Filled in.
+    """
+    info, headers = picked.found.info, response.headers
+    whole = FileSlice(picked.found.file, 0, info.st_size)
+    response.source = whole
+    picked.describe(headers)
+    now = int(time.time())
+    modified = min(int(info.st_mtime), now)  # never later than Date (RFC 9110 8.8.2.1)
+    headers["Last-Modified"] = formatdate(modified, usegmt=True)
+    tag = entity_tag(info) if tagged else None
+    if tag is not None:
+        headers["ETag"] = tag
+    status = status_instead(request.headers, tag, modified)
+    if status is not None:
+        send_status(response, status)
+        return
+    headers["Accept-Ranges"] = "bytes"
+    ranges = None
+    may_range = range_applies(request.headers.get("If-Range"), tag, modified, now)
+    if may_range and request.method == "GET":
+        ranges = parse_ranges(request.headers.get("Range", ""), info.st_size)
+    send_content(response, whole, ranges, request.method)
+
+
+def entity_tag(info: os.stat_result) -> str:
+    """Return a strong validator: all that changes when a file is written or replaced, hashed.
+
+    The size and the time of modification can be those of another version, where files are
+    copied with their times; the inode and the time of its last change are not.
+    """
+    state = f"{info.st_dev} {info.st_ino} {info.st_size} {info.st_mtime_ns} {info.st_ctime_ns}"
+    return f'"{blake2b(state.encode(), digest_size=12).hexdigest()}"'
+
+
+def send_status(response: HttpResponse, status: int) -> None:
+    """Answer with a status in place of the file."""
+    response.close()
+    response.headers.pop("Content-Encoding", None)
+    if status == 304:
+        response.status = status
+        del response.headers["Content-Type"]
+    else:
+        answer_plainly(response, status)
+
+
+def send_content(
+    response: HttpResponse, whole: FileSlice, ranges: list[Range] | None, method: str
+) -> None:
+    """Answer with all of a file (None) or with some ranges of it, [] for none that it has."""
+    headers, length = response.headers, whole.length
+    if ranges is None:
+        send_slice(response, whole, method)
+    elif not ranges:
+        send_status(response, 416)
+        headers["Content-Range"] = content_range(None, length)
+    elif len(ranges) == 1:
+        start, stop = ranges[0]
+        response.status = 206
+        headers["Content-Range"] = content_range(ranges[0], length)
+        send_slice(response, FileSlice(whole.file, start, stop - start), method)
+    else:
+        response.status = 206
+        send_parts(response, whole, ranges)
+
+
+def send_slice(response: HttpResponse, part: FileSlice, method: str) -> None:
+    """Answer with some bytes of a file: as one piece with the head, if they are few."""
+    if method == "HEAD":
+        response.close()
+        response.headers["Content-Length"] = str(part.length)
+    elif part.length <= SHORT:
+        response.body = b"".join(part)
+        response.close()
+    else:
+        response.headers["Content-Length"] = str(part.length)
+        response.source = part
+
+
+def send_parts(response: HttpResponse, whole: FileSlice, ranges: list[Range]) -> None:
+    """Answer with several ranges as multipart/byteranges."""
+    boundary = secrets.token_hex(16)
+    kind = response.headers["Content-Type"]
+    pieces: list[bytes | FileSlice] = []
+    total = 0
+    for part in ranges:
+        head = part_head(part, whole.length, kind, boundary)
+        pieces += (head, FileSlice(whole.file, part.start, part.stop - part.start))
+        total += len(head) + part.stop - part.start
+    end = last_boundary(boundary)
+    pieces.append(end)
+    response.headers["Content-Type"] = f"multipart/byteranges; boundary={boundary}"
+    response.headers["Content-Length"] = str(total + len(end))
+    response.source = Pieces(pieces, whole.file)

@@ -1,0 +1,181 @@
+"""Static files: GET and HEAD of what is beneath a directory.
+
+What is never looked for: names that are hidden or mean something else on another system
+(see `beneath`), empty ones, and what a link leads out to. All of it is answered as what is not
+there.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from bladehttp.files import media_type
+from bladehttp.request import HttpRequest
+from bladehttp.response import HttpResponse
+from bladehttp.server import listing
+from bladehttp.server.beneath import Found, Place, is_servable
+from bladehttp.server.representation import Picked, send_file
+from bladehttp.server.routes import Handler
+from bladehttp.wire.negotiation import acceptable
+
+MISSING = frozenset(
+    getattr(errno, name) for name in "EACCES EISDIR ELOOP ENAMETOOLONG ENOENT ENOTDIR EPERM".split()
+)
+"""What the system says of something that is not there for a client. The rest is our trouble."""
+
+SIBLINGS = {
+    # coding: what is added to a name; the one that is preferred comes first
+    "br": ".br",
+    "gzip": ".gz",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StaticFiles:
+    """Serves the files beneath a directory; see `HttpServer.serve_files`.
+
+    Attributes:
+        base: The path it is reached at, decoded, "/" at the end.
+        root: The directory, absolute.
+        cache_age: Seconds; 0: to be asked for again each time.
+        tagged: Whether there are entity tags.
+        index: Name of the file that stands for its directory, None for none.
+        listed: Whether a directory without index is listed.
+        none_handler: Answers what is not there.
+    """
+
+    base: str
+    root: str
+    cache_age: int
+    tagged: bool
+    index: str | None
+    listed: bool
+    none_handler: Handler
+
+    def __call__(self, request: HttpRequest, response: HttpResponse) -> None:
+        """Answer with a file, unless an on_receive has answered already."""
+        if response.status != 200 or response.source is not None or response.body:
+            return
+        if not self._answer(request, response):
+            self.none_handler(request, response)
+
+    def _answer(self, request: HttpRequest, response: HttpResponse) -> bool:
+        """Answer, or return False where there is nothing."""
+        *above, last = names = request.path[len(self.base) :].split("/")
+        if not all(map(is_servable, above)) or not (last == "" or is_servable(last)):
+            return False
+        try:
+            with Place(self.root) as place:
+                return self._answer_at(place, names, request, response)
+        except OSError as error:
+            if error.errno not in MISSING:
+                raise
+        except UnicodeEncodeError:
+            pass  # no name of this file system
+        return False
+
+    def _answer_at(
+        self, place: Place, names: Sequence[str], request: HttpRequest, response: HttpResponse
+    ) -> bool:
+        found = place.open(names)
+        is_below = request.path.endswith("/")
+        if found is None and is_below:
+            found = self._index(place)
+        if found is not None:
+            kind = media_type(names[-1] or found.name)
+            send_file(pick(place, found, kind, request), self.tagged, request, response)
+        elif not is_below:
+            redirect_below(request, response)
+        elif self.listed:
+            response.write(listing.page(place, request.path, request.path != self.base))
+            response.headers["Content-Security-Policy"] = listing.POLICY
+        else:
+            return False
+        age = self.cache_age if found else 0
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers.setdefault("Cache-Control", f"max-age={age}" if age else "no-cache")
+        return True
+
+    def _index(self, place: Place) -> Found | None:
+        if self.index is None:
+            return None
+        try:
+            found = place.open([self.index])
+        except FileNotFoundError:
+            return None
+        if found is None:
+            raise IsADirectoryError(errno.EISDIR, "the index is a directory", self.index)
+        return found
+
+
+def static_files(
+    base_path: str,
+    directory: str | os.PathLike[str],
+    cache_age: int,
+    tag: bool | None,
+    index: str | None,
+    listing: bool,
+    none_handler: Handler,
+) -> StaticFiles:
+    """Check what `HttpServer.serve_files` is given and make a handler of it.
+
+    Raises:
+        NotADirectoryError: The directory is none.
+        NotImplementedError: The system has no openat (Windows).
+        TypeError: An argument is of another type.
+        ValueError: ``cache_age`` is negative.
+    """
+    if os.open not in os.supports_dir_fd:
+        raise NotImplementedError("serve_files needs openat, which this system has not")
+    if not isinstance(base_path, str) or not isinstance(index, str | None):
+        raise TypeError(f"base_path and index are str, not {base_path!r} and {index!r}")
+    if not isinstance(cache_age, int) or not isinstance(tag, bool | None):
+        raise TypeError(
+            f"cache_age is seconds, tag True, False or None, not {cache_age!r}, {tag!r}"
+        )
+    if cache_age < 0:
+        raise ValueError(f"cache_age is 0 or more, not {cache_age}")
+    root = Path(directory).absolute()
+    if not root.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(root))
+    base = f"/{base_path.strip('/')}/".replace("//", "/")
+    return StaticFiles(base, str(root), cache_age, tag is not False, index, listing, none_handler)
+
+
+def pick(place: Place, found: Found, kind: str, request: HttpRequest) -> Picked:
+    """Choose between a file of some media type and its siblings by Accept-Encoding."""
+    there = [coding for coding in SIBLINGS if is_current(place, found, SIBLINGS[coding])]
+    for coding in acceptable(request.headers.get("Accept-Encoding"), there):
+        try:
+            sibling = place.open([found.name + SIBLINGS[coding]])
+        except OSError:
+            continue  # gone since, or not to be read
+        if sibling is not None:
+            found.file.close()
+            return Picked(sibling, kind, coding, varies=True)
+    return Picked(found, kind, None, varies=bool(there))
+
+
+def is_current(place: Place, found: Found, suffix: str) -> bool:
+    """Return whether a file has a sibling that was not made of an earlier version of it."""
+    try:
+        info = os.stat(found.name + suffix, dir_fd=place.directory, follow_symlinks=False)
+    except OSError:
+        return False
+    # In seconds: what copies them does not always keep more.
+    return stat.S_ISREG(info.st_mode) and int(info.st_mtime) >= int(found.info.st_mtime)
+
+
+def redirect_below(request: HttpRequest, response: HttpResponse) -> None:
+    """Send the client from a directory's path to the one that ends in "/".
+
+    The location is relative: the host is not needed, and a path that begins with "//" cannot
+    become one.
+    """
+    name = request.path.rpartition("/")[2]
+    _, mark, query = request.request_uri.partition("?")
+    response.redirect(f"{quote(name, safe='')}/{mark}{query}", 301)

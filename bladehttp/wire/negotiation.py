@@ -1,0 +1,33 @@
+"""Which content coding a client would rather have: RFC 9110 section 12.5.3."""
+
+import re
+from collections.abc import Sequence
+
+from bladehttp.headers import TCHAR
+
+# RFC 9110 section 12.5.3:  Accept-Encoding = #( codings [ weight ] )
+# RFC 9110 section 12.4.2:  weight = OWS ";" OWS "q=" qvalue
+#                           qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] )
+member = re.compile(
+    rf"[ \t]*([{TCHAR}]+)(?:[ \t]*;[ \t]*[qQ]=(0(?:\.[0-9]{{0,3}})?|1(?:\.0{{0,3}})?))?[ \t]*"
+).fullmatch
+
+
+def acceptable(value: str | None, offered: Sequence[str]) -> list[str]:
+    """Return those of the offered codings that a client takes rather than none, best first.
+
+    Args:
+        value: Of Accept-Encoding, None if there is no such field: then nothing is encoded.
+            What is not the grammar is left out.
+        offered: Codings in lower case, the server's favourite first.
+    """
+    weights: dict[str, float] = {}
+    for part in (value or "").lower().split(","):
+        match = member(part)
+        if match is not None:
+            weights[match[1].removeprefix("x-")] = float(match[2] or 1)
+    other = weights.get("*", 0.0)
+    least = weights.get("identity", other)
+    taken = {coding: weights.get(coding, other) for coding in offered}
+    good = [coding for coding in offered if taken[coding] > 0 and taken[coding] >= least]
+    return sorted(good, key=lambda coding: -taken[coding])
