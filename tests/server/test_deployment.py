@@ -1,0 +1,380 @@
+"""docs/deploying.md is true: its application, commands and configurations, run as they are.
+
+Only paths, ports and addresses are replaced. What the page says of nginx and HAProxy is asked
+of real ones, where they are installed.
+"""
+
+import configparser
+import contextlib
+import importlib.util
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import PATIENCE, wait_until
+
+import bladehttp as http
+from bladehttp.server import HttpServer
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "deployed.py"
+PAGE = (ROOT / "docs" / "deploying.md").read_text()
+PROGRAMS = "/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"
+STREAM_MODULE = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
+
+
+def block(language: str, containing: str) -> str:
+    """The one block of the page in a language that contains a text."""
+    found = [
+        code
+        for code in re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+        if containing in code
+    ]
+    assert len(found) == 1, f"{len(found)} {language} blocks with {containing!r}"
+    return found[0]
+
+
+def replaced(text: str, **changes: str) -> str:
+    for old, new in changes.items():
+        assert old in text, f"not on the page: {old}"
+        text = text.replace(old, new)
+    return text
+
+
+@pytest.fixture
+def deployed(monkeypatch) -> Callable[..., HttpServer]:
+    """The example's server, as a process with that environment would have it."""
+
+    def load(**environment: str) -> HttpServer:
+        for name, value in {"PORT": "0", **environment}.items():
+            monkeypatch.setenv(name, value)
+        spec = importlib.util.spec_from_file_location("deployed", EXAMPLE)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module.server
+
+    return load
+
+
+@contextlib.contextmanager
+def process(command: list[str], stop: signal.Signals | None = signal.SIGTERM, **options: Any):
+    """A program that is told to end, and ends."""
+    with subprocess.Popen(command, **options) as running:
+        try:
+            yield running
+            assert running.poll() is None, f"{command[0]} has ended"
+            running.send_signal(stop)
+            running.wait(PATIENCE)
+        finally:
+            running.kill()
+
+
+@contextlib.contextmanager
+def nginx(directory: Path, configuration: str, *modules: Path) -> Iterator[int]:
+    """A real nginx with a configuration where PORT is to be listened on."""
+    program = shutil.which("nginx", path=PROGRAMS)
+    if program is None:
+        pytest.skip("nginx is not installed: apt-get install nginx-light")
+    file = directory / "nginx.conf"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        file.write_text(
+            "".join(f"load_module {module};\n" for module in modules)
+            + f"daemon off; worker_processes 1; pid {directory}/nginx.pid;\n"
+            # Workers of root's are somebody else, who may not use a socket in this directory.
+            + ("user root;\n" if os.geteuid() == 0 else "")
+            + "error_log stderr crit; events { worker_connections 64; }\n"
+            + configuration.replace("PORT", f"127.0.0.1:{port}")
+        )
+        # A socket that it inherits, as in an upgrade, is listened on already: nothing to wait for.
+        environment = {**os.environ, "NGINX": f"{listener.fileno()};"}
+        command = [program, "-p", str(directory), "-e", "stderr", "-c", str(file)]
+        with process(command, env=environment, pass_fds=[listener.fileno()]):
+            yield port
+
+
+TEMPORARY = "".join(
+    f"{kind}_temp_path temporary; " for kind in "client_body proxy fastcgi uwsgi scgi".split()
+)
+
+
+@contextlib.contextmanager
+def haproxy(directory: Path, configuration: str) -> Iterator[int]:
+    """A real HAProxy with a configuration where PORT is to be bound."""
+    program = shutil.which("haproxy", path=PROGRAMS)
+    if program is None:
+        pytest.skip("haproxy is not installed: apt-get install haproxy")
+    file = directory / "haproxy.cfg"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        file.write_text(
+            "defaults\n    timeout connect 5s\n    timeout client 5s\n    timeout server 5s\n"
+            + configuration.replace("PORT", f"fd@{listener.fileno()}")
+        )
+        command = [program, "-db", "-f", str(file)]
+        with process(command, pass_fds=[listener.fileno()], stdout=subprocess.DEVNULL):
+            yield listener.getsockname()[1]
+
+
+# The application
+
+
+def test_the_page_shows_the_example_as_it_is():
+    text = EXAMPLE.read_text()
+    for containing in "inherited_socket(),", "server.wsgi":
+        assert block("python", containing) in text
+
+
+def test_the_health_check_and_the_metrics_are_as_shown(deployed):
+    with deployed() as server, http.HttpClient(base_url=server.url) as client:
+        assert client.get("/health").text == "ok\n"
+        assert client.get("/none").status == 404
+        response = client.get("/metrics")
+    assert response.text == block("text", "http_requests_total")
+    assert response.headers["Content-Type"] == "text/plain; version=0.0.4"
+
+
+# https://prometheus.io/docs/instrumenting/exposition_formats/
+is_exposition = re.compile(
+    r"(?:# TYPE (?:[a-zA-Z_:][\w:]*) (?:counter|gauge)\n"
+    r'|[a-zA-Z_:][\w:]*(?:\{[a-zA-Z_]\w*="[^"\\\n]*"(?:,[a-zA-Z_]\w*="[^"\\\n]*")*\})? \d+\n)+'
+).fullmatch
+
+
+def test_the_metrics_are_in_the_format_of_prometheus(deployed):
+    with deployed() as server, http.HttpClient(base_url=server.url) as client:
+        for _ in range(2):
+            assert is_exposition(client.get("/metrics").text)
+
+
+def test_the_client_asks_over_the_unix_socket_as_shown(deployed, tmp_path, capsys):
+    code = block("python", "unix_socket")
+    path = str(tmp_path / "app.sock")
+    with deployed(HOST=f"unix:{path}"):
+        exec(replaced(code, **{"/run/app/app.sock": path}), {})
+    assert capsys.readouterr().out == "ok\n\n"
+
+
+# Commands
+
+
+def command_of(containing: str) -> tuple[list[str], dict[str, str]]:
+    """The words of a command on the page, and the environment it sets."""
+    line = next(
+        line[2:] for line in PAGE.splitlines() if line.startswith("$ ") and containing in line
+    )
+    words = shlex.split(line)
+    environment = {}
+    while "=" in words[0]:
+        name, _, value = words.pop(0).partition("=")
+        environment[name] = value
+    return words, environment
+
+
+def test_a_process_on_a_unix_socket_ends_at_sigterm(tmp_path):
+    words, environment = command_of("HOST=unix")
+    assert words == ["python", "deployed.py"]
+    path = tmp_path / "app.sock"
+    host = replaced(environment["HOST"], **{"/run/app/app.sock": str(path)})
+    command = [sys.executable, *words[1:]]
+    options = {"cwd": EXAMPLE.parent, "env": {**os.environ, "HOST": host}}
+    with process(command, **options) as running, http.HttpClient(unix_socket=str(path)) as client:
+        wait_until(path.exists)
+        wait_until(lambda: can_connect(path))
+        assert client.get("http://localhost/health").text == "ok\n"
+    assert running.returncode == 0
+    assert not path.exists()
+
+
+def can_connect(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as sock:
+        return sock.connect_ex(str(path)) == 0
+
+
+def test_gunicorn_serves_it_as_shown(tmp_path):
+    words, _ = command_of("gunicorn")
+    path = tmp_path / "app.sock"
+    changes = {"unix:/run/app/app.sock": f"unix:{path}", "4": "2"}
+    words = [changes.get(word, word) for word in words]
+    command = [sys.executable, "-m", *words, "--no-control-socket"]
+    with process(command, cwd=EXAMPLE.parent), http.HttpClient(unix_socket=str(path)) as client:
+        wait_until(path.exists)
+        wait_until(lambda: can_connect(path))
+        answer = client.get("http://localhost/", headers={"X-Forwarded-For": "1.2.3.4"})
+        assert answer.json() == {"ip": "1.2.3.4", "host": "localhost", "scheme": "http"}
+
+
+def test_waitress_serves_it_as_shown():
+    words, _ = command_of("waitress-serve")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    words = [replaced(word, **{"3000": str(port)}) if "3000" in word else word for word in words]
+    command = [sys.executable, "-m", "waitress", *words[1:]]
+    with process(command, cwd=EXAMPLE.parent), http.HttpClient() as client:
+        wait_until(lambda: tcp_connects(port))
+        answer = client.get(f"http://127.0.0.1:{port}/", headers={"X-Forwarded-For": "1.2.3.4"})
+        assert answer.json() == {"ip": "1.2.3.4", "host": "127.0.0.1", "scheme": "http"}
+
+
+def tcp_connects(port: int) -> bool:
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
+# What systemd does between fork and exec
+AS_SYSTEMD = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES="app.socket")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+def unit(containing: str) -> configparser.ConfigParser:
+    parsed = configparser.ConfigParser()
+    parsed.optionxform = str
+    parsed.read_string(block("ini", containing))
+    return parsed
+
+
+def test_the_service_runs_as_systemd_would_start_it():
+    assert unit("ListenStream")["Socket"]["ListenStream"] == "3000"
+    start = unit("app.service")["Service"]["ExecStart"]
+    assert unit("app@.service")["Service"]["ExecStart"] == start
+    places = {"/srv/app/.venv/bin/python": sys.executable, "/srv/app/deployed.py": str(EXAMPLE)}
+    words = [places[word] for word in start.split()]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        descriptor = listener.fileno()
+        command = [sys.executable, "-c", AS_SYSTEMD, str(descriptor), *words]
+        with process(command, pass_fds=[descriptor]) as running, http.HttpClient() as client:
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}/health"
+            assert client.get(url).text == "ok\n"  # waits in the backlog until it has started
+        assert running.returncode == 0
+
+
+# Proxies. The client comes from 127.0.0.2, which nobody trusts, and lies.
+
+LIES = {
+    "X-Forwarded-For": "6.6.6.6",
+    "X-Forwarded-Host": "evil.example",
+    "X-Forwarded-Proto": "gopher",
+    "Forwarded": "for=6.6.6.6;host=evil.example;proto=https",
+    "X-Real-IP": "6.6.6.6",
+}
+
+
+@pytest.fixture
+def client(certificates) -> Iterator[http.HttpClient]:
+    with http.HttpClient(interface="127.0.0.2", ca_cert=certificates.ca_file) as client:
+        client.total_timeout = PATIENCE * 1000
+        yield client
+
+
+def test_behind_nginx_the_client_is_known_whatever_it_says(
+    deployed, certificates, tmp_path, client
+):
+    path = str(tmp_path / "app.sock")
+    configuration = replaced(
+        block("nginx", "upstream app"),
+        **{
+            "listen 443": "listen PORT",
+            "/run/app/app.sock": path,
+            "/etc/ssl/app.pem": certificates.cert_file,
+            "/etc/ssl/app.key": certificates.key_file,
+        },
+    )
+    server = deployed(HOST=f"unix:{path}")
+    big = b"x" * 1_000_000
+    server.handle("POST", "/big", lambda request, response: response.stream([request.raw_body] * 3))
+    server.spool_size = len(big)
+    with (
+        server,
+        nginx(tmp_path, f"http {{ access_log off; {TEMPORARY}\n{configuration} }}") as port,
+    ):
+        url = f"https://localhost:{port}"
+        known = {"ip": "127.0.0.2", "host": "localhost", "scheme": "https"}
+        for _ in range(5):
+            assert client.get(url, headers=LIES).json() == known
+        assert client.post(f"{url}/big", big).body == big * 3
+        assert client.head(f"{url}/health").headers["Content-Length"] == "3"
+        assert client.get(f"{url}/none").status == 404
+        assert server.stats.connections == 1  # which nginx kept
+
+
+@pytest.fixture
+def second(deployed) -> HttpServer:
+    return deployed()
+
+
+def test_behind_haproxy_the_client_is_known_whatever_it_says(deployed, second, tmp_path, client):
+    server, asked = deployed(), []
+    for each in server, second:
+        each.on_receive(lambda request, response, at=each: asked.append((request.path, at)))
+    with server, second:
+        configuration = replaced(
+            block("haproxy", "frontend web"),
+            **{
+                "bind :80": "bind PORT",
+                "10.0.0.1:3000": f"127.0.0.1:{server.port}",
+                "10.0.0.2:3000": f"127.0.0.1:{second.port}",
+            },
+        )
+        with haproxy(tmp_path, configuration) as port:
+            url = f"http://localhost:{port}/"
+            for _ in range(4):
+                known = {"ip": "127.0.0.2", "host": "localhost", "scheme": "http"}
+                assert client.get(url, headers=LIES).json() == known
+            wait_until(lambda: {("/health", server), ("/health", second)} <= set(asked))
+    assert {("/", server), ("/", second)} <= set(asked)
+
+
+@pytest.mark.parametrize("version", ["send-proxy-v2", "send-proxy"])
+def test_behind_the_proxy_protocol_of_haproxy_the_client_is_known(
+    deployed, certificates, tmp_path, client, version
+):
+    with tls_twin(deployed, certificates) as (server, seen):
+        configuration = replaced(
+            block("haproxy", "frontend bytes"),
+            **{
+                "bind :443": "bind PORT",
+                "10.0.0.1:3443": f"127.0.0.1:{server.port}",
+                "send-proxy-v2": version,
+            },
+        )
+        with haproxy(tmp_path, configuration) as port:
+            assert client.get(f"https://localhost:{port}/").json()["ip"] == "127.0.0.2"
+    assert seen == [("127.0.0.2", "https")]
+
+
+def test_behind_the_proxy_protocol_of_nginx_the_client_is_known(
+    deployed, certificates, tmp_path, client
+):
+    if not STREAM_MODULE.exists():
+        pytest.skip("nginx has no stream module: apt-get install libnginx-mod-stream")
+    with tls_twin(deployed, certificates) as (server, seen):
+        configuration = replaced(
+            block("nginx", "stream {"),
+            **{"listen 443": "listen PORT", "10.0.0.1:3443": f"127.0.0.1:{server.port}"},
+        )
+        with nginx(tmp_path, configuration, STREAM_MODULE) as port:
+            assert client.get(f"https://localhost:{port}/").json()["ip"] == "127.0.0.2"
+    assert seen == [("127.0.0.2", "https")]
+
+
+@contextlib.contextmanager
+def tls_twin(deployed, certificates) -> Iterator[tuple[HttpServer, list[Any]]]:
+    """The example with TLS, told by the PROXY protocol who its clients are."""
+    server, seen = deployed(PROXY_PROTOCOL="1"), []
+    server.is_secure = True
+    server.load_certs(certificates.cert_file, certificates.key_file)
+    server.on_receive(lambda request, response: seen.append((request.ip, request.scheme)))
+    with server:
+        yield server, seen
