@@ -24,8 +24,8 @@ is_token = re.compile(f"[{TCHAR}]+").fullmatch
 is_field_value = re.compile(r"[\t\x20-\x7e\x80-\xff]*").fullmatch
 
 
-def check_field(name: str, value: str) -> None:
-    """Raise if a field cannot be sent as it is.
+def check_field(name: str, value: str) -> str:
+    """Return a field's value, or raise if the field cannot be sent as it is.
 
     Raises:
         TypeError: The name or the value is not a str.
@@ -40,6 +40,7 @@ def check_field(name: str, value: str) -> None:
         raise InvalidHeader(
             f"value of {name} holds a control character or one beyond Latin-1: {value[:80]!r}"
         )
+    return value
 
 
 class Headers(MutableMapping[str, str]):  # noqa: PLW1641 - mutable, so not hashable
@@ -55,7 +56,8 @@ class Headers(MutableMapping[str, str]):  # noqa: PLW1641 - mutable, so not hash
 
     def __init__(self, fields: HeadersLike | None = None) -> None:
         """Take a mapping or (name, value) pairs; each is checked as by assignment."""
-        self._pairs: list[tuple[str, str]] = []
+        # A tuple that is replaced, never changed: many messages share the one they start with.
+        self._pairs: Pairs = ()
         self._index: Mapping[str, str] | None = None
         if fields is not None:
             self.extend(fields)
@@ -67,12 +69,12 @@ class Headers(MutableMapping[str, str]):  # noqa: PLW1641 - mutable, so not hash
         """Make Headers of fields that were checked already.
 
         Args:
-            pairs: (name, value) in order; copied.
+            pairs: (name, value) in order.
             index: What `index_of` gives for the pairs, where the caller keeps it. It is
                 shared and never written to.
         """
         headers = cls.__new__(cls)
-        headers._pairs = list(pairs)
+        headers._pairs = tuple(pairs)
         headers._index = index
         return headers
 
@@ -80,10 +82,12 @@ class Headers(MutableMapping[str, str]):  # noqa: PLW1641 - mutable, so not hash
         """Append every field of a mapping or of (name, value) pairs."""
         if isinstance(fields, Headers):
             self._pairs += fields._pairs
-            self._index = None
-            return
-        for name, value in fields.items() if isinstance(fields, Mapping) else fields:
-            self.add(name, value)
+        else:
+            self._pairs += tuple(
+                (name, check_field(name, value))
+                for name, value in (fields.items() if isinstance(fields, Mapping) else fields)
+            )
+        self._index = None
 
     def add(self, name: str, value: str) -> None:
         """Append a field, leaving those of the same name in place.
@@ -92,7 +96,7 @@ class Headers(MutableMapping[str, str]):  # noqa: PLW1641 - mutable, so not hash
             InvalidHeader: The name or the value would break the message.
         """
         check_field(name, value)
-        self._pairs.append((name, value))
+        self._pairs += ((name, value),)
         self._index = None
 
     def get_all(self, name: str) -> list[str]:
@@ -103,6 +107,10 @@ class Headers(MutableMapping[str, str]):  # noqa: PLW1641 - mutable, so not hash
     def pairs(self) -> list[tuple[str, str]]:
         """Return every (name, value) in order, repeated ones included."""
         return list(self._pairs)
+
+    def as_tuple(self) -> Pairs:
+        """Return what `pairs` does as a tuple: the same one until a field is changed."""
+        return self._pairs
 
     def copy(self) -> "Headers":
         """Return Headers with the same fields."""
@@ -115,18 +123,18 @@ class Headers(MutableMapping[str, str]):  # noqa: PLW1641 - mutable, so not hash
         check_field(name, value)
         wanted = name.lower()
         if wanted not in self._indexed():
-            self._pairs.append((name, value))
+            self._pairs += ((name, value),)
         else:
             place = next(i for i, (key, _) in enumerate(self._pairs) if key.lower() == wanted)
-            rest = [pair for pair in self._pairs[place + 1 :] if pair[0].lower() != wanted]
-            self._pairs[place:] = [(name, value), *rest]
+            rest = (pair for pair in self._pairs[place + 1 :] if pair[0].lower() != wanted)
+            self._pairs = (*self._pairs[:place], (name, value), *rest)
         self._index = None
 
     def __delitem__(self, name: str) -> None:
         wanted = name.lower()
         if wanted not in self._indexed():
             raise KeyError(name)
-        self._pairs = [pair for pair in self._pairs if pair[0].lower() != wanted]
+        self._pairs = tuple(pair for pair in self._pairs if pair[0].lower() != wanted)
         self._index = None
 
     def __contains__(self, name: object) -> bool:
@@ -150,7 +158,7 @@ class Headers(MutableMapping[str, str]):  # noqa: PLW1641 - mutable, so not hash
         return NotImplemented
 
     def __repr__(self) -> str:
-        return f"Headers({self._pairs!r})"
+        return f"Headers({list(self._pairs)!r})"
 
     def _indexed(self) -> Mapping[str, str]:
         if self._index is None:

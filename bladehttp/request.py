@@ -1,24 +1,24 @@
 """HttpRequest: what a server's callbacks are given, and Blade's request object.
 
-Attributes that cost something to make (headers, queries, cookies, the decoded path) are
-made when they are first read. All of them can be assigned to, as in Blade.
+Most attributes are made when they are first read. All of them can be assigned to, as in Blade.
 """
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from socket import socket
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 from bladehttp.auth import Auth
 from bladehttp.cookies import parse_cookies
 from bladehttp.exceptions import ProtocolError
 from bladehttp.headers import Headers
-from bladehttp.lazy import Lazy
+from bladehttp.late import Late
 from bladehttp.response import HttpResponse
 from bladehttp.serialize import as_json
 from bladehttp.values import Values
 from bladehttp.wire.form import Decoded, decode, parse_query
-from bladehttp.wire.head import NO_FIELDS, HeadParser, RequestHead
+from bladehttp.wire.head import NO_FIELDS, FieldBlock, HeadParser, RequestHead
 from bladehttp.wire.limits import Limits
 from bladehttp.wire.reader import Request, RequestReader
 from bladehttp.wire.target import decode_path, host_name
@@ -49,12 +49,18 @@ class ClientInfo:
     certificate: dict[str, Any] | None = None
 
 
-class HttpRequest:
+class HttpRequest(Late):
     """One HTTP request.
 
     Attributes:
         request_uri: The request target as it was sent, nothing decoded.
+        path: The path, percent-decoded as UTF-8; pieces that cannot be decoded are as they were
+            sent. "*" for OPTIONS of the whole server.
         method: The method, case kept. "GET" unless set.
+        host: The host name asked for, without the port: of an absolute target, else of Host.
+        headers: The fields, Cookie excepted.
+        cookies: The cookies the client sent; `Values.get_all` gives every value of a name.
+        queries: The fields of the query; the last of a repeated name, `get_all` gives every one.
         http_version: "1.0" or "1.1" (or what else of 1.x the client says).
         ip: The address of the client, "" where it is not known.
         port: The client's port, 0 where it is not known.
@@ -78,30 +84,78 @@ class HttpRequest:
     """
 
     __slots__ = (
-        "_auth_method",
-        "_body",
-        "_body_file",
         "_client",
-        "_client_certificate",
-        "_cookies",
         "_decoded",
-        "_files",
-        "_headers",
-        "_host",
-        "_http_version",
-        "_ip",
-        "_ipv6",
         "_message",
-        "_params",
-        "_path",
-        "_port",
-        "_queries",
-        "_raw_body",
-        "_request_uri",
-        "_trailers",
+        "auth_method",
+        "body",
+        "body_file",
+        "client_certificate",
+        "cookies",
+        "files",
+        "headers",
+        "host",
+        "http_version",
+        "ip",
+        "ipv6",
         "is_secure",
         "method",
+        "params",
+        "path",
+        "port",
+        "queries",
+        "raw_body",
+        "request_uri",
+        "trailers",
     )
+
+    _client: ClientInfo
+    _decoded: Decoded
+    _message: Request
+    auth_method: Auth
+    body: Any
+    body_file: IO[bytes] | None
+    client_certificate: dict[str, Any] | None
+    cookies: Values[str]
+    files: Values[dict[str, Any]]
+    headers: Headers
+    host: str
+    http_version: str
+    ip: str
+    ipv6: bool
+    is_secure: bool
+    method: str
+    params: dict[str, str]
+    path: str
+    port: int
+    queries: Values[str]
+    raw_body: bytes
+    request_uri: str
+    trailers: Headers
+
+    LATE: ClassVar[Mapping[str, Callable[["HttpRequest"], Any]]] = {
+        "_decoded": lambda _: Decoded({}, Values()),
+        "auth_method": lambda _: Auth.ANY,
+        "body": lambda request: request._decoded.body,
+        "body_file": lambda request: request._message.file,
+        "client_certificate": lambda request: request._client.certificate,
+        "cookies": lambda request: parse_cookies(request._message.head.fields.cookie),
+        "files": lambda request: request._decoded.files,
+        "headers": lambda request: _headers(request._message.head.fields),
+        "host": lambda request: host_name(_authority(request._message.head)),
+        "http_version": lambda request: f"1.{request._message.head.minor}",
+        "ip": lambda request: request._client.ip,
+        "ipv6": lambda request: request._client.ipv6,
+        "params": lambda _: {},
+        "path": lambda request: decode_path(request._message.head.path),
+        "port": lambda request: request._client.port,
+        "queries": lambda request: parse_query(
+            request._message.head.query, limit=len(request._message.head.query) + 1
+        ),
+        "raw_body": lambda request: request._message.body,
+        "request_uri": lambda request: request._message.head.target,
+        "trailers": lambda request: Headers.adopt(request._message.trailers),
+    }
 
     def __init__(self) -> None:
         """Make an empty GET, to be filled by `parse` or sent by `send`."""
@@ -126,59 +180,9 @@ class HttpRequest:
 
     def _fill(self, message: Request, decoded: Decoded | None) -> None:
         self._message = message
-        self._decoded = decoded
         self.method = message.head.method
-
-    request_uri = Lazy[str](lambda self: self._message.head.target)
-    http_version = Lazy[str](lambda self: f"1.{self._message.head.minor}")
-    ip = Lazy[str](lambda self: self._client.ip)
-    port = Lazy[int](lambda self: self._client.port)
-    ipv6 = Lazy[bool](lambda self: self._client.ipv6)
-    client_certificate = Lazy[dict[str, Any] | None](lambda self: self._client.certificate)
-    raw_body = Lazy[bytes](lambda self: self._message.body)
-    body_file = Lazy[IO[bytes] | None](lambda self: self._message.file)
-    body = Lazy[Any](lambda self: {} if self._decoded is None else self._decoded.body)
-    params = Lazy[dict[str, str]](lambda _: {})
-    auth_method = Lazy[Auth](lambda _: Auth.ANY)
-
-    @Lazy
-    def files(self) -> Values[dict[str, Any]]:
-        """The files of a multipart form."""
-        return Values() if self._decoded is None else self._decoded.files
-
-    @Lazy
-    def headers(self) -> Headers:
-        """The fields, Cookie excepted, which is in ``cookies`` (Blade)."""
-        fields = self._message.head.fields
-        return Headers.adopt(fields.pairs, fields.index)
-
-    @Lazy
-    def trailers(self) -> Headers:
-        """The trailer fields of a chunked body; those that have no business there are dropped."""
-        return Headers.adopt(self._message.trailers)
-
-    @Lazy
-    def path(self) -> str:
-        """The path, percent-decoded as UTF-8; one that cannot be decoded is as it was sent.
-
-        "*" for OPTIONS of the whole server.
-        """
-        return decode_path(self._message.head.path)
-
-    @Lazy
-    def queries(self) -> Values[str]:
-        """The fields of the query; the last of a repeated name, `get_all` gives every one."""
-        return parse_query(self._message.head.query, limit=len(self._message.head.query) + 1)
-
-    @Lazy
-    def cookies(self) -> Values[str]:
-        """The cookies the client sent."""
-        return parse_cookies(self._message.head.fields.cookie)
-
-    @Lazy
-    def host(self) -> str:
-        """The host name asked for, without the port: of an absolute target, else of Host."""
-        return host_name(self._message.head.authority or self._message.head.fields.host or "")
+        if decoded is not None:
+            self._decoded = decoded
 
     @property
     def scheme(self) -> str:
@@ -215,9 +219,7 @@ class HttpRequest:
             return False
         finally:
             reader.close()
-        for attribute in vars(HttpRequest).values():
-            if isinstance(attribute, Lazy):
-                attribute.forget(self)
+        self.forget()
         self._fill(message, decoded)
         if client is not None:
             ip, port = client.getpeername()[:2]
@@ -263,8 +265,6 @@ class HttpRequest:
     def close(self) -> None:
         """Close the temporary files of a large body and of large uploads."""
         self._message.close()
-        if self._decoded is None:
-            return
         files = self._decoded.files
         for name in files:
             for upload in files.get_all(name):
@@ -305,6 +305,16 @@ def _decoded(message: Request, limits: Limits) -> Decoded | None:
         return None
     content_type = message.head.fields.index.get("content-type", "")
     return decode(content_type, message.body, message.file, limits)
+
+
+def _headers(fields: FieldBlock) -> Headers:
+    """Return the fields, Cookie excepted, which is in ``cookies`` (Blade)."""
+    return Headers.adopt(fields.pairs, fields.index)
+
+
+def _authority(head: RequestHead) -> str:
+    """RFC 9112 section 3.2.2: an absolute target goes before Host."""
+    return head.authority or head.fields.host or ""
 
 
 def _file_as_dict(file: dict[str, Any]) -> dict[str, Any]:

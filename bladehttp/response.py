@@ -6,16 +6,17 @@ attributes. How it goes over the wire is not known here.
 
 import json
 import mimetypes
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from email.message import Message
 from os import PathLike, fstat
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 from bladehttp.cookies import format_set_cookie
 from bladehttp.exceptions import HttpStatusError, InvalidHeader
 from bladehttp.headers import Headers, HeadersLike, index_of, is_field_value
+from bladehttp.late import Late
 from bladehttp.pieces import Awaited, Blocks, Lines, awaited, through
 from bladehttp.serialize import as_json
 from bladehttp.status import PHRASES
@@ -54,7 +55,16 @@ class Fields(Protocol):
     def num_connects(self) -> int: ...
 
 
-class HttpResponse:
+class NotReceived:
+    """The head of a response that did not come from a server."""
+
+    headers = trailers = property(lambda _: Headers())
+    reason = certificate = None
+    timings = property(lambda _: {})
+    num_connects = 0
+
+
+class HttpResponse(Late):
     """The response to an HTTP request.
 
     Attributes:
@@ -102,14 +112,37 @@ class HttpResponse:
     )
 
     _fields: Fields
-    headers: Headers
-    trailers: Headers
-    certificate: dict[str, Any] | None
-    timings: dict[str, float]
-    num_connects: int
-    history: tuple[Hop, ...]
-    request: Any
+    _parts: list[bytes]
     _reason: str | None
+    certificate: dict[str, Any] | None
+    headers: Headers
+    history: tuple[Hop, ...]
+    num_connects: int
+    redirects: int
+    request: Any
+    responder: str | None
+    source: Any
+    status: int
+    time_taken: float
+    timings: dict[str, float]
+    trailers: Headers
+    version: str
+
+    LATE: ClassVar[Mapping[str, Callable[["HttpResponse"], Any]]] = {
+        "_fields": lambda _: NotReceived(),
+        "_reason": lambda response: response._fields.reason,
+        "certificate": lambda response: response._fields.certificate,
+        "headers": lambda response: response._fields.headers,
+        "history": lambda _: (),
+        "num_connects": lambda response: response._fields.num_connects,
+        "redirects": lambda _: 0,
+        "request": lambda _: None,
+        "responder": lambda _: None,
+        "time_taken": lambda _: 0.0,
+        "timings": lambda response: response._fields.timings,
+        "trailers": lambda response: response._fields.trailers,
+        "version": lambda _: "1.1",
+    }
 
     def __init__(
         self,
@@ -122,7 +155,7 @@ class HttpResponse:
         responder: str | None = None,
     ) -> None:
         """Make a response (Blade's constructor). A str body is sent as UTF-8."""
-        self._parts: list[bytes] = []
+        self._parts = []
         self._reason = None
         self.headers = headers if isinstance(headers, Headers) else Headers(headers)
         self.status = status
@@ -130,14 +163,20 @@ class HttpResponse:
         self.time_taken = time_taken
         self.redirects = redirects
         self.responder = responder
-        self.source: Any = None
+        self.source = None
         if body:
             self.write(body)
 
     @classmethod
     def for_server(cls) -> "HttpResponse":
         """Make the response a handler is given: 200, empty, with Blade's default fields."""
-        return cls(headers=Headers.adopt(SERVER_FIELDS, _SERVER_INDEX))
+        response = cls.__new__(cls)
+        response._parts = []
+        response._reason = None
+        response.status = 200
+        response.headers = Headers.adopt(SERVER_FIELDS, _SERVER_INDEX)
+        response.source = None
+        return response
 
     @classmethod
     def received(
@@ -149,20 +188,9 @@ class HttpResponse:
         response._fields = fields
         response.status = status
         response.version = version
-        response.time_taken = 0.0
-        response.redirects = 0
         response.responder = responder
         response.source = None
         return response
-
-    def __getattr__(self, name: str) -> Any:
-        # Only called for a slot that is still empty, so that full ones cost nothing.
-        make = _LATE.get(name)
-        if make is None:
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
-        value = make(self)
-        setattr(self, name, value)
-        return value
 
     @property
     def body(self) -> bytes:
@@ -412,29 +440,6 @@ class HttpResponse:
 
     def __repr__(self) -> str:
         return f"<HttpResponse status={self.status}, version={self.version}>"
-
-
-class _NoFields:
-    """The head of a response that was not received."""
-
-    headers = trailers = property(lambda _: Headers())
-    reason = certificate = None
-    timings = property(lambda _: {})
-    num_connects = 0
-
-
-_LATE: dict[str, Callable[[HttpResponse], Any]] = {
-    "_fields": lambda _: _NoFields(),
-    "_reason": lambda response: response._fields.reason,
-    "certificate": lambda response: response._fields.certificate,
-    "num_connects": lambda response: response._fields.num_connects,
-    "timings": lambda response: response._fields.timings,
-    "headers": lambda response: response._fields.headers,
-    "history": lambda _: (),
-    "request": lambda _: None,
-    "trailers": lambda response: response._fields.trailers,
-}
-"""Attribute -> how it is made when it is first read."""
 
 
 class _Closing(Iterator[bytes]):

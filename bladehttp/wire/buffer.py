@@ -43,16 +43,21 @@ class ReceiveBuffer:
         self._data = b""
         self._start = self._scanned = 0
 
-    def peek_head(self) -> tuple[bytes, bytes] | None:
-        """Return the first line and those up to the next empty one, if all of it is here.
+    def peek_head(self) -> tuple[bytes, bytes, int] | None:
+        """Return the first line, those up to the next empty one, and how many bytes all are.
 
         The line ends are taken off the ends and left between the lines. Nothing is checked.
+        None if not all of it is here.
         """
-        end = self._data.find(b"\r\n\r\n", self._scanned)
+        data, start = self._data, self._start
+        end = data.find(b"\r\n\r\n", self._scanned)
         if end < 0:
             return None
-        line_end = self._data.find(b"\r\n", self._start)
-        return bytes(self._data[self._start : line_end]), bytes(self._data[line_end + 2 : end])
+        line_end = data.find(b"\r\n", start)
+        line, lines = data[start:line_end], data[line_end + 2 : end]
+        if type(data) is bytes:
+            return line, lines, end + 4 - start
+        return bytes(line), bytes(lines), end + 4 - start
 
     def peek(self, count: int) -> bytes:
         """Return up to ``count`` bytes without taking them."""

@@ -11,13 +11,6 @@ from bladehttp.headers import TCHAR
 
 TOKEN = f"[{TCHAR}]+".encode()
 
-# RFC 9112 section 3:    request-line = method SP request-target SP HTTP-version
-# RFC 9112 section 2.3:  HTTP-version = HTTP-name "/" DIGIT "." DIGIT, case-sensitive
-# The target is VCHAR, "#" excepted (a fragment is never sent), and obs-text: browsers send
-# "|", "[" or raw UTF-8 in it and nginx and Apache take them. No other whitespace than the two SP:
-# section 3 allows leniency there and names what it has led to.
-request_line = re.compile(rb"(%b) ([!\"$-~\x80-\xff]+) HTTP/([0-9])\.([0-9])" % TOKEN).fullmatch
-
 # The beginning of a request line: what cannot become one is refused at once, such as a TLS
 # handshake or another protocol's greeting sent to a plain port.
 request_line_start = re.compile(rb"%b(?: |\Z)" % TOKEN).match
@@ -39,8 +32,20 @@ chunk_line = re.compile(
     % (TOKEN, TOKEN, QUOTED_STRING)
 ).fullmatch
 
-# The rest are patterns over field values, which are str by then: Latin-1, so one character is
-# one byte still, and every class is spelled out.
+# The rest are patterns over str: Latin-1, so one character is one byte still, and every class is
+# spelled out.
+
+# RFC 9112 section 3:    request-line = method SP request-target SP HTTP-version
+# RFC 9112 section 2.3:  HTTP-version = HTTP-name "/" DIGIT "." DIGIT, case-sensitive
+# RFC 9112 section 3.2.1:  origin-form = absolute-path [ "?" query ]
+# The target is VCHAR, "#" excepted (a fragment is never sent), and obs-text: browsers send
+# "|", "[" or raw UTF-8 in it and nginx and Apache take them. No other whitespace than the two SP:
+# section 3 allows leniency there and names what it has led to. Of a target that is not in
+# origin-form, the groups path and query are None.
+PATH = r'!"$->@-~\x80-\xff'
+request_line = re.compile(
+    rf"([{TCHAR}]+) ((/[{PATH}]*)(?:\?([?{PATH}]*))?|[?{PATH}]+) HTTP/([0-9])\.([0-9])"
+).fullmatch
 
 # RFC 9110 section 8.6:  Content-Length = 1*DIGIT
 content_length = re.compile(r"[0-9]+").fullmatch

@@ -29,7 +29,6 @@ CACHED_LINE_BYTES = 512
 CACHED_BLOCKS = 256
 CACHED_BLOCK_BYTES = 2048
 
-SLASH = 0x2F
 KNOWN_SCHEMES = frozenset({"http", "https"})
 
 
@@ -46,7 +45,7 @@ class FieldBlock:
         connection: The options of Connection, in lower case.
         expectations: The members of Expect, in lower case.
         is_plain: Whether `check_head` has nothing to find in a request of HTTP/1.1 with them:
-            there is a Host, no body and no Expect.
+            there is a Host, no body, no Expect and no "Connection: close".
     """
 
     pairs: Pairs
@@ -68,28 +67,22 @@ class RequestHead:
         target: The request target as sent, one character for one byte.
         minor: The minor version, as sent: 0 or above.
         fields: What the fields say.
-        authority: Host and port the target names, "" where it names none (origin-form).
         path: The target's path, not decoded; "*" or "" where the form has none.
         query: What follows the first "?", not decoded; "" for none.
+        authority: Host and port the target names, "" where it names none (origin-form).
         scheme: Of an absolute-form target, else "".
+        keep_alive: Whether the client lets the connection be used again (RFC 9112 section 9.3).
     """
 
     method: str
     target: str
     minor: int
     fields: FieldBlock
-    authority: str = ""
     path: str = ""
     query: str = ""
+    authority: str = ""
     scheme: str = ""
-
-    @property
-    def keep_alive(self) -> bool:
-        """Whether the client lets the connection be used again (RFC 9112 section 9.3)."""
-        options = self.fields.connection
-        if "close" in options:
-            return False
-        return self.minor > 0 or "keep-alive" in options
+    keep_alive: bool = True
 
     @property
     def expects_continue(self) -> bool:
@@ -102,22 +95,19 @@ class HeadParser:
 
     Attributes:
         limits: The limits.
+        blocks: Field lines that were accepted before, joined by CRLF, to what they say together.
         longest_line: Longest request line, without CRLF, that no limit is met by together with
             any of the blocks.
     """
 
-    __slots__ = ("_blocks", "_lines", "limits", "longest_line")
+    __slots__ = ("_lines", "blocks", "limits", "longest_line")
 
     def __init__(self, limits: Limits) -> None:
         """Start with empty caches; every connection of a server shares one parser."""
         self.limits = limits
         self._lines: dict[bytes, tuple[str, str]] = {}
-        self._blocks: dict[bytes, FieldBlock] = {}
+        self.blocks: dict[bytes, FieldBlock] = {}
         self.longest_line = min(limits.request_line - 2, limits.head - CACHED_BLOCK_BYTES - 6)
-
-    def known_block(self, lines: bytes) -> FieldBlock | None:
-        """Return the FieldBlock of lines joined by CRLF if they were accepted before."""
-        return self._blocks.get(lines)
 
     def field_block(self, lines: Sequence[bytes]) -> FieldBlock:
         """Return what field lines, each passed by `field` already, say together.
@@ -128,7 +118,7 @@ class HeadParser:
         block = _build_block([self.field(line) for line in lines])
         key = b"\r\n".join(lines)
         if len(key) <= CACHED_BLOCK_BYTES:
-            _remember(self._blocks, key, block, CACHED_BLOCKS)
+            _remember(self.blocks, key, block, CACHED_BLOCKS)
         return block
 
     def field(self, line: bytes) -> tuple[str, str]:
@@ -167,15 +157,17 @@ def _build_block(fields: Iterable[tuple[str, str]]) -> FieldBlock:
             pairs.append((name, value))
     host = _one_host(special["host"])
     length = framing.body_length(special["content-length"], special["transfer-encoding"])
+    connection = _members(special["connection"])
+    looked_at = length or special["expect"] or "close" in connection
     return FieldBlock(
         pairs=tuple(pairs),
         index=index_of(pairs),
         cookie="; ".join(special["cookie"]),
         host=host,
         body_length=length,
-        connection=_members(special["connection"]),
+        connection=connection,
         expectations=_members(special["expect"]),
-        is_plain=bool(host) and not length and not special["expect"],
+        is_plain=bool(host) and not looked_at,
     )
 
 
@@ -221,24 +213,21 @@ def parse_request_line(line: bytes) -> RequestHead:
     Raises:
         ProtocolError: 400, or 505 for a major version other than 1.
     """
-    match = grammar.request_line(line)
+    match = grammar.request_line(line.decode("latin-1"))
     if match is None:
         raise ProtocolError(f"not a request line: {line[:60]!r}")
-    method, target, major, minor = match.groups()
-    if major != b"1":
-        raise ProtocolError(f"HTTP/{major.decode()}.{minor.decode()} is not supported", status=505)
-    head = RequestHead(method.decode("ascii"), target.decode("latin-1"), int(minor), NO_FIELDS)
-    if target[0] == SLASH and head.method != "CONNECT":  # origin-form: nearly always
-        head.path, _, head.query = head.target.partition("?")
-    else:
-        _split_target(head)
-    return head
+    method, target, path, query, major, minor = match.groups()
+    if major != "1":
+        raise ProtocolError(f"HTTP/{major}.{minor} is not supported", status=505)
+    if path is None or method == "CONNECT":
+        return _with_other_target(RequestHead(method, target, int(minor), NO_FIELDS))
+    return RequestHead(method, target, int(minor), NO_FIELDS, path, query or "")
 
 
 NO_FIELDS = _build_block(())
 
 
-def _split_target(head: RequestHead) -> None:
+def _with_other_target(head: RequestHead) -> RequestHead:
     """Tell the other three forms of a request target apart (RFC 9112 section 3.2)."""
     if head.method == "CONNECT":
         _split_authority(head)
@@ -246,6 +235,7 @@ def _split_target(head: RequestHead) -> None:
         head.path = head.target
     else:
         _split_absolute(head)
+    return head
 
 
 def _split_authority(head: RequestHead) -> None:
@@ -273,12 +263,14 @@ def _split_absolute(head: RequestHead) -> None:
 
 
 def check_head(head: RequestHead, limits: Limits) -> None:
-    """Check what request line and fields mean only together.
+    """Check what request line and fields mean only together, and set ``keep_alive``.
 
     Raises:
         ProtocolError: 400, 413 or 417.
     """
     fields = head.fields
+    wanted = head.minor > 0 or "keep-alive" in fields.connection
+    head.keep_alive = wanted and "close" not in fields.connection
     if head.minor > 0:
         if fields.host is None:  # RFC 9112 section 3.2
             raise ProtocolError("no Host")

@@ -146,7 +146,12 @@ class RequestReader:
         try:
             if self._body is not None:
                 return self._take_body(self._body)
-            head = self._take_head()
+            head = self._take_known_head() if self._head is None else None
+            if head is not None and not head.fields.body_length:  # nearly always
+                self._head = None
+                self._empty_lines = 0
+                return Request(head)
+            head = head or self._take_head()
             if head is None:
                 return None
             if head.fields.body_length:
@@ -164,10 +169,6 @@ class RequestReader:
         return error
 
     def _take_head(self) -> RequestHead | None:
-        if self._head is None:
-            head = self._take_known_head()
-            if head is not None:
-                return head
         while self._head is None:
             if not self._take_request_line():
                 return None
@@ -178,9 +179,9 @@ class RequestReader:
         peeked = self._buffer.peek_head()
         if peeked is None:
             return None
-        line, lines = peeked
+        line, lines, size = peeked
         parser = self._parser
-        fields = parser.known_block(lines)
+        fields = parser.blocks.get(lines)
         if fields is None or not 0 < len(line) <= parser.longest_line:
             return None
         head = parse_request_line(line)
@@ -188,7 +189,7 @@ class RequestReader:
         if not (fields.is_plain and head.minor):
             self._head = head
             check_head(head, parser.limits)
-        self._buffer.skip(len(line) + len(lines) + (6 if lines else 4))
+        self._buffer.skip(size)
         return head
 
     def _take_request_line(self) -> bool:

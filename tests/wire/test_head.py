@@ -170,11 +170,11 @@ def test_caches_are_bounded_in_entries_and_bytes() -> None:
     for i in range(3 * head_module.CACHED_LINES):
         assert take(parser, request("Host: a", f"X: {i}", "Y: " + "y" * (i % 3000)))
         most_lines = max(most_lines, len(parser._lines))
-        most_blocks = max(most_blocks, len(parser._blocks))
+        most_blocks = max(most_blocks, len(parser.blocks))
     assert most_lines == head_module.CACHED_LINES
     assert most_blocks == head_module.CACHED_BLOCKS
     assert max(map(len, parser._lines)) <= head_module.CACHED_LINE_BYTES
-    assert max(map(len, parser._blocks)) <= head_module.CACHED_BLOCK_BYTES
+    assert max(map(len, parser.blocks)) <= head_module.CACHED_BLOCK_BYTES
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_caches_are_bounded_in_entries_and_bytes() -> None:
 def test_refused_field_block_is_not_kept(fields: list[str]) -> None:
     parser = HeadParser(Limits())
     assert refused(parser, request(*fields)) == refused(parser, request(*fields)) == 400
-    assert parser.known_block("\r\n".join(fields).encode()) is None
+    assert "\r\n".join(fields).encode() not in parser.blocks
 
 
 @pytest.mark.parametrize("line", [b"X : y", b"X", b": y", b" X: y", b"X: \0", b"X: a\rb"])
