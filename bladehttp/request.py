@@ -210,7 +210,7 @@ class HttpRequest(Late):
         reader.feed(raw_data.encode() if isinstance(raw_data, str) else bytes(raw_data))
         try:
             message = reader.take_request()
-            if message is None or reader.buffered:
+            if message is None or reader.buffer:
                 return False
             decoded = _decoded(message, DEFAULT_LIMITS)
         except ProtocolError:
@@ -264,6 +264,8 @@ class HttpRequest(Late):
 
     def close(self) -> None:
         """Close the temporary files of a large body and of large uploads."""
+        if not self._message.head.fields.body_length:
+            return
         self._message.close()
         files = self._decoded.files
         for name in files:

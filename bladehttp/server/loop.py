@@ -71,7 +71,8 @@ class Loop:
     """Waits for sockets and deadlines and calls what was registered for them.
 
     Attributes:
-        now: The monotonic time read when the loop last woke, in seconds.
+        now: The monotonic time when it was last read, in seconds: when the loop woke, or since by
+            one who had called what may take long.
     """
 
     def __init__(self, owner: int | None = None) -> None:
@@ -148,6 +149,7 @@ class Loop:
             key.data(events)
         for _ in range(len(self._soon)):  # those they add wait for the next step
             self._soon.popleft()()
+            self.now = monotonic()
         for clock in self._clocks:
             due = clock.next_due()
             if due is not None and due <= self.now:

@@ -23,6 +23,9 @@ LOW_WATER = 64 * 1024
 PIECES = 1000
 """Most pieces taken from a stream at a time, however short they are."""
 
+END: Any = object()
+"""In place of a piece of a stream that has no more."""
+
 
 class StreamError(Exception):
     """A streamed body failed.
@@ -55,9 +58,6 @@ class Outbox:
         self._missing = 0
         self.pending = 0
 
-    def __bool__(self) -> bool:
-        return bool(self.pending) or self._stream is not None
-
     @property
     def streaming(self) -> bool:
         """Whether a stream has more to come."""
@@ -87,32 +87,33 @@ class Outbox:
         else:
             self._stream = iter(source)
 
-    def send(self, transport: Transport) -> None:
+    def send(self, transport: Transport) -> bool:
         """Send what the transport takes, up to a turn's worth.
+
+        Returns:
+            Whether nothing is left, in the transport itself neither.
 
         Raises:
             OSError: The connection is lost.
             StreamError: The stream raised something, or gave more or less than announced.
         """
-        sent = 0
-        while sent < TURN:
-            if self._stream is not None and self.pending < LOW_WATER:
-                try:
-                    self._refill(self._stream)
-                except Exception as error:
-                    raise StreamError(error) from error
+        transport.flush()
+        room = TURN
+        while room > 0:
+            if self._stream is not None:
+                self._refill(self._stream)
             if not self._pieces:
                 break
             piece = self._pieces.pop() if len(self._pieces) == 1 else self._joined()
-            if len(piece) > TURN:
-                piece = memoryview(piece)
-            taken = transport.send(piece[:TURN] if len(piece) > TURN else piece)
-            sent += taken
+            part = piece if len(piece) <= TURN else memoryview(piece)[:TURN]
+            taken = transport.send(part)
+            room -= taken
             self.pending -= taken
             if taken < len(piece):
                 self._pieces.insert(0, memoryview(piece)[taken:])
-                if taken < TURN:
+                if taken < len(part):
                     break
+        return not (self.pending or self._stream is not None or transport.blocked)
 
     def close(self) -> None:
         """Drop everything and close the stream."""
@@ -130,18 +131,22 @@ class Outbox:
         return b"".join(joined) if len(joined) > 1 else joined[0]
 
     def _refill(self, stream: Iterator[Any]) -> None:
-        for _ in range(PIECES):
-            if self.pending >= LOW_WATER:
-                return
-            try:
-                data = bytes(memoryview(next(stream)))
-            except StopIteration:
-                self._finish_stream()
-                return
-            if data:
-                self._add_coded(data)
+        """Ask the stream for more if little is left of what it gave before."""
+        try:
+            for _ in range(PIECES):
+                if self.pending >= LOW_WATER:
+                    return
+                piece = next(stream, END)
+                if piece is END:
+                    self._finish_stream()
+                    return
+                self._add_coded(bytes(memoryview(piece)))
+        except Exception as error:
+            raise StreamError(error) from error
 
     def _add_coded(self, data: bytes) -> None:
+        if not data:
+            return
         if self._coding is Coding.CHUNKED:
             self.add(write_chunk(data))
             return

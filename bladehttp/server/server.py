@@ -490,7 +490,7 @@ class HttpServer:
         if self._running is not None:
             raise RuntimeError(f"the server is listening at {self.url} already")
         context = self._context(self._certificates)
-        proxies = TrustedProxies(self.trusted_proxies, self.forwarded_fields)
+        proxies = TrustedProxies(self.trusted_proxies, self.forwarded_fields) or None
         endpoint = self._endpoint()
         self._running = Running(
             endpoint,

@@ -54,7 +54,7 @@ class Service:
         stats: The counters.
         max_requests: Requests answered on one connection before it is closed, 0 for no limit.
         is_secure: Whether they are reached by https.
-        proxies: Whose word about the client of a request is taken.
+        proxies: Whose word about the client of a request is taken; None for nobody's.
         proxy_protocol: Whether each connection begins with a PROXY header.
         decode_request_body: Whether Content-Encoding is undone.
         clocks: The clocks that `states.PLANS` names.
@@ -69,7 +69,7 @@ class Service:
     stats: Stats
     max_requests: int
     is_secure: bool
-    proxies: TrustedProxies
+    proxies: TrustedProxies | None
     proxy_protocol: bool
     decode_request_body: bool
     clocks: dict[str, Deadlines["Client"]] = field(default_factory=dict)

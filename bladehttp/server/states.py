@@ -7,7 +7,8 @@ each state and which clocks run meanwhile. Only `Watched._become` changes a stat
 from dataclasses import dataclass
 from enum import IntEnum
 
-from bladehttp.server.loop import READ, WRITE
+from bladehttp.server import loop
+from bladehttp.server.loop import READ
 from bladehttp.wire.reader import Phase
 
 
@@ -64,6 +65,11 @@ class Event(IntEnum):
     LOST = 11
     """The connection is gone, or has to go at once."""
 
+
+# Those on the way of every request by names of their own: on CPython 3.11 looking a member up by
+# its class takes 0.15 us, more than the whole transition.
+IDLE, WRITE, FINISH, CLOSED = State.IDLE, State.WRITE, State.FINISH, State.CLOSED
+REQUEST, REPLIED = Event.REQUEST, Event.REPLIED
 
 UNASKED = frozenset({State.PROXY, State.HANDSHAKE})
 """The states before a first request can come."""
@@ -152,8 +158,8 @@ PLANS: dict[State, Plan] = {
     State.BODY: Plan(READ, progress="read", absolute=("request",)),
     State.IDLE: Plan(READ, progress="keep_alive"),
     State.HANDLE: Plan(0),
-    State.WRITE: Plan(WRITE, progress="write"),
-    State.FINISH: Plan(WRITE, progress="write"),
+    State.WRITE: Plan(loop.WRITE, progress="write"),
+    State.FINISH: Plan(loop.WRITE, progress="write"),
     State.LINGER: Plan(READ, absolute=("linger",)),
     State.CLOSED: Plan(0),
 }

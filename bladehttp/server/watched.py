@@ -15,7 +15,7 @@ from bladehttp.request import ClientInfo
 from bladehttp.server.loop import READ, WRITE
 from bladehttp.server.outbox import StreamError
 from bladehttp.server.service import Service
-from bladehttp.server.states import PLANS, TRANSITIONS, Event, Plan, State
+from bladehttp.server.states import CLOSED, PLANS, TRANSITIONS, Event, Plan, State
 from bladehttp.server.transport import PlainTransport, Transport
 
 log = logging.getLogger("bladehttp.server")
@@ -75,7 +75,7 @@ class Watched(ABC):
 
     def close(self) -> None:
         """End it now, whatever it is doing. Again does no harm."""
-        if self.state is not State.CLOSED:
+        if self.state is not CLOSED:
             self._become(Event.LOST)
 
     def _guarded(self, step: Callable[..., None], *arguments: object) -> None:
@@ -83,51 +83,57 @@ class Watched(ABC):
         try:
             step(*arguments)
             self._settle()
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - one connection's, not the loop's
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        if isinstance(error, OSError):
             log.debug("client %s left: %r", self.client.ip, error)
             self.close()
-        except StreamError as error:
-            self._report(error.reason)
-            self._abort()
-        except Exception as error:  # noqa: BLE001 - a fault of ours ends one connection, not the loop
-            self._report(error)
-            self._abort()
+            return
+        # Else a stream's fault, or ours: it ends this connection.
+        self._report(error.reason if isinstance(error, StreamError) else error)
+        self._abort()
+
+    def _call(self, kind: str, argument: object) -> None:
+        """Call the callbacks of a kind that takes one argument."""
+        self._service.dispatcher.call(kind, argument, self.transport.socket)
+        self._service.loop.now = monotonic()  # they may take longer than a clock runs
 
     def _report(self, error: Exception) -> None:
         self._service.dispatcher.report(error, self.transport.socket)
 
     def _become(self, event: Event) -> None:
         """Change the state as the table says. The only place where it changes."""
-        self.state = TRANSITIONS[self.state][event]
-        if self.state is State.CLOSED:
+        self.state = state = TRANSITIONS[self.state][event]
+        if state is CLOSED:
             self._release()
 
     def _settle(self) -> None:
         """Make interest and clocks those of the state: once an event, however many changes."""
-        if self._service.draining:
+        service, transport = self._service, self.transport
+        if service.draining:
             self.close_when_done()
-        if self.transport.socket.fileno() < 0:  # closed, maybe by a callback
+        if transport.socket.fileno() < 0:  # closed, maybe by a callback
             self.close()
             return
         plan = PLANS[self.state]
-        service = self._service
         if plan is not self._plan:
             self._change_clocks(plan)
-        elif self.transport.progressed and plan.progress:
-            service.clocks[plan.progress].arm(self, monotonic())
-        self.transport.progressed = False
+        elif transport.progressed and plan.progress:
+            service.clocks[plan.progress].arm(self, service.loop.now)
+        transport.progressed = False
         interest = plan.interest
-        if self.transport.blocked:
+        if transport.blocked:
             interest |= WRITE
-        if self.transport.ended:
+        if transport.ended:
             interest &= ~READ
         if interest != self._interest:
-            service.loop.watch(self.transport.socket, self._interest, interest, self.on_ready)
+            service.loop.watch(transport.socket, self._interest, interest, self.on_ready)
             self._interest = interest
 
     def _change_clocks(self, plan: Plan) -> None:
-        # Not the time the loop woke: callbacks since then may have taken longer than a clock runs.
-        clocks, now = self._service.clocks, monotonic()
+        clocks, now = self._service.clocks, self._service.loop.now
         old = self._plan
         if old.progress and old.progress != plan.progress:
             clocks[old.progress].disarm(self)
@@ -155,7 +161,7 @@ class Watched(ABC):
 
     def _abort(self) -> None:
         """Close so that the client cannot take what it has for the whole."""
-        if self.state is not State.CLOSED:
+        if self.state is not CLOSED:
             self._cut_off()
             self.close()
 

@@ -54,10 +54,7 @@ class ReceiveBuffer:
         if end < 0:
             return None
         line_end = data.find(b"\r\n", start)
-        line, lines = data[start:line_end], data[line_end + 2 : end]
-        if type(data) is bytes:
-            return line, lines, end + 4 - start
-        return bytes(line), bytes(lines), end + 4 - start
+        return bytes(data[start:line_end]), bytes(data[line_end + 2 : end]), end + 4 - start
 
     def peek(self, count: int) -> bytes:
         """Return up to ``count`` bytes without taking them."""

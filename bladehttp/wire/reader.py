@@ -70,6 +70,7 @@ class RequestReader:
     """Turns the bytes of one connection into requests.
 
     Attributes:
+        buffer: The bytes that wait beyond what has been made of them. Only to be looked at.
         phase: What has arrived of the request that `take_request` will return next.
         needs_continue: The head is complete, the client waits for 100 (Continue) and has
             sent nothing of the body.
@@ -77,13 +78,13 @@ class RequestReader:
 
     __slots__ = (
         "_body",
-        "_buffer",
         "_empty_lines",
         "_error",
         "_head",
         "_head_bytes",
         "_lines",
         "_parser",
+        "buffer",
         "needs_continue",
         "phase",
     )
@@ -91,7 +92,7 @@ class RequestReader:
     def __init__(self, parser: HeadParser) -> None:
         """Read under the limits of a parser that may be shared."""
         self._parser = parser
-        self._buffer = ReceiveBuffer()
+        self.buffer = ReceiveBuffer()
         self._error: ProtocolError | None = None
         self._start_request()
 
@@ -109,15 +110,10 @@ class RequestReader:
         """The method of the request that is being read, "" if it is not known yet."""
         return self._head.method if self._head is not None else ""
 
-    @property
-    def buffered(self) -> int:
-        """How many bytes wait beyond what has been made of them."""
-        return len(self._buffer)
-
     def feed(self, data: bytes) -> None:
         """Take bytes in. After an error they are dropped."""
         if self._error is None:
-            self._buffer.feed(data)
+            self.buffer.feed(data)
 
     def feed_eof(self) -> None:
         """Note that no more bytes will come.
@@ -132,7 +128,7 @@ class RequestReader:
         """Drop what is held, a temporary file with it."""
         if self._body is not None:
             self._body.sink.close()
-        self._buffer.clear()
+        self.buffer.clear()
 
     def take_request(self) -> Request | None:
         """Return the next complete request, None if bytes are missing.
@@ -176,7 +172,7 @@ class RequestReader:
 
     def _take_known_head(self) -> RequestHead | None:
         """Take a head whose field block has been accepted before, if the next one is."""
-        peeked = self._buffer.peek_head()
+        peeked = self.buffer.peek_head()
         if peeked is None:
             return None
         line, lines, size = peeked
@@ -189,18 +185,18 @@ class RequestReader:
         if not (fields.is_plain and head.minor):
             self._head = head
             check_head(head, parser.limits)
-        self._buffer.skip(size)
+        self.buffer.skip(size)
         return head
 
     def _take_request_line(self) -> bool:
         """Take the request line or an empty line before it; False if neither is here."""
         limits = self._parser.limits
-        start = self._buffer.peek(min(START_BYTES, limits.request_line))
+        start = self.buffer.peek(min(START_BYTES, limits.request_line))
         if start and start[0] not in b"\r\n" and not grammar.request_line_start(start):
             raise ProtocolError(f"not a request line: {start!r}")
-        line = self._buffer.take_line(limits.request_line, too_long=414)
+        line = self.buffer.take_line(limits.request_line, too_long=414)
         if line is None:
-            self.phase = Phase.HEAD if self._buffer else Phase.IDLE
+            self.phase = Phase.HEAD if self.buffer else Phase.IDLE
             return False
         if line:
             self.phase = Phase.HEAD
@@ -216,7 +212,7 @@ class RequestReader:
         limits = self._parser.limits
         while True:
             room = min(limits.field_line, limits.head - self._head_bytes)
-            line = self._buffer.take_line(room, too_long=431)
+            line = self.buffer.take_line(room, too_long=431)
             if line is None:
                 return None
             if not line:
@@ -241,13 +237,13 @@ class RequestReader:
         self._body = OpenBody(head, decoder, BodySink(limits.spool))
         self.phase = Phase.BODY
         # RFC 9110 section 10.1.1: 100 may be left out when the body is already coming.
-        self.needs_continue = head.expects_continue and not self._buffer
+        self.needs_continue = head.expects_continue and not self.buffer
         return self._body
 
     def _take_body(self, body: OpenBody) -> Request | None:
-        if self._buffer:
+        if self.buffer:
             self.needs_continue = False
-        if not body.decoder.take(self._buffer, body.sink):
+        if not body.decoder.take(self.buffer, body.sink):
             return None
         file = body.sink.file
         if file is not None:

@@ -8,7 +8,9 @@ answers to how long a body is.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
+from bladehttp.headers import Pairs
 from bladehttp.wire import grammar
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -38,6 +40,10 @@ class Coding(IntEnum):
     """In chunks."""
     CLOSE = 3
     """Until the connection is closed (HTTP/1.0)."""
+
+
+# By names of their own: on CPython 3.11 looking a member up by its class takes 0.15 us.
+LENGTH, CHUNKED, CLOSE = Coding.LENGTH, Coding.CHUNKED, Coding.CLOSE
 
 
 @dataclass(slots=True)
@@ -93,31 +99,44 @@ def write_head(
         raise ValueError(f"status of a response is 200 to 599, not {status!r}")
     if status in TYPELESS:
         fields = [field for field in fields if field[0].lower() != "content-type"]
-    lines = ""
-    own: dict[str, str] = {}
-    for name, value in fields:
-        key = name.lower()
-        if key in OWN_FIELDS:
-            own[key] = f"{own[key]}, {value}" if key in own else value
-        else:
-            lines += f"{name}: {value}\r\n"
-            if key == "date":
-                date = ""
+    lines, own, dated = _field_lines(tuple(fields))
     declared = None
     if own:
         declared = _declared_length(own)
         keep_alive = keep_alive and not _asks_close(own)
-    coding, known = _frame(status, length, declared, method, minor)
-    keep_alive = keep_alive and coding is not Coding.CLOSE
-    date_line = date and f"Date: {date}\r\n"
+    if length is None or own or method == "HEAD" or status in BODYLESS:
+        coding, known = _frame(status, length, declared, method, minor)
+        keep_alive = keep_alive and coding is not CLOSE
+    else:
+        coding, known = LENGTH, length
+    date_line = f"Date: {date}\r\n" if date and not dated else ""
     framing_line = "" if known is None else f"Content-Length: {known}\r\n"
-    if coding is Coding.CHUNKED:
+    if coding is CHUNKED:
         framing_line = "Transfer-Encoding: chunked\r\n"
     head = (
         f"HTTP/1.1 {status} {reason}\r\n{lines}{date_line}"
         f"{framing_line}{CONNECTION_LINES[keep_alive, minor > 0]}\r\n"
     )
     return Reply(head.encode("latin-1"), coding, known or 0, keep_alive)
+
+
+@lru_cache(maxsize=64)
+def _field_lines(fields: Pairs) -> tuple[str, dict[str, str], bool]:
+    """Return the lines to send, the fields that are not sent as they are, and whether Date is in.
+
+    Most responses of a server have one of a few sets of fields: the last ones are remembered.
+    """
+    lines = ""
+    own: dict[str, str] = {}
+    dated = False
+    for name, value in fields:
+        key = name.lower()
+        if key in OWN_FIELDS:
+            own[key] = f"{own[key]}, {value}" if key in own else value
+        else:
+            lines += f"{name}: {value}\r\n"
+            dated = dated or key == "date"
+    return lines, own, dated
 
 
 CONNECTION_LINES = {

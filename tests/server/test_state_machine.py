@@ -188,7 +188,7 @@ class Treatment(RuleBasedStateMachine):
             assert connection._interest == plan.interest
         assert self.state is not State.HANDLE  # callbacks are over when a step is
         if self.state in READING:
-            assert not connection._outbox
+            assert not connection._outbox.pending
 
     @invariant()
     def nothing_is_the_servers_fault(self):

@@ -1,0 +1,132 @@
+"""Answering: how a response goes out on a connection, and what comes after it.
+
+The way out of a `Connection`: response -> writer -> outbox -> transport. How requests come in
+is not known here.
+"""
+
+from abc import abstractmethod
+from email.utils import formatdate
+from functools import lru_cache
+from time import time
+
+from bladehttp.request import ClientInfo, HttpRequest
+from bladehttp.response import HttpResponse
+from bladehttp.server.dispatch import checked_headers
+from bladehttp.server.outbox import Outbox
+from bladehttp.server.service import Service
+from bladehttp.server.states import FINISH, IDLE, READING, REPLIED, WRITE, Event
+from bladehttp.server.transport import Transport
+from bladehttp.server.watched import Watched
+from bladehttp.wire.writer import LENGTH, Reply, write_head
+
+
+class Answering(Watched):
+    """A connection's way out."""
+
+    __slots__ = ("_connected", "_lingers", "_outbox", "_request")
+
+    def __init__(self, service: Service, transport: Transport, client: ClientInfo) -> None:
+        super().__init__(service, transport, client)
+        self._outbox = Outbox()
+        self._request: HttpRequest | None = None
+        self._connected = False  # on_connect was called, so on_disconnect has to be
+        self._lingers = True
+
+    @abstractmethod
+    def _advance(self) -> None:
+        """All is sent: go on with the requests that have come meanwhile."""
+
+    @abstractmethod
+    def _ended(self) -> None:
+        """All is sent and the client has sent its last byte."""
+
+    def _reply(self, response: HttpResponse, method: str, minor: int, keep: bool) -> None:
+        """Put an answer into the outbox."""
+        try:
+            reply = _write(response, method, minor, keep)
+        except Exception as error:  # noqa: BLE001 - what cannot be sent is the handler's fault
+            response.close()
+            response = self._service.dispatcher.failed(error, self.transport.socket)
+            reply = _write(response, method, minor, keep=False)
+        outbox = self._outbox
+        if response.source is not None:
+            outbox.add(reply.head)
+            outbox.stream(response.source, reply.coding, reply.length)
+        elif reply.coding is LENGTH:
+            outbox.add(reply.head, response.body)
+        else:
+            outbox.add(reply.head)
+        if not outbox.streaming:
+            self._end_exchange()
+        if not reply.keep_alive:
+            self._become(Event.REPLIED_LAST)
+        else:
+            self._become(Event.BLOCKED if outbox.streaming else REPLIED)
+        if self._connected and self._service.dispatcher.callbacks["reply"]:
+            self._call("reply", response)
+
+    def _flush(self) -> None:
+        """Send what the client takes now."""
+        if not self._outbox.send(self.transport):
+            if self.state in READING:
+                self._become(Event.BLOCKED)
+        elif self.state is WRITE:
+            self._end_exchange()
+            self._become(Event.SENT)
+        elif self.state is FINISH:
+            self._finish()
+
+    def _send(self, events: int) -> None:
+        del events
+        self._flush()
+        if self.state is IDLE:  # all sent: go on with what was pipelined
+            self._advance()
+            if self.transport.ended:
+                self._ended()
+
+    def _finish(self) -> None:
+        """All is sent and nothing more will be read."""
+        self._end_exchange()
+        self.transport.finish()
+        if self.transport.blocked:  # again when close_notify has gone
+            return
+        quiet = self.transport.ended or not self._lingers
+        self._become(Event.SENT_LAST if quiet else Event.SENT)
+
+    def _end_exchange(self) -> None:
+        if self._request is not None:
+            self._request.close()
+            self._request = None
+
+    def _let_go(self) -> None:
+        if self._outbox.streaming or self._outbox.pending or self.transport.blocked:
+            self._cut_off()  # part of an answer is not to look like all
+        try:
+            self._outbox.close()
+        except Exception as error:  # noqa: BLE001 - a stream's close() is somebody's code
+            self._report(error)
+        self._end_exchange()
+
+    def _gone(self) -> None:
+        if self._connected:
+            self._connected = False
+            self._call("disconnect", self.client)
+
+
+def _write(response: HttpResponse, method: str, minor: int, keep: bool) -> Reply:
+    return write_head(
+        response.status,
+        response.reason,
+        checked_headers(response).as_tuple(),
+        len(response.body) if response.source is None else None,
+        date=http_date(int(time())),
+        method=method,
+        minor=minor,
+        keep_alive=keep,
+    )
+
+
+@lru_cache(maxsize=1)
+def http_date(second: int) -> str:
+    """Return a time as Date has it (RFC 9110 section 5.6.7); made once a second."""
+    return formatdate(second, usegmt=True)
