@@ -5,10 +5,13 @@ import copy
 import errno
 import pickle
 import socket
+import subprocess
+import sys
 import threading
 import zlib
 from typing import Any
 
+import brotli
 import pycurl
 import pytest
 
@@ -153,6 +156,7 @@ CODED = {
     "Deflate": zlib.compress(b"text" * 1000, wbits=-15),
     "identity": b"text" * 1000,
     "deflate, gzip": zlib.compress(zlib.compress(b"text" * 1000), wbits=31),
+    "br": brotli.compress(b"text" * 1000),
 }
 
 
@@ -162,7 +166,7 @@ def test_a_content_encoding_is_undone(
 ) -> None:
     peer = peers(reply(CODED[coding], "200 OK", f"Content-Encoding: {coding}"))
     assert client.get(peer.url).body == b"text" * 1000
-    assert peer.last.get("Accept-Encoding") == "gzip, deflate"
+    assert peer.last.get("Accept-Encoding") == "gzip, deflate, br"
 
 
 def test_accept_encoding_none_leaves_bodies_as_they_are(
@@ -195,9 +199,11 @@ def test_an_empty_body_needs_no_decoding(client: HttpClient, peers: Any, reply: 
         ("gzip", CODED["gzip"] + b"rubbish", "is not gzip"),
         ("deflate", CODED["deflate"][:-1], "ends early"),
         ("deflate", CODED["Deflate"][:-1], "ends early"),
+        ("br", CODED["br"][:-1], "ends early"),
+        ("br", CODED["br"] + b"rubbish", "is not br"),
         ("bogus", b"x", "'bogus' is not known"),
     ],
-    ids=["trailer", "truncated", "garbage", "rubbish", "zlib", "raw", "unknown"],
+    ids=["trailer", "truncated", "garbage", "rubbish", "zlib", "raw", "brotli", "after", "unknown"],
 )
 def test_a_body_that_cannot_be_decoded_is_no_success(
     client: HttpClient, peers: Any, reply: Any, coding: str, body: bytes, said: str
@@ -208,6 +214,18 @@ def test_a_body_that_cannot_be_decoded_is_no_success(
     assert caught.value.response.body == body
     assert caught.value.url == peer.url + "/"
     assert client.get(peer.url, accept_encoding=None).body == body
+
+
+@pytest.mark.parametrize("module", ["None", "type('', (), {'Decompressor': object})"])
+def test_br_is_asked_for_only_where_it_can_be_undone_within_bounds(module: str) -> None:
+    program = (
+        f"import sys; sys.modules['brotli'] = {module}\n"
+        "from bladehttp.client.decoding import CODINGS\n"
+        "print(*CODINGS)"
+    )
+    command = [sys.executable, "-c", program]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True, timeout=30)
+    assert printed.stdout == "gzip deflate\n"
 
 
 def test_an_unasked_transfer_coding(client: HttpClient, peers: Any) -> None:

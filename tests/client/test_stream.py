@@ -8,6 +8,7 @@ import tracemalloc
 import zlib
 from typing import Any
 
+import brotli
 import pytest
 
 import bladehttp
@@ -163,7 +164,7 @@ def test_memory_stays_constant_and_the_server_waits(client: HttpClient, peers: A
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("coding", ["gzip", "deflate", "raw", "two members", "both"])
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "raw", "two members", "both", "br"])
 def test_codings_are_undone_while_streaming(client: HttpClient, peers: Any, coding: str) -> None:
     text = b"".join(b"%d " % number for number in range(200_000))
     raw = zlib.compressobj(wbits=-15)
@@ -171,13 +172,17 @@ def test_codings_are_undone_while_streaming(client: HttpClient, peers: Any, codi
         "gzip": ("gzip", gzip.compress(text)),
         "deflate": ("deflate", zlib.compress(text)),
         "raw": ("deflate", raw.compress(text) + raw.flush()),
-        "two members": ("x-gzip", gzip.compress(text[:1000]) + gzip.compress(text[1000:]) + b"\0"),
+        "two members": (
+            "x-gzip",
+            gzip.compress(text[:1000]) + gzip.compress(text[1000:]) + bytes(9),
+        ),
+        "br": ("br", brotli.compress(text, quality=1)),
         "both": ("deflate, identity, gzip", gzip.compress(zlib.compress(text))),
     }
     name, body = bodies[coding]
     chunks = b"".join(
         b"%x\r\n%b\r\n" % (len(part), part)
-        for part in (body[:1], body[1:2], body[2:30], body[30:])
+        for part in (body[:1], body[1:2], body[2:30], body[30:-4], body[-4:])
     )  # fmt: skip
     head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {name}\r\nTransfer-Encoding: chunked\r\n\r\n"
     url = peers(head.encode() + chunks + b"0\r\n\r\n").url
@@ -205,7 +210,9 @@ def test_what_is_no_gzip_and_what_is_too_much(client: HttpClient, peers: Any, re
     with client.stream(url) as response:
         assert max(map(len, response.iter_bytes())) <= MIB
     for coding, body, error in (
-        ("gzip", bomb, BodyTooLarge), ("gzip", b"plain text", DecodingError),
+        ("gzip", bomb, BodyTooLarge),
+        ("br", brotli.compress(bytes(50 * MIB), quality=1), BodyTooLarge),
+        ("gzip", b"plain text", DecodingError),
         ("zstd", b"x", DecodingError),
     ):  # fmt: skip
         peer = peers(reply(body, "200 OK", f"Content-Encoding: {coding}"))

@@ -390,7 +390,7 @@ def test_fields_of_the_call_replace_those_of_the_client(client: HttpClient, peer
     client.headers["X-C"] = "c"
     client.get(peer.url, [("x-a", "3"), ("X-D", "d"), ("X-D", "e")])
     assert peer.last.fields[2:] == [
-        ("Accept-Encoding", "gzip, deflate"), ("X-B", "b"), ("accept", "a/b"), ("X-C", "c"),
+        ("Accept-Encoding", "gzip, deflate, br"), ("X-B", "b"), ("accept", "a/b"), ("X-C", "c"),
         ("x-a", "3"), ("X-D", "d"), ("X-D", "e"),
     ]  # fmt: skip
 
