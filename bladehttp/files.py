@@ -3,7 +3,6 @@
 import mimetypes
 from collections.abc import Iterable, Iterator
 from io import FileIO
-from pathlib import PurePath
 
 BLOCK = 256 * 1024
 """Bytes read from a file at a time: large enough that the calls do not count."""
@@ -59,7 +58,7 @@ def media_type(name: str) -> str:
     A compressed file has the type of its compression; it is not said to be encoded, so
     that a client keeps it as it is.
     """
-    known = MEDIA_TYPES.get(PurePath(name).suffix.lower())
+    known = MEDIA_TYPES.get("." + name.rpartition(".")[2].lower())
     guessed, encoding = (known, None) if known else mimetypes.guess_type(name)
     if encoding is not None:
         return COMPRESSED.get(encoding, UNKNOWN)

@@ -6,8 +6,8 @@ RFC 9110 sections 8.8 (validators), 13 (conditions) and 14 (ranges).
 import os
 import secrets
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import formatdate
 from hashlib import blake2b
 
 from bladehttp.files import FileSlice, Pieces
@@ -17,6 +17,7 @@ from bladehttp.response import HttpResponse
 from bladehttp.server.beneath import Found
 from bladehttp.server.dispatch import answer_plainly
 from bladehttp.wire.conditional import range_applies, status_instead
+from bladehttp.wire.dates import format_http_date
 from bladehttp.wire.ranges import Range, content_range, last_boundary, parse_ranges, part_head
 
 SHORT = 64 * 1024
@@ -39,13 +40,10 @@ class Picked:
     coding: str | None
     varies: bool
 
-    def describe(self, headers: Headers) -> None:
-        """Set the fields that say what it is."""
-        headers["Content-Type"] = self.media_type
-        if self.coding is not None:
-            headers["Content-Encoding"] = self.coding
-        if self.varies:
-            headers.add("Vary", "Accept-Encoding")
+    def fields(self) -> dict[str, str]:
+        """Return the fields that say how it is encoded and what that depends on."""
+        coding = {} if self.coding is None else {"Content-Encoding": self.coding}
+        return coding | {"Vary": "Accept-Encoding"} if self.varies else coding
 
 
 def send_file(picked: Picked, tagged: bool, request: HttpRequest, response: HttpResponse) -> None:
@@ -57,26 +55,32 @@ def send_file(picked: Picked, tagged: bool, request: HttpRequest, response: Http
         request: Whose headers are asked.
         response: Filled in.
     """
-    info, headers = picked.found.info, response.headers
+    info, asked = picked.found.info, request.headers
     whole = FileSlice(picked.found.file, 0, info.st_size)
     response.source = whole
-    picked.describe(headers)
+    response.headers["Content-Type"] = picked.media_type
     now = int(time.time())
     modified = min(int(info.st_mtime), now)  # never later than Date (RFC 9110 8.8.2.1)
-    headers["Last-Modified"] = formatdate(modified, usegmt=True)
+    fields = picked.fields() | {"Last-Modified": format_http_date(modified)}
     tag = entity_tag(info) if tagged else None
     if tag is not None:
-        headers["ETag"] = tag
-    status = status_instead(request.headers, tag, modified)
+        fields["ETag"] = tag
+    status = status_instead(asked, tag, modified)
     if status is not None:
+        add_missing(response.headers, fields)
         send_status(response, status)
         return
-    headers["Accept-Ranges"] = "bytes"
+    add_missing(response.headers, fields | {"Accept-Ranges": "bytes"})
     ranges = None
-    may_range = range_applies(request.headers.get("If-Range"), tag, modified, now)
-    if may_range and request.method == "GET":
-        ranges = parse_ranges(request.headers.get("Range", ""), info.st_size)
+    may_range = request.method == "GET" and "Range" in asked
+    if may_range and range_applies(asked.get("If-Range"), tag, modified, now):
+        ranges = parse_ranges(asked["Range"], info.st_size)
     send_content(response, whole, ranges, request.method)
+
+
+def add_missing(headers: Headers, fields: Mapping[str, str]) -> None:
+    """Add fields, except those that an on_receive has set already; Vary is added to its own."""
+    headers.extend([pair for pair in fields.items() if pair[0] == "Vary" or pair[0] not in headers])
 
 
 def entity_tag(info: os.stat_result) -> str:

@@ -18,7 +18,7 @@ from bladehttp.request import HttpRequest
 from bladehttp.response import HttpResponse
 from bladehttp.server import listing
 from bladehttp.server.beneath import Found, Place, is_servable
-from bladehttp.server.representation import Picked, send_file
+from bladehttp.server.representation import Picked, add_missing, send_file
 from bladehttp.server.routes import Handler
 from bladehttp.wire.negotiation import acceptable
 
@@ -96,8 +96,9 @@ class StaticFiles:
         else:
             return False
         age = self.cache_age if found else 0
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers.setdefault("Cache-Control", f"max-age={age}" if age else "no-cache")
+        control = f"max-age={age}" if age else "no-cache"
+        fields = {"X-Content-Type-Options": "nosniff", "Cache-Control": control}
+        add_missing(response.headers, fields)
         return True
 
     def _index(self, place: Place) -> Found | None:
@@ -149,7 +150,8 @@ def static_files(
 def pick(place: Place, found: Found, kind: str, request: HttpRequest) -> Picked:
     """Choose between a file of some media type and its siblings by Accept-Encoding."""
     there = [coding for coding in SIBLINGS if is_current(place, found, SIBLINGS[coding])]
-    for coding in acceptable(request.headers.get("Accept-Encoding"), there):
+    accepted = request.headers.get("Accept-Encoding") if there else None
+    for coding in acceptable(accepted, there):
         try:
             sibling = place.open([found.name + SIBLINGS[coding]])
         except OSError:

@@ -2,6 +2,8 @@
 
 import re
 from datetime import UTC, datetime
+from email.utils import formatdate
+from functools import lru_cache
 
 DAYS = "Mon|Tue|Wed|Thu|Fri|Sat|Sun"
 LONG_DAYS = "Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday"
@@ -19,6 +21,12 @@ FORMS = tuple(
         f"(?:{DAYS}) (?P<month>{MONTHS}) (?P<day>[ 0-9][0-9]) {TIME} (?P<year>[0-9]{{4}})",
     )
 )
+
+
+@lru_cache(maxsize=256)  # of the files that are asked for again and again
+def format_http_date(seconds: int) -> str:
+    """Return seconds since 1970 as IMF-fixdate, the form that is sent."""
+    return formatdate(seconds, usegmt=True)
 
 
 def parse_http_date(value: str) -> int | None:

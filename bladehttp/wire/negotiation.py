@@ -22,7 +22,9 @@ def acceptable(value: str | None, offered: Sequence[str]) -> list[str]:
         offered: Codings in lower case, the server's favourite first.
     """
     weights: dict[str, float] = {}
-    for part in (value or "").lower().split(","):
+    if value is None:
+        return []
+    for part in value.lower().split(","):
         match = member(part)
         if match is not None:
             weights[match[1].removeprefix("x-")] = float(match[2] or 1)
