@@ -1,20 +1,20 @@
-"""HttpServer: the properties, callbacks and routes, and starting and stopping."""
+"""HttpServer: the callbacks and routes, and starting and stopping."""
 
 import os
 import socket
 import ssl
 import threading
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from types import TracebackType
 from typing import IO, Any, Self, TypeVar, overload
 
 from bladehttp.exceptions import HttpException
+from bladehttp.server.configured import Configured
 from bladehttp.server.dispatch import Dispatcher, check_callable
-from bladehttp.server.endpoint import UNIX, Endpoint, listen_on, listen_tcp, listen_unix
-from bladehttp.server.forwarded import TrustedProxies
+from bladehttp.server.endpoint import UNIX
 from bladehttp.server.routes import Handler
 from bladehttp.server.running import Running
 from bladehttp.server.service import Stats
@@ -23,160 +23,25 @@ from bladehttp.server.static import static_files
 from bladehttp.server.tls import CertificateFiles, choose_by_name, server_context
 from bladehttp.server.wsgi import WsgiApplication
 from bladehttp.wire.head import HeadParser
-from bladehttp.wire.limits import Limits
 
 F = TypeVar("F", bound=Callable[..., Any])
 H = TypeVar("H", bound=Handler)
 
-CLOCKS = {
-    # clock of states.PLANS: attribute with its milliseconds
-    "handshake": "handshake_timeout",
-    "header": "header_timeout",
-    "request": "request_timeout",
-    "read": "read_timeout",
-    "write": "write_timeout",
-    "keep_alive": "keep_alive_timeout",
-}
-
-LIMITS = {
-    # field of wire.Limits: attribute with its value
-    "request_line": "max_request_line",
-    "field_line": "max_field_line",
-    "head": "max_head_size",
-    "fields": "max_fields",
-    "body": "max_body_size",
-    "spool": "spool_size",
-    "parts": "max_parts",
-    "part_fields": "max_part_fields",
-}
-
-
 DEFAULT = ""
 """In place of a host name: the certificate for clients that name none of the others."""
 
-DEFAULTS = {
-    "reuse_address": True,
-    "reuse_port": False,
-    "unix_mode": None,
-    "read_timeout": 2000,
-    "write_timeout": 2000,
-    "handshake_timeout": 10_000,
-    "header_timeout": 10_000,
-    "request_timeout": 300_000,
-    "keep_alive_timeout": 5000,
-    "max_requests_per_connection": 1000,
-    "max_connections": 1000,
-    "backlog": socket.SOMAXCONN,
-    **{attribute: getattr(Limits(), name) for name, attribute in LIMITS.items()},
-    "decode_request_body": False,
-    "verify_certs": False,
-    "client_ca_file": None,
-    "trusted_proxies": (),
-    "forwarded_fields": "X-Forwarded",
-    "proxy_protocol": False,
-}
-"""The properties that are not arguments of the constructor, and what they are at first."""
 
-
-class HttpServer:
-    """An HTTP/1.1 server on one thread.
-
-    Properties are read when the server starts to listen. Times are milliseconds, sizes
-    bytes. A limit that is met is answered with the status named and the connection closed.
+class HttpServer(Configured):
+    """An HTTP/1.1 server on one thread. The properties are described in `Configured`.
 
     Attributes:
-        host: The address to bind, a name that has one, or the path of a unix socket:
-            "unix:/run/app.sock". What is left of a server that was killed is replaced there, and
-            the file is removed at the end. "127.0.0.1".
-        port: The port to bind. 0 takes a free one, and this then holds it. 0 with a unix socket.
-        is_secure: Whether it speaks TLS; it needs `load_certs` then. False.
         socket: The listening socket while it listens, else None.
-        reuse_address: Whether a port may be bound whose last connections are in TIME_WAIT.
-            True. ``resuse_address``, as Blade's documentation spells it, is the same.
-        reuse_port: Whether several processes may listen on the port, each of which says so
-            (SO_REUSEPORT). The kernel spreads the connections. False.
-        unix_mode: Permissions of a unix socket's file, such as 0o660. None: the umask's.
-        read_timeout: Longest silence of a client that is sending a request, and of a new one
-            before its first. 2000. Part of a request is answered with 408. 0: no limit.
-        write_timeout: Longest time in which a client takes nothing of its answer; then it
-            counts as gone. 2000. 0: no limit.
-        handshake_timeout: Longest TLS handshake in all. 10000. 0: no limit.
-        header_timeout: Longest time for one head in all, however steadily it drips. 10000.
-            408. 0: no limit.
-        request_timeout: Longest time for head and body in all. 300000. 408. 0: no limit.
-        keep_alive_timeout: How long a connection may be idle between requests. 5000. 0: no limit.
-        max_requests_per_connection: Requests answered before a connection is closed. 1000.
-            0: no limit.
-        max_connections: Connections open at a time; more wait in the kernel's backlog. 1000.
-            0: no limit.
-        backlog: Length of that backlog. socket.SOMAXCONN.
-        max_request_line: Request line. 8 KiB. 414.
-        max_field_line: One field. 8 KiB. 431.
-        max_head_size: Request line and fields. 64 KiB. 431.
-        max_fields: Number of fields. 100. 431.
-        max_body_size: Body, chunking undone. 16 MiB. 413. None: no limit.
-        spool_size: A longer body or upload is kept in a temporary file. 512 KiB.
-        max_parts: Parts of a multipart form, fields of an urlencoded one. 1000. 413.
-        max_part_fields: Fields in the head of one part. 16. 413.
         cert_file: The certificate of a secure server. Set by `load_certs` only.
         private_key_file: Its key. Set by `load_certs` only.
-        verify_certs: Whether clients are asked for a certificate: False; True, and one that
-            is shown is checked; or "required". False.
-        client_ca_file: PEM file of the authorities that clients' certificates are checked
-            against. None: those in ``cert_file``.
-        decode_request_body: Whether gzip and deflate are undone in requests' bodies, under the
-            limit of ``max_body_size`` for what comes out. 415 for another coding. False:
-            bodies stay as they were sent.
-        trusted_proxies: Addresses and networks ("10.0.0.0/8") whose word is taken for who a
-            client is, and for the host and scheme it asked for; "unix:" for who comes over a
-            unix socket. They have to set every one of the fields below, or let no client's
-            through. (): nobody's.
-        forwarded_fields: In which fields they say so: "X-Forwarded" (-For, -Host and -Proto) or
-            "Forwarded" (RFC 7239). The others are not read. "X-Forwarded".
-        proxy_protocol: Whether every connection has to begin with a PROXY header, of version 1
-            or 2, and comes from whom that names. Only where nobody but the proxy can
-            connect. False.
         stats: The counters, over every run.
     """
 
-    __slots__ = (
-        *DEFAULTS,
-        "_certificates",
-        "_dispatcher",
-        "_given",
-        "_running",
-        "__weakref__",
-        "host",
-        "is_secure",
-        "port",
-        "stats",
-    )
-    reuse_address: bool
-    reuse_port: bool
-    unix_mode: int | None
-    read_timeout: int
-    write_timeout: int
-    handshake_timeout: int
-    header_timeout: int
-    request_timeout: int
-    keep_alive_timeout: int
-    max_requests_per_connection: int
-    max_connections: int
-    backlog: int
-    max_request_line: int
-    max_field_line: int
-    max_head_size: int
-    max_fields: int
-    max_body_size: int | None
-    spool_size: int
-    max_parts: int
-    max_part_fields: int
-    decode_request_body: bool
-    verify_certs: bool | str
-    client_ca_file: str | None
-    trusted_proxies: Iterable[str]
-    forwarded_fields: str
-    proxy_protocol: bool
+    __slots__ = ("__weakref__", "_certificates", "_dispatcher", "_given", "_running", "stats")
 
     def __init__(
         self,
@@ -185,32 +50,24 @@ class HttpServer:
         is_secure: bool = False,
         *,
         socket: socket.socket | int | None = None,
+        **properties: Any,
     ) -> None:
-        """Make a server; nothing is bound before `listen` or `start`.
+        """Make a server; nothing is bound before `listen`, `start` or `step`.
 
         Args:
-            port: See the class; so are the next two.
+            port: See `Configured`; so are the next two.
             host: Beside the port.
             is_secure: Whether it speaks TLS.
             socket: One that is bound already, or its descriptor, to listen on in place of host
                 and port, which then are what it says. Who gave it closes it. None: none, so that
                 ``socket=inherited_socket()`` does for a start with and without systemd.
+            **properties: Other properties by name.
 
         Raises:
-            TypeError: The port is not an int or the host not a str.
+            TypeError: The port is not an int or the host not a str, or there is no such property.
             ValueError: The port is not 0 to 65535.
         """
-        if not isinstance(port, int) or isinstance(port, bool):
-            raise TypeError(f"port is an int, not {port!r}")
-        if not isinstance(host, str):
-            raise TypeError(f"host is a str, not {host!r}")
-        if not 0 <= port <= 65535:
-            raise ValueError(f"port is 0 to 65535, not {port}")
-        self.host = host
-        self.port = port
-        self.is_secure = bool(is_secure)
-        for name, value in DEFAULTS.items():
-            setattr(self, name, value)
+        super().__init__(port, host, is_secure, **properties)
         self.stats = Stats()
         _servers.add(self)
         self._certificates: dict[str, CertificateFiles] = {}
@@ -331,15 +188,6 @@ class HttpServer:
         return fn
 
     @property
-    def resuse_address(self) -> bool:
-        """`reuse_address`, as Blade's documentation spells it."""
-        return self.reuse_address
-
-    @resuse_address.setter
-    def resuse_address(self, value: bool) -> None:
-        self.reuse_address = value
-
-    @property
     def cert_file(self) -> str | None:
         """The certificate file that was loaded, None before."""
         files = self._certificates.get(DEFAULT)
@@ -357,17 +205,6 @@ class HttpServer:
         return self._running.listener.socket if self._running else None
 
     @property
-    def url(self) -> str:
-        """The URL of the server, such as "http://127.0.0.1:3000".
-
-        That of a unix socket is "http://localhost", for a client whose ``unix_socket`` it is.
-        """
-        if self.host.startswith(UNIX):
-            return f"{'https' if self.is_secure else 'http'}://localhost"
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'https' if self.is_secure else 'http'}://{host}:{self.port}"
-
-    @property
     def wsgi(self) -> WsgiApplication:
         """The callbacks and routes as a WSGI application, under the limits as they are now.
 
@@ -377,7 +214,7 @@ class HttpServer:
         return WsgiApplication(
             self._dispatcher,
             HeadParser(self._limits()),
-            TrustedProxies(self.trusted_proxies, self.forwarded_fields),
+            self._proxies(),
             self.decode_request_body,
         )
 
@@ -490,14 +327,14 @@ class HttpServer:
         if self._running is not None:
             raise RuntimeError(f"the server is listening at {self.url} already")
         context = self._context(self._certificates)
-        proxies = TrustedProxies(self.trusted_proxies, self.forwarded_fields) or None
-        endpoint = self._endpoint()
+        proxies = self._proxies() or None
+        endpoint = self._listen(self._given)
         self._running = Running(
             endpoint,
             context,
             self._dispatcher,
             self._limits(),
-            {name: getattr(self, attribute) for name, attribute in CLOCKS.items()},
+            self._clocks(),
             owner=owner,
             max_connections=self.max_connections,
             max_requests=self.max_requests_per_connection,
@@ -507,33 +344,6 @@ class HttpServer:
             decode_request_body=self.decode_request_body,
         )
         return self._running
-
-    def _limits(self) -> Limits:
-        return Limits(**{name: getattr(self, attribute) for name, attribute in LIMITS.items()})
-
-    def _endpoint(self) -> Endpoint:
-        """Return what the properties say to listen on, and make them say what that is."""
-        if self._given is not None:
-            endpoint = listen_on(self._given, self.backlog)
-        elif self.host.startswith(UNIX):
-            path = self.host.removeprefix(UNIX)
-            endpoint = listen_unix(path, self.backlog, self.unix_mode)
-        else:
-            endpoint = listen_tcp(
-                self.host,
-                self.port,
-                self.backlog,
-                reuse_address=self.reuse_address,
-                reuse_port=self.reuse_port,
-            )
-        address = endpoint.address
-        if isinstance(address, str):
-            self.host, self.port = UNIX + address, 0
-        elif self._given is not None:
-            self.host, self.port = address
-        else:  # a name stays one
-            self.port = address[1]
-        return endpoint
 
     def _run(self, running: Running, ending: AbstractContextManager[None]) -> None:
         try:

@@ -52,6 +52,13 @@ def test_a_misspelt_property_raises():
         HttpServer(0).read_timout = 5
 
 
+def test_properties_can_be_given_by_name():
+    server = HttpServer(0, read_timeout=5, trusted_proxies=["10.0.0.1"])
+    assert (server.read_timeout, server.write_timeout) == (5, 2000)
+    with pytest.raises(TypeError, match="no property 'read_timout'"):
+        HttpServer(0, read_timout=5)
+
+
 @pytest.mark.parametrize("port", ["80", 80.0, None, True])
 def test_a_port_is_an_int(port):
     with pytest.raises(TypeError, match="port is an int"):

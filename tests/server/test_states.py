@@ -2,9 +2,9 @@
 
 import pytest
 
+from bladehttp.server.configured import CLOCKS
 from bladehttp.server.connection import READY
 from bladehttp.server.loop import READ, WRITE
-from bladehttp.server.server import CLOCKS
 from bladehttp.server.states import PHASE_EVENTS, PLANS, READING, TRANSITIONS, Event, State
 from bladehttp.wire.reader import Phase
 

@@ -1,0 +1,210 @@
+"""Configured: the properties of a server, and what they mean to its parts."""
+
+import socket
+from collections.abc import Iterable
+from typing import Any
+
+from bladehttp.server.endpoint import UNIX, Endpoint, listen_on, listen_tcp, listen_unix
+from bladehttp.server.forwarded import TrustedProxies
+from bladehttp.wire.limits import Limits
+
+CLOCKS = {
+    # clock of states.PLANS: attribute with its milliseconds
+    "handshake": "handshake_timeout",
+    "header": "header_timeout",
+    "request": "request_timeout",
+    "read": "read_timeout",
+    "write": "write_timeout",
+    "keep_alive": "keep_alive_timeout",
+}
+
+LIMITS = {
+    # field of wire.Limits: attribute with its value
+    "request_line": "max_request_line",
+    "field_line": "max_field_line",
+    "head": "max_head_size",
+    "fields": "max_fields",
+    "body": "max_body_size",
+    "spool": "spool_size",
+    "parts": "max_parts",
+    "part_fields": "max_part_fields",
+}
+
+DEFAULTS = {
+    "reuse_address": True,
+    "reuse_port": False,
+    "unix_mode": None,
+    "read_timeout": 2000,
+    "write_timeout": 2000,
+    "handshake_timeout": 10_000,
+    "header_timeout": 10_000,
+    "request_timeout": 300_000,
+    "keep_alive_timeout": 5000,
+    "max_requests_per_connection": 1000,
+    "max_connections": 1000,
+    "backlog": socket.SOMAXCONN,
+    **{attribute: getattr(Limits(), name) for name, attribute in LIMITS.items()},
+    "decode_request_body": False,
+    "verify_certs": False,
+    "client_ca_file": None,
+    "trusted_proxies": (),
+    "forwarded_fields": "X-Forwarded",
+    "proxy_protocol": False,
+}
+"""The properties that are not arguments of the constructor, and what they are at first."""
+
+
+class Configured:
+    """The properties of an `HttpServer`.
+
+    Properties are read when the server starts to listen. Times are milliseconds, sizes
+    bytes. A limit that is met is answered with the status named and the connection closed.
+
+    Attributes:
+        host: The address to bind, a name that has one, or the path of a unix socket:
+            "unix:/run/app.sock". What is left of a server that was killed is replaced there, and
+            the file is removed at the end. "127.0.0.1".
+        port: The port to bind. 0 takes a free one, and this then holds it. 0 with a unix socket.
+        is_secure: Whether it speaks TLS; it needs `load_certs` then. False.
+        reuse_address: Whether a port may be bound whose last connections are in TIME_WAIT.
+            True. ``resuse_address``, as Blade's documentation spells it, is the same.
+        reuse_port: Whether several processes may listen on the port, each of which says so
+            (SO_REUSEPORT). The kernel spreads the connections. False.
+        unix_mode: Permissions of a unix socket's file, such as 0o660. None: the umask's.
+        read_timeout: Longest silence of a client that is sending a request, and of a new one
+            before its first. 2000. Part of a request is answered with 408. 0: no limit.
+        write_timeout: Longest time in which a client takes nothing of its answer; then it
+            counts as gone. 2000. 0: no limit.
+        handshake_timeout: Longest TLS handshake in all. 10000. 0: no limit.
+        header_timeout: Longest time for one head in all, however steadily it drips. 10000.
+            408. 0: no limit.
+        request_timeout: Longest time for head and body in all. 300000. 408. 0: no limit.
+        keep_alive_timeout: How long a connection may be idle between requests. 5000. 0: no limit.
+        max_requests_per_connection: Requests answered before a connection is closed. 1000.
+            0: no limit.
+        max_connections: Connections open at a time; more wait in the kernel's backlog. 1000.
+            0: no limit.
+        backlog: Length of that backlog. socket.SOMAXCONN.
+        max_request_line: Request line. 8 KiB. 414.
+        max_field_line: One field. 8 KiB. 431.
+        max_head_size: Request line and fields. 64 KiB. 431.
+        max_fields: Number of fields. 100. 431.
+        max_body_size: Body, chunking undone. 16 MiB. 413. None: no limit.
+        spool_size: A longer body or upload is kept in a temporary file. 512 KiB.
+        max_parts: Parts of a multipart form, fields of an urlencoded one. 1000. 413.
+        max_part_fields: Fields in the head of one part. 16. 413.
+        verify_certs: Whether clients are asked for a certificate: False; True, and one that
+            is shown is checked; or "required". False.
+        client_ca_file: PEM file of the authorities that clients' certificates are checked
+            against. None: those in ``cert_file``.
+        decode_request_body: Whether gzip and deflate are undone in requests' bodies, under the
+            limit of ``max_body_size`` for what comes out. 415 for another coding. False:
+            bodies stay as they were sent.
+        trusted_proxies: Addresses and networks ("10.0.0.0/8") whose word is taken for who a
+            client is, and for the host and scheme it asked for; "unix:" for who comes over a
+            unix socket. They have to set every one of the fields below, or let no client's
+            through. (): nobody's.
+        forwarded_fields: In which fields they say so: "X-Forwarded" (-For, -Host and -Proto) or
+            "Forwarded" (RFC 7239). The others are not read. "X-Forwarded".
+        proxy_protocol: Whether every connection has to begin with a PROXY header, of version 1
+            or 2, and comes from whom that names. Only where nobody but the proxy can
+            connect. False.
+    """
+
+    __slots__ = (*DEFAULTS, "host", "is_secure", "port")
+    reuse_address: bool
+    reuse_port: bool
+    unix_mode: int | None
+    read_timeout: int
+    write_timeout: int
+    handshake_timeout: int
+    header_timeout: int
+    request_timeout: int
+    keep_alive_timeout: int
+    max_requests_per_connection: int
+    max_connections: int
+    backlog: int
+    max_request_line: int
+    max_field_line: int
+    max_head_size: int
+    max_fields: int
+    max_body_size: int | None
+    spool_size: int
+    max_parts: int
+    max_part_fields: int
+    decode_request_body: bool
+    verify_certs: bool | str
+    client_ca_file: str | None
+    trusted_proxies: Iterable[str]
+    forwarded_fields: str
+    proxy_protocol: bool
+
+    def __init__(self, port: int, host: str, is_secure: bool, **properties: Any) -> None:
+        """Take what `HttpServer` is made with."""
+        if not isinstance(port, int) or isinstance(port, bool):
+            raise TypeError(f"port is an int, not {port!r}")
+        if not isinstance(host, str):
+            raise TypeError(f"host is a str, not {host!r}")
+        if not 0 <= port <= 65535:
+            raise ValueError(f"port is 0 to 65535, not {port}")
+        self.host = host
+        self.port = port
+        self.is_secure = bool(is_secure)
+        for name in properties:
+            if name not in DEFAULTS:
+                raise TypeError(f"a server has no property {name!r}")
+        for name, value in {**DEFAULTS, **properties}.items():
+            setattr(self, name, value)
+
+    @property
+    def resuse_address(self) -> bool:
+        """`reuse_address`, as Blade's documentation spells it."""
+        return self.reuse_address
+
+    @resuse_address.setter
+    def resuse_address(self, value: bool) -> None:
+        self.reuse_address = value
+
+    @property
+    def url(self) -> str:
+        """The URL of the server, such as "http://127.0.0.1:3000".
+
+        That of a unix socket is "http://localhost", for a client whose ``unix_socket`` it is.
+        """
+        if self.host.startswith(UNIX):
+            return f"{'https' if self.is_secure else 'http'}://localhost"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.is_secure else 'http'}://{host}:{self.port}"
+
+    def _limits(self) -> Limits:
+        return Limits(**{name: getattr(self, attribute) for name, attribute in LIMITS.items()})
+
+    def _clocks(self) -> dict[str, int]:
+        return {name: getattr(self, attribute) for name, attribute in CLOCKS.items()}
+
+    def _proxies(self) -> TrustedProxies:
+        return TrustedProxies(self.trusted_proxies, self.forwarded_fields)
+
+    def _listen(self, given: socket.socket | int | None) -> Endpoint:
+        """Listen on what the properties say, or on a given socket, and make them say where."""
+        if given is not None:
+            endpoint = listen_on(given, self.backlog)
+        elif self.host.startswith(UNIX):
+            path = self.host.removeprefix(UNIX)
+            endpoint = listen_unix(path, self.backlog, self.unix_mode)
+        else:
+            endpoint = listen_tcp(
+                self.host,
+                self.port,
+                self.backlog,
+                reuse_address=self.reuse_address,
+                reuse_port=self.reuse_port,
+            )
+        address = endpoint.address
+        if isinstance(address, str):
+            self.host, self.port = UNIX + address, 0
+        elif given is not None:
+            self.host, self.port = address
+        else:  # a name stays one
+            self.port = address[1]
+        return endpoint
