@@ -93,7 +93,13 @@ class ConnectError(SocketException, ConnectionError):
 
 
 class ProxyError(SocketException):
-    """The proxy cannot be found or refused to connect."""
+    """The proxy cannot be found or refused to connect.
+
+    Attributes:
+        status: What it answered to CONNECT, such as 407; None where it did not get so far.
+    """
+
+    status: int | None = None
 
 
 class ReadError(SocketException):

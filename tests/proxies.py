@@ -1,28 +1,29 @@
 """Proxies for tests: handlers for `Peers.raw` that forward, tunnel, or speak SOCKS5."""
 
+import select
 import socket
 import struct
-import threading
 from typing import Any
 
 PATIENCE = 10
 
 
-def pump(source: socket.socket, target: socket.socket) -> None:
-    try:
-        while data := source.recv(65536):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass
-
-
 def tunnel(client: socket.socket, port: int) -> None:
+    """Carry bytes both ways until both sides have ended; the client may speak TLS to us."""
     with socket.create_connection(("127.0.0.1", port), PATIENCE) as server:
-        back = threading.Thread(target=pump, args=(server, client))
-        back.start()
-        pump(client, server)
-        back.join(PATIENCE)
+        other = {client: server, server: client}
+        open_ones = [client, server]
+        while open_ones:
+            buffered = client in open_ones and getattr(client, "pending", int)()
+            ready = [client] if buffered else select.select(open_ones, [], [], PATIENCE)[0]
+            if not ready:
+                return
+            for source in ready:
+                if data := source.recv(65536):
+                    other[source].sendall(data)
+                else:
+                    open_ones.remove(source)
+                    other[source].shutdown(socket.SHUT_WR)
 
 
 class HttpProxy:

@@ -13,6 +13,7 @@ from bladehttp.client.options import Settings
 from bladehttp.client.route import proxy_url
 from bladehttp.client.trust import Pair, environment_trust
 
+HTTPS_PROXIES = ("https_proxy", "HTTPS_PROXY")
 HTTP_PROXIES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 
 
@@ -40,6 +41,13 @@ def is_direct(settings: Settings, scheme: str) -> bool:
     if settings.proxy is not None or not settings.trust_env:
         return not settings.proxy
     return not any(os.environ.get(name) for name in HTTP_PROXIES)
+
+
+def names_tls_proxy(settings: Settings) -> bool:
+    """Whether a proxy that may be used for a request is one that itself speaks TLS."""
+    names = (*HTTP_PROXIES, *HTTPS_PROXIES) if settings.trust_env else ()
+    proxies = (settings.proxy, *map(os.environ.get, names))
+    return any(proxy is not None and proxy.lower().startswith("https:") for proxy in proxies)
 
 
 def environment_proxy(environ: Mapping[str, str]) -> tuple[Pair, ...]:

@@ -67,6 +67,7 @@ REFINEMENTS: tuple[tuple[str, str, type[e.HttpException]], ...] = (
     # name                         in libcurl's text           what it really is
     ("E_COULDNT_CONNECT",          " over proxy ",             e.ProxyError),
     ("E_COULDNT_CONNECT",          "CONNECT tunnel failed",    e.ProxyError),
+    ("E_SEND_ERROR",               "Failed to connect",        e.ConnectError),  # HTTP/3
     ("E_RECV_ERROR",               "CONNECT tunnel failed",    e.ProxyError),
     ("E_RECV_ERROR",               "Proxy CONNECT aborted",    e.ProxyError),
     ("E_RECV_ERROR",               "chunk hex-length",         e.ProtocolError),

@@ -141,10 +141,13 @@ class Configured:
         on_error: Called with an `Outgoing` and the exception that will be raised. What any hook
             raises is raised as it is, and is not told to ``on_error``.
         http_version: "auto", the default: over TLS what both sides agree on by ALPN, HTTP/2 or
-            1.1, else 1.1. "1.0", "1.1", "2" (the same as "auto") or "3", which falls back where
-            the server has none. CURLOPT_HTTP_VERSION.
+            1.1, else 1.1. "1.0", "1.1", "2" (the same as "auto") or "3", which is tried first and
+            falls back to what "auto" would do where the server does not answer it; nothing but
+            HTTP/3: ``curl_options={pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_3ONLY}``, which
+            raises ConnectError or ConnectTimeout then. CURLOPT_HTTP_VERSION.
         proxy: The proxy for all requests, such as "http://name:password@host:3128"; http, https,
-            socks4, socks4a, socks5 or socks5h (the last has the proxy resolve names). Name and
+            socks4, socks4a, socks5 or socks5h (the last has the proxy resolve names). The
+            certificate of an https proxy is checked as a server's would be, and always. Name and
             password are percent-decoded and never sent to a server. None, the default: with
             ``trust_env`` that of http_proxy, https_proxy, HTTPS_PROXY, all_proxy or ALL_PROXY,
             and outside of CGI programs of HTTP_PROXY. "": none at all. CURLOPT_PROXY.

@@ -18,6 +18,7 @@ from bladehttp.exceptions import (
     HostnameMismatch,
     IncompleteBody,
     ProtocolError,
+    ProxyError,
     ReceiveTimeout,
     SocketException,
 )
@@ -41,7 +42,8 @@ class Retry:
     A request of which nothing was sent yet (no connection) is tried again whatever its method.
     One that the server may have acted on is only if ``methods`` name its method: after a lost
     connection, a ReceiveTimeout, an IncompleteBody or an answer in ``statuses``. Certificates that
-    are refused stay refused and are not tried again; nor is a body sent again that cannot be read
+    are refused stay refused and are not tried again; nor is a proxy that answers CONNECT with
+    another status than those; nor is a body sent again that cannot be read
     again. What is raised or returned in the end is what the last attempt gave. All attempts and
     the time between them are within ``total_timeout``: one that would begin after it does not.
 
@@ -91,6 +93,8 @@ class Retry:
             passing = error.code in CUT_OFF
         else:
             passing = isinstance(error, TRANSIENT) and not isinstance(error, PERMANENT)
+        if isinstance(error, ProxyError) and error.status is not None:
+            passing = error.status in self.statuses  # not 407: passwords get locked
         return passing and (not was_sent or method in self.methods)
 
     def delay(self, retries: int, retry_after: str | None) -> float | None:

@@ -8,7 +8,7 @@ import pycurl
 from bladehttp.client.certificate import presented
 from bladehttp.client.decoding import decode
 from bladehttp.client.engine import RECEIVE, TOTAL, Outcome
-from bladehttp.client.environment import is_direct, options_in_force
+from bladehttp.client.environment import is_direct, names_tls_proxy, options_in_force
 from bladehttp.client.errors import Sent, exception_for
 from bladehttp.client.handle import Handle
 from bladehttp.client.log import start_wire_log, stop_wire_log
@@ -23,6 +23,7 @@ from bladehttp.exceptions import (
     DecodingError,
     HttpException,
     IncompleteBody,
+    ProxyError,
     ReceiveTimeout,
     TotalTimeout,
 )
@@ -222,10 +223,16 @@ def _failure(
         return cls(f"{what} {place}: {outcome.expired} is over ({milliseconds} ms)", **details)
     text = outcome.text
     if outcome.code in WITH_CERTIFICATE:
-        text = f"{text}; {expected(message)}; {presented(handle.certificates(message.url.origin))}"
+        host = message.url.origin[1]
+        if _is_about_the_proxy(handle.curl, message):
+            host = place = f"the proxy for {place}"
+        seen = presented(handle.certificates(message.url.origin))
+        text = f"{text}; {expected(message, host)}; {seen}"
     error = exception_for(outcome.code, text, place, **details)
     if isinstance(error, OSError):
         error.errno = handle.curl.getinfo(pycurl.OS_ERRNO) or None
+    if isinstance(error, ProxyError):
+        error.status = handle.curl.getinfo(pycurl.HTTP_CONNECTCODE) or None
     if isinstance(error, IncompleteBody):
         error.partial = response.body = _partial(message, response)
     return error
@@ -237,14 +244,23 @@ WITH_CERTIFICATE = {
 }
 
 
-def expected(message: Message) -> str:
-    """Return what a message says was expected of a server's certificate."""
+def _is_about_the_proxy(curl: Any, message: Message) -> bool:
+    """Whether a certificate that was refused is that of a proxy, and not the server's."""
+    return bool(
+        curl.getinfo(pycurl.USED_PROXY)
+        and not curl.getinfo(pycurl.HTTP_CONNECTCODE)
+        and names_tls_proxy(message.settings)
+    )
+
+
+def expected(message: Message, host: str) -> str:
+    """Return what a message says was expected of the certificate of a host."""
     settings = message.settings
     if settings.pinned_key is not None:
         return f"expected: the key {settings.pinned_key!r}"
     options = dict(options_in_force(settings, "https"))
     authorities = options.get(pycurl.CAINFO) or options.get(pycurl.CAPATH)
-    return f"expected: one for {message.url.origin[1]!r}, vouched for in {authorities!r}"
+    return f"expected: one for {host!r}, vouched for in {authorities!r}"
 
 
 CLOCKS: dict[str, tuple[type[HttpException], str]] = {

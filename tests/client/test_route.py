@@ -1,6 +1,7 @@
 """How a request gets to its server: proxies, addresses, sockets, versions, netrc, the rest."""
 
 import base64
+import pickle
 import shutil
 import socket
 import ssl
@@ -14,9 +15,16 @@ import pycurl
 import pytest
 from proxies import HttpProxy, SocksProxy
 
-from bladehttp import Auth
+from bladehttp import Auth, Retry
 from bladehttp.client import HttpClient
-from bladehttp.exceptions import InvalidUrl, ProxyError, UnsupportedProtocol
+from bladehttp.exceptions import (
+    CertificateError,
+    HostnameMismatch,
+    InsecureWarning,
+    InvalidUrl,
+    ProxyError,
+    UnsupportedProtocol,
+)
 
 PROXY_VARIABLES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy",
                    "ALL_PROXY", "no_proxy", "NO_PROXY", "REQUEST_METHOD")  # fmt: skip
@@ -91,6 +99,61 @@ def test_a_proxy_that_refuses_is_told_without_its_password(
         with pytest.raises((InvalidUrl, UnsupportedProtocol)) as refused:
             client.proxy = bad
         assert "hush" not in str(refused.value)
+
+
+def test_a_proxy_that_speaks_tls(
+    client: HttpClient, peers: Any, server_context: ssl.SSLContext, certificates: Any
+) -> None:
+    handler, origin = HttpProxy(basic("me:pw")), peers(context=server_context)
+    proxy = peers.raw(handler, server_context)
+    client.ca_cert, client.proxy = certificates.ca_file, f"https://me:pw@127.0.0.1:{proxy.port}"
+    assert client.get("http://a.test/x").body == b"via proxy"
+    assert client.get(origin.url).body == b"ok"
+    assert [seen.target for seen in handler.requests] == [
+        "http://a.test/x", f"127.0.0.1:{origin.port}"
+    ]  # fmt: skip
+    assert origin.last.get("Proxy-Authorization") is None
+    with pytest.raises(ProxyError):
+        client.get(origin.url, proxy=f"https://me:no@127.0.0.1:{proxy.port}")
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("way", ["property", "environment"])
+def test_the_certificate_of_a_proxy_is_checked(
+    client: HttpClient, peers: Any, certificates: Any, monkeypatch: pytest.MonkeyPatch,
+    scheme: str, way: str,
+) -> None:  # fmt: skip
+    handler, context = HttpProxy(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificates.issue("elsewhere", "elsewhere.test"))
+    proxy = peers.raw(handler, context)
+    if way == "property":
+        client.proxy = proxy.url
+    else:
+        monkeypatch.setenv(f"{scheme}_proxy", proxy.url)
+    for trusted, error in ((None, CertificateError), (certificates.ca_file, HostnameMismatch)):
+        client.ca_cert = trusted
+        with pytest.raises(error, match=r"certificate of the proxy for a\.test"):
+            client.get(f"{scheme}://a.test/")
+        with pytest.warns(InsecureWarning), pytest.raises(error):  # that is for servers
+            client.get(f"{scheme}://a.test/", skip_peer_verification=True)
+    assert handler.requests == []
+
+
+@pytest.mark.parametrize(("status", "times"), [(407, 1), (403, 1), (502, 3), (503, 3)])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_proxy_that_refuses_is_asked_again_only_if_that_may_pass(
+    client: HttpClient, peers: Any, reply: Any, status: int, times: int, method: str
+) -> None:
+    proxy = peers(reply(b"", f"{status} No"))
+    client.proxy, client.retry = proxy.url, Retry(2, backoff=0)
+    with pytest.raises(ProxyError) as caught:
+        client.send_request("https://a.test/", method)
+    assert (caught.value.status, len(proxy.requests)) == (status, times)
+    assert pickle.loads(pickle.dumps(caught.value)).status == status
+    proxy.requests.clear()
+    response = client.send_request("http://a.test/", method)
+    assert response.status == status
+    assert len(proxy.requests) == (times if method == "GET" else 1)
 
 
 @pytest.mark.parametrize(("scheme", "asked"), [("socks5h", "a.test"), ("socks5", "127.0.0.1")])

@@ -4,7 +4,9 @@ import base64
 import copy
 import hashlib
 import pickle
+import shutil
 import ssl
+import subprocess
 import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -137,6 +139,30 @@ def test_the_environment_names_a_bundle(
     monkeypatch.setenv(name, "")
     with pytest.raises(CertificateError):
         client.get(server.url)
+
+
+def test_the_environment_names_hashed_directories(
+    client: HttpClient, server: Any, certificates: Any, other_file: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    openssl = shutil.which("openssl")
+    assert openssl is not None
+    ours, others = tmp_path / "ours", tmp_path / "others"
+    for directory, files in ((ours, [certificates.ca_file, other_file]), (others, [other_file])):
+        directory.mkdir()
+        for file in files:
+            shutil.copy(file, directory)
+        subprocess.run([openssl, "rehash", directory], check=True, timeout=30)
+    monkeypatch.setenv("SSL_CERT_DIR", str(ours))
+    assert client.get(server.url).body == b"ok"
+    monkeypatch.setenv("SSL_CERT_DIR", str(others))
+    with pytest.raises(CertificateError):
+        client.get(server.url)
+    monkeypatch.setenv("SSL_CERT_DIR", f"{others}:{ours}")  # a list, as OpenSSL has it
+    assert client.get(server.url).body == b"ok"
+    monkeypatch.setenv("SSL_CERT_DIR", str(others))
+    monkeypatch.setenv("SSL_CERT_FILE", certificates.ca_file)  # both are trusted
+    assert client.get(server.url).body == b"ok"
 
 
 @pytest.mark.parametrize("place", range(3))
