@@ -120,18 +120,21 @@ def test_a_proxy_that_speaks_tls(
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("way", ["property", "environment"])
 def test_the_certificate_of_a_proxy_is_checked(
-    client: HttpClient, peers: Any, certificates: Any, monkeypatch: pytest.MonkeyPatch,
-    scheme: str, way: str,
+    client: HttpClient, peers: Any, certificates: Any, server_context: ssl.SSLContext,
+    monkeypatch: pytest.MonkeyPatch, scheme: str, way: str,
 ) -> None:  # fmt: skip
-    handler, context = HttpProxy(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*certificates.issue("elsewhere", "elsewhere.test"))
-    proxy = peers.raw(handler, context)
-    if way == "property":
-        client.proxy = proxy.url
-    else:
-        monkeypatch.setenv(f"{scheme}_proxy", proxy.url)
-    for trusted, error in ((None, CertificateError), (certificates.ca_file, HostnameMismatch)):
+    handler, elsewhere = HttpProxy(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    elsewhere.load_cert_chain(*certificates.issue("elsewhere", "elsewhere.test"))
+    for context, trusted, error in (
+        (server_context, None, CertificateError),
+        (elsewhere, certificates.ca_file, HostnameMismatch),
+    ):
+        proxy = peers.raw(handler, context)
         client.ca_cert = trusted
+        if way == "property":
+            client.proxy = proxy.url
+        else:
+            monkeypatch.setenv(f"{scheme}_proxy", proxy.url)
         with pytest.raises(error, match=r"certificate of the proxy for a\.test"):
             client.get(f"{scheme}://a.test/")
         with pytest.warns(InsecureWarning), pytest.raises(error):  # that is for servers
