@@ -1,9 +1,10 @@
 """The arguments of the commands that send a request, most of them a property of the client."""
 
 import re
+import warnings
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
-from getpass import getpass
+from getpass import GetPassWarning, getpass
 from typing import Any, NamedTuple
 
 from bladehttp.auth import Auth
@@ -173,9 +174,21 @@ def client_properties(options: Namespace) -> dict[str, Any]:
 
 
 def credentials(text: str) -> tuple[str, str]:
-    """Return name and password, asking for the password if it is not there."""
+    """Return name and password, asking for the password if it is not there.
+
+    Raises:
+        ValueError: There is nobody to ask.
+    """
     user, colon, password = text.partition(":")
-    return user, password if colon else getpass(f"password of {user}: ")
+    if colon:
+        return user, password
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", GetPassWarning)  # it would be read, and shown, elsewhere
+        try:
+            return user, getpass(f"password of {user}: ")
+        except GetPassWarning as error:
+            message = "-u without a password asks for it, and there is no terminal to ask at"
+            raise ValueError(message) from error
 
 
 def with_scheme(text: str) -> str:

@@ -44,7 +44,13 @@ def add_arguments(parser: ArgumentParser, port: int) -> None:
 
 
 def make_server(options: Namespace) -> HttpServer:
-    """Return a server for the options."""
+    """Return a server for the options.
+
+    Raises:
+        ValueError: They cannot be used like this.
+    """
+    if options.key is not None and options.cert is None:
+        raise ValueError("--key is the key of a certificate: --cert says which")
     return HttpServer(options.port, options.host, is_secure=options.tls or options.cert is not None)
 
 

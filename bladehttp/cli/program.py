@@ -5,6 +5,8 @@ import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
+from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, Protocol, cast
 
 from bladehttp import __version__
@@ -100,6 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         SystemExit: The arguments are wrong, or ask for help.
     """
     words = sys.argv[1:] if arguments is None else arguments
+    _prepare_streams()
     try:
         try:
             options = parser(words).parse_args(words)
@@ -117,6 +120,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tell(message_of(error))
         return exit_code(error)
     return code
+
+
+def _prepare_streams() -> None:
+    """Make it possible to write anything to standard output and error, closed ones included."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open to the end
+            setattr(sys, name, nowhere)
+        elif isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _forget_output() -> None:

@@ -62,7 +62,7 @@ def terminal() -> Iterator[Callable[..., Terminal]]:
 
 
 TEXT = "Grüße\r\n\x1b]0;title\x07end"
-JSON = rb'{"n": 1.10, "s": "\u00fc\u001b", "l": [], "m": {"a": [1, 2]}}'
+JSON = rb'{"n": 1.10, "s": "\u00fc\u001b", "l": [], "x": "\ud800", "m": {"a": [1, 2]}}'
 BODY = bytes(range(256)) * 4000
 
 

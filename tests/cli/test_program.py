@@ -54,6 +54,8 @@ def test_the_version_is_that_of_the_package(run):
         (["head", "x", "-o", "f"], "the answer to HEAD has no body"),
         (["post", "x", "--json", "{"], "what --json sends is not JSON: "),
         (["post", "x", "-d", "a", "-d", "@f"], "-d sends one file or several texts, not both"),
+        (["echo", "--key", "f"], "--key is the key of a certificate"),
+        (["echo", "--port", "99999"], "port is 0 to 65535"),
         (["get", "x", "--key", "f"], "--key is the key of a certificate"),
         (["get", "x", "-H", "a\nb: c"], "a\\nb"),
     ],
@@ -100,6 +102,14 @@ def test_output_that_cannot_be_written_is_told():
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run([*PROGRAM, "info"], stdout=full, stderr=subprocess.PIPE, check=False)
     assert (done.returncode, done.stderr) == (1, b"bladehttp: No space left on device\n")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_streams_that_are_closed_do_no_harm(closed):
+    command = ["sh", "-c", f'"$@" {closed}', "sh", *PROGRAM, "get", "http://nothing.invalid"]
+    done = subprocess.run(command, capture_output=True, check=False, env=ENVIRONMENT)
+    assert (done.returncode, done.stdout) == (6, b"")
+    assert done.stderr.startswith(b"bladehttp: resolving") is ("2>" not in closed)
 
 
 def test_ctrl_c_during_a_silent_response_ends_it_with_130_and_without_a_word(scripted, start):

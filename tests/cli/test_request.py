@@ -2,10 +2,11 @@
 
 import io
 import json
+import subprocess
 import sys
 
 import pytest
-from command_line import program
+from command_line import ENVIRONMENT, PROGRAM, program
 
 
 def asked(run, *words) -> dict:
@@ -117,6 +118,17 @@ def test_a_password_that_is_missing_is_asked_for(terminal, server):
     assert session.end() == 0
     assert "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==" in session.written
     assert "open sesame" not in session.written
+
+
+def test_a_password_that_cannot_be_asked_for_is_told(server):
+    command = [*PROGRAM, "get", server.url, "-u", "Aladdin"]
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, check=False,
+        start_new_session=True, env=ENVIRONMENT,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr.decode()) == (
+        2, "bladehttp: -u without a password asks for it, and there is no terminal to ask at\n",
+    )  # fmt: skip
 
 
 def test_redirects_are_followed_unless_not_wanted(run, server):

@@ -37,6 +37,7 @@ PRETTY = """\
   "n": 1.10,
   "s": "ü\\u001b",
   "l": [],
+  "x": "\\ud800",
   "m": {
     "a": [
       1,
@@ -72,7 +73,7 @@ def test_the_head_is_coloured_and_no_color_is_obeyed(terminal, server):
 
 def test_a_pipe_gets_the_bytes_as_they_are(run, server):
     assert run("get", f"{server.url}/json")[1] == (
-        rb'{"n": 1.10, "s": "\u00fc\u001b", "l": [], "m": {"a": [1, 2]}}'
+        rb'{"n": 1.10, "s": "\u00fc\u001b", "l": [], "x": "\ud800", "m": {"a": [1, 2]}}'
     )
     assert run("get", f"{server.url}/image")[1] == bytes(range(256)) * 10
     assert len(run("get", f"{server.url}/file", "-o", "-")[1]) == 256 * 4000
