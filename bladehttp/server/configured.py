@@ -50,6 +50,7 @@ DEFAULTS = {
     "trusted_proxies": (),
     "forwarded_fields": "X-Forwarded",
     "proxy_protocol": False,
+    "record": False,
 }
 """The properties that are not arguments of the constructor, and what they are at first."""
 
@@ -109,6 +110,7 @@ class Configured:
         proxy_protocol: Whether every connection has to begin with a PROXY header, of version 1
             or 2, and comes from whom that names. Only where nobody but the proxy can
             connect. False.
+        record: Whether requests are kept, to be read from `HttpServer.requests`. False.
     """
 
     __slots__ = (*DEFAULTS, "host", "is_secure", "port")
@@ -138,6 +140,7 @@ class Configured:
     trusted_proxies: Iterable[str]
     forwarded_fields: str
     proxy_protocol: bool
+    record: bool
 
     def __init__(self, port: int, host: str, is_secure: bool, **properties: Any) -> None:
         """Take what `HttpServer` is made with."""

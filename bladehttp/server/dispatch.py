@@ -13,6 +13,7 @@ from typing import Any
 from bladehttp.headers import Headers
 from bladehttp.request import HttpRequest
 from bladehttp.response import HttpResponse
+from bladehttp.server.record import RequestLog
 from bladehttp.server.routes import Handler, Routes
 from bladehttp.status import phrase
 
@@ -34,15 +35,17 @@ class Dispatcher:
 
     Attributes:
         callbacks: The functions of each kind.
+        log: Where requests are kept; None: nowhere.
         none_handler: What answers when there is neither on_receive nor route.
         routes: The routes, None as long as there are none.
     """
 
-    __slots__ = ("callbacks", "none_handler", "routes")
+    __slots__ = ("callbacks", "log", "none_handler", "routes")
 
     def __init__(self) -> None:
         """Start without any; what is not found is answered by `not_found`."""
         self.callbacks: dict[str, list[Callable[..., Any]]] = {kind: [] for kind in CALLBACKS}
+        self.log: RequestLog | None = None
         self.none_handler: Handler = not_found
         self.routes: Routes | None = None
 
@@ -75,6 +78,8 @@ class Dispatcher:
 
         If one raises, on_error is called and the answer is 500.
         """
+        if self.log is not None:
+            self.log.add(request)
         response = HttpResponse.for_server()
         try:
             for callback in self.callbacks["receive"]:

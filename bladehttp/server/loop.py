@@ -133,6 +133,11 @@ class Loop:
         self._running = False
         self._wake()
 
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return not self._running
+
     def run(self) -> None:
         """Run until `stop`."""
         while self._running:

@@ -36,6 +36,8 @@ class Running:
         service: What the connections share.
         context: The SSLContext of new connections, None for plain ones. May be replaced.
         stopped: To be set by who called `run` when that has returned.
+        stepping: None for a run by itself. Else a host has it step by step, and this is held
+            while it does.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Running:
         self._address = endpoint.address
         self.context = context
         self.stopped = threading.Event()
+        self.stepping: threading.Lock | None = None
         self.service = Service(
             loop=self.loop,
             parser=HeadParser(limits),
@@ -82,14 +85,15 @@ class Running:
         self.listener.resume()
 
     def run(self) -> None:
-        """Serve until `stop`; then, or when something else ends the loop, `close` is due."""
+        """Serve until the loop is stopped; then, or when something ends it, `close` is due."""
         with serving(self._address):
             self.loop.run()
 
-    def stop(self) -> None:
-        """End `run`, and wait for that unless this is its own thread."""
-        self.loop.stop()
-        self.wait()
+    def step(self, seconds: float | None) -> bool:
+        """Wait once, so many seconds at the most, and serve what is due; False when stopped."""
+        with serving(self._address):
+            self.loop.step(seconds)
+        return not self.loop.stopped
 
     def wait(self) -> None:
         """Wait until everything is closed, unless this is the loop's own thread."""

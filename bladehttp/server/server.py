@@ -12,9 +12,11 @@ from types import TracebackType
 from typing import IO, Any, Self, TypeVar, overload
 
 from bladehttp.exceptions import HttpException
+from bladehttp.request import HttpRequest
 from bladehttp.server.configured import Configured
 from bladehttp.server.dispatch import Dispatcher, check_callable
 from bladehttp.server.endpoint import UNIX
+from bladehttp.server.record import RequestLog
 from bladehttp.server.routes import Handler
 from bladehttp.server.running import Running
 from bladehttp.server.service import Stats
@@ -205,6 +207,16 @@ class HttpServer(Configured):
         return self._running.listener.socket if self._running else None
 
     @property
+    def requests(self) -> tuple[HttpRequest, ...]:
+        """The requests since it began to listen, oldest first, if ``record`` was set then.
+
+        Each is there before callbacks get it. The last 1,000 are kept, fewer if their bodies have
+        more than 16 MiB together. A body that was longer than ``spool_size`` is gone.
+        """
+        log = self._dispatcher.log
+        return log.requests() if log is not None else ()
+
+    @property
     def wsgi(self) -> WsgiApplication:
         """The callbacks and routes as a WSGI application, under the limits as they are now.
 
@@ -285,21 +297,67 @@ class HttpServer(Configured):
             raise
         return self
 
+    def step(self, timeout: int | None = 0) -> bool:
+        """Serve what is ready and return, for a program with a loop of its own.
+
+        The first call binds. Nothing is served between two calls, deadlines are met by the next
+        one, and a blocking request to the server itself would wait for ever there.
+
+            while server.step(10):
+                draw_the_next_frame()
+
+        Args:
+            timeout: Milliseconds to wait at the most until something is ready. 0: do not wait.
+                None: no limit.
+
+        Returns:
+            Whether it goes on: False after `close`, when everything is closed, and after
+            `shutdown`, when the last answer is through.
+
+        Raises:
+            OSError: The address cannot be bound.
+            HttpException: It is secure and has no certificate.
+            RuntimeError: It runs by itself, or this is called within a step.
+        """
+        running = self._running
+        if running is None:
+            running = self._begin(threading.get_ident())
+            running.stepping = threading.Lock()
+        if running.stepping is None or not running.stepping.acquire(blocking=False):
+            raise RuntimeError("the server runs by itself, or is within a step")
+        goes_on = False
+        try:
+            if not running.stopped.is_set():  # by another thread just now
+                goes_on = running.step(None if timeout is None else timeout / 1000)
+        finally:
+            if not (goes_on or running.stopped.is_set()):
+                self._end(running)
+            running.stepping.release()
+        return goes_on
+
     def close(self) -> None:
         """Stop serving and close every connection. From any thread, handler or signal handler.
 
-        Returns when all is closed, except on the server's own thread, where that happens as
-        soon as the caller returns. Again does no harm, and it can listen again afterwards.
+        Returns when all is closed, except within a callback, where that happens as soon as
+        the callback returns. Again does no harm, and it can listen again afterwards.
         """
         running = self._running
-        if running is not None:
-            running.stop()
+        if running is None:
+            return
+        running.loop.stop()
+        if running.stepping is None:
+            running.wait()
+        elif not (running.stepping.locked() and running.loop.is_own_thread()):  # within a step
+            with running.stepping:
+                if not running.stopped.is_set():
+                    self._end(running)
 
     def shutdown(self, timeout: int = 5000) -> None:
         """Stop serving without cutting anybody off. From any thread, handler or signal handler.
 
         Nothing more is accepted; idle connections are closed at once; what has been asked is
-        answered, as the last thing on its connection.
+        answered, as the last thing on its connection. Returns when that is done, except on the
+        server's own thread; a program that calls `step` goes on to do so until it says False.
 
         Args:
             timeout: Milliseconds after which what is left is closed. 0: as `close`.
@@ -343,6 +401,7 @@ class HttpServer(Configured):
             proxy_protocol=self.proxy_protocol,
             decode_request_body=self.decode_request_body,
         )
+        self._dispatcher.log = RequestLog() if self.record else None
         return self._running
 
     def _run(self, running: Running, ending: AbstractContextManager[None]) -> None:

@@ -1,0 +1,43 @@
+"""RequestLog: the last requests of a server, to look at in a test or a console."""
+
+import os
+from collections import deque
+
+from bladehttp.request import HttpRequest
+
+RECORDED = 1000
+"""Most requests kept."""
+
+RECORDED_BYTES = 16 * 1024 * 1024
+"""Most bytes of their bodies together; one request is kept however long its body is."""
+
+
+class RequestLog:
+    """Keeps requests up to a number and a size, then drops the oldest."""
+
+    __slots__ = ("_bytes", "_entries")
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._entries: deque[tuple[HttpRequest, int]] = deque()
+        self._bytes = 0
+
+    def add(self, request: HttpRequest) -> None:
+        """Keep a request, before callbacks have seen it."""
+        entries, size = self._entries, _body_size(request)
+        entries.append((request, size))
+        self._bytes += size
+        while len(entries) > RECORDED or (self._bytes > RECORDED_BYTES and len(entries) > 1):
+            self._bytes -= entries.popleft()[1]
+
+    def requests(self) -> tuple[HttpRequest, ...]:
+        """Return them, the oldest first. For any thread."""
+        entries = tuple(self._entries)  # at once: nothing is added meanwhile
+        return tuple(request for request, _ in entries)
+
+
+def _body_size(request: HttpRequest) -> int:
+    """Return the bytes that were sent: parts of a body in a file may be in memory, too."""
+    if request.body_file is None:
+        return len(request.raw_body)
+    return os.fstat(request.body_file.fileno()).st_size
