@@ -9,7 +9,7 @@ from typing import Any
 import pycurl
 
 from bladehttp.client.crowd import Crowd, Result, belongs_to
-from bladehttp.client.engine import INTEREST, action, poll_time
+from bladehttp.client.engine import ACTIONS, INTEREST, poll_time
 from bladehttp.client.errors import Sent
 from bladehttp.client.exchange import Exchange
 from bladehttp.client.pool import Pool
@@ -146,7 +146,7 @@ def _loop(crowd: Crowd, feed: Feed, requests: Iterator[Any]) -> Iterator[Result]
         _start(crowd, feed, requests)
         yield from _results(crowd, feed)
         for descriptor, event in poll.poll(poll_time(monotonic(), crowd.wake())) if crowd else ():
-            crowd.act(descriptor, action(event))
+            crowd.act(descriptor, ACTIONS[event])
         for exchange, result in crowd.turn():
             feed.put(exchange, result)
 

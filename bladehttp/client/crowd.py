@@ -57,8 +57,8 @@ class Crowd:
     """
 
     __slots__ = (
-        "_chains", "_check_at", "_counter", "_due", "_ended", "_error", "_handles", "_last",
-        "_limited", "_looked", "_multi", "_running", "_sharing", "_timer", "_waiting", "sound",
+        "_chains", "_check_at", "_counter", "_ended", "_error", "_handles", "_last",
+        "_limited", "_looked", "_multi", "_running", "_sharing", "_waiting", "sound",
         "watch",
     )  # fmt: skip
 
@@ -73,13 +73,11 @@ class Crowd:
         self._ended: list[tuple[Exchange, Result]] = []
         self._counter = 0
         self._limited = False
-        self._timer: list[int] = []
         self._error: BaseException | None = None
-        self._due = self._check_at = inf
+        self._check_at = inf
         self._last = self._looked = 0.0
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
-        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._timer.append)
 
     def limit(self, host_connections: int | None) -> None:
         """Set the most connections to one host; None for no limit."""
@@ -116,13 +114,11 @@ class Crowd:
 
     def wake(self) -> float:
         """Return when `turn` is to be called at the latest, in terms of `time.monotonic`."""
-        if self._timer:
-            milliseconds = self._timer[-1]
-            self._timer.clear()
-            self._due = inf if milliseconds < 0 else monotonic() + milliseconds / 1000
         if self._ended:
             return 0.0
-        return min(self._due, self._check_at, self._waiting[0].due if self._waiting else inf)
+        milliseconds = self._multi.timeout()
+        due = inf if milliseconds < 0 else monotonic() + milliseconds / 1000
+        return min(due, self._check_at, self._waiting[0].due if self._waiting else inf)
 
     def turn(self) -> list[tuple[Exchange, Result]]:
         """Do what is due, and return the exchanges that have ended.
@@ -131,8 +127,13 @@ class Crowd:
             BaseException: What broke into libcurl's callbacks, such as KeyboardInterrupt.
         """
         now = monotonic()
-        if self.wake() <= now:
-            self._do_what_is_due(now)
+        if self._multi.timeout() == 0:
+            self._last = now
+            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+        while self._waiting and self._waiting[0].due <= now:
+            self.start(heappop(self._waiting).exchange)
+        if self._check_at <= now:
+            self._expire(now)
         self._read_info()
         for origin in self._sharing.decided():
             self._release(origin)
@@ -140,18 +141,6 @@ class Crowd:
             raise self._error
         ended, self._ended = self._ended, []
         return ended
-
-    def _do_what_is_due(self, now: float) -> None:
-        if self._due <= now:
-            self._due = inf
-            self._last = now
-            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
-            if not self._timer:
-                self._timer.append(self._multi.timeout())  # as in engine.py
-        while self._waiting and self._waiting[0].due <= now:
-            self.start(heappop(self._waiting).exchange)
-        if self._check_at <= now:
-            self._expire(now)
 
     def _read_info(self) -> None:
         """Finish what libcurl says has ended."""
@@ -243,7 +232,6 @@ class Crowd:
         running.last = now = monotonic()
         exchange = running.exchange
         self._check_at = min(self._check_at, exchange.deadline, now + exchange.silence)
-        self._due = now
 
     def stop(self, exchange: Exchange) -> None:
         """Abort an exchange, if it has not ended; nothing is said of it any more."""

@@ -24,7 +24,19 @@ INTEREST = {
     pycurl.POLL_OUT: select.POLLOUT,
     pycurl.POLL_INOUT: select.POLLIN | select.POLLOUT,
 }
-TROUBLE = select.POLLERR | select.POLLHUP | select.POLLNVAL
+TROUBLE = (0, select.POLLERR, select.POLLHUP, select.POLLERR | select.POLLHUP, select.POLLNVAL)
+
+ACTIONS = {
+    readable | writable | trouble: (
+        (pycurl.CSELECT_IN if readable else 0)
+        | (pycurl.CSELECT_OUT if writable else 0)
+        | (pycurl.CSELECT_ERR if trouble else 0)
+    )
+    for readable in (0, select.POLLIN)
+    for writable in (0, select.POLLOUT)
+    for trouble in TROUBLE
+}
+"""Events of poll, and what `socket_action` is told of them."""
 
 RECEIVE = "receive_timeout"
 TOTAL = "total_timeout"
@@ -53,16 +65,14 @@ HALT = BaseException()
 class Engine(Handle):
     """A kept handle and what drives it, one transfer at a time."""
 
-    __slots__ = ("_halted", "_multi", "_poll", "_timer")
+    __slots__ = ("_halted", "_multi", "_poll")
 
     def __init__(self) -> None:
         super().__init__()
-        self._timer: list[int] = []
         self._halted: BaseException | None = None
         self._poll = select.poll()
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
-        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._timer.append)  # no frame
 
     def run(self, silence: float, deadline: float) -> Outcome:
         """Run the transfer the handle is set up for.
@@ -85,7 +95,6 @@ class Engine(Handle):
     def start(self) -> None:
         """Begin the transfer the handle is set up for; `proceed` goes on with it."""
         self.sound = False
-        self._timer.clear()
         self._multi.add_handle(self.curl)
 
     def stop(self) -> None:
@@ -112,49 +121,36 @@ class Engine(Handle):
         if self._halted is HALT:
             self._halted = None
         outcome = self._drive(silence, deadline)
-        if self._halted is not None and self._halted is not HALT:
-            raise self._halted
-        return outcome
+        if self._halted is None:
+            return outcome or self._result()
+        if self._halted is HALT:
+            return outcome
+        raise self._halted
 
     def _drive(self, silence: float, deadline: float) -> Outcome | None:
+        """Run until libcurl has done, or is to halt; return an Outcome if a clock ran out."""
+        act = self._multi.socket_action
+        # a new transfer, and one that was halted, begins with libcurl's timer
+        running = act(pycurl.SOCKET_TIMEOUT, 0)[1]
         now = last = monotonic()
-        running, due = 1, now  # a new transfer, and one that was halted, begins with the timer
         while running and self._halted is None:
+            due = self._due(now)
             if due <= now:
-                due = inf
-                running = self._tick()
+                running = act(pycurl.SOCKET_TIMEOUT, 0)[1]
             elif events := self._poll.poll(poll_time(now, min(due, last + silence, deadline))):
                 last = monotonic()
-                running = self._act(events)
+                for descriptor, event in events:
+                    running = act(descriptor, ACTIONS[event])[1]
             elif expired := self._expired(now, last + silence, deadline):
                 return Outcome(expired=expired)
             elif now >= last + silence:
                 last = now  # the time to connect is libcurl's to watch; ask again later
             now = monotonic()
-            if self._timer:
-                due = self._take_timer(now)
-        return self._result() if self._halted is None else None
+        return None
 
-    def _tick(self) -> int:
-        """Tell libcurl that its timer is due; return how many transfers are still running."""
-        running: int = self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)[1]
-        if not self._timer:
-            # It was too early: libcurl's clock (CLOCK_MONOTONIC_RAW) may run slower than ours. It
-            # does not say again what it said already, and would never be called.
-            self._timer.append(self._multi.timeout())
-        return running
-
-    def _act(self, events: list[tuple[int, int]]) -> int:
-        """Tell libcurl of events; return how many transfers are still running."""
-        running = 1
-        for descriptor, event in events:
-            running = self._multi.socket_action(descriptor, action(event))[1]
-        return running
-
-    def _take_timer(self, now: float) -> float:
-        """Return when libcurl wants to be called, by the last it has said."""
-        milliseconds = self._timer[-1]
-        self._timer.clear()
+    def _due(self, now: float) -> float:
+        """Return when libcurl wants to be called, whatever happens on the sockets."""
+        milliseconds = self._multi.timeout()
         return inf if milliseconds < 0 else now + milliseconds / 1000
 
     def _expired(self, now: float, silent: float, deadline: float) -> str | None:
@@ -190,14 +186,3 @@ class Engine(Handle):
 def poll_time(now: float, until: float) -> int | None:
     """Return how long to poll, in milliseconds, None for ever; one that has begun counts whole."""
     return None if until == inf else max(0, ceil((until - now) * 1000))
-
-
-def action(event: int) -> int:
-    """Return what `socket_action` is told of a poll event."""
-    if event == select.POLLIN:
-        return int(pycurl.CSELECT_IN)  # nearly always
-    return (
-        (pycurl.CSELECT_IN if event & select.POLLIN else 0)
-        | (pycurl.CSELECT_OUT if event & select.POLLOUT else 0)
-        | (pycurl.CSELECT_ERR if event & TROUBLE else 0)
-    )

@@ -128,7 +128,7 @@ class Exchange:
         """
         try:
             response = self._transfer.finish(handle, outcome)
-            following = self._following(response)
+            following = self._following(response) if response.status in NEXT_METHOD else None
         except Exception as error:
             delay = self._delay_after(error, handle)
             if delay is None:
@@ -136,7 +136,8 @@ class Exchange:
                 raise
             self._wait(error, delay)
             return None
-        delay = self._delay_for(response)
+        retry = self.message.settings.retry
+        delay = None if retry is None else self._delay_for(response, retry)
         if delay is not None:
             self._wait(response, delay)
         elif following is not None:
@@ -157,7 +158,7 @@ class Exchange:
 
     def _following(self, response: HttpResponse) -> Message | None:
         """Return the message that a redirect leads to, None if it is none or not followed."""
-        if response.status not in NEXT_METHOD or not self.message.settings.follow_redirect:
+        if not self.message.settings.follow_redirect:
             return None
         location = _location(response)
         if not location:
@@ -171,14 +172,9 @@ class Exchange:
         if self._hooks is not None:
             call(self._hooks.on_redirect, self._outgoing, response)
 
-    def _delay_for(self, response: HttpResponse) -> float | None:
+    def _delay_for(self, response: HttpResponse, retry: Retry) -> float | None:
         """Return how long to wait because of an answer, None if it is not one to be tried again."""
-        retry = self.message.settings.retry
-        if (
-            retry is None
-            or response.status not in retry.statuses
-            or self.message.method not in retry.methods
-        ):
+        if response.status not in retry.statuses or self.message.method not in retry.methods:
             return None
         return self._delay(retry, response.headers.get("Retry-After"))
 

@@ -28,11 +28,11 @@ class Received:
 
     __slots__ = ("_lines", "chain", "times")
 
-    def __init__(self, lines: list[bytes]) -> None:
+    def __init__(self, lines: list[bytes], times: tuple[float, ...] = ()) -> None:
         """Take the lines as CURLOPT_HEADERFUNCTION gets them, each with its line end."""
         self._lines = lines
+        self.times = times
         self.chain: list[Any] = []
-        self.times: tuple[float, ...] = ()
 
     def _split(self) -> tuple[list[bytes], list[bytes]]:
         """Return the last block that begins with a status line, and what comes after it."""

@@ -7,7 +7,7 @@ import pycurl
 
 from bladehttp.client.certificate import presented
 from bladehttp.client.decoding import decode
-from bladehttp.client.engine import RECEIVE, TOTAL, Outcome
+from bladehttp.client.engine import RECEIVE, SUCCESS, TOTAL, Outcome
 from bladehttp.client.environment import is_direct, names_tls_proxy, options_in_force
 from bladehttp.client.errors import Sent, exception_for
 from bladehttp.client.handle import Handle
@@ -17,7 +17,6 @@ from bladehttp.client.progress import Progress, Report
 from bladehttp.client.received import Received
 from bladehttp.client.resend import Once
 from bladehttp.client.retry import IDEMPOTENT
-from bladehttp.client.trust import check_named
 from bladehttp.exceptions import (
     BodyTooLarge,
     DecodingError,
@@ -53,10 +52,12 @@ class Transfer:
         message: The request.
     """
 
-    __slots__ = ("_content", "_lines", "_once", "_progress", "_wired", "message")
+    __slots__ = ("_content", "_is_plain", "_lines", "_once", "_progress", "_wired", "message")
 
     def __init__(self, message: Message, sink: Any = None) -> None:
         self.message = message
+        # what every handle is set up for between transfers: a GET and nothing more
+        self._is_plain = message.method == "GET" and not message.fields and message.body is None
         self._content = BytesIO() if sink is None else sink
         self._lines: list[bytes] = []
         self._once: Once | None = None
@@ -70,23 +71,23 @@ class Transfer:
             RuntimeError: The server asked is this thread's own.
         """
         message = self.message
-        check_not_own(*message.url.origin[1:], message.settings.unix_socket)
-        for name, path in message.settings.files:
-            check_named(name, path)
-        handle.configure(options_in_force(message.settings, message.url.origin[0]))
+        settings, url = message.settings, message.url
+        scheme, host, port = url.origin
+        check_not_own(host, port, settings.unix_socket)
+        handle.configure(options_in_force(settings, scheme), settings.files)
         curl = handle.curl
-        curl.setopt(pycurl.URL, message.url.text)
+        curl.setopt(pycurl.URL, url.text)
         curl.setopt(pycurl.WRITEFUNCTION, self._content.write)
         curl.setopt(pycurl.HEADERFUNCTION, self._lines.append)
-        self._wired = start_wire_log(curl, message.settings.sensitive_headers)
+        self._wired = start_wire_log(curl, settings.sensitive_headers)
         if message.method not in IDEMPOTENT:
             self._once = Once(self._lines)
             curl.setopt(pycurl.PREREQFUNCTION, self._once)
-        if message.url.target is not None:
+        if url.target is not None:
             _keep_target(handle, message)
-        if message.settings.progress is not None:
-            self._watch(curl, message.settings.progress)
-        if not _is_plain(message):
+        if settings.progress is not None:
+            self._watch(curl, settings.progress)
+        if not self._is_plain:
             _set(handle, message)
 
     def _watch(self, curl: Any, report: Report) -> None:
@@ -105,7 +106,7 @@ class Transfer:
             handle.curl.unsetopt(pycurl.XFERINFOFUNCTION)
         if self._once is not None:
             handle.curl.unsetopt(pycurl.PREREQFUNCTION)
-        if not _is_plain(self.message):
+        if not self._is_plain:
             _unset(handle.curl, self.message)
 
     def _response(self, curl: Any, received: Received) -> HttpResponse:
@@ -119,8 +120,7 @@ class Transfer:
 
     def opened(self, handle: Handle) -> HttpResponse:
         """Return the response whose head is complete and whose body is still to come."""
-        received = Received(self._lines)
-        received.times = times_of(handle.curl)
+        received = Received(self._lines, times_of(handle.curl))
         if self.message.url.origin[0] == "https":
             received.chain = handle.certificates(self.message.url.origin)
         return self._response(handle.curl, received)
@@ -133,7 +133,7 @@ class Transfer:
             BaseException: Whatever the caller's own code raised while its data was read.
         """
         message = self.message
-        received = Received(self._lines)
+        received = Received(self._lines, times_of(handle.curl))
         response = self._response(handle.curl, received)
         self.abandon(handle)
         if message.body is not None and message.body.error is not None:
@@ -142,12 +142,12 @@ class Transfer:
             raise self._progress.error
         if self._once is not None and self._once.tripped:
             outcome = self._once.outcome(message.method)
-        if outcome.code or outcome.expired:
+        if outcome is not SUCCESS:
             raise _failure(handle, message, outcome, response)
-        received.times = times_of(handle.curl)
         if message.url.origin[0] == "https":
             received.chain = handle.certificates(message.url.origin)
-        _decode(message, response, received)
+        if received.may_have(b"content-encoding"):
+            _decode(message, response)
         return response
 
 
@@ -171,11 +171,6 @@ def times_of(curl: Any) -> tuple[float, ...]:
         return (0.0, 0.0, 0.0, *end, 0)
     before = ask(pycurl.NAMELOOKUP_TIME), ask(pycurl.CONNECT_TIME), ask(pycurl.APPCONNECT_TIME)
     return (*before, *end, connects)
-
-
-def _is_plain(message: Message) -> bool:
-    """Whether it is what every handle is set up for between transfers: a GET and nothing more."""
-    return not message.fields and message.body is None and message.method == "GET"
 
 
 def _set(handle: Handle, message: Message) -> None:
@@ -280,15 +275,10 @@ def _partial(message: Message, response: HttpResponse) -> bytes:
         return response.body
 
 
-def _decode(message: Message, response: HttpResponse, received: Received) -> None:
+def _decode(message: Message, response: HttpResponse) -> None:
     """Undo the Content-Encoding. Part of an encoded whole (206) cannot be decoded, and stays."""
     settings = message.settings
-    if (
-        settings.accept_encoding is None
-        or not response.body
-        or response.status == PARTIAL_CONTENT
-        or not received.may_have(b"content-encoding")
-    ):
+    if settings.accept_encoding is None or response.status == PARTIAL_CONTENT:
         return
     coding = response.headers.get("Content-Encoding", "")
     try:
