@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bladehttp.cli.certificate import fingerprint, make_certificate
 from bladehttp.cli.exits import CommandFailed
+from bladehttp.cli.terminal import end_line
 from bladehttp.server import HttpServer
 
 
@@ -80,6 +81,7 @@ def listen(server: HttpServer, options: Namespace, what: str) -> int:
             sys.stdout.flush()
             threading.Event().wait()
         except KeyboardInterrupt:
+            end_line()
             server.shutdown()
     return 0
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, NoReturn, Protocol, cast
 
 from bladehttp import __version__
 from bladehttp.cli.exits import EXITS, WRONG_USAGE, exit_code
-from bladehttp.cli.terminal import is_terminal, message_of, tell, write_error
+from bladehttp.cli.terminal import end_line, message_of, tell
 
 
 class Command(NamedTuple):
@@ -41,6 +41,7 @@ COMMANDS = (
     Command("delete",  "request", "send a DELETE request"),
     Command("head",    "request", "send a HEAD request and print the head of the answer"),
     Command("options", "request", "send an OPTIONS request and print the head of the answer, too"),
+    Command("serve",   "serve",   "serve the files of a directory"),
     Command("echo",    "echo",    "answer every request with what it was, as JSON"),
     Command("demo",    "demo",    "start a server, send it real requests, print what went over"),
     Command("info",    "info",    "print versions, features and whom is trusted"),
@@ -113,8 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _forget_output()
         return exit_code(error)
     except KeyboardInterrupt as error:
-        if is_terminal(sys.stderr):
-            write_error("\n")  # what comes next begins a line
+        end_line()
         return exit_code(error)
     except Exception as error:  # noqa: BLE001 - a command line shows no tracebacks
         tell(message_of(error))

@@ -50,6 +50,12 @@ def write_error(text: str) -> None:
         sys.stderr.flush()
 
 
+def end_line() -> None:
+    """After Ctrl-C, which a terminal shows where its cursor is, let what follows begin a line."""
+    if is_terminal(sys.stderr):
+        write_error("\n")
+
+
 def message_of(error: Exception) -> str:
     """Return what went wrong, as far as it fits in a line."""
     if isinstance(error, OSError) and not isinstance(error, HttpException) and error.strerror:

@@ -23,6 +23,30 @@ def test_echo_answers_with_the_request_until_ctrl_c(start):
     assert running.interrupt() == (0, "", "")
 
 
+def test_serve_lists_a_directory_and_does_ranges(start, tmp_path):
+    (tmp_path / "notes.txt").write_text("Hello, world!\n")
+    running = start("serve", tmp_path, "--port", "0", "--cache", "60")
+    url = re.fullmatch(f"Serving {tmp_path} at (.+)/ .+\n", running.line())[1]
+    with http.HttpClient(url) as client:
+        assert "notes.txt" in client.get("/").text
+        part = client.get("/notes.txt", {"Range": "bytes=0-4"})
+        assert (part.status, part.body) == (206, b"Hello")
+        assert "max-age=60" in part.headers["Cache-Control"]
+        assert client.get("/missing").status == 404
+    assert running.interrupt() == (0, "", "")
+
+
+def test_serve_without_a_listing_or_a_directory(start, run, tmp_path):
+    assert run("serve", tmp_path / "no") == (
+        1, b"", f"bladehttp: {tmp_path / 'no'}: No such file or directory\n",
+    )  # fmt: skip
+    running = start("serve", tmp_path, "--port", "0", "--no-listing")
+    url = running.line().split()[3]
+    with http.HttpClient() as client:
+        assert client.get(url).status == 404
+    assert running.interrupt() == (0, "", "")
+
+
 def test_tls_has_a_certificate_that_lives_as_long_as_the_server(start):
     running = start("echo", "--port", "0", "--tls")
     url = FIRST.fullmatch(running.line())[1]

@@ -137,8 +137,9 @@ def interrupted(terminal: Terminal) -> None:
 
 def asked(terminal: Terminal) -> None:
     """Send a few requests to the server that was started."""
-    terminal.wait(lambda: any("Ctrl-C ends it" in line for line in terminal.screen()))
-    with http.HttpClient(skip_peer_verification=True) as client:
+    terminal.wait(lambda: "--cacert" in terminal.screen()[-1])
+    ca_file = terminal.screen()[-1].rpartition(" ")[2]
+    with http.HttpClient(ca_cert=ca_file) as client:
         for path in ("/", "/notes.txt", "/missing"):
             client.get(f"https://localhost:8443{path}")
         client.get("https://localhost:8443/notes.txt", headers={"Range": "bytes=0-4"})
