@@ -159,6 +159,11 @@ def server(port: int, address: str = "127.0.0.1", is_secure: bool = False) -> Ht
     return HttpServer(port, address, is_secure)
 
 
+# ``import bladehttp.server.wsgi as wsgi`` asks this function for "wsgi" and, as it has none, looks
+# the module up under the name of what was asked.
+server.__name__ = "bladehttp.server"
+
+
 def tls_server(port: int, address: str = "127.0.0.1") -> HttpServer:
     """Make a server that speaks TLS; see `server`."""
     return HttpServer(port, address, is_secure=True)

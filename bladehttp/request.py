@@ -222,8 +222,9 @@ class HttpRequest(Late):
         self.forget()
         self._fill(message, decoded)
         if client is not None:
-            ip, port = client.getpeername()[:2]
-            self._client = ClientInfo(ip, port, ipv6=":" in ip)
+            peer = client.getpeername()
+            known = isinstance(peer, tuple)  # a unix socket's has no address
+            self._client = ClientInfo(peer[0], peer[1], ipv6=":" in peer[0]) if known else NOBODY
         return True
 
     def send(

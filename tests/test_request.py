@@ -87,6 +87,14 @@ def test_client_socket_gives_address_and_port() -> None:
     assert request.ipv6 is False
 
 
+def test_the_peer_of_a_unix_socket_has_no_address() -> None:
+    request = HttpRequest()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        assert request.parse(RAW, ours)
+    assert (request.ip, request.port, request.ipv6) == ("", 0, False)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

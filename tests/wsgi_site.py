@@ -3,6 +3,7 @@
 gunicorn imports this as a module.
 """
 
+from pathlib import Path
 from typing import NamedTuple
 
 import bladehttp as http
@@ -18,6 +19,7 @@ def make_server() -> http.HttpServer:
     for method, path, handler in ROUTES:
         server.handle(method, path, handler)
     server.none_handler(nothing)
+    server.serve_files("/static", Path(__file__).parent, cache_age=60)
     replies = []
     server.on_reply(lambda response: replies.append(response.status))
 
@@ -225,6 +227,11 @@ CASES = [
     case("a stream to HTTP/1.0", "GET /generated", version="1.0"),
     case("a stream of a known length", "GET /measured"),
     case("a file", "GET /file"),
+    case("a static file", "GET /static/wsgi_site.py"),
+    case("a range of a static file", "GET /static/wsgi_site.py", "Range: bytes=10-19"),
+    case("a static file that is known", "GET /static/wsgi_site.py", "If-None-Match: *"),
+    case("a static file that is not there", "GET /static/none"),
+    case("head of a static file", "HEAD /static/wsgi_site.py"),
     case("head of a stream", "HEAD /generated"),
     case("head of a get", "HEAD /json"),
     case("head with a length of its own", "HEAD /length"),

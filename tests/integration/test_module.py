@@ -181,6 +181,7 @@ def test_one_client_for_many_threads(echo):
         "from bladehttp.server import HttpServer; import bladehttp",
         "import bladehttp.server.server; import bladehttp",
         "import bladehttp.client; import bladehttp",
+        "import bladehttp.server.wsgi as wsgi; import bladehttp; wsgi.WsgiApplication",
     ],
 )
 def test_server_is_the_function_and_the_package_in_any_order_of_imports(imports):
