@@ -1,8 +1,10 @@
 """Files as bodies: the media type of a name, and a part of an open file to send."""
 
 import mimetypes
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from io import FileIO
+from os import PathLike, fstat
+from typing import NamedTuple, Self
 
 BLOCK = 256 * 1024
 """Bytes read from a file at a time: large enough that the calls do not count."""
@@ -58,7 +60,8 @@ def media_type(name: str) -> str:
     A compressed file has the type of its compression; it is not said to be encoded, so
     that a client keeps it as it is.
     """
-    known = MEDIA_TYPES.get("." + name.rpartition(".")[2].lower())
+    _, dot, ending = name.rpartition(".")
+    known = MEDIA_TYPES.get(dot + ending.lower())
     guessed, encoding = (known, None) if known else mimetypes.guess_type(name)
     if encoding is not None:
         return COMPRESSED.get(encoding, UNKNOWN)
@@ -67,54 +70,94 @@ def media_type(name: str) -> str:
     return f"{guessed}; charset=utf-8" if guessed.startswith("text/") else guessed
 
 
-class FileSlice:
-    """Some bytes of an open file, to be read when they are sent.
+class FileSlice(NamedTuple):
+    """Some bytes of an open file.
 
     Attributes:
-        file: The file; closing the slice closes it, for all slices of it.
+        file: The file.
         offset: Where the bytes begin.
         length: How many there are.
     """
 
-    __slots__ = ("file", "length", "offset")
+    file: FileIO
+    offset: int
+    length: int
 
-    def __init__(self, file: FileIO, offset: int, length: int) -> None:
-        self.file = file
-        self.offset = offset
-        self.length = length
-
-    def __iter__(self) -> Iterator[bytes]:
-        """Yield the bytes in blocks: never more of them, though the file has grown.
+    def blocks(self) -> Iterator[bytes]:
+        """Yield the bytes: never more of them, though the file has grown.
 
         Raises:
-            EOFError: The file has become shorter. What was announced cannot be sent.
+            EOFError: The file has become shorter.
         """
-        self.file.seek(self.offset)
-        missing = self.length
+        offset, missing = self.offset, self.length
         while missing:
-            data = self.file.read(min(BLOCK, missing))
-            if not data:
-                raise EOFError(f"a file has lost {missing} bytes while it was sent")
-            missing -= len(data)
+            data = read_at(self.file, offset, min(BLOCK, missing))
             yield data
+            offset += len(data)
+            missing -= len(data)
+
+
+def read_at(file: FileIO, offset: int, count: int) -> bytes:
+    """Return some bytes of a file, fewer than asked for only if the system gives fewer.
+
+    Raises:
+        EOFError: There are none.
+    """
+    file.seek(offset)
+    data = file.read(count)
+    if not data:
+        raise end_of_file(offset)
+    return data
+
+
+def end_of_file(offset: int) -> EOFError:
+    """Return what is raised when a file has become shorter since its length was looked at.
+
+    What was announced cannot be sent then.
+    """
+    return EOFError(f"a file that is being sent has become shorter than {offset + 1} bytes")
+
+
+class FileBody:
+    """A body of slices of one open file, and bytes between them, read when they are sent.
+
+    Attributes:
+        pieces: The slices and the bytes, in order.
+        length: Bytes in all.
+    """
+
+    __slots__ = ("_file", "length", "pieces")
+
+    def __init__(self, file: FileIO, pieces: Sequence[bytes | FileSlice]) -> None:
+        """Take a file that is to be closed with the body, and pieces; slices are of that file."""
+        self._file = file
+        self.pieces = pieces
+        self.length = sum(
+            piece.length if isinstance(piece, FileSlice) else len(piece) for piece in pieces
+        )
+
+    @classmethod
+    def open(cls, path: str | PathLike[str]) -> Self:
+        """Return a body that is a whole file, as long as it is now.
+
+        Raises:
+            OSError: The file cannot be opened.
+        """
+        file = FileIO(path)
+        return cls(file, [FileSlice(file, 0, fstat(file.fileno()).st_size)])
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the body in blocks, for what cannot send a file as it is.
+
+        Raises:
+            EOFError: The file has become shorter.
+        """
+        for piece in self.pieces:
+            if isinstance(piece, FileSlice):
+                yield from piece.blocks()
+            else:
+                yield piece
 
     def close(self) -> None:
         """Close the file. Again does no harm."""
-        self.file.close()
-
-
-class Pieces:
-    """Bytes and slices of one file, one after another."""
-
-    __slots__ = ("_pieces", "close")
-
-    def __init__(self, pieces: Iterable[bytes | FileSlice], file: FileIO) -> None:
-        self._pieces = pieces
-        self.close = file.close
-
-    def __iter__(self) -> Iterator[bytes]:
-        for piece in self._pieces:
-            if isinstance(piece, bytes):
-                yield piece
-            else:
-                yield from piece
+        self._file.close()

@@ -5,24 +5,20 @@ attributes. How it goes over the wire is not known here.
 """
 
 import json
-import mimetypes
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from email.message import Message
-from os import PathLike, fstat
-from pathlib import Path
+from os import PathLike, fspath
 from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 from bladehttp.cookies import format_set_cookie
 from bladehttp.exceptions import HttpStatusError, InvalidHeader
+from bladehttp.files import FileBody, media_type
 from bladehttp.headers import Headers, HeadersLike, index_of, is_field_value
 from bladehttp.late import Late
 from bladehttp.pieces import Awaited, Blocks, Lines, awaited, through
 from bladehttp.serialize import as_json
 from bladehttp.status import PHRASES
-
-FILE_BLOCK = 256 * 1024
-"""Bytes read from a file at a time: large enough that the calls do not count."""
 
 SERVER_FIELDS = (("Content-Type", "text/html; charset=utf-8"), ("X-Powered-By", "Blade"))
 """What a server's response starts with (Blade); Date comes when it is sent."""
@@ -226,16 +222,15 @@ class HttpResponse(Late):
             self.source = _Closing(self.source, source)
 
     def file(self, path: str | PathLike[str], status: int | None = None) -> None:
-        """Send a file, read as the client takes it, Content-Type by its name.
+        """Send a file as the client takes it, its Content-Type by its name.
 
         Raises:
             OSError: The file cannot be opened.
         """
-        kind, encoding = mimetypes.guess_type(path)
-        handle = Path(path).open("rb")  # noqa: SIM115 - closed by the server when it was sent
-        self.headers["Content-Length"] = str(fstat(handle.fileno()).st_size)
-        self.headers["Content-Type"] = (not encoding and kind) or "application/octet-stream"
-        self.source = _Closing(iter(lambda: handle.read(FILE_BLOCK), b""), handle)
+        body = FileBody.open(path)
+        self.source = body
+        self.headers["Content-Length"] = str(body.length)
+        self.headers["Content-Type"] = media_type(fspath(path))
         if status is not None:
             self.status = status
 

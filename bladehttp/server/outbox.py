@@ -7,6 +7,7 @@ taken by the client, so a slow reader costs a bounded amount of memory.
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from bladehttp.files import FileBody, FileSlice
 from bladehttp.server.transport import Transport
 from bladehttp.wire.writer import LAST_CHUNK, Coding, write_chunk
 
@@ -46,7 +47,7 @@ class Outbox:
         pending: Bytes that wait, those of the stream not counted.
     """
 
-    __slots__ = ("_coding", "_missing", "_pieces", "_source", "_stream", "pending")
+    __slots__ = ("_coding", "_file", "_missing", "_pieces", "_source", "_stream", "pending")
 
     def __init__(self) -> None:
         """Start empty."""
@@ -54,6 +55,7 @@ class Outbox:
         self._pieces: list[bytes | memoryview] = []
         self._source: Iterable[Any] | None = None
         self._stream: Iterator[Any] | None = None
+        self._file: FileSlice | None = None  # after the pieces, before more of the stream
         self._coding = Coding.NONE
         self._missing = 0
         self.pending = 0
@@ -75,7 +77,8 @@ class Outbox:
         """Append what an iterable will give; nothing can be added until it is through.
 
         Args:
-            source: Of bytes-like pieces. If it has a ``close``, that is called at its end.
+            source: Of bytes-like pieces. If it has a ``close``, that is called at its end. Of a
+                `FileBody` the system sends what is long by itself.
             coding: How it was announced; NONE asks for nothing and closes it.
             length: How many bytes were announced where the coding is LENGTH.
         """
@@ -84,6 +87,8 @@ class Outbox:
         self._missing = length
         if coding is Coding.NONE:
             self._end_stream()
+        elif coding is Coding.LENGTH and isinstance(source, FileBody):
+            self._stream = iter(source.pieces)
         else:
             self._stream = iter(source)
 
@@ -103,7 +108,11 @@ class Outbox:
             if self._stream is not None:
                 self._refill(self._stream)
             if not self._pieces:
-                break
+                taken = 0 if self._file is None else self._send_file(transport, self._file, room)
+                if not taken:
+                    break
+                room -= taken
+                continue
             piece = self._pieces.pop() if len(self._pieces) == 1 else self._joined()
             part = piece if len(piece) <= TURN else memoryview(piece)[:TURN]
             taken = transport.send(part)
@@ -119,6 +128,7 @@ class Outbox:
         """Drop everything and close the stream."""
         self._pieces.clear()
         self.pending = 0
+        self._file = None
         self._end_stream()
 
     def _joined(self) -> bytes | memoryview:
@@ -134,15 +144,36 @@ class Outbox:
         """Ask the stream for more if little is left of what it gave before."""
         try:
             for _ in range(PIECES):
-                if self.pending >= LOW_WATER:
+                if self.pending >= LOW_WATER or self._file is not None:
                     return
                 piece = next(stream, END)
                 if piece is END:
                     self._finish_stream()
                     return
-                self._add_coded(bytes(memoryview(piece)))
+                if isinstance(piece, FileSlice):
+                    self._add_slice(piece)
+                else:
+                    self._add_coded(bytes(memoryview(piece)))
         except Exception as error:
             raise StreamError(error) from error
+
+    def _add_slice(self, part: FileSlice) -> None:
+        if part.length > JOINED:
+            self._count(part.length)
+            self._file = part
+            return
+        for block in part.blocks():
+            self._add_coded(block)
+
+    def _send_file(self, transport: Transport, part: FileSlice, room: int) -> int:
+        """Let the system send some of a file; when it has sent all, go on with the stream."""
+        file, offset, length = part
+        try:
+            taken = transport.send_file(file, offset, min(length, room))
+        except EOFError as error:
+            raise StreamError(error) from error
+        self._file = FileSlice(file, offset + taken, length - taken) if taken < length else None
+        return taken
 
     def _add_coded(self, data: bytes) -> None:
         if not data:
@@ -151,10 +182,13 @@ class Outbox:
             self.add(write_chunk(data))
             return
         if self._coding is Coding.LENGTH:
-            self._missing -= len(data)
-            if self._missing < 0:
-                raise ValueError("a streamed body is longer than its Content-Length")
+            self._count(len(data))
         self.add(data)
+
+    def _count(self, length: int) -> None:
+        self._missing -= length
+        if self._missing < 0:
+            raise ValueError("a streamed body is longer than its Content-Length")
 
     def _finish_stream(self) -> None:
         if self._coding is Coding.CHUNKED:

@@ -6,11 +6,12 @@ RFC 9110 sections 8.8 (validators), 13 (conditions) and 14 (ranges).
 import os
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from io import FileIO
 
-from bladehttp.files import FileSlice, Pieces
+from bladehttp.files import FileBody, FileSlice
 from bladehttp.headers import Headers
 from bladehttp.request import HttpRequest
 from bladehttp.response import HttpResponse
@@ -19,9 +20,6 @@ from bladehttp.server.dispatch import answer_plainly
 from bladehttp.wire.conditional import range_applies, status_instead
 from bladehttp.wire.dates import format_http_date
 from bladehttp.wire.ranges import Range, content_range, last_boundary, parse_ranges, part_head
-
-SHORT = 64 * 1024
-"""Bytes that are read at once and sent together with the head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ def send_file(picked: Picked, tagged: bool, request: HttpRequest, response: Http
     """
     info, asked = picked.found.info, request.headers
     whole = FileSlice(picked.found.file, 0, info.st_size)
-    response.source = whole
+    response.source = FileBody(whole.file, [whole])
     response.headers["Content-Type"] = picked.media_type
     now = int(time.time())
     modified = min(int(info.st_mtime), now)  # never later than Date (RFC 9110 8.8.2.1)
@@ -75,7 +73,7 @@ def send_file(picked: Picked, tagged: bool, request: HttpRequest, response: Http
     may_range = request.method == "GET" and "Range" in asked
     if may_range and range_applies(asked.get("If-Range"), tag, modified, now):
         ranges = parse_ranges(asked["Range"], info.st_size)
-    send_content(response, whole, ranges, request.method)
+    send_content(response, whole, ranges)
 
 
 def add_missing(headers: Headers, fields: Mapping[str, str]) -> None:
@@ -104,51 +102,36 @@ def send_status(response: HttpResponse, status: int) -> None:
         answer_plainly(response, status)
 
 
-def send_content(
-    response: HttpResponse, whole: FileSlice, ranges: list[Range] | None, method: str
-) -> None:
+def send_content(response: HttpResponse, whole: FileSlice, ranges: list[Range] | None) -> None:
     """Answer with all of a file (None) or with some ranges of it, [] for none that it has."""
-    headers, length = response.headers, whole.length
+    headers = response.headers
     if ranges is None:
-        send_slice(response, whole, method)
+        send_pieces(response, whole.file, [whole])
     elif not ranges:
         send_status(response, 416)
-        headers["Content-Range"] = content_range(None, length)
+        headers["Content-Range"] = content_range(None, whole.length)
     elif len(ranges) == 1:
-        start, stop = ranges[0]
-        response.status = 206
-        headers["Content-Range"] = content_range(ranges[0], length)
-        send_slice(response, FileSlice(whole.file, start, stop - start), method)
+        headers["Content-Range"] = content_range(ranges[0], whole.length)
+        send_pieces(response, whole.file, [part_of(whole, ranges[0])], 206)
     else:
-        response.status = 206
-        send_parts(response, whole, ranges)
+        boundary, kind = secrets.token_hex(16), headers["Content-Type"]
+        pieces: list[bytes | FileSlice] = []
+        for asked in ranges:
+            pieces += (part_head(asked, whole.length, kind, boundary), part_of(whole, asked))
+        headers["Content-Type"] = f"multipart/byteranges; boundary={boundary}"
+        send_pieces(response, whole.file, [*pieces, last_boundary(boundary)], 206)
 
 
-def send_slice(response: HttpResponse, part: FileSlice, method: str) -> None:
-    """Answer with some bytes of a file: as one piece with the head, if they are few."""
-    if method == "HEAD":
-        response.close()
-        response.headers["Content-Length"] = str(part.length)
-    elif part.length <= SHORT:
-        response.body = b"".join(part)
-        response.close()
-    else:
-        response.headers["Content-Length"] = str(part.length)
-        response.source = part
+def part_of(whole: FileSlice, asked: Range) -> FileSlice:
+    """Return a range of a file."""
+    return FileSlice(whole.file, asked.start, asked.stop - asked.start)
 
 
-def send_parts(response: HttpResponse, whole: FileSlice, ranges: list[Range]) -> None:
-    """Answer with several ranges as multipart/byteranges."""
-    boundary = secrets.token_hex(16)
-    kind = response.headers["Content-Type"]
-    pieces: list[bytes | FileSlice] = []
-    total = 0
-    for part in ranges:
-        head = part_head(part, whole.length, kind, boundary)
-        pieces += (head, FileSlice(whole.file, part.start, part.stop - part.start))
-        total += len(head) + part.stop - part.start
-    end = last_boundary(boundary)
-    pieces.append(end)
-    response.headers["Content-Type"] = f"multipart/byteranges; boundary={boundary}"
-    response.headers["Content-Length"] = str(total + len(end))
-    response.source = Pieces(pieces, whole.file)
+def send_pieces(
+    response: HttpResponse, file: FileIO, pieces: Sequence[bytes | FileSlice], status: int = 200
+) -> None:
+    """Answer with slices of a file and what belongs between them."""
+    body = FileBody(file, pieces)
+    response.status = status
+    response.headers["Content-Length"] = str(body.length)
+    response.source = body

@@ -4,15 +4,24 @@ None of them blocks. An OSError from any of them means that the connection is lo
 ssl.SSLError is one.
 """
 
+import errno
+import os
 import socket
 import ssl
+from abc import ABC, abstractmethod
+from io import FileIO
 from typing import Any, Protocol
+
+from bladehttp.files import end_of_file, read_at
 
 RECEIVE = 64 * 1024
 """Bytes received at a time: four times as much costs three times the time per call."""
 
 RECORDS = 256 * 1024
 """Bytes encrypted at a time: what TLS adds in memory to a response."""
+
+NO_SENDFILE = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP})
+"""What sendfile says of files it cannot send: those of some file systems."""
 
 HANDSHAKE_RECORD = 0x16
 """First byte of every TLS connection: a record of the type handshake (RFC 8446 section 5.1)."""
@@ -51,6 +60,13 @@ class Transport(Protocol):
     def send(self, data: bytes | memoryview) -> int:
         """Send as much as the socket takes now and return how many bytes that were."""
 
+    def send_file(self, file: FileIO, offset: int, count: int) -> int:
+        """Send at most that many bytes of a file, as `send`.
+
+        Raises:
+            EOFError: The file has none there.
+        """
+
     def flush(self) -> None:
         """Send what waits in the transport itself."""
 
@@ -64,10 +80,16 @@ class Transport(Protocol):
         """Close the socket, with a goodbye where there is one."""
 
 
-class SocketTransport:
+class SocketTransport(ABC):
     """What plain and TLS transports have in common."""
 
     __slots__ = ("ended", "progressed", "socket")
+
+    @property
+    @abstractmethod
+    def blocked(self) -> bool: ...
+    @abstractmethod
+    def send(self, data: bytes | memoryview) -> int: ...
 
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock
@@ -77,6 +99,10 @@ class SocketTransport:
     def certificate(self) -> dict[str, Any] | None:
         """Return None: there is no handshake to show one in."""
         return None
+
+    def send_file(self, file: FileIO, offset: int, count: int) -> int:
+        """Send at most that many bytes of a file, by reading them."""
+        return 0 if self.blocked else self.send(read_at(file, offset, min(count, RECORDS)))
 
     def discard(self) -> int:
         """Throw away what has arrived, not even decrypted, and return how many bytes it was."""
@@ -117,6 +143,23 @@ class PlainTransport(SocketTransport):
             return 0
         self.progressed = True
         return sent
+
+    if hasattr(os, "sendfile"):
+
+        def send_file(self, file: FileIO, offset: int, count: int) -> int:
+            """Send at most that many bytes of a file, which the system copies by itself."""
+            try:
+                sent = os.sendfile(self.socket.fileno(), file.fileno(), offset, count)
+            except BlockingIOError:
+                return 0
+            except OSError as error:
+                if error.errno in NO_SENDFILE:
+                    return super().send_file(file, offset, count)
+                raise
+            if not sent:
+                raise end_of_file(offset)
+            self.progressed = True
+            return sent
 
     def flush(self) -> None:
         pass

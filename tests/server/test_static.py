@@ -12,7 +12,7 @@ import pytest
 from support import wait_until
 
 from bladehttp.server import HttpServer
-from bladehttp.server.representation import SHORT
+from bladehttp.server.outbox import JOINED
 
 OLD = 1_000_000_000
 OLD_DATE = "Sun, 09 Sep 2001 01:46:40 GMT"
@@ -395,10 +395,10 @@ def test_ranges_of_a_long_file(files, connect, site, secure):
     client = connect(files(secure=secure))
     middle = fetched(client, "/long.bin", f"Range: bytes=100-{LONG - 101}")
     assert (middle.status, middle.body) == (206, content[100:-100])
-    several = fetched(client, "/long.bin", f"Range: bytes=0-{SHORT},{LONG - SHORT}-")
+    several = fetched(client, "/long.bin", f"Range: bytes=0-{JOINED},{LONG - JOINED}-")
     assert [part.get_payload(decode=True) for part in parts(several)] == [
-        content[: SHORT + 1],
-        content[-SHORT:],
+        content[: JOINED + 1],
+        content[-JOINED:],
     ]
     assert fetched(client, "/long.bin").body == content
 

@@ -2,11 +2,13 @@
 
 import socket
 import ssl
+from collections.abc import Iterator
+from io import FileIO
 
 import pytest
 
 from bladehttp.server.tls import CertificateFiles, server_context
-from bladehttp.server.transport import PlainHttpError, PlainTransport, TlsTransport
+from bladehttp.server.transport import RECORDS, PlainHttpError, PlainTransport, TlsTransport
 
 
 @pytest.fixture
@@ -160,3 +162,70 @@ def test_tls_close_after_the_client_has_gone(pair, context, certificates):
     theirs.close()
     transport.close()
     assert ours.fileno() < 0
+
+
+@pytest.fixture
+def file(tmp_path) -> Iterator[FileIO]:
+    (tmp_path / "file").write_bytes(bytes(range(256)) * 4096)
+    with FileIO(tmp_path / "file") as opened:
+        yield opened
+
+
+def test_plain_lets_the_system_send_a_file(pair, file):
+    ours, theirs = pair
+    transport = PlainTransport(ours)
+    assert transport.send_file(file, 250, 10) == 10
+    assert theirs.recv(100) == bytes(range(250, 256)) + bytes(range(4))
+    assert transport.progressed
+    assert file.tell() == 0  # it was not read
+
+
+def test_plain_sends_of_a_file_what_the_socket_takes(pair, file):
+    ours, _ = pair
+    transport = PlainTransport(ours)
+    sent = transport.send_file(file, 0, 1 << 20)
+    assert 0 < sent < 1 << 20
+    fill(ours)
+    transport.progressed = False
+    assert transport.send_file(file, sent, 1 << 20) == 0
+    assert not transport.progressed
+
+
+def test_plain_reads_a_file_that_the_system_does_not_send(pair):
+    ours, theirs = pair
+    with FileIO("/proc/self/maps") as file:  # sendfile: EINVAL
+        assert PlainTransport(ours).send_file(file, 0, 100) == 100
+        assert file.tell() > 0
+    assert len(theirs.recv(1000)) == 100
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+def test_a_file_that_ends_before_is_told(pair, file, context, certificates, secure):
+    ours, theirs = pair
+    transport = TlsTransport(ours, context) if secure else PlainTransport(ours)
+    if secure:
+        Peer(theirs, certificates).shake(transport)
+    with pytest.raises(EOFError, match="shorter than 1048577 bytes"):
+        transport.send_file(file, 1 << 20, 1)
+
+
+def test_a_lost_connection_is_told_while_a_file_is_sent(pair, file):
+    ours, theirs = pair
+    theirs.close()
+    with pytest.raises(BrokenPipeError):
+        PlainTransport(ours).send_file(file, 0, 10)
+
+
+def test_tls_reads_a_file_in_blocks_and_nothing_while_it_is_blocked(
+    pair, file, context, certificates
+):
+    ours, theirs = pair
+    transport = TlsTransport(ours, context)
+    Peer(theirs, certificates).shake(transport)
+    sent = 0
+    while not transport.blocked:
+        taken = transport.send_file(file, sent % (1 << 19), 1 << 20)
+        assert taken == RECORDS
+        sent += taken
+    assert file.tell() > 0
+    assert transport.send_file(file, 0, 1 << 20) == 0
