@@ -35,12 +35,13 @@ def options_in_force(settings: Settings, scheme: str) -> tuple[Pair, ...]:
 
 
 def is_direct(settings: Settings, scheme: str) -> bool:
-    """Whether a server certainly gets the request itself, or through a tunnel."""
+    """Whether a server certainly gets the request itself, if through a tunnel."""
     if scheme == "https" or settings.unix_socket is not None:
         return True
-    if settings.proxy is not None or not settings.trust_env:
-        return not settings.proxy
-    return not any(os.environ.get(name) for name in HTTP_PROXIES)
+    proxy = settings.proxy
+    if proxy is None and settings.trust_env:
+        proxy = next(filter(None, map(os.environ.get, HTTP_PROXIES)), None)
+    return not proxy or proxy.lower().startswith("socks")
 
 
 def names_tls_proxy(settings: Settings) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pycurl
 
+from bladehttp.auth import Auth
 from bladehttp.client.certificate import presented
 from bladehttp.client.decoding import decode
 from bladehttp.client.engine import RECEIVE, SUCCESS, TOTAL, Outcome
@@ -152,12 +153,16 @@ class Transfer:
 
 
 def _keep_target(handle: Handle, message: Message) -> None:
-    """Send a path as it was given (CURLOPT_REQUEST_TARGET), where that is what will be sent.
+    """Send a path as it was given (CURLOPT_REQUEST_TARGET), where a server is asked for it.
 
-    A proxy is asked for the whole URL, and a digest is made of the path as libcurl writes it.
+    A proxy is asked for the whole URL, which libcurl leaves as it is; and a digest is made of the
+    path as libcurl writes it.
     """
     settings = message.settings
-    if is_direct(settings, message.url.origin[0]) and not isinstance(settings.auth, tuple):
+    has_password = isinstance(settings.auth, tuple) or settings.netrc
+    if has_password and settings.auth_method & Auth.DIGEST:
+        return
+    if is_direct(settings, message.url.origin[0]):
         handle.forget()  # it cannot be unset
         handle.curl.setopt(pycurl.REQUEST_TARGET, message.url.target)
 

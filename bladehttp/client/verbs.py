@@ -38,7 +38,10 @@ class Verbs(Configured, ABC, Generic[Given]):
         """Send a request and return the response, whatever its status.
 
         Args:
-            url: An http or https URL, or one relative to ``base_url``.
+            url: An http or https URL, or one relative to ``base_url``. It is sent as it is, what
+                is not ASCII or a space percent-encoded. One exception: %2f of a path becomes
+                %2F where libcurl may have to make a digest of it (a name and password, with
+                Auth.ANY or Auth.DIGEST), and at http servers that ``no_proxy`` excepts.
             method: The method; the standard ones in any case.
             data: The body: a str (sent as UTF-8), bytes, a binary file (from where it
                 stands), an iterable of bytes (with `AsyncHttpClient` an asynchronous one too),

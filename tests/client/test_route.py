@@ -404,7 +404,6 @@ def test_the_path_of_a_signed_url_stays_as_it_is(
 ) -> None:
     signed, plain = "/a%2fb%3D/%e4?s=%3a%2F", "/c%2Fd"
     peer, safe = peers(), peers(context=server_context)
-    proxy = HttpProxy()
     client.ca_cert = certificates.ca_file
     for url in (peer.url, safe.url):
         for target in (signed, plain, signed + "#f", plain):
@@ -415,5 +414,32 @@ def test_the_path_of_a_signed_url_stays_as_it_is(
     assert [each.target for each in peer.requests] == sent
     assert [each.target for each in safe.requests] == sent
     assert (peer.connections, safe.connections) == (1, 1)
-    client.get("http://a.test" + signed, proxy=peers.raw(proxy).url)
-    assert proxy.requests[-1].target.lower() == ("http://a.test" + signed).lower()
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [({}, True), ({"auth": ("n", "p"), "auth_method": Auth.BASIC}, True), ({"auth": "token"}, True),
+     ({"auth": ("n", "p")}, False), ({"netrc": True}, False)],
+    ids=["plain", "basic", "bearer", "maybe digest", "maybe digest by netrc"],
+)  # fmt: skip
+@pytest.mark.parametrize("way", ["direct", "proxy", "environment", "socks", "excepted"])
+def test_the_path_of_a_signed_url_stays_as_it_is_on_every_way(
+    client: HttpClient, peers: Any, monkeypatch: pytest.MonkeyPatch, way: str,
+    given: dict[str, Any], kept: bool,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("HOME", "/nowhere")
+    peer, handler = peers(), HttpProxy()
+    proxy, origin = peers.raw(handler), f"http://127.0.0.1:{peer.port}"
+    ways: dict[str, tuple[dict[str, str], str, bool]] = {
+        "direct": ({}, "", kept),
+        "proxy": ({"proxy": proxy.url}, origin, True),
+        "environment": ({}, origin, True),
+        "socks": ({"proxy": f"socks5h://127.0.0.1:{peers.raw(SocksProxy()).port}"}, "", kept),
+        "excepted": ({"proxy": proxy.url, "no_proxy": "127.0.0.1"}, "", False),
+    }
+    properties, before, intact = ways[way]
+    if way == "environment":
+        monkeypatch.setenv("http_proxy", proxy.url)
+    client.get(f"{origin}/a%2fb?s=%3a#f", **properties, **given)
+    seen = (peer.requests or handler.requests)[-1].target
+    assert seen == before + ("/a%2fb?s=%3a" if intact else "/a%2Fb?s=%3a")
