@@ -23,6 +23,7 @@ from typing import Any
 from bladehttp.auth import Auth
 from bladehttp.client import AsyncHttpClient, HttpClient, shared
 from bladehttp.client.info import info as _info
+from bladehttp.client.jar import CookieJar
 from bladehttp.client.retry import Retry
 from bladehttp.exceptions import (
     CertificateError,

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import pycurl
 
+from bladehttp.client.url import has_control
+
 HTTP_ONLY = "#HttpOnly_"
 TITLE = "# Netscape HTTP Cookie File\n"
 FIELDS = 7
@@ -44,7 +46,16 @@ class Cookie(NamedTuple):
 
 
 class CookieJar:
-    """The cookies of a client, readable by iterating; safe to use by many threads.
+    """The cookies of a client: what its property ``cookies`` is when it has been set to True.
+
+    Iterating gives a `Cookie` for each, ``len()`` their number. It may be the jar of several
+    clients at once and is safe to use by many threads; copying and pickling make another with the
+    same cookies.
+
+        client = HttpClient(cookies=True)
+        client.cookies.set("session", "1", "example.com")
+        client.get("https://example.com/")
+        client.cookies.save("cookies.txt")
 
     Attributes:
         path: The file they are saved to, or None.
@@ -93,6 +104,36 @@ class CookieJar:
     def get(self, name: str, default: str | None = None) -> str | None:
         """Return the value of the first cookie of that name."""
         return next((cookie.value for cookie in self if cookie.name == name), default)
+
+    def set(
+        self,
+        name: str,
+        value: str,
+        domain: str,
+        path: str = "/",
+        *,
+        secure: bool = False,
+        http_only: bool = False,
+        expires: int | None = None,
+        host_only: bool = True,
+    ) -> None:
+        """Add a cookie, or replace the one of that name, domain and path; see `Cookie`.
+
+        Raises:
+            ValueError: libcurl does not take it: a control character, a domain that is a public
+                suffix, or a name with a prefix (``__Host-``) whose conditions are not met.
+        """
+        cookie = Cookie(name, value, domain, path, secure, http_only, expires, host_only)
+        if not (name and domain) or has_control("".join(cookie[:4])):
+            raise ValueError(f"cookie cannot be kept: {cookie!r}"[:200])
+        self._add([_format(cookie)])
+        if expires is None and cookie not in self:
+            raise ValueError(f"cookie is not one to be kept: {cookie!r}"[:200])
+
+    def delete(self, name: str, domain: str | None = None) -> None:
+        """Forget the cookies of a name; those of one domain, or of all."""
+        gone = [each for each in self if each.name == name and domain in (None, each.domain)]
+        self._add([_format(each._replace(expires=1)) for each in gone])
 
     def clear(self) -> None:
         """Forget all cookies; the file stays as it is until it is saved."""
@@ -166,6 +207,20 @@ def _parse(line: str) -> Cookie:
         domain.startswith(HTTP_ONLY),
         int(expires) or None,
         subdomains != "TRUE",
+    )
+
+
+def _format(cookie: Cookie) -> str:
+    return "\t".join(
+        (
+            HTTP_ONLY * cookie.http_only + "." * (not cookie.host_only) + cookie.domain,
+            str(not cookie.host_only).upper(),
+            cookie.path,
+            str(cookie.secure).upper(),
+            str(cookie.expires or 0),
+            cookie.name,
+            cookie.value,
+        )
     )
 
 

@@ -127,8 +127,11 @@ class Configured:
         max_body_size: The longest body to accept, decoded, in bytes. None, the default: no
             limit. CURLOPT_MAXFILESIZE_LARGE.
         retry: A `Retry` that says when a request is sent again. None, the default: never.
-        max_host_connections: How many connections to one host `HttpClient.send_many`, or an
-            `AsyncHttpClient`, keeps open at the same time. None, the default: as many as there
+        max_host_connections: How many connections to one host one call of `HttpClient.send_many`,
+            or an `AsyncHttpClient`, has open at the same time; requests wait for one, and that is
+            no time of their clocks for connecting. It does not hold for other requests of an
+            `HttpClient`: each thread that is in one, and each open stream, has a connection of
+            its own, so there are never more than of those. None, the default: as many as there
             are requests at once. CURLMOPT_MAX_HOST_CONNECTIONS.
         on_request: Functions that are called with an `Outgoing` before each message is sent, those
             of redirects and retries too. They may change its ``headers``. Each call is followed
@@ -164,10 +167,10 @@ class Configured:
             What a request says itself wins: an Authorization field, the URL, ``auth``. False.
             CURLOPT_NETRC, CURLOPT_NETRC_FILE.
         cookies: None, the default: cookies are neither kept nor sent. Set to True: they are kept
-            in memory, for all threads, in a `CookieJar`, which is what this property then is: to
-            iterate over, and to ``clear()``. A jar may also be given, of another client for
-            example. A Cookie field of the request is sent beside those of the jar. Public
-            suffixes are refused. CURLOPT_SHARE, CURLOPT_COOKIEFILE.
+            in memory, for all threads, in a `CookieJar`, which is what this property then is. A jar
+            may also be given, of another client for example. A Cookie field of the request is
+            sent beside those of the jar. Public suffixes are refused. CURLOPT_SHARE,
+            CURLOPT_COOKIEFILE.
         cookie_file: A file in Netscape format to fill ``cookies`` from, if it is there, and to
             save them to when the client is closed. None by default.
         progress: A function that is called with the bytes done and the bytes there will be, or

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from proxies import HttpProxy
 
-from bladehttp import AsyncHttpClient
+from bladehttp import AsyncHttpClient, CookieJar
 from bladehttp.client import HttpClient
-from bladehttp.client.jar import Cookie, CookieJar
+from bladehttp.client.jar import Cookie
 
 YEAR = 365 * 24 * 3600
 
@@ -199,6 +199,43 @@ def test_a_file_is_read_and_saved(peers: Any, reply: Any, tmp_path: Path) -> Non
         assert client.cookie_file is None
         with pytest.raises(ValueError, match="no cookie_file"):
             client.save_cookies()
+
+
+def test_a_jar_can_be_filled_and_thinned_by_hand(peers: Any) -> None:
+    peer, jar = peers(), CookieJar()
+    jar.set("a", "1", "127.0.0.1")
+    jar.set("a", "2", "127.0.0.1")
+    jar.set("deep", "b c", "127.0.0.1", "/deep", http_only=True, expires=int(time.time()) + YEAR)
+    jar.set("a", "3", "example.com", secure=True, host_only=False)
+    jar.set("gone", "4", "127.0.0.1", expires=1)
+    assert jar.get("deep") == "b c"
+    assert jar.get("gone", "no") == "no"
+    assert Cookie("a", "3", "example.com", "/", True, False, None, False) in jar
+    with HttpClient(cookies=jar) as client, HttpClient(cookies=jar) as other:
+        for each, path, sent in (
+            (client, "/", {"a=2"}), (other, "/deep", {"a=2", "deep=b c"}),
+        ):  # fmt: skip
+            each.get(peer.url + path)
+            assert named(peer.last) == sent
+        jar.delete("a", "example.com")
+        assert {each.domain for each in jar} == {"127.0.0.1"}
+        jar.delete("a")
+        jar.delete("never there")
+        client.get(peer.url + "/deep")
+        assert named(peer.last) == {"deep=b c"}
+    assert len(jar) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "domain"),
+    [("", "1", "a.test"), ("a", "1", ""), ("a\t", "1", "a.test"), ("a", "1\n", "a.test"),
+     ("a", "1", "a.test\r\nX: y"), ("__Host-a", "1", "a.test")],
+)  # fmt: skip
+def test_a_cookie_that_cannot_be_kept_is_refused(name: str, value: str, domain: str) -> None:
+    jar = CookieJar()
+    with pytest.raises(ValueError, match="cookie"):
+        jar.set(name, value, domain)
+    assert len(jar) == 0
 
 
 def test_an_async_client_saves_its_cookies_too(peers: Any, reply: Any, tmp_path: Path) -> None:
