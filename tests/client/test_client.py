@@ -289,11 +289,11 @@ def test_a_client_that_never_connected_does_not_warn() -> None:
 @pytest.mark.parametrize("duplicate", [copy.copy, lambda each: pickle.loads(pickle.dumps(each))])
 def test_a_copy_has_the_properties_and_no_connections(peers: Any, duplicate: Any) -> None:
     peer = peers()
-    with HttpClient(peer.url, receive_timeout=7, auth=("a", "b")) as client:
+    with HttpClient(peer.url, receive_timeout=7777, auth=("a", "b")) as client:
         client.headers = Headers([("X", "1"), ("X", "2")])
         client.get("/")
         with duplicate(client) as other:
-            assert (other.base_url, other.receive_timeout, other.auth) == (peer.url, 7, ("a", "b"))
+            assert (other.base_url, other.receive_timeout, other.auth) == (peer.url, 7777, ("a", "b"))
             assert other.headers.pairs() == [("X", "1"), ("X", "2")]
             other.headers["Y"] = "3"
             other.get("/")
