@@ -293,7 +293,8 @@ def test_a_copy_has_the_properties_and_no_connections(peers: Any, duplicate: Any
         client.headers = Headers([("X", "1"), ("X", "2")])
         client.get("/")
         with duplicate(client) as other:
-            assert (other.base_url, other.receive_timeout, other.auth) == (peer.url, 7777, ("a", "b"))
+            kept = other.base_url, other.receive_timeout, other.auth
+            assert kept == (peer.url, 7777, ("a", "b"))
             assert other.headers.pairs() == [("X", "1"), ("X", "2")]
             other.headers["Y"] = "3"
             other.get("/")
