@@ -24,6 +24,7 @@ from bladehttp.exceptions import (
     ClientClosed,
     ConnectError,
     ConnectTimeout,
+    IncompleteBody,
     InvalidUrl,
     ReceiveTimeout,
     TotalTimeout,
@@ -233,6 +234,53 @@ def test_max_host_connections_is_kept_to(client: HttpClient, peers: Any, reply: 
     results = client.send_many([peer.url] * 30 + [other.url] * 5, 35)
     assert [getattr(each, "body", each) for each in results] == [b"ok"] * 35
     assert (peer.connections, other.connections) == (2, 2)
+
+
+def test_a_request_costs_the_same_however_many_run(client: HttpClient) -> None:
+    def cost(concurrency: int) -> float:
+        began = time.thread_time()
+        bodies = [each.body for each in client.send_many([server.url] * 500, concurrency)]
+        assert bodies == [b"ok"] * 500
+        return time.thread_time() - began
+
+    server = HttpServer(0)
+    server.on_receive(lambda request, response: response.write(b"ok"))
+    with server:
+        cost(200)
+        assert min(cost(200) for _ in range(2)) < 3 * min(cost(10) for _ in range(2))
+
+
+def test_requests_of_every_outcome_leave_nothing_behind(
+    client: HttpClient, peers: Any, reply: Any
+) -> None:
+    cut = peers.once(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf").url
+    there = peers(lambda seen: reply(b"", "302 Go", f"Location: {okay}")).url
+    okay = peers(reply(b"ok")).url
+
+    def all_of_them() -> None:
+        given = [cut, there, okay, "http://127.0.0.1:1/", "no url",
+                 {"url": okay, "method": "POST", "data": iter([b"x"])},
+                 {"url": okay, "method": "POST", "files": {"f": b"x"}}]  # fmt: skip
+        for _ in client.send_many(given):
+            pass
+        next(client.send_many([okay] * 5))
+        with pytest.raises(IncompleteBody):
+            client.get(cut)
+        with client.stream(okay):
+            pass
+        client.post(there, {"a": 1})
+
+    def alive() -> int:
+        gc.collect()
+        return sum(type(each).__module__.startswith(("bladehttp", "pycurl")) for each in
+                   gc.get_objects())  # fmt: skip
+
+    for _ in range(3):
+        all_of_them()
+    before = alive()
+    for _ in range(10):
+        all_of_them()
+    assert alive() <= before + 2  # an engine more or less
 
 
 def test_connections_are_kept_for_the_next_time(client: HttpClient, peers: Any) -> None:
