@@ -45,7 +45,7 @@ class Answering(Watched):
         try:
             reply = _write(response, method, minor, keep)
         except Exception as error:  # noqa: BLE001 - what cannot be sent is the handler's fault
-            response.close()
+            self._service.dispatcher.discard(response, self.transport.socket)
             response = self._service.dispatcher.failed(error, self.transport.socket)
             reply = _write(response, method, minor, keep=False)
         outbox = self._outbox

@@ -94,9 +94,16 @@ class Dispatcher:
             elif not self.callbacks["receive"]:
                 self.not_routed(request, response)
         except Exception as error:  # noqa: BLE001 - whatever a handler raises is answered with 500
-            response.close()
+            self.discard(response, client)
             return self.failed(error, client)
         return response
+
+    def discard(self, response: HttpResponse, client: socket | None) -> None:
+        """Close what a response is streamed from; its close() is somebody's code, too."""
+        try:
+            response.close()
+        except Exception as error:  # noqa: BLE001 - reported
+            self.report(error, client)
 
     def not_routed(self, request: HttpRequest, response: HttpResponse) -> None:
         """Answer what neither an on_receive nor a route of this method takes.

@@ -106,7 +106,7 @@ class WsgiApplication:
         try:
             return response, _head(response, method)
         except Exception as error:  # noqa: BLE001 - what cannot be sent is the handler's fault
-            response.close()
+            self._dispatcher.discard(response, None)
             response = self._dispatcher.failed(error, None)
             return response, _head(response, method)
 
@@ -147,9 +147,7 @@ class WsgiBody:
     def close(self) -> None:
         """Close what the body came from and the temporary files of the request."""
         try:
-            self._response.close()
-        except Exception as error:  # noqa: BLE001 - a stream's close() is somebody's code
-            self._dispatcher.report(error, None)
+            self._dispatcher.discard(self._response, None)
         finally:
             if self._request is not None:
                 self._request.close()

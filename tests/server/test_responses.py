@@ -408,3 +408,32 @@ def test_a_large_body_arrives_whole(serve, connect):
     client = connect(serve(lambda request, response: response.write(body)))
     assert client.get().response().body == body
     assert client.get().response().body == body
+
+
+class Stuck:
+    """A stream that cannot be closed."""
+
+    def __iter__(self):
+        return iter([b"never sent"])
+
+    def close(self):
+        raise OSError("stuck")
+
+
+@pytest.mark.parametrize("then", ["raise", "unsendable"])
+def test_a_stream_that_cannot_be_closed_does_not_cost_the_answer(serve, connect, then):
+    errors = []
+
+    def handler(request, response):
+        response.stream(Stuck())
+        if then == "raise":
+            raise LookupError("mistake")
+        response.headers["Content-Length"] = "many"
+
+    server = serve(handler)
+    server.on_error(lambda error, client: errors.append(type(error)))
+    assert connect(server).get().response().status == 500
+    assert sorted(error.__name__ for error in errors) == [
+        "LookupError" if then == "raise" else "OSError",
+        "OSError" if then == "raise" else "ValueError",
+    ]

@@ -439,6 +439,9 @@ def test_a_stream_that_cannot_be_closed_is_reported():
     server, errors = streaming(Stream(b"a", closing=ValueError("stuck")))
     assert ask(server).body == b"a"
     assert errors == ["stuck"]
+    server.on_receive(lambda request, response: response.headers.update({"Content-Length": "-"}))
+    assert ask(server).status == 500
+    assert errors[1:] == ["stuck", "Content-Length of a response is not a length: '-'"]
 
 
 def test_a_server_that_does_not_take_the_answer_leaves_nothing_open():
