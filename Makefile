@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint check format fuzz soak matrix screens bench-check build clean
+.PHONY: help setup run test lint check format fuzz soak matrix screens bench bench-check build clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -41,6 +41,21 @@ soak: $(STAMP) ## Measure what takes many connections or much time; writes docs/
 matrix: $(STAMP) ## Write docs/client-matrix.md from what the client's tests did
 	$(BIN)/python tests/slow/client_matrix.py
 
+# The peers live apart from the project's own environment, and niquests apart from the others, as
+# its urllib3-future takes urllib3's place. bjoern needs a compiler and libev; without it goes on.
+BENCH := .venv-bench
+$(BENCH)/.stamp: benchmarks/requirements.txt pyproject.toml
+	$(PYTHON) -m venv --clear $(BENCH)
+	$(PYTHON) -m venv $(BENCH)/apart
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(BENCH)/bin/python -m pip install --quiet --editable . --requirement benchmarks/requirements.txt
+	$(BENCH)/apart/bin/python -m pip install --quiet --disable-pip-version-check niquests
+	$(BENCH)/bin/python -m pip install --quiet bjoern || echo "bjoern is left out: apt-get install gcc libev-dev, then make clean bench"
+	touch $@
+
+bench: $(BENCH)/.stamp ## Measure beside the field; writes docs/benchmarks.md (ROUNDS=3, ROWS=hello,tls)
+	$(BENCH)/bin/python -m benchmarks $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ROWS),--rows $(ROWS))
+
 bench-check: $(STAMP) ## Count instructions per request against benchmarks/recorded.json (RECORD=1: record)
 	$(BIN)/python -m benchmarks.instructions.guard $(if $(RECORD),--record)
 
@@ -58,4 +73,4 @@ build: $(STAMP) ## Build the wheel and the source distribution
 	$(BIN)/python -m build
 
 clean: ## Remove the environment and what was built
-	rm -rf $(VENV) dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BENCH) dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,29 @@
+"""What the clients run, each in a process of its own: one function a peer and kind of work.
+
+Each function opens a client and returns another, which does a bit of the work and returns how
+many units that was. Modules import what they measure inside those functions, as the others may not
+be there.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+Bit = Callable[[], int]
+"""Does a bit of work and returns how many units it was."""
+
+Open = Callable[[dict[str, Any]], Bit]
+"""Opens a client for a job: ``url``, ``authority`` and ``file`` as the work has them."""
+
+BATCH = 20
+"""Requests between two looks at the clock."""
+
+
+def repeated(get: Callable[[], object]) -> Bit:
+    """Return the bit of work that is a batch of the same request, each a unit."""
+
+    def batch() -> int:
+        for _ in range(BATCH):
+            get()
+        return BATCH
+
+    return batch
