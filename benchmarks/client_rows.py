@@ -15,7 +15,7 @@ from benchmarks.model import (
 ROUND = 0.5
 """Seconds of a round: its processor time is exact to the microsecond."""
 
-MEGABYTES = Metric("rate", "MB per second", ",.0f")
+MEGABYTES = Metric("rate", "MB per second", ",.0f", less=False)
 CPU_MB = Metric("cpu", "CPU µs per MB", ",.0f")
 GROWTH = Metric("growth", "MB above idle", ",.1f")
 

@@ -53,14 +53,16 @@ class Metric:
         name: Its key in samples.
         heading: Of its column.
         form: Its format.
+        less: Whether less of it is better.
     """
 
     name: str
     heading: str
     form: str
+    less: bool = True
 
 
-RATE = Metric("rate", "per second", ",.0f")
+RATE = Metric("rate", "per second", ",.0f", less=False)
 CPU = Metric("cpu", "CPU µs each", ",.1f")
 P50 = Metric("p50", "p50 µs", ",.0f")
 P99 = Metric("p99", "p99 µs", ",.0f")

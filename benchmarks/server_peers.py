@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 
 from benchmarks import load
 from benchmarks.load import Load
@@ -65,7 +66,7 @@ def _python(module: str, *arguments: str) -> list[str]:
 def _ours(setting: Setting, work: Work, port: int) -> list[str]:
     files = [setting.pem] if work.is_secure else []
     if work.application == "static":
-        files = [setting.file(10)]
+        files = [str(Path(setting.file(10)).parent)]
     return _python("benchmarks.servers.ours", work.application, str(port), *files)
 
 

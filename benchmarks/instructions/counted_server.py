@@ -32,15 +32,16 @@ def hello_server(is_secure: bool) -> HttpServer:
 
 def commands(server: HttpServer) -> tuple[Callable[[int], None], Callable[[int], None]]:
     """Return two: wake for what is there within some milliseconds; answer some requests."""
-    loop, stats = server._begin(None).loop, server.stats
+    stats = server.stats
+    server.step()  # binds
 
     def step(milliseconds: int) -> None:
-        loop.step(milliseconds / 1000)
+        server.step(milliseconds)
 
     def answer(count: int) -> None:
         wanted = stats.requests + count
         while stats.requests < wanted:
-            loop.step(None)
+            server.step(None)
 
     return step, answer
 

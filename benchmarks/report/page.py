@@ -85,7 +85,8 @@ def ratios(title: str, outcomes: Sequence[Outcome]) -> str:
             if label != OURS and ratio:
                 met = target.met(ratio) if target else None
                 bars.append(Bar(f"/ {label}", ratio, met, target.bound if target else None))
-        groups.append((f"{outcome.row.title}, {metric.heading}", bars))
+        sense = " (less is better)" if metric.less else ""
+        groups.append((f"{outcome.row.title}, {metric.heading}{sense}", bars))
     note = "Median and quartiles of paired rounds. Red line: the target. Orange: missed."
     return plot(f"{title}: {OURS} divided by each of the others", note, groups)
 

@@ -1,4 +1,4 @@
-"""The applications on bladehttp: APPLICATION PORT [PEM | FILE].
+"""The applications on bladehttp: APPLICATION PORT [PEM | DIRECTORY].
 
 Parser, callbacks, limits and deadlines are those of every server. Two limits are off, as load
 would run into them: requests on one connection and open connections.
@@ -28,11 +28,6 @@ def sink(request: HttpRequest, response: HttpResponse) -> None:
     response.write(str(len(request.raw_body)))
 
 
-def static(request: HttpRequest, response: HttpResponse) -> None:
-    """Send a file."""
-    response.file(sys.argv[3])
-
-
 def main() -> None:
     """Serve on this thread until a signal."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -46,7 +41,10 @@ def main() -> None:
     if application == "idle":  # the connections are to stay while they are measured
         server.keep_alive_timeout = 600_000
         application = "hello"
-    server.on_receive(globals()[application])
+    if application == "static":
+        server.serve_files("/", files[0])
+    else:
+        server.on_receive(globals()[application])
     server.listen(signals=True)
 
 
