@@ -76,6 +76,8 @@ class HttpRequest(Late):
         body_file: A temporary file with a body longer than the spool limit, else None. It
             is closed when the request has been answered.
         trailers: The trailer fields of a chunked body.
+        disconnected: Whether the client has gone, or has at least sent its last byte, while
+            its answer was to be given later; False until that is seen.
         client_certificate: The certificate the client showed and the server verified, as
             ssl.SSLSocket.getpeercert() has it; None for none.
         params: What the parameters of the route's path stand for, {} if it has none.
@@ -92,6 +94,7 @@ class HttpRequest(Late):
         "body_file",
         "client_certificate",
         "cookies",
+        "disconnected",
         "files",
         "headers",
         "host",
@@ -117,6 +120,7 @@ class HttpRequest(Late):
     body_file: IO[bytes] | None
     client_certificate: dict[str, Any] | None
     cookies: Values[str]
+    disconnected: bool
     files: Values[dict[str, Any]]
     headers: Headers
     host: str
@@ -140,6 +144,7 @@ class HttpRequest(Late):
         "body_file": lambda request: request._message.file,
         "client_certificate": lambda request: request._client.certificate,
         "cookies": lambda request: parse_cookies(request._message.head.fields.cookie),
+        "disconnected": lambda _: False,
         "files": lambda request: request._decoded.files,
         "headers": lambda request: _headers(request._message.head.fields),
         "host": lambda request: host_name(_authority(request._message.head)),

@@ -16,6 +16,7 @@ from bladehttp.exceptions import HttpStatusError, InvalidHeader
 from bladehttp.files import FileBody, media_type
 from bladehttp.headers import Headers, HeadersLike, index_of, is_field_value
 from bladehttp.late import Late
+from bladehttp.later import Channel, Deferred, Events
 from bladehttp.pieces import Awaited, Blocks, Lines, awaited, through
 from bladehttp.serialize import as_json
 from bladehttp.status import PHRASES
@@ -84,6 +85,7 @@ class HttpResponse(Late):
             "total", in milliseconds from its start; 0 for what a kept connection spared. Of a
             streamed body "total" is that of the head. {} on a server.
         num_connects: How many connections the last hop had to make: 0 if it found one kept.
+        deferred: What `defer` has returned, else None.
         source: Where the body comes from when it is streamed (see `stream`), else None: an
             iterable of bytes, with `AsyncHttpClient.stream` an asynchronous one.
     """
@@ -93,6 +95,7 @@ class HttpResponse(Late):
         "_parts",
         "_reason",
         "certificate",
+        "deferred",
         "headers",
         "history",
         "num_connects",
@@ -111,6 +114,7 @@ class HttpResponse(Late):
     _parts: list[bytes]
     _reason: str | None
     certificate: dict[str, Any] | None
+    deferred: Deferred | None
     headers: Headers
     history: tuple[Hop, ...]
     num_connects: int
@@ -128,6 +132,7 @@ class HttpResponse(Late):
         "_fields": lambda _: NotReceived(),
         "_reason": lambda response: response._fields.reason,
         "certificate": lambda response: response._fields.certificate,
+        "deferred": lambda _: None,
         "headers": lambda response: response._fields.headers,
         "history": lambda _: (),
         "num_connects": lambda response: response._fields.num_connects,
@@ -171,7 +176,7 @@ class HttpResponse(Late):
         response._reason = None
         response.status = 200
         response.headers = Headers.adopt(SERVER_FIELDS, _SERVER_INDEX)
-        response.source = None
+        response.source = response.deferred = None
         return response
 
     @classmethod
@@ -220,6 +225,54 @@ class HttpResponse(Late):
         self.source = (piece.encode() if isinstance(piece, str) else piece for piece in source)
         if hasattr(source, "close"):
             self.source = _Closing(self.source, source)
+
+    def defer(self, timeout: int = 30_000) -> Deferred:
+        """Let the handler return without an answer, which is given later, from any thread.
+
+        Whatever is done to the response meanwhile counts; ``send()`` of what is returned sends
+        it. The connection takes no other request until then.
+
+        Args:
+            timeout: Milliseconds after which the answer is 503. 0: no limit.
+
+        Raises:
+            RuntimeError: It was deferred before, as that of an offloaded handler is.
+        """
+        if self.deferred is not None:
+            raise RuntimeError("the answer is given later already")
+        self.deferred = Deferred(timeout)
+        return self.deferred
+
+    def channel(self) -> Channel:
+        """Send a body that is written piece by piece, later and from any thread.
+
+        The body is framed as that of `stream`. It ends when the channel is closed; at most
+        256 KiB may wait for a slow client.
+        """
+        self.source = channel = Channel()
+        return channel
+
+    def events(self, heartbeat: int = 15_000) -> Events:
+        """Send server-sent events, from any thread (HTML standard, section 9.2).
+
+        The id of the last event a client has got is in its request's Last-Event-ID.
+
+        Args:
+            heartbeat: Milliseconds of silence after which a comment is sent, by which proxies
+                keep the connection and it is found out who has gone. 0: never.
+        """
+        self.headers["Content-Type"] = "text/event-stream; charset=utf-8"
+        self.headers["Cache-Control"] = "no-store"
+        self.source = events = Events(heartbeat)
+        return events
+
+    def raw(self, data: bytes | Iterable[bytes]) -> None:
+        """Send bytes in place of a whole response, head and all, and close: for testing clients.
+
+        Args:
+            data: The bytes, or an iterable of pieces; one that raises resets the connection.
+        """
+        self.source = Raw((data,) if isinstance(data, bytes) else data)
 
     def file(self, path: str | PathLike[str], status: int | None = None) -> None:
         """Send a file as the client takes it, its Content-Type by its name.
@@ -435,6 +488,24 @@ class HttpResponse(Late):
 
     def __repr__(self) -> str:
         return f"<HttpResponse status={self.status}, version={self.version}>"
+
+
+class Raw:
+    """The pieces of what is sent as it is, without a head of the server's."""
+
+    __slots__ = ("pieces",)
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self.pieces = pieces
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.pieces)
+
+    def close(self) -> None:
+        """Close what the pieces come from, if that can be."""
+        close = getattr(self.pieces, "close", None)
+        if close is not None:
+            close()
 
 
 class _Closing(Iterator[bytes]):

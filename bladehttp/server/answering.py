@@ -9,28 +9,35 @@ from email.utils import formatdate
 from functools import lru_cache
 from time import time
 
+from bladehttp.later import Channel, Deferred
 from bladehttp.request import ClientInfo, HttpRequest
-from bladehttp.response import HttpResponse
+from bladehttp.response import HttpResponse, Raw
 from bladehttp.server.dispatch import checked_headers
 from bladehttp.server.outbox import Outbox
 from bladehttp.server.service import Service
-from bladehttp.server.states import FINISH, IDLE, READING, REPLIED, WRITE, Event
+from bladehttp.server.states import FINISH, IDLE, PAUSED, READING, REPLIED, WRITE, Event
 from bladehttp.server.transport import Transport
 from bladehttp.server.watched import Watched
-from bladehttp.wire.writer import LENGTH, Reply, write_head
+from bladehttp.wire.head import RequestHead
+from bladehttp.wire.writer import LENGTH, Coding, Reply, write_head
 
 
 class Answering(Watched):
     """A connection's way out."""
 
-    __slots__ = ("_connected", "_lingers", "_outbox", "_request")
+    __slots__ = ("_connected", "_deferred", "_lingers", "_outbox", "_request")
 
     def __init__(self, service: Service, transport: Transport, client: ClientInfo) -> None:
         super().__init__(service, transport, client)
         self._outbox = Outbox()
         self._request: HttpRequest | None = None
+        self._deferred: Deferred | None = None
         self._connected = False  # on_connect was called, so on_disconnect has to be
         self._lingers = True
+
+    @abstractmethod
+    def _keeps(self, head: RequestHead) -> bool:
+        """Whether the connection can be kept after the answer to a request."""
 
     @abstractmethod
     def _advance(self) -> None:
@@ -51,6 +58,8 @@ class Answering(Watched):
         outbox = self._outbox
         if response.source is not None:
             outbox.add(reply.head)
+            if isinstance(response.source, Channel):
+                self._listen(response.source)
             outbox.stream(response.source, reply.coding, reply.length)
         elif reply.coding is LENGTH:
             outbox.add(reply.head, response.body)
@@ -65,11 +74,57 @@ class Answering(Watched):
         if self._connected and self._service.dispatcher.callbacks["reply"]:
             self._call("reply", response)
 
+    def _wait(self, response: HttpResponse, deferred: Deferred, head: RequestHead) -> None:
+        """Go on when a deferred answer is given."""
+        loop = self._service.loop
+        self._deferred = deferred
+        self._become(Event.DEFERRED)
+
+        def answer() -> None:
+            if self._deferred is deferred:  # else the client has gone
+                self._guarded(self._answer, response, deferred, head)
+
+        deferred.then(lambda: loop.call_soon(answer))
+        if deferred.timeout:
+            timer = loop.call_later(deferred.timeout / 1000, deferred.give_up)
+            deferred.then(timer.cancel)
+
+    def _answer(self, response: HttpResponse, deferred: Deferred, head: RequestHead) -> None:
+        """Send a deferred answer, and go on with the requests that have come meanwhile."""
+        self._deferred = None
+        self._become(Event.ANSWERED)
+        response = self._service.dispatcher.settled(response, deferred, self.transport.socket)
+        self._reply(response, head.method, head.minor, self._keeps(head))
+        self._send(0)
+
+    def _listen(self, channel: Channel) -> None:
+        """Send what is written to a channel as it comes."""
+        loop, seconds = self._service.loop, channel.heartbeat / 1000
+
+        def feed() -> None:
+            if self.state in PAUSED:
+                self._guarded(self._feed)
+
+        def beat() -> None:
+            if not channel.closed:
+                channel.beat()
+                loop.call_later(seconds, beat)
+
+        channel.attach(lambda: loop.call_soon(feed))
+        if seconds:
+            loop.call_later(seconds, beat)
+
+    def _feed(self) -> None:
+        self._become(Event.FED)
+        self._send(0)
+
     def _flush(self) -> None:
         """Send what the client takes now."""
         if not self._outbox.send(self.transport):
             if self.state in READING:
                 self._become(Event.BLOCKED)
+            elif self._outbox.starved and not self.transport.blocked:
+                self._become(Event.STARVED)
         elif self.state is WRITE:
             self._end_exchange()
             self._become(Event.SENT)
@@ -99,6 +154,11 @@ class Answering(Watched):
             self._request = None
 
     def _let_go(self) -> None:
+        if self._request is not None:
+            self._request.disconnected = True
+        deferred, self._deferred = self._deferred, None
+        if deferred is not None:
+            deferred.give_up()
         if self._outbox.streaming or self._outbox.pending or self.transport.blocked:
             self._cut_off()  # part of an answer is not to look like all
         try:
@@ -114,6 +174,8 @@ class Answering(Watched):
 
 
 def _write(response: HttpResponse, method: str, minor: int, keep: bool) -> Reply:
+    if type(response.source) is Raw:
+        return Reply(b"", Coding.CLOSE, 0, keep_alive=False)
     return write_head(
         response.status,
         response.reason,

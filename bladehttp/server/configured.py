@@ -41,6 +41,9 @@ DEFAULTS = {
     "request_timeout": 300_000,
     "keep_alive_timeout": 5000,
     "max_requests_per_connection": 1000,
+    "max_workers": 8,
+    "max_offloaded": 128,
+    "slow_handler_time": 100,
     "max_connections": 1000,
     "backlog": socket.SOMAXCONN,
     **{attribute: getattr(Limits(), name) for name, attribute in LIMITS.items()},
@@ -83,6 +86,10 @@ class Configured:
         keep_alive_timeout: How long a connection may be idle between requests. 5000. 0: no limit.
         max_requests_per_connection: Requests answered before a connection is closed. 1000.
             0: no limit.
+        max_workers: Offloaded handlers (see `HttpServer.handle`) that run at a time. 8.
+        max_offloaded: Those that run or wait to; more are answered with 503. 128.
+        slow_handler_time: A handler that keeps the server's thread for longer is named in the
+            log, as a warning: everybody else has waited for it. 100. 0: none is.
         max_connections: Connections open at a time; more wait in the kernel's backlog. 1000.
             0: no limit.
         backlog: Length of that backlog. socket.SOMAXCONN.
@@ -124,6 +131,9 @@ class Configured:
     request_timeout: int
     keep_alive_timeout: int
     max_requests_per_connection: int
+    max_workers: int
+    max_offloaded: int
+    slow_handler_time: int
     max_connections: int
     backlog: int
     max_request_line: int

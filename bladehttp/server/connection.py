@@ -15,9 +15,19 @@ from bladehttp.server.answering import Answering
 from bladehttp.server.dispatch import error_response
 from bladehttp.server.loop import READ, WRITE
 from bladehttp.server.service import Service
-from bladehttp.server.states import IDLE, PHASE_EVENTS, READING, REQUEST, UNASKED, Event, State
+from bladehttp.server.states import (
+    IDLE,
+    PAUSED,
+    PHASE_EVENTS,
+    READING,
+    REQUEST,
+    UNASKED,
+    Event,
+    State,
+)
 from bladehttp.server.transport import PlainHttpError, PlainTransport, Transport
 from bladehttp.wire.coding import undo_encoding
+from bladehttp.wire.head import RequestHead
 from bladehttp.wire.proxy import ProxyReader
 from bladehttp.wire.reader import Phase, Request, RequestReader
 from bladehttp.wire.writer import CONTINUE
@@ -57,6 +67,8 @@ class Connection(Answering):
         nothing_has_come = self._reader.phase is Phase.IDLE and not self._reader.buffer
         if self.state in UNASKED or (self.state in READING and nothing_has_come):
             self.close()
+        elif self.state in PAUSED:
+            self._outbox.end_endless()
 
     def on_ready(self, events: int) -> None:
         """Serve what the socket is ready for, and settle in the state that follows."""
@@ -137,6 +149,25 @@ class Connection(Answering):
         if self.transport.ended:
             self._ended()
 
+    def _overhear(self, events: int) -> None:
+        """See whether the client goes while it is to wait.
+
+        One that has sent its last byte may still read an answer. Nobody who reads a stream
+        that pauses does so: it has gone.
+        """
+        if events & WRITE:
+            self.transport.flush()
+        data = self.transport.receive()
+        if data:
+            self._reader.feed(data)
+        if self.transport.ended and self._request is not None:
+            self._request.disconnected = True
+        if self.transport.ended and self.state in PAUSED:
+            self.close()
+
+    def _has_heard(self) -> bool:
+        return bool(self._reader.buffer)
+
     def _discard(self, events: int) -> None:
         if events & WRITE:
             self.transport.flush()
@@ -205,12 +236,26 @@ class Connection(Answering):
         self._request = request
         if service.proxies is not None:
             service.proxies.apply(request)
-        response = service.dispatcher.respond(request, self.transport.socket)
-        service.loop.now = monotonic()  # a handler may take longer than a clock runs
         if not head.keep_alive:
             self._lingers = bool(self._reader.buffer)
-        keep = head.keep_alive and not service.draining and self._served != service.max_requests
-        self._reply(response, head.method, head.minor, keep)
+        response = service.dispatcher.respond(request, self.transport.socket, service.workers)
+        self._note_time(request)
+        if response.deferred is None:
+            self._reply(response, head.method, head.minor, self._keeps(head))
+        else:
+            self._wait(response, response.deferred, head)
+
+    def _note_time(self, request: HttpRequest) -> None:
+        """Read the clock after a handler, which may have taken longer than a deadline runs."""
+        loop, now = self._service.loop, monotonic()
+        took, loop.now = now - loop.now, now
+        if took > self._service.slow:
+            name = self._service.dispatcher.name(request)
+            log.warning("%s kept everybody waiting for %.0f ms", name, took * 1000)
+
+    def _keeps(self, head: RequestHead) -> bool:
+        service = self._service
+        return head.keep_alive and not service.draining and self._served != service.max_requests
 
     def _unreadable(self, error: Exception, method: str) -> None:
         """Answer a request whose body cannot be made sense of, or not here and now."""
@@ -248,6 +293,9 @@ READY: dict[State, Callable[[Connection, int], None]] = {
     State.HEAD: Connection._receive,
     State.BODY: Connection._receive,
     State.IDLE: Connection._receive,
+    State.WAIT: Connection._overhear,
+    State.PAUSE: Connection._overhear,
+    State.LAST_PAUSE: Connection._overhear,
     State.WRITE: Connection._send,
     State.FINISH: Connection._send,
     State.LINGER: Connection._discard,

@@ -7,14 +7,17 @@ only what is not an Exception (KeyboardInterrupt, SystemExit) goes through, to e
 import inspect
 import logging
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from socket import socket
 from typing import Any
 
 from bladehttp.headers import Headers
+from bladehttp.later import Deferred
 from bladehttp.request import HttpRequest
 from bladehttp.response import HttpResponse
 from bladehttp.server.record import RequestLog
 from bladehttp.server.routes import Handler, Routes
+from bladehttp.server.workers import Workers
 from bladehttp.status import phrase
 
 log = logging.getLogger("bladehttp.server")
@@ -58,11 +61,11 @@ class Dispatcher:
         check_callable(function, CALLBACKS[kind], f"on_{kind}")
         self.callbacks[kind].append(function)
 
-    def add_route(self, method: str, path: str, handler: Handler) -> None:
+    def add_route(self, method: str, path: str, handler: Handler, offload: bool = False) -> None:
         """Set the handler of a method and a path; see `Routes.add`."""
         check_callable(handler, 2, "handle")
         self.routes = self.routes or Routes()
-        self.routes.add(method, path, handler)
+        self.routes.add(method, path, handler, offload)
 
     def mount(self, path: str, handler: Handler) -> None:
         """Let a handler answer GET for a path and all below it; see `Routes.mount`."""
@@ -73,10 +76,17 @@ class Dispatcher:
         """Call none_handler, whichever it is by then."""
         self.none_handler(request, response)
 
-    def respond(self, request: HttpRequest, client: socket | None) -> HttpResponse:
+    def respond(
+        self, request: HttpRequest, client: socket | None, workers: Workers | None = None
+    ) -> HttpResponse:
         """Run every on_receive callback, then the route, on one response and return it.
 
         If one raises, on_error is called and the answer is 500.
+
+        Args:
+            request: What is asked.
+            client: Who asks.
+            workers: Where handlers run that are to be offloaded; None: here, too.
         """
         if self.log is not None:
             self.log.add(request)
@@ -90,7 +100,10 @@ class Dispatcher:
                 route, params = found
                 if params:
                     request.params = params
-                route.handler(request, response)
+                if route.offload and workers is not None:
+                    offload(route.handler, request, response, workers)
+                else:
+                    route.handler(request, response)
             elif not self.callbacks["receive"]:
                 self.not_routed(request, response)
         except Exception as error:  # noqa: BLE001 - whatever a handler raises is answered with 500
@@ -122,6 +135,33 @@ class Dispatcher:
             answer_plainly(response, 405)
         response.headers["Allow"] = ", ".join(methods)
 
+    def settled(
+        self, response: HttpResponse, deferred: Deferred, client: socket | None
+    ) -> HttpResponse:
+        """Return the answer that was given later, or the one in its place if none was."""
+        try:
+            deferred.result()
+        except CancelledError:
+            log.warning("no answer within %d ms", deferred.timeout)
+            response.close()
+            return error_response(503)
+        except Exception as error:  # noqa: BLE001 - as in `respond`
+            response.close()
+            return self.failed(error, client)
+        return response
+
+    def guarded(self, function: Callable[[], object]) -> None:
+        """Call a function that is nobody's request; what it raises is reported."""
+        try:
+            function()
+        except Exception as error:  # noqa: BLE001 - as in `respond`
+            self.report(error, None)
+
+    def name(self, request: HttpRequest) -> str:
+        """Return what answers a request, for logs: method and path of a route as registered."""
+        found = self.routes.find(request.method, request.path) if self.routes else None
+        return found[0].name if found else f"on_receive of {request.method} {request.path}"
+
     def failed(self, error: Exception, client: socket | None) -> HttpResponse:
         """Report what a handler raised and return the answer to its request."""
         self.report(error, client)
@@ -149,6 +189,27 @@ def not_found(request: HttpRequest, response: HttpResponse) -> None:
     """Answer 404 (Blade's none_handler)."""
     del request
     answer_plainly(response, 404)
+
+
+def offload(
+    handler: Handler, request: HttpRequest, response: HttpResponse, workers: Workers
+) -> None:
+    """Have a handler run by a worker, or answer 503 if there is no room for it."""
+    deferred = Deferred(0)
+
+    def work() -> None:
+        try:
+            handler(request, response)
+        except Exception as error:  # noqa: BLE001 - reported on the server's thread
+            deferred.fail(error)
+        else:
+            deferred.send()
+
+    if workers.submit(work):
+        response.deferred = deferred
+    else:
+        answer_plainly(response, 503)
+        response.headers["Retry-After"] = "1"
 
 
 def error_response(status: int) -> HttpResponse:

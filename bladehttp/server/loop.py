@@ -9,6 +9,7 @@ import socket
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from heapq import heappop, heappush
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
@@ -67,6 +68,38 @@ class Deadlines(Generic[T]):
             self._expired(item)
 
 
+class Timer:
+    """Something that is called later, unless it is cancelled.
+
+    Attributes:
+        due: When, on the monotonic clock.
+    """
+
+    __slots__ = ("_call", "due")
+
+    def __init__(self, due: float, call: Callable[[], object]) -> None:
+        self.due = due
+        self._call: Callable[[], object] | None = call
+
+    def __lt__(self, other: "Timer") -> bool:
+        return self.due < other.due
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it was called or cancelled."""
+        return self._call is None
+
+    def cancel(self) -> None:
+        """Do not call it. From any thread; again, or too late, does no harm."""
+        self._call = None
+
+    def fire(self) -> None:
+        """Call it, once."""
+        call, self._call = self._call, None
+        if call is not None:
+            call()
+
+
 class Loop:
     """Waits for sockets and deadlines and calls what was registered for them.
 
@@ -88,6 +121,7 @@ class Loop:
         self._selector.register(self._wake_in, READ, self._woken)
         self._soon: deque[Callable[[], None]] = deque()
         self._clocks: list[Deadlines[Any]] = []
+        self._timers: list[Timer] = []  # a heap: they wait differently long
         self._thread = owner
         self._running = True
         self._asleep = False
@@ -124,6 +158,15 @@ class Loop:
         if self._asleep:
             self._wake()
 
+    def call_later(self, seconds: float, function: Callable[[], object]) -> Timer:
+        """Call a function on the loop's thread after some time. From any thread."""
+        timer = Timer(monotonic() + seconds, function)
+        if self.is_own_thread():
+            heappush(self._timers, timer)
+        else:
+            self.call_soon(lambda: heappush(self._timers, timer))
+        return timer
+
     def is_own_thread(self) -> bool:
         """Whether the caller runs on the loop's thread."""
         return threading.get_ident() == self._thread
@@ -159,6 +202,8 @@ class Loop:
             due = clock.next_due()
             if due is not None and due <= self.now:
                 clock.expire(self.now)
+        if self._timers:
+            self._fire(self.now)
 
     def close(self) -> None:
         """Close the selector and the socket pair."""
@@ -172,10 +217,23 @@ class Loop:
         if self._soon:
             return 0
         dues = [due for clock in self._clocks if (due := clock.next_due()) is not None]
+        while self._timers and self._timers[0].is_over:
+            heappop(self._timers)
+        if self._timers:
+            dues.append(self._timers[0].due)
         if not dues:
             return timeout
         patience = max(0.0, min(dues) - monotonic())
         return patience if timeout is None else min(patience, timeout)
+
+    def _fire(self, now: float) -> None:
+        """Fire every timer that is due; those they add wait for the next step."""
+        due = []
+        while self._timers and self._timers[0].due <= now:
+            due.append(heappop(self._timers))
+        for timer in due:
+            timer.fire()
+            self.now = monotonic()
 
     def _wake(self) -> None:
         try:

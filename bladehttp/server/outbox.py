@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from bladehttp.files import FileBody, FileSlice
+from bladehttp.later import END, NOT_YET, Channel, Events
 from bladehttp.server.transport import Transport
 from bladehttp.wire.writer import LAST_CHUNK, Coding, write_chunk
 
@@ -23,9 +24,6 @@ LOW_WATER = 64 * 1024
 
 PIECES = 1000
 """Most pieces taken from a stream at a time, however short they are."""
-
-END: Any = object()
-"""In place of a piece of a stream that has no more."""
 
 
 class StreamError(Exception):
@@ -47,7 +45,16 @@ class Outbox:
         pending: Bytes that wait, those of the stream not counted.
     """
 
-    __slots__ = ("_coding", "_file", "_missing", "_pieces", "_source", "_stream", "pending")
+    __slots__ = (
+        "_coding",
+        "_file",
+        "_missing",
+        "_pieces",
+        "_source",
+        "_starved",
+        "_stream",
+        "pending",
+    )
 
     def __init__(self) -> None:
         """Start empty."""
@@ -58,12 +65,23 @@ class Outbox:
         self._file: FileSlice | None = None  # after the pieces, before more of the stream
         self._coding = Coding.NONE
         self._missing = 0
+        self._starved = False
         self.pending = 0
 
     @property
     def streaming(self) -> bool:
         """Whether a stream has more to come."""
         return self._stream is not None
+
+    @property
+    def starved(self) -> bool:
+        """Whether all that is here has been sent, and a stream goes on some time."""
+        return self._starved and not self.pending
+
+    def end_endless(self) -> None:
+        """End a stream that would go on until the client goes."""
+        if isinstance(self._source, Events):
+            self._source.close()
 
     def add(self, data: bytes, more: bytes = b"") -> None:
         """Append bytes, and more bytes; as one piece if they are few."""
@@ -89,6 +107,8 @@ class Outbox:
             self._end_stream()
         elif coding is Coding.LENGTH and isinstance(source, FileBody):
             self._stream = iter(source.pieces)
+        elif isinstance(source, Channel):
+            self._stream = iter(source.take, None)
         else:
             self._stream = iter(source)
 
@@ -142,6 +162,7 @@ class Outbox:
 
     def _refill(self, stream: Iterator[Any]) -> None:
         """Ask the stream for more if little is left of what it gave before."""
+        self._starved = False
         try:
             for _ in range(PIECES):
                 if self.pending >= LOW_WATER or self._file is not None:
@@ -149,6 +170,9 @@ class Outbox:
                 piece = next(stream, END)
                 if piece is END:
                     self._finish_stream()
+                    return
+                if piece is NOT_YET:
+                    self._starved = True
                     return
                 if isinstance(piece, FileSlice):
                     self._add_slice(piece)

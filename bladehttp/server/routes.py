@@ -33,11 +33,13 @@ class Route:
         handler: What is called.
         name: Method and path as they were registered, for logs.
         parameters: The names in the path, in order.
+        offload: Whether it is called on a thread of its own.
     """
 
     handler: Handler
     name: str
     parameters: tuple[str, ...] = ()
+    offload: bool = False
 
 
 Methods = dict[str, Route]
@@ -102,7 +104,7 @@ class Routes:
         self._longest = 0  # of the prefixes: no more of a path has to be looked at
         self._all: Methods = {}
 
-    def add(self, method: str, path: str, handler: Handler) -> None:
+    def add(self, method: str, path: str, handler: Handler, offload: bool = False) -> None:
         """Set the handler of a method, in capitals or not, and a path, in place of an earlier one.
 
         Raises:
@@ -115,7 +117,7 @@ class Routes:
             raise ValueError(f"a route's path begins with '/', unlike {path!r}")
         method = method.upper()
         names, methods = self._place(path)
-        route = Route(handler, f"{method} {path}", names)
+        route = Route(handler, f"{method} {path}", names, offload)
         methods[method] = self._all[method] = route
         if path.endswith("/") and path != "/" and not names:
             self._add_prefix(path, method, route)

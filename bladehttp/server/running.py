@@ -160,6 +160,7 @@ class Running:
         self.service.draining = True
         with ExitStack() as closing:  # all of it, whatever a callback raises
             closing.callback(self.loop.close)
+            closing.callback(self.service.workers.close)
             for connection in self.service.connections:
                 closing.callback(connection.close)
             closing.callback(self.listener.close)

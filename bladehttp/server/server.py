@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from math import inf
 from types import TracebackType
 from typing import IO, Any, Self, TypeVar, overload
 
@@ -16,6 +17,7 @@ from bladehttp.request import HttpRequest
 from bladehttp.server.configured import Configured
 from bladehttp.server.dispatch import Dispatcher, check_callable
 from bladehttp.server.endpoint import UNIX
+from bladehttp.server.loop import Loop, Timer
 from bladehttp.server.record import RequestLog
 from bladehttp.server.routes import Handler
 from bladehttp.server.running import Running
@@ -23,6 +25,7 @@ from bladehttp.server.service import Stats
 from bladehttp.server.signals import end_by_signals
 from bladehttp.server.static import static_files
 from bladehttp.server.tls import CertificateFiles, choose_by_name, server_context
+from bladehttp.server.workers import Workers
 from bladehttp.server.wsgi import WsgiApplication
 from bladehttp.wire.head import HeadParser
 
@@ -108,10 +111,12 @@ class HttpServer(Configured):
         return self._add("error", fn)
 
     @overload
-    def handle(self, method: str, path: str, fn: H) -> H: ...
+    def handle(self, method: str, path: str, fn: H, offload: bool = False) -> H: ...
     @overload
-    def handle(self, method: str, path: str) -> Callable[[H], H]: ...
-    def handle(self, method: str, path: str, fn: H | None = None) -> H | Callable[[H], H]:
+    def handle(self, method: str, path: str, *, offload: bool = False) -> Callable[[H], H]: ...
+    def handle(
+        self, method: str, path: str, fn: H | None = None, offload: bool = False
+    ) -> H | Callable[[H], H]:
         """Set the handler of a method and a path; without ``fn`` this decorates.
 
         It runs after every on_receive, on the same response. Of several routes that have a
@@ -126,14 +131,16 @@ class HttpServer(Configured):
                 not empty; ``{name:path}``, as the last, for all the rest, maybe none. What they
                 stand for is in ``request.params``.
             fn: Is given the request and the response.
+            offload: Whether it runs on a thread of its own (``max_workers``) because it takes
+                long or waits for something. Its connection takes no other request meanwhile.
 
         Raises:
             TypeError: The function does not take two arguments.
             ValueError: The path does not begin with "/" or its braces are not parameters.
         """
         if fn is None:
-            return partial(self.handle, method, path)
-        self._dispatcher.add_route(method, path, fn)
+            return partial(self.handle, method, path, offload=offload)
+        self._dispatcher.add_route(method, path, fn, offload)
         return fn
 
     def none_handler(self, fn: Handler) -> Handler:
@@ -367,6 +374,39 @@ class HttpServer(Configured):
             running.loop.call_soon(lambda: running.drain(timeout / 1000))
             running.wait()
 
+    def call_soon(self, fn: Callable[[], object]) -> None:
+        """Call a function on the server's thread, between requests. From any thread.
+
+        What it raises goes to on_error, with None for the socket.
+
+        Raises:
+            RuntimeError: The server does not listen.
+        """
+        self._loop().call_soon(partial(self._dispatcher.guarded, fn))
+
+    def call_later(self, ms: int, fn: Callable[[], object]) -> Timer:
+        """Call a function on the server's thread after some time. From any thread.
+
+        It is not called if the server stops before.
+
+        Args:
+            ms: Milliseconds until then.
+            fn: As for `call_soon`.
+
+        Returns:
+            A timer, whose ``cancel()`` keeps it from being called.
+
+        Raises:
+            RuntimeError: The server does not listen.
+        """
+        return self._loop().call_later(ms / 1000, partial(self._dispatcher.guarded, fn))
+
+    def _loop(self) -> Loop:
+        running = self._running
+        if running is None:
+            raise RuntimeError("the server does not listen")
+        return running.loop
+
     def __enter__(self) -> Self:
         return self.start()
 
@@ -400,6 +440,8 @@ class HttpServer(Configured):
             proxies=proxies,
             proxy_protocol=self.proxy_protocol,
             decode_request_body=self.decode_request_body,
+            workers=Workers(self.max_workers, self.max_offloaded),
+            slow=self.slow_handler_time / 1000 or inf,
         )
         self._dispatcher.log = RequestLog() if self.record else None
         return self._running

@@ -8,6 +8,7 @@ from bladehttp.server.dispatch import Dispatcher
 from bladehttp.server.forwarded import TrustedProxies
 from bladehttp.server.loop import Deadlines, Loop
 from bladehttp.server.transport import Transport
+from bladehttp.server.workers import Workers
 from bladehttp.wire.head import HeadParser
 
 
@@ -57,6 +58,8 @@ class Service:
         proxies: Whose word about the client of a request is taken; None for nobody's.
         proxy_protocol: Whether each connection begins with a PROXY header.
         decode_request_body: Whether Content-Encoding is undone.
+        workers: What runs offloaded handlers.
+        slow: Seconds after which a handler is told of that others had to wait for.
         clocks: The clocks that `states.PLANS` names.
         connections: Those that are open.
         draining: Whether every answer is the last on its connection.
@@ -72,6 +75,8 @@ class Service:
     proxies: TrustedProxies | None
     proxy_protocol: bool
     decode_request_body: bool
+    workers: Workers
+    slow: float
     clocks: dict[str, Deadlines["Client"]] = field(default_factory=dict)
     connections: set["Client"] = field(default_factory=set)
     draining: bool = False

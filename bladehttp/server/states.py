@@ -35,6 +35,12 @@ class State(IntEnum):
     """Our side is shut; what the client still sends is discarded, so that it reads the answer."""
     CLOSED = 9
     """Over."""
+    WAIT = 10
+    """A handler gives its answer later."""
+    PAUSE = 11
+    """All of a stream that is here is sent, and more is written later."""
+    LAST_PAUSE = 12
+    """As PAUSE, and the connection ends after the stream."""
 
 
 class Event(IntEnum):
@@ -62,6 +68,14 @@ class Event(IntEnum):
     """The outbox is empty."""
     SENT_LAST = 10
     """The outbox is empty, and the client will send nothing more: no need to linger."""
+    DEFERRED = 12
+    """The handler has returned, its answer comes later."""
+    ANSWERED = 13
+    """Here it is."""
+    STARVED = 14
+    """The outbox is empty, but a stream goes on some time."""
+    FED = 15
+    """Something has been written to the stream."""
     LOST = 11
     """The connection is gone, or has to go at once."""
 
@@ -111,11 +125,23 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
         Event.REPLIED: State.IDLE,
         Event.REPLIED_LAST: State.FINISH,
         Event.BLOCKED: State.WRITE,
+        Event.DEFERRED: State.WAIT,
+    },
+    State.WAIT: {
+        Event.ANSWERED: State.HANDLE,
     },
     State.WRITE: {
         Event.SENT: State.IDLE,
+        Event.STARVED: State.PAUSE,
+    },
+    State.PAUSE: {
+        Event.FED: State.WRITE,
+    },
+    State.LAST_PAUSE: {
+        Event.FED: State.FINISH,
     },
     State.FINISH: {
+        Event.STARVED: State.LAST_PAUSE,
         Event.SENT: State.LINGER,
         Event.SENT_LAST: State.CLOSED,
     },
@@ -125,6 +151,9 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
 for _state, _row in TRANSITIONS.items():
     if _state is not State.CLOSED:
         _row[Event.LOST] = State.CLOSED
+
+PAUSED = frozenset({State.PAUSE, State.LAST_PAUSE})
+"""The states in which a stream has nothing to send."""
 
 PHASE_EVENTS = {
     Phase.IDLE: Event.NOTHING_WANTED,
@@ -143,11 +172,14 @@ class Plan:
         progress: Name of the clock that starts again with every byte that moves.
         absolute: Names of the clocks that start with the state and run on into the next
             state that has them too.
+        overhears: Whether it is read only to see when the client goes, and no longer once
+            part of a next request has come.
     """
 
     interest: int
     progress: str | None = None
     absolute: tuple[str, ...] = ()
+    overhears: bool = False
 
 
 #                        watched for  clock started by progress           absolute clocks
@@ -158,6 +190,9 @@ PLANS: dict[State, Plan] = {
     State.BODY: Plan(READ, progress="read", absolute=("request",)),
     State.IDLE: Plan(READ, progress="keep_alive"),
     State.HANDLE: Plan(0),
+    State.WAIT: Plan(READ, overhears=True),
+    State.PAUSE: Plan(READ, overhears=True),
+    State.LAST_PAUSE: Plan(READ, overhears=True),
     State.WRITE: Plan(loop.WRITE, progress="write"),
     State.FINISH: Plan(loop.WRITE, progress="write"),
     State.LINGER: Plan(READ, absolute=("linger",)),

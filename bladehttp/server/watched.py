@@ -66,6 +66,10 @@ class Watched(ABC):
         """End it unless it is in the middle of something."""
 
     @abstractmethod
+    def _has_heard(self) -> bool:
+        """Whether something has come that is not to be looked at now."""
+
+    @abstractmethod
     def _let_go(self) -> None:
         """Release what belongs to the state that has just become CLOSED; the socket is next."""
 
@@ -126,7 +130,7 @@ class Watched(ABC):
         interest = plan.interest
         if transport.blocked:
             interest |= WRITE
-        if transport.ended:
+        if transport.ended or (plan.overhears and self._has_heard()):
             interest &= ~READ
         if interest != self._interest:
             service.loop.watch(transport.socket, self._interest, interest, self.on_ready)

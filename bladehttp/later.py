@@ -1,0 +1,242 @@
+"""What a handler gives after it has returned, from any thread: an answer, or a body's pieces.
+
+Nothing here knows who waits for it. A server's loop asks to be told; what has a thread of its own
+(a WSGI server's worker) waits or iterates.
+"""
+
+import json
+import re
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, InvalidStateError
+from threading import Condition
+from typing import Any, Self
+
+from bladehttp.serialize import as_json
+
+CHANNEL_LIMIT = 256 * 1024
+"""Most bytes that wait in a channel: a client that takes less than it is sent is left."""
+
+NOT_YET: Any = object()
+"""In place of a piece: none is here now."""
+
+END: Any = object()
+"""In place of a piece: there will be none."""
+
+line_end = re.compile(r"\r\n|\r|\n")
+
+
+class Deferred:
+    """An answer that is given later; see `HttpResponse.defer`.
+
+    Attributes:
+        timeout: Milliseconds until it is too late. 0: no limit.
+    """
+
+    __slots__ = ("_future", "timeout")
+
+    def __init__(self, timeout: int) -> None:
+        """Wait for `send` or `fail`."""
+        self.timeout = timeout
+        self._future: Future[None] = Future()
+
+    def send(self) -> bool:
+        """Send the response as it is now. From any thread.
+
+        Returns:
+            Whether it goes out: False if it is too late, was done before, or the client has gone.
+        """
+        try:
+            self._future.set_result(None)
+        except InvalidStateError:
+            return False
+        return True
+
+    def fail(self, error: Exception) -> bool:
+        """Answer 500 and report an error, as if a handler had raised it. From any thread.
+
+        Returns:
+            As `send`.
+        """
+        try:
+            self._future.set_exception(error)
+        except InvalidStateError:
+            return False
+        return True
+
+    def give_up(self) -> None:
+        """Make what comes from now on too late."""
+        self._future.cancel()
+
+    def then(self, call: Callable[[], None]) -> None:
+        """Call a function on whichever thread it is done, also if it was or is given up."""
+        self._future.add_done_callback(lambda _: call())
+
+    @property
+    def given_up(self) -> bool:
+        """Whether it is too late."""
+        return self._future.cancelled()
+
+    def result(self, timeout: float | None = 0) -> None:
+        """Return when it was sent.
+
+        Args:
+            timeout: Seconds to wait for that; None: no limit.
+
+        Raises:
+            TimeoutError: It was not.
+            Exception: What `fail` was given.
+        """
+        self._future.result(timeout)
+
+
+class Channel(Iterator[bytes]):
+    """A body that is written piece by piece from any thread; see `HttpResponse.channel`.
+
+    Iterated over it waits for each piece. A loop uses `take` instead, which does not.
+
+    Attributes:
+        heartbeat: Milliseconds of silence after which `beat` is due. 0: never.
+    """
+
+    def __init__(self, heartbeat: int = 0, limit: int = CHANNEL_LIMIT) -> None:
+        """Start empty.
+
+        Args:
+            heartbeat: See above.
+            limit: Most bytes that may wait.
+        """
+        self.heartbeat = heartbeat
+        self._limit = limit
+        self._pieces: deque[bytes] = deque()
+        self._size = 0
+        self._changed = Condition()
+        self._closed = False
+        self._overflowed = False
+        self._quiet = False
+        self._wake: Callable[[], None] = lambda: None
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more can be written."""
+        return self._closed
+
+    def write(self, data: str | bytes) -> bool:
+        """Send a piece; a str as UTF-8. From any thread, without waiting.
+
+        Returns:
+            False if it does not go out: the channel was closed, the client has gone, or it is so
+            slow that more than the limit waits. Such a client's connection is reset.
+
+        Raises:
+            TypeError: Neither str nor bytes.
+        """
+        piece = data.encode() if isinstance(data, str) else bytes(memoryview(data))
+        with self._changed:
+            if self._closed:
+                return False
+            self._overflowed = self._size + len(piece) > self._limit and bool(self._pieces)
+            self._closed = self._overflowed
+            if piece and not self._overflowed:
+                self._pieces.append(piece)
+                self._size += len(piece)
+            self._quiet = False
+            self._changed.notify()
+        self._wake()
+        return not self._overflowed
+
+    def close(self) -> None:
+        """End the body after what was written. Again does no harm."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._wake()
+
+    def beat(self) -> None:
+        """Note that a heartbeat's time has passed; in a second one without a piece send a sign."""
+        if self._quiet:
+            self.write(self.sign())
+        self._quiet = True
+
+    def sign(self) -> bytes:
+        """Return what is sent as a sign of life."""
+        return b""
+
+    def attach(self, wake: Callable[[], None]) -> None:
+        """Have a function called, on whichever thread, when `take` has something to give."""
+        self._wake = wake
+
+    def take(self) -> Any:
+        """Return the next piece, NOT_YET, or END.
+
+        Raises:
+            BufferError: The client was too slow.
+        """
+        with self._changed:
+            if self._overflowed:
+                raise BufferError(f"a client has left more than {self._limit} bytes waiting")
+            if self._pieces:
+                piece = self._pieces.popleft()
+                self._size -= len(piece)
+                return piece
+            return END if self._closed else NOT_YET
+
+    def __next__(self) -> bytes:
+        while True:
+            piece = self.take()
+            if piece is END:
+                raise StopIteration
+            if piece is not NOT_YET:
+                return bytes(piece)
+            with self._changed:
+                if not self._pieces and not self._closed:
+                    patience = self.heartbeat / 1000 if self.heartbeat else None
+                    if not self._changed.wait(patience):
+                        return self.sign()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+class Events(Channel):
+    """Server-sent events (HTML standard, section 9.2); see `HttpResponse.events`."""
+
+    def send(
+        self,
+        data: Any = "",
+        event: str | None = None,
+        id: str | int | None = None,  # noqa: A002 - the standard's name
+        retry: int | None = None,
+    ) -> bool:
+        """Send one event. From any thread, without waiting.
+
+        Args:
+            data: A str, as it is; anything else as JSON.
+            event: Its type; None: "message".
+            id: What the browser sends as Last-Event-ID when it connects again. None: unchanged.
+            retry: Milliseconds the browser waits before it does. None: unchanged.
+
+        Returns:
+            As `write`.
+
+        Raises:
+            ValueError: ``event`` or ``id`` holds a line end or NUL, which would end the field.
+        """
+        fields = [("id", id), ("event", event), ("retry", retry)]
+        text = "".join(_field(name, str(value)) for name, value in fields if value is not None)
+        if not isinstance(data, str):
+            data = json.dumps(data, default=as_json, ensure_ascii=False)
+        return self.write(text + "".join(f"data: {line}\n" for line in line_end.split(data)) + "\n")
+
+    def sign(self) -> bytes:
+        """Return a comment, which browsers skip and proxies take for traffic."""
+        return b":\n\n"
+
+
+def _field(name: str, value: str) -> str:
+    if line_end.search(value) or "\0" in value:
+        raise ValueError(f"{name} of an event holds a line end or NUL: {value[:60]!r}")
+    return f"{name}: {value}\n"
