@@ -5,6 +5,7 @@ sockets, and answers are written by the same writer, less what belongs to the co
 there is one set of rules and limits, whoever accepts the connections.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any
 from urllib.parse import quote, unquote_to_bytes
@@ -31,6 +32,10 @@ PATH_SAFE = "/!$&'()*+,;=:@"
 NAMELESS = {"CONTENT_TYPE": "Content-Type", "CONTENT_LENGTH": "Content-Length"}
 """Fields that are in the environment without HTTP_. Those that are there with it too are not
 read: a field "Content_Length" of a client's own can have become them."""
+
+
+# What a server may speak with its clients that is not read here: HTTP/2, HTTP/2.0, HTTP/3.
+later_version = re.compile("HTTP/([2-9](?:[.][0-9])?)").fullmatch
 
 
 class WsgiApplication:
@@ -89,9 +94,9 @@ class WsgiApplication:
         except BaseException:
             message.close()
             raise
-        protocol = environ.get("SERVER_PROTOCOL", "HTTP/1.1")
-        if not protocol.startswith("HTTP/1."):  # the server speaks a later one with the client
-            request.http_version = protocol.removeprefix("HTTP/")
+        version = later_version(environ.get("SERVER_PROTOCOL", ""))
+        if version:
+            request.http_version = version[1]
         self._proxies.apply(request)
         return request
 
@@ -183,6 +188,8 @@ def _read(environ: Environ, parser: HeadParser) -> Request:
                 reader.feed(data)
             else:
                 reader.feed_eof()
+    except UnicodeEncodeError as error:  # a name that was not ASCII, put into upper case
+        raise ProtocolError("not bytes as PEP 3333 has them") from error
     finally:
         reader.close()
     return message

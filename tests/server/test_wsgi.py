@@ -233,6 +233,8 @@ def test_options_of_the_whole_server_is_known(seen, server):
         ({"wsgi_url_scheme": "https"}, ("127.0.0.1", 5, False, "https", "1.1")),
         ({"SERVER_PROTOCOL": "HTTP/1.0"}, ("127.0.0.1", 5, False, "http", "1.0")),
         ({"SERVER_PROTOCOL": "HTTP/2"}, ("127.0.0.1", 5, False, "http", "2")),
+        ({"SERVER_PROTOCOL": "HTTP/2.0"}, ("127.0.0.1", 5, False, "http", "2.0")),
+        ({"SERVER_PROTOCOL": "INCLUDED"}, ("127.0.0.1", 5, False, "http", "1.1")),
     ],
 )
 def test_who_asks_and_how_is_known(server, seen, changes, expected):
@@ -261,6 +263,8 @@ def test_trusted_proxies_are_believed(server, seen, peer):
         ({"HTTP_X_BROKEN": "a\nb"}, 400),
         ({"HTTP_X_BROKEN": "a\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: b"}, 400),
         ({"HTTP_X_BROKEN": "a\0b"}, 400),
+        ({"HTTP_\xb5".upper(): "a"}, 400),
+        ({"PATH_INFO": "/\u20ac"}, 400),
         ({"HTTP_HOST": None}, 400),
         ({"HTTP_HOST": "a b"}, 400),
         ({"QUERY_STRING": "a b"}, 400),
