@@ -8,7 +8,7 @@ import json
 import re
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import Future, InvalidStateError, wait
 from threading import Condition
 from typing import Any, Self
 
@@ -77,17 +77,19 @@ class Deferred:
         """Whether it is too late."""
         return self._future.cancelled()
 
-    def result(self, timeout: float | None = 0) -> None:
-        """Return when it was sent.
+    def wait(self) -> None:
+        """Wait until it is done; when its time has passed, give it up."""
+        wait([self._future], self.timeout / 1000 or None)
+        self.give_up()
 
-        Args:
-            timeout: Seconds to wait for that; None: no limit.
+    def check(self) -> None:
+        """Return if it was sent; to be called when it is done.
 
         Raises:
-            TimeoutError: It was not.
+            CancelledError: It was given up.
             Exception: What `fail` was given.
         """
-        self._future.result(timeout)
+        self._future.result(0)
 
 
 class Channel(Iterator[bytes]):

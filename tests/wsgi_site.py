@@ -4,6 +4,7 @@ gunicorn imports this as a module.
 """
 
 from pathlib import Path
+from threading import Thread
 from typing import NamedTuple
 
 import bladehttp as http
@@ -18,6 +19,8 @@ def make_server() -> http.HttpServer:
     server.decode_request_body = True
     for method, path, handler in ROUTES:
         server.handle(method, path, handler)
+    server.handle("GET", "/offloaded", own_reason, offload=True)
+    server.handle("GET", "/raising-offloaded", raising, offload=True)
     server.none_handler(nothing)
     server.serve_files("/static", Path(__file__).parent, cache_age=60)
     replies = []
@@ -87,6 +90,31 @@ def measured(request, response):
     response.stream(iter([b"12345", "", memoryview(b"67890")]))
 
 
+def later(request, response):
+    deferred = response.defer()
+    Thread(target=lambda: (response.json("later"), deferred.send())).start()
+
+
+def too_late(request, response):
+    response.defer(timeout=1)
+
+
+def failing_later(request, response):
+    deferred = response.defer()
+    Thread(target=lambda: deferred.fail(LookupError("a thread's mistake"))).start()
+
+
+def written(request, response):
+    events = response.events()
+
+    def write():
+        for n in range(3):
+            events.send(n, event="count", id=n)
+        events.close()
+
+    Thread(target=write).start()
+
+
 def own_reason(request, response):
     response.status, response.reason = 418, "Short and stout"
 
@@ -130,6 +158,10 @@ ROUTES = [
     ("GET", "/cookies", with_cookies),
     ("GET", "/generated", generated),
     ("GET", "/measured", measured),
+    ("GET", "/later", later),
+    ("GET", "/too-late", too_late),
+    ("GET", "/failing-later", failing_later),
+    ("GET", "/events", written),
     ("GET", "/reason", own_reason),
     ("GET", "/status/{status}", with_status),
     ("GET", "/raising", raising),
@@ -226,6 +258,13 @@ CASES = [
     case("a stream", "GET /generated"),
     case("a stream to HTTP/1.0", "GET /generated", version="1.0"),
     case("a stream of a known length", "GET /measured"),
+    case("an answer given later", "GET /later"),
+    case("an answer that does not come", "GET /too-late"),
+    case("an answer that fails later", "GET /failing-later"),
+    case("an offloaded handler", "GET /offloaded"),
+    case("an offloaded handler that raises", "GET /raising-offloaded"),
+    case("events", "GET /events"),
+    case("head of events", "HEAD /events"),
     case("a file", "GET /file"),
     case("a static file", "GET /static/wsgi_site.py"),
     case("a range of a static file", "GET /static/wsgi_site.py", "Range: bytes=10-19"),

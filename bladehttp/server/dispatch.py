@@ -140,7 +140,7 @@ class Dispatcher:
     ) -> HttpResponse:
         """Return the answer that was given later, or the one in its place if none was."""
         try:
-            deferred.result()
+            deferred.check()
         except CancelledError:
             log.warning("no answer within %d ms", deferred.timeout)
             response.close()

@@ -13,7 +13,7 @@ from wsgiref.util import is_hop_by_hop
 
 from bladehttp.exceptions import ProtocolError
 from bladehttp.request import ClientInfo, HttpRequest
-from bladehttp.response import HttpResponse
+from bladehttp.response import HttpResponse, Raw
 from bladehttp.server.dispatch import Dispatcher, checked_headers, error_response
 from bladehttp.server.forwarded import TrustedProxies
 from bladehttp.wire.coding import undo_encoding
@@ -102,7 +102,11 @@ class WsgiApplication:
 
     def _respond(self, request: HttpRequest) -> HttpResponse:
         try:
-            return self._dispatcher.respond(request, None)
+            response = self._dispatcher.respond(request, None)
+            if response.deferred is None:
+                return response
+            response.deferred.wait()
+            return self._dispatcher.settled(response, response.deferred, None)
         except BaseException:  # what is no Exception ends the WSGI server
             request.close()
             raise
@@ -256,7 +260,14 @@ def _client(environ: Environ) -> ClientInfo:
 
 
 def _head(response: HttpResponse, method: str) -> Reply:
-    """Return the head of a response; Date is the server's to add, as Connection is."""
+    """Return the head of a response; Date is the server's to add, as Connection is.
+
+    Raises:
+        ValueError: As `write_head`.
+        TypeError: There is no way through WSGI for what is to be sent.
+    """
+    if isinstance(response.source, Raw):
+        raise TypeError("a raw answer cannot be sent through WSGI")
     return write_head(
         response.status,
         response.reason,

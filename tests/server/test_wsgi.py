@@ -31,6 +31,7 @@ TESTS = Path(__file__).parents[1]
 def listening() -> Iterator[int]:
     """The port of the callbacks behind listen()."""
     with wsgi_site.make_server() as server:
+        http.get(f"{server.url}/offloaded")  # starts the thread that stays for those to come
         yield server.port
 
 
@@ -345,6 +346,14 @@ def test_an_error_is_reported_without_a_socket_and_answered(server):
 
     assert ask(server).status == 500
     assert errors == [("mistake", None)]
+
+
+def test_a_raw_answer_has_no_way_through(server):
+    errors = []
+    server.on_error(lambda error, client: errors.append(str(error)))
+    server.on_receive(lambda request, response: response.raw(b"HTTP/1.1 200 OK\r\n"))
+    assert ask(server).status == 500
+    assert errors == ["a raw answer cannot be sent through WSGI"]
 
 
 def test_a_callback_after_the_answer_cannot_spoil_it(server):
