@@ -64,6 +64,7 @@ class Metric:
 
 RATE = Metric("rate", "per second", ",.0f", less=False)
 CPU = Metric("cpu", "CPU µs each", ",.1f")
+KERNEL = Metric("kernel", "kernel µs each", ",.1f")
 P50 = Metric("p50", "p50 µs", ",.0f")
 P99 = Metric("p99", "p99 µs", ",.0f")
 PEAK = Metric("peak", "peak MB", ",.1f")

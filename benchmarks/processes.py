@@ -47,13 +47,19 @@ class Group:
         """Return the processes of the group that live."""
         return tuple(pid for pid, fields in _processes() if int(fields[2]) == self.pid)
 
-    def cpu(self) -> float:
-        """Return the processor time of all of them, and of those they have waited for, in s."""
-        ticks = 0
+    def cpu(self) -> tuple[float, float]:
+        """Return the processor time of all of them, and of those they have waited for.
+
+        Returns:
+            Seconds in the programs, seconds in the kernel.
+        """
+        ticks = [0, 0]
         for _, fields in _processes():
             if int(fields[2]) == self.pid:
-                ticks += sum(map(int, fields[11:15]))  # utime stime cutime cstime
-        return ticks / TICKS
+                utime, stime, cutime, cstime = map(int, fields[11:15])
+                ticks[0] += utime + cutime
+                ticks[1] += stime + cstime
+        return ticks[0] / TICKS, ticks[1] / TICKS
 
     def memory(self, name: str) -> int:
         """Return the bytes of a line of /proc/*/status of all of them, such as VmHWM."""

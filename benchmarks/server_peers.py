@@ -167,9 +167,12 @@ class Served:
 
     def round(self, seconds: float) -> Sample:
         """Put load on it."""
-        before = self.group.cpu()
+        user, kernel = self.group.cpu()
         sample, requests = load.run(self._load, self._url, seconds)
-        sample["cpu"] = (self.group.cpu() - before) / requests * 1e6
+        used = self.group.cpu()
+        user, kernel = used[0] - user, used[1] - kernel
+        sample["cpu"] = (user + kernel) / requests * 1e6
+        sample["kernel"] = kernel / requests * 1e6
         sample["peak"] = self.group.memory("VmHWM") / 1e6
         return sample
 

@@ -9,6 +9,7 @@ from benchmarks.load import Load
 from benchmarks.model import (
     BYTES,
     CPU,
+    KERNEL,
     OURS,
     P50,
     P99,
@@ -78,7 +79,7 @@ class Crowded(Served):
 HELLO = Work("hello", Load(64))
 BROWSERS = Load(64, ("heads", "HEADS"))
 LATENCY = Work("hello", Load(1))
-USUAL = (RATE, CPU, P50, P99, PEAK)
+USUAL = (RATE, CPU, KERNEL, P50, P99, PEAK)
 
 ROWS = (
     Row(
@@ -97,7 +98,7 @@ ROWS = (
         (at_least(2.5, "uvicorn"),),
     ),
     Row(
-        "pipelined", "hello, 64 connections, 16 requests at a time", (RATE, CPU, PEAK),
+        "pipelined", "hello, 64 connections, 16 requests at a time", (RATE, CPU, KERNEL, PEAK),
         (
             served(OURS, Work("hello", Load(64, ("pipeline", "16")))),
             served(OURS, HELLO, ONE_AT_A_TIME),
