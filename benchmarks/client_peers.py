@@ -49,11 +49,11 @@ def interpreter(label: str) -> str:
 
 def versions(labels: list[str]) -> dict[str, str]:
     """Return the versions of the clients that are here."""
-    found = {}
+    found: dict[str, str] = {}
     for label in labels:
         command = [interpreter(label), "-c", VERSIONS, label]
         printed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-        found |= [line.split() for line in printed.splitlines()]
+        found |= dict(map(str.split, printed.splitlines()))
     return found
 
 
@@ -126,13 +126,16 @@ class Working:
 class Imported:
     """A module that is imported anew in each round."""
 
-    pids = ()
-
     def __init__(self, label: str, _: Setting) -> None:
         """Import it once, so that its byte code is there."""
         code = f"import {label}; print(perf_counter() - t, process_time() - c)"
         self._command = [interpreter(label), "-c", CLOCKS + code]
         self.round(0)
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """None that lasts."""
+        return ()
 
     def round(self, _: float) -> Sample:
         """Import it three times and take the least."""

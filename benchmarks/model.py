@@ -22,8 +22,9 @@ class AbsentError(Exception):
 class Contestant(Protocol):
     """Somebody who has started, and does the row's work for one round at a time."""
 
-    pids: tuple[int, ...]
-    """The processes whose time it takes, for the profiler; () if there is none between rounds."""
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The processes at work, for the profiler; () if there is none between rounds."""
 
     def round(self, seconds: float) -> Sample:
         """Work for about so long and return the figures."""
