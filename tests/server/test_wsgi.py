@@ -457,6 +457,16 @@ def test_a_stream_that_cannot_be_closed_is_reported():
     assert errors[1:] == ["stuck", "Content-Length of a response is not a length: '-'"]
 
 
+def test_a_channel_is_closed_for_a_client_that_leaves():
+    server, channels = http.server(0), []
+    server.on_receive(lambda request, response: channels.append(response.channel()))
+    environ = environ_of(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    body = server.wsgi(environ, lambda status, fields: None)
+    assert channels[0].write("never read")
+    body.close()
+    assert not channels[0].write("more")
+
+
 def test_a_server_that_does_not_take_the_answer_leaves_nothing_open():
     stream = Stream(b"a")
     server, _ = streaming(stream)
