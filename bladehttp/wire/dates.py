@@ -5,22 +5,19 @@ from datetime import UTC, datetime
 from email.utils import formatdate
 from functools import lru_cache
 
-DAYS = "Mon|Tue|Wed|Thu|Fri|Sat|Sun"
-LONG_DAYS = "Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday"
-MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
-TIME = "(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
+MONTHS = {
+    month: number
+    for number, month in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)
+}
 
-FORMS = tuple(
-    re.compile(form).fullmatch
-    for form in (
-        # IMF-fixdate: Sun, 06 Nov 1994 08:49:37 GMT
-        f"(?:{DAYS}), (?P<day>[0-9]{{2}}) (?P<month>{MONTHS}) (?P<year>[0-9]{{4}}) {TIME} GMT",
-        # rfc850-date: Sunday, 06-Nov-94 08:49:37 GMT
-        f"(?:{LONG_DAYS}), (?P<day>[0-9]{{2}})-(?P<month>{MONTHS})-(?P<year>[0-9]{{2}}) {TIME} GMT",
-        # asctime-date: Sun Nov  6 08:49:37 1994
-        f"(?:{DAYS}) (?P<month>{MONTHS}) (?P<day>[ 0-9][0-9]) {TIME} (?P<year>[0-9]{{4}})",
-    )
+TIME = "([0-9]{2}):([0-9]{2}):([0-9]{2})"
+
+# Sun, 06 Nov 1994 08:49:37 GMT; Sunday, 06-Nov-94 08:49:37 GMT; Sun Nov  6 08:49:37 1994.
+imf_fixdate = re.compile(f"[A-Z][a-z]{{2}}, ([0-9]{{2}}) ([A-Z][a-z]{{2}}) ([0-9]{{4}}) {TIME} GMT")
+rfc850_date = re.compile(
+    f"[A-Z][a-z]{{5,8}}, ([0-9]{{2}})-([A-Z][a-z]{{2}})-([0-9]{{2}}) {TIME} GMT"
 )
+asctime_date = re.compile(f"[A-Z][a-z]{{2}} ([A-Z][a-z]{{2}}) ([ 0-9][0-9]) {TIME} ([0-9]{{4}})")
 
 
 @lru_cache(maxsize=256)  # of the files that are asked for again and again
@@ -32,22 +29,22 @@ def format_http_date(seconds: int) -> str:
 def parse_http_date(value: str) -> int | None:
     """Return a date in seconds since 1970, None for what is not one.
 
-    The name of the day is not compared with the date. Years of two digits are 1970 to 2069.
+    The name of the day is not looked at. Years of two digits are 1970 to 2069.
     """
-    for form in FORMS:
-        match = form(value.strip(" \t"))
-        if match is not None:
-            return _seconds(match)
-    return None
-
-
-def _seconds(match: re.Match[str]) -> int | None:
-    year = int(match["year"])
-    if len(match["year"]) == 2:
-        year += 1900 if year >= 70 else 2000
-    month = MONTHS.split("|").index(match["month"]) + 1
-    day, hour, minute, second = map(int, match.group("day", "hour", "minute", "second"))
+    value = value.strip(" \t")
+    match = imf_fixdate.fullmatch(value) or rfc850_date.fullmatch(value)
+    if match is not None:
+        day, month, year, *clock = match.groups()
+    else:
+        match = asctime_date.fullmatch(value)
+        if match is None:
+            return None
+        month, day, *clock, year = match.groups()
+    if len(year) == 2:
+        year = f"{'19' if year >= '70' else '20'}{year}"
     try:
-        return int(datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp())
-    except ValueError:  # 31 February
+        hour, minute, second = map(int, clock)
+        date = datetime(int(year), MONTHS[month], int(day), hour, minute, second, tzinfo=UTC)
+    except (KeyError, ValueError):  # 31 February
         return None
+    return int(date.timestamp())
