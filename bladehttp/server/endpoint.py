@@ -108,7 +108,8 @@ def listen_unix(path: str, backlog: int, mode: int | None) -> Endpoint:
 
     Args:
         path: Its file. One that is there is replaced if it is a socket that nobody listens on,
-            as a server leaves it that was killed.
+            as a server leaves it that was killed. (Of two that start there at the same moment
+            one can take the other's for such.)
         backlog: As of `listen_tcp`.
         mode: Permissions of the file, in force before anybody can connect; None: as the umask
             says.
