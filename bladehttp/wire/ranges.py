@@ -38,10 +38,11 @@ def parse_ranges(value: str, length: int) -> list[Range] | None:
 
     Returns:
         None if the field is to be ignored: another unit, not the grammar, more than
-        `MOST_RANGES`, or ranges that overlap. [] if none can be satisfied (416).
+        `MOST_RANGES`, ranges that overlap, or nothing to take ranges of. [] if none can be
+        satisfied (416).
     """
     match = ranges_specifier(value)
-    if match is None:
+    if match is None or not length:
         return None
     specs = [spec for part in match[1].split(",") if (spec := part.strip(" \t"))]
     if not 0 < len(specs) <= MOST_RANGES:
@@ -60,9 +61,7 @@ def parse_ranges(value: str, length: int) -> list[Range] | None:
 def _range(first: str, last: str, length: int) -> Range | None:
     """Return what one spec stands for: an empty range for nothing, None if it is invalid."""
     if not first:
-        suffix = _position(last)
-        # Of nothing even a suffix is the whole, for which Content-Range has no form.
-        return None if suffix and not length else Range(max(0, length - suffix), length)
+        return Range(max(0, length - _position(last)), length)
     start, end = _position(first), _position(last) if last else FAR
     if end < start:
         return None

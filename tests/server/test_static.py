@@ -185,13 +185,20 @@ def test_a_request_that_an_on_receive_has_answered_is_left_to_it(files, connect)
             response.status = 403
         if request.path == "/mine":
             response.write("mine")
+        if request.path == "/streamed":
+            response.stream([b"streamed"])
+        if request.path == "/later":
+            deferred = response.defer()
+            response.write("later")
+            deferred.send()
 
     client = connect(files(handler=guard))
     refused = client.get("/sub/").response()
     served = client.get("/a.txt").response()
     assert (refused.status, refused.body) == (403, b"")
     assert (served.body, served.get("Cache-Control")) == (b"0123456789", "private")
-    assert client.get("/mine").response().body == b"mine"
+    for path in ("/mine", "/streamed", "/later"):
+        assert client.get(path).response().body == path[1:].encode()
     assert client.get("/none").response().status == 404
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support import wait_until
 
 from bladehttp.server.beneath import Place, is_servable
@@ -352,6 +354,28 @@ def test_no_permission_is_as_not_there(serve, connect, tmp_path):
         assert connect(server).get("/closed/x").response().status == expected
     finally:
         (tmp_path / "closed").chmod(0o700)
+
+
+NAMES = (
+    "site a.txt sub b.txt . .. '' etc outside link-out link-to-root link-to-parent secret.txt fifo "
+    "link-to-directory link-to-link link-that-looks-inside loop chain0 chain50 sub/up up a/../b"
+).split()
+
+
+@given(st.lists(st.sampled_from(["", *NAMES]) | st.text(max_size=3), max_size=8))
+def test_no_way_leads_out_of_the_directory(tree, names):
+    """Whatever is asked of `Place`, by names that a client could not even say."""
+    site = (tree / "site").resolve()
+    with Place(str(site)) as place:
+        try:
+            found = place.open(names)
+        except (OSError, ValueError):
+            return
+        descriptor = place.directory if found is None else found.file.fileno()
+        where = Path(f"/proc/self/fd/{descriptor}").readlink()
+        if found is not None:
+            found.file.close()
+        assert where.is_relative_to(site)
 
 
 def test_a_way_is_closed_whatever_happens(tmp_path):
