@@ -10,8 +10,9 @@ from pathlib import Path
 
 from bladehttp.cli.certificate import fingerprint, make_certificate
 from bladehttp.cli.exits import CommandFailed
-from bladehttp.cli.terminal import end_line
+from bladehttp.cli.terminal import end_line, write_error
 from bladehttp.server import HttpServer
+from bladehttp.server.accesslog import FORMATS, access_log
 
 
 def add_arguments(parser: ArgumentParser, port: int) -> None:
@@ -40,8 +41,9 @@ def add_arguments(parser: ArgumentParser, port: int) -> None:
         help="speak HTTPS, with a certificate that is thrown away at the end",
     )
     parser.add_argument("--cert", metavar="FILE", help="speak HTTPS with this certificate")
-    parser.add_argument("--key", metavar="FILE",
-                        help="its key, if that is not in there")  # fmt: skip
+    parser.add_argument("--key", metavar="FILE", help="its key, if that is not in there")
+    parser.add_argument("--log", choices=(*FORMATS, "none"), default="common",
+                        help="how each answer is logged on standard error (common)")  # fmt: skip
 
 
 def make_server(options: Namespace) -> HttpServer:
@@ -52,7 +54,11 @@ def make_server(options: Namespace) -> HttpServer:
     """
     if options.key is not None and options.cert is None:
         raise ValueError("--key is the key of a certificate: --cert says which")
-    return HttpServer(options.port, options.host, is_secure=options.tls or options.cert is not None)
+    secure = options.tls or options.cert is not None
+    server = HttpServer(options.port, options.host, is_secure=secure)
+    if options.log != "none":
+        server.on_answered(access_log(lambda line: write_error(f"{line}\n"), options.log))
+    return server
 
 
 def listen(server: HttpServer, options: Namespace, what: str) -> int:

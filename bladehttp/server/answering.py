@@ -7,11 +7,12 @@ is not known here.
 from abc import abstractmethod
 from email.utils import formatdate
 from functools import lru_cache
-from time import time
+from time import monotonic, time
 
 from bladehttp.later import Channel, Deferred
 from bladehttp.request import ClientInfo, HttpRequest
 from bladehttp.response import HttpResponse, Raw
+from bladehttp.server.answered import Account
 from bladehttp.server.dispatch import checked_headers
 from bladehttp.server.outbox import Outbox
 from bladehttp.server.service import Service
@@ -25,13 +26,23 @@ from bladehttp.wire.writer import LENGTH, Coding, Reply, write_head
 class Answering(Watched):
     """A connection's way out."""
 
-    __slots__ = ("_connected", "_deferred", "_lingers", "_outbox", "_request")
+    __slots__ = (
+        "_account",
+        "_begun",
+        "_connected",
+        "_deferred",
+        "_lingers",
+        "_outbox",
+        "_request",
+    )
 
     def __init__(self, service: Service, transport: Transport, client: ClientInfo) -> None:
         super().__init__(service, transport, client)
         self._outbox = Outbox()
         self._request: HttpRequest | None = None
         self._deferred: Deferred | None = None
+        self._account: Account | None = None
+        self._begun = 0.0  # when the request was there; 0 for one that never was
         self._connected = False  # on_connect was called, so on_disconnect has to be
         self._lingers = True
 
@@ -56,22 +67,22 @@ class Answering(Watched):
             response = self._service.dispatcher.failed(error, self.transport.socket)
             reply = _write(response, method, minor, keep=False)
         outbox = self._outbox
+        whole = response.source is None and reply.coding is LENGTH
+        outbox.add(reply.head, response.body if whole else b"")
         if response.source is not None:
-            outbox.add(reply.head)
             if isinstance(response.source, Channel):
                 self._listen(response.source)
             outbox.stream(response.source, reply.coding, reply.length)
-        elif reply.coding is LENGTH:
-            outbox.add(reply.head, response.body)
-        else:
-            outbox.add(reply.head)
+        callbacks = self._service.dispatcher.callbacks
+        if callbacks["answered"]:
+            self._open_account(response, len(response.body) if whole else 0)
         if not outbox.streaming:
             self._end_exchange()
         if not reply.keep_alive:
             self._become(Event.REPLIED_LAST)
         else:
             self._become(Event.BLOCKED if outbox.streaming else REPLIED)
-        if self._connected and self._service.dispatcher.callbacks["reply"]:
+        if self._connected and callbacks["reply"]:
             self._call("reply", response)
 
     def _wait(self, response: HttpResponse, deferred: Deferred, head: RequestHead) -> None:
@@ -118,6 +129,13 @@ class Answering(Watched):
         self._become(Event.FED)
         self._send(0)
 
+    def _open_account(self, response: HttpResponse, size: int) -> None:
+        """Keep what on_answered will be told when the answer is over."""
+        outbox = self._outbox
+        begun = self._begun or self._service.loop.now
+        body_begins = outbox.sent + outbox.pending if outbox.streaming else None
+        self._account = Account(self._request, response, begun, size, body_begins)
+
     def _flush(self) -> None:
         """Send what the client takes now."""
         if not self._outbox.send(self.transport):
@@ -152,6 +170,13 @@ class Answering(Watched):
         if self._request is not None:
             self._request.close()
             self._request = None
+        if self._account is not None:
+            self._close_account(self._account)
+
+    def _close_account(self, account: Account) -> None:
+        self._account = None
+        self._begun = 0.0
+        self._call("answered", account.closed(self.client, self._outbox.sent, monotonic()))
 
     def _let_go(self) -> None:
         if self._request is not None:

@@ -248,7 +248,8 @@ class Connection(Answering):
     def _note_time(self, request: HttpRequest) -> None:
         """Read the clock after a handler, which may have taken longer than a deadline runs."""
         loop, now = self._service.loop, monotonic()
-        took, loop.now = now - loop.now, now
+        self._begun, loop.now = loop.now, now
+        took = now - self._begun
         if took > self._service.slow:
             name = self._service.dispatcher.name(request)
             log.warning("%s kept everybody waiting for %.0f ms", name, took * 1000)

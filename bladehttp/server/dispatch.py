@@ -29,6 +29,7 @@ CALLBACKS = {
     "disconnect": 1,
     "receive": 2,
     "reply": 1,
+    "answered": 1,
     "error": 2,
 }
 

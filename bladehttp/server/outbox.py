@@ -43,6 +43,7 @@ class Outbox:
 
     Attributes:
         pending: Bytes that wait, those of the stream not counted.
+        sent: Bytes that the transport has taken so far.
     """
 
     __slots__ = (
@@ -54,6 +55,7 @@ class Outbox:
         "_starved",
         "_stream",
         "pending",
+        "sent",
     )
 
     def __init__(self) -> None:
@@ -67,6 +69,7 @@ class Outbox:
         self._missing = 0
         self._starved = False
         self.pending = 0
+        self.sent = 0
 
     @property
     def streaming(self) -> bool:
@@ -132,12 +135,14 @@ class Outbox:
                 if not taken:
                     break
                 room -= taken
+                self.sent += taken
                 continue
             piece = self._pieces.pop() if len(self._pieces) == 1 else self._joined()
             part = piece if len(piece) <= TURN else memoryview(piece)[:TURN]
             taken = transport.send(part)
             room -= taken
             self.pending -= taken
+            self.sent += taken
             if taken < len(piece):
                 self._pieces.insert(0, memoryview(piece)[taken:])
                 if taken < len(part):

@@ -102,6 +102,14 @@ class HttpServer(Configured):
         """Call ``fn(response)`` after each answer, also those the server gives by itself."""
         return self._add("reply", fn)
 
+    def on_answered(self, fn: F) -> F:
+        """Call ``fn(answered)`` when an answer is over: sent, or its client gone.
+
+        For logs and counters: see `Answered` and `access_log`. Those the server gives by itself
+        come here, too. Not under `wsgi`, whose servers have access logs of their own.
+        """
+        return self._add("answered", fn)
+
     def on_error(self, fn: F) -> F:
         """Call ``fn(exception, socket)`` when a handler or the server itself failed.
 

@@ -1,6 +1,7 @@
 """echo and demo: what listens, what it says, and how it ends."""
 
 import hashlib
+import json
 import re
 import socket
 import ssl
@@ -20,12 +21,14 @@ def test_echo_answers_with_the_request_until_ctrl_c(start):
     url = FIRST.fullmatch(running.line())[1]
     with http.HttpClient() as client:
         assert client.post(f"{url}/x", b"body").json()["body"] == "body"
-    assert running.interrupt() == (0, "", "")
+    code, out, err = running.interrupt()
+    assert (code, out) == (0, "")
+    assert re.fullmatch(r'127\.0\.0\.1 - - \[.+\] "POST /x HTTP/1\.1" 200 \d+\n', err)
 
 
 def test_serve_lists_a_directory_and_does_ranges(start, tmp_path):
     (tmp_path / "notes.txt").write_text("Hello, world!\n")
-    running = start("serve", tmp_path, "--port", "0", "--cache", "60")
+    running = start("serve", tmp_path, "--port", "0", "--cache", "60", "--log", "json")
     url = re.fullmatch(f"Serving {tmp_path} at (.+)/ .+\n", running.line())[1]
     with http.HttpClient(url) as client:
         assert "notes.txt" in client.get("/").text
@@ -33,14 +36,18 @@ def test_serve_lists_a_directory_and_does_ranges(start, tmp_path):
         assert (part.status, part.body) == (206, b"Hello")
         assert "max-age=60" in part.headers["Cache-Control"]
         assert client.get("/missing").status == 404
-    assert running.interrupt() == (0, "", "")
+    code, _, err = running.interrupt()
+    rows = [json.loads(line) for line in err.splitlines()]
+    assert (code, [(row["target"], row["status"], row["sent"]) for row in rows[1:]]) == (
+        0, [("/notes.txt", 206, 5), ("/missing", 404, 16)],
+    )  # fmt: skip
 
 
 def test_serve_without_a_listing_or_a_directory(start, run, tmp_path):
     assert run("serve", tmp_path / "no") == (
         1, b"", f"bladehttp: {tmp_path / 'no'}: No such file or directory\n",
     )  # fmt: skip
-    running = start("serve", tmp_path, "--port", "0", "--no-listing")
+    running = start("serve", tmp_path, "--port", "0", "--no-listing", "--log", "none")
     url = running.line().split()[3]
     with http.HttpClient() as client:
         assert client.get(url).status == 404
@@ -48,7 +55,7 @@ def test_serve_without_a_listing_or_a_directory(start, run, tmp_path):
 
 
 def test_tls_has_a_certificate_that_lives_as_long_as_the_server(start):
-    running = start("echo", "--port", "0", "--tls")
+    running = start("echo", "--port", "0", "--tls", "--log", "none")
     url = FIRST.fullmatch(running.line())[1]
     fingerprint = re.fullmatch(r"certificate: SHA-256 ([0-9A-F:]+)\n", running.line())[1]
     ca_file = re.fullmatch(r"to trust it: --cacert (.+)\n", running.line())[1]

@@ -1,0 +1,224 @@
+"""What on_answered is told of each answer, and the access log made of it."""
+
+import json
+import re
+import time
+from queue import Queue
+
+import pytest
+from support import PATIENCE, wait_until
+
+from bladehttp.request import ClientInfo
+from bladehttp.response import HttpResponse
+from bladehttp.server import HttpServer
+from bladehttp.server.accesslog import access_log
+from bladehttp.server.answered import Answered
+
+SIZE = 3_000_000
+
+
+def answer(request, response):
+    """Answer as the path says."""
+    if request.path == "/stream":
+        response.stream(iter([b"abc", b"", b"de"]))
+    elif request.path == "/long":
+        response.headers["Content-Length"] = str(SIZE)
+        response.stream(bytes(1000) for _ in range(SIZE // 1000))
+    elif request.path == "/fail":
+        raise RuntimeError("wrong")
+    elif request.path == "/nothing":
+        response.status = 204
+    else:
+        response.write("hello")
+
+
+@pytest.fixture
+def seen() -> Queue:
+    return Queue()
+
+
+@pytest.fixture
+def server(serve, seen) -> HttpServer:
+    server = serve(answer)
+    server.on_answered(seen.put)
+    return server
+
+
+def told(seen: Queue) -> Answered:
+    return seen.get(timeout=PATIENCE)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "sent"),
+    [
+        ("GET", "/", 200, 5),
+        ("HEAD", "/", 200, 0),
+        ("GET", "/stream", 200, len(b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")),
+        ("HEAD", "/stream", 200, 0),
+        ("GET", "/long", 200, SIZE),
+        ("GET", "/nothing", 204, 0),
+        ("GET", "/fail", 500, len("500 - Internal Server Error.")),
+    ],
+)
+def test_each_answer_is_told_of_with_what_was_sent(
+    method, path, status, sent, server, connect, seen
+):
+    client = connect(server)
+    for _ in range(2):
+        client.get(path, method=method).response(method)
+        answered = told(seen)
+        assert (answered.request.method, answered.request.path) == (method, path)
+        assert (answered.response.status, answered.sent) == (status, sent)
+        assert answered.client.port == client.socket.getsockname()[1]
+        assert 0 <= answered.milliseconds < PATIENCE * 1000
+    assert seen.empty()
+
+
+def test_a_file_counts_however_it_is_sent(serve, connect, seen, tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(bytes(SIZE))
+    for secure in (False, True):
+        server = serve(lambda request, response: response.file(path), secure=secure)
+        server.on_answered(seen.put)
+        connect(server).get().response()
+        assert told(seen).sent == SIZE
+
+
+def test_a_request_that_is_none_is_told_of_without_it(server, connect, seen):
+    connect(server).get().get("/two", "Connection: close").read_all()
+    assert [told(seen).request.path for _ in range(2)] == ["/", "/two"]
+    connect(server).send("nonsense\r\n\r\n").read_all()
+    answered = told(seen)
+    assert (answered.request, answered.response.status) == (None, 400)
+    assert (answered.client.ip, answered.milliseconds < 1000) == ("127.0.0.1", True)
+
+
+def test_the_time_is_that_of_the_handler_and_of_the_client(serve, connect, seen):
+    server = serve(lambda request, response: time.sleep(0.02))
+    server.on_answered(seen.put)
+    connect(server).get().response()
+    assert 20 <= told(seen).milliseconds < 1000
+
+
+def test_an_answer_that_is_given_later_is_told_of_when_it_is_over(serve, connect, seen):
+    deferred, channels = Queue(), Queue()
+
+    def later(request, response):
+        if request.path == "/deferred":
+            deferred.put((response, response.defer()))
+        else:
+            channels.put(response.channel())
+
+    server = serve(later)
+    server.on_answered(seen.put)
+    client = connect(server).get("/deferred")
+    response, answer = deferred.get(timeout=PATIENCE)
+    time.sleep(0.02)  # what is measured
+    assert seen.empty()
+    response.write("late")
+    answer.send()
+    assert client.response().body == b"late"
+    answered = told(seen)
+    assert (answered.request.path, answered.sent) == ("/deferred", 4)
+    assert 20 <= answered.milliseconds < PATIENCE * 1000
+
+    client.get("/channel")
+    channel = channels.get(timeout=PATIENCE)
+    channel.write("some")
+    client.more()
+    assert seen.empty()
+    channel.close()
+    assert told(seen).sent == len(b"4\r\nsome\r\n0\r\n\r\n")
+
+
+def test_a_client_that_goes_away_is_told_of_with_what_it_was_sent(serve, connect, seen):
+    gone = []
+    server = serve(lambda request, response: response.stream(bytes(1000) for _ in range(10**6)))
+    server.on_answered(seen.put)
+    server.on_disconnect(gone.append)
+    client = connect(server).get()
+    client.more()
+    assert seen.empty()
+    client.close()
+    answered = told(seen)
+    assert 0 < answered.sent < 10**9
+    wait_until(lambda: gone)
+    assert seen.empty()
+
+
+def test_an_answer_that_is_not_over_when_the_server_closes_is_told_of(serve, connect, seen):
+    server = serve(lambda request, response: response.stream(bytes(1000) for _ in range(10**6)))
+    server.on_answered(seen.put)
+    connect(server).get().more()
+    server.close()
+    assert told(seen).response.status == 200
+
+
+def test_a_callback_that_fails_is_an_error_and_the_others_are_called(serve, connect, seen):
+    errors = Queue()
+    server = serve(answer)
+
+    @server.on_answered
+    def fail(answered):
+        raise RuntimeError("wrong")
+
+    server.on_answered(seen.put)
+    server.on_error(lambda error, client: errors.put(error))
+    client = connect(server)
+    for path in ("/", "/stream"):
+        assert client.get(path).response().status == 200
+        assert (str(errors.get(timeout=PATIENCE)), told(seen).request.path) == ("wrong", path)
+
+
+COMMON = re.compile(
+    r'127\.0\.0\.1 - - \[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] "(.*)" (\d+) (\d+|-)'
+)
+
+
+def test_the_common_format_has_what_was_asked_for_without_what_could_forge_a_line(serve, connect):
+    lines = Queue()
+    server = serve(answer)
+    server.on_answered(access_log(lines.put))
+    connect(server).get('/a"b\\c').get("/nothing", "Connection: close").read_all()
+    connect(server).send("nonsense\r\n\r\n").read_all()
+    found = [COMMON.fullmatch(lines.get(timeout=PATIENCE)).groups() for _ in range(3)]
+    assert found == [
+        (r"GET /a\x22b\x5cc HTTP/1.1", "200", "5"),
+        ("GET /nothing HTTP/1.1", "204", "-"),
+        ("-", "400", "18"),
+    ]
+
+
+def test_the_json_format_is_an_object_a_line(serve, connect):
+    lines = Queue()
+    server = serve(answer, trusted_proxies=["127.0.0.1"])
+    server.on_answered(access_log(lines.put, "json"))
+    fields = ("X-Forwarded-For: 192.0.2.1", 'User-Agent: \xff"\x80', "Referer: /x")
+    connect(server).get("/?a=1", *fields).response()
+    row = json.loads(lines.get(timeout=PATIENCE))
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", row.pop("time"))
+    assert 0 <= row.pop("milliseconds") < PATIENCE * 1000
+    assert row == {
+        "client": "192.0.2.1",
+        "method": "GET",
+        "target": "/?a=1",
+        "version": "1.1",
+        "host": "localhost",
+        "status": 200,
+        "sent": 5,
+        "referer": "/x",
+        "user_agent": '\xff"\x80',
+    }
+
+
+def test_the_log_goes_to_standard_error_and_knows_two_forms(capsys):
+    nobody = ClientInfo("", 0, ipv6=False)
+    for form in ("common", "json"):
+        access_log(form=form)(Answered(nobody, None, HttpResponse(status=400), 0, 0.5))
+    common, row, rest = capsys.readouterr().err.split("\n")
+    assert re.fullmatch(r'- - - \[.+\] "-" 400 -', common)
+    assert json.loads(row)["milliseconds"] == 0.5
+    assert json.loads(row)["method"] is None
+    assert rest == ""
+    with pytest.raises(ValueError, match="an access log is common or json, not 'xml'"):
+        access_log(form="xml")
