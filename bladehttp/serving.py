@@ -11,11 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_thread = threading.local()
-
-
 Address = tuple[str, int] | str
 """Host and port, or the path of a unix socket."""
+
+
+class _Thread(threading.local):
+    address: Address | None = None  # found on the class: every request looks, few threads serve
+
+
+_thread = _Thread()
 
 
 @contextmanager
@@ -39,7 +43,7 @@ def check_not_own(host: str, port: int, path: str | None = None) -> None:
     Raises:
         RuntimeError: The request would wait for itself.
     """
-    address: Address | None = getattr(_thread, "address", None)
+    address = _thread.address
     if address is None or not _leads_to(address, host.strip("[]"), port, path):
         return
     raise RuntimeError(

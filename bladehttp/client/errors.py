@@ -84,7 +84,7 @@ NAMES = {
 } | {code: row.name for code, row in EXCEPTIONS.items()}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # one is made for each response, and frozen it would cost 2 us
 class Sent:
     """What a response or an exception knows of its request. It pickles without ``given``.
 

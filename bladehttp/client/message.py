@@ -89,14 +89,12 @@ def without(fields: Fields, lower_names: Iterable[str]) -> Fields:
     return [field for field in fields if field[0].lower() not in lower_names]
 
 
-def merge(standing: Headers, given: HeadersLike | None) -> Fields:
+def merge(standing: Headers, given: HeadersLike) -> Fields:
     """Return the client's fields, those of the call in place of their namesakes.
 
     Raises:
         InvalidHeader: A field of the call would break the message.
     """
-    if given is None:
-        return standing.pairs()
     extra = (given if isinstance(given, Headers) else Headers(given)).pairs()
     return without(standing.pairs(), {name.lower() for name, _ in extra}) + extra
 

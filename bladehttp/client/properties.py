@@ -264,7 +264,7 @@ class Configured:
     ) -> Message:
         """Return the request that arguments as of `HttpClient.send_request` make."""
         settings = self._settings.changed(properties) if properties else self._settings
-        fields = merge(self._headers, headers)
+        fields = self._headers.pairs() if headers is None else merge(self._headers, headers)
         if not is_absolute(url):
             url = resolve(url, settings.base_url, self._headers.get("Host"))
         if query is not None:

@@ -147,7 +147,7 @@ class Transfer:
             raise _failure(handle, message, outcome, response)
         if message.url.origin[0] == "https":
             received.chain = handle.certificates(message.url.origin)
-        if received.may_have(b"content-encoding"):
+        if response.body and received.may_have(b"content-encoding"):
             _decode(message, response)
         return response
 

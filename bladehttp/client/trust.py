@@ -29,6 +29,7 @@ SYSTEM_BUNDLES = (
 
 # OpenSSL's own names first (its X509_get_default_cert_file_env), then those of requests and curl
 FILE_OR_DIRECTORY = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+TRUST_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", *FILE_OR_DIRECTORY)
 
 TLS_VERSIONS = {
     "1.0": pycurl.SSLVERSION_TLSv1_0,
