@@ -23,9 +23,11 @@ from bladehttp.server.routes import Handler
 from bladehttp.wire.negotiation import acceptable
 
 MISSING = frozenset(
-    getattr(errno, name) for name in "EACCES EISDIR ELOOP ENAMETOOLONG ENOENT ENOTDIR EPERM".split()
+    getattr(errno, name)
+    for name in "EACCES EINVAL EISDIR ELOOP ENAMETOOLONG ENOENT ENOTDIR ENXIO EPERM".split()
 )
-"""What the system says of something that is not there for a client. The rest is our trouble."""
+"""What the system says of something that is not there for a client, or not any more: EINVAL of
+what was a link a moment ago, ENXIO of what has become a socket. The rest is our trouble."""
 
 SIBLINGS = {
     # coding: what is added to a name; the one that is preferred comes first

@@ -235,12 +235,11 @@ HOSTILE = [
 assert len(HOSTILE) == len(set(HOSTILE)) > 60
 
 
-@pytest.mark.parametrize("listing", [False, True], ids=["", "listing"])
 @pytest.mark.parametrize("base", [b"", b"/static"], ids=["root", "static"])
 @pytest.mark.parametrize("path", HOSTILE, ids=lambda path: repr(path[:40])[2:-1])
-def test_a_hostile_path_leads_nowhere(serve, connect, tree, base, path, listing):
+def test_a_hostile_path_leads_nowhere(serve, connect, tree, base, path):
     server = serve()
-    server.serve_files(base.decode() or "/", tree / "site", listing=listing)
+    server.serve_files(base.decode() or "/", tree / "site", listing=True)  # which shows more
     client = connect(server)
     target = path if path.startswith(b"http") else base + path
     client.send(b"GET %b HTTP/1.1\r\nHost: localhost\r\n\r\n" % target)
