@@ -1,8 +1,11 @@
+import contextlib
+import errno
 import gzip
 import os
 import resource
 import threading
 import time
+from collections.abc import Iterator
 from email.message import Message
 from email.parser import BytesParser
 from pathlib import Path
@@ -492,6 +495,50 @@ def test_a_sibling_that_is_no_file_is_not_sent(files, connect, site):
     (site / "a.txt.br").mkdir()
     os.mkfifo(site / "a.txt.gz")
     assert fetched(connect(files()), "/a.txt", "Accept-Encoding: gzip, br").body == b"0123456789"
+
+
+# When the system has no more
+
+
+@contextlib.contextmanager
+def descriptors_left(count: int) -> Iterator[None]:
+    """Let this process open so many more files, and no more."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.dup(0)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + count, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_what_the_system_cannot_do_is_an_error_and_not_missing(files, connect, count):
+    server = files()
+    errors = []
+    server.on_error(lambda error, client: errors.append(error.errno))
+    client = connect(server)
+    assert fetched(client).status == 200
+    with descriptors_left(count):
+        assert fetched(client).status == 500
+    assert errors == [errno.EMFILE]
+    assert fetched(client).status == 200
+
+
+def test_a_sibling_that_cannot_be_opened_is_not_sent(files, connect, compressed):
+    client = connect(files())
+    assert fetched(client, "/a.txt", "Accept-Encoding: gzip").get("Content-Encoding") == "gzip"
+    with descriptors_left(2):
+        response = fetched(client, "/a.txt", "Accept-Encoding: gzip")
+    assert (response.body, response.get("Content-Encoding")) == (b"0123456789", None)
+
+
+def test_a_name_that_the_file_system_cannot_have_is_not_there(files, connect):
+    def rewrite(request, response):
+        request.path = "/\ud800"
+
+    assert fetched(connect(files(handler=rewrite))).status == 404
 
 
 # While it is sent

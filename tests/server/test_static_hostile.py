@@ -259,6 +259,7 @@ def test_a_hostile_path_leads_nowhere(serve, connect, tree, base, path):
         "/link-inside-absolute",
         "/link-to-sub/b.txt",
         "/sub/link-back",
+        "/sub/link-back-absolute",
         "/link-by-hidden",
         "/chain30",
         "/%C3%BCml%C3%A4ut%20%26%20%231%3F.txt",
@@ -280,6 +281,7 @@ def test_what_is_not_hostile_is_served(serve, connect, tmp_path, path):
     (tmp_path / "link-inside-absolute").symlink_to(tmp_path / "a.txt")
     (tmp_path / "link-to-sub").symlink_to("./sub/")
     (tmp_path / "sub" / "link-back").symlink_to("../a.txt")
+    (tmp_path / "sub" / "link-back-absolute").symlink_to(tmp_path / "sub" / "b.txt")
     for number in range(30, 60):
         target = f"chain{number + 1}" if number < 59 else "a.txt"
         (tmp_path / f"chain{number}").symlink_to(target)
