@@ -36,6 +36,7 @@ def test_an_error_is_no_file(run, server, tmp_path):
 def test_a_device_or_pipe_is_written_to_and_not_replaced(run, server, tmp_path):
     code, _, err = run("get", f"{server.url}/file", "-o", "/dev/null")
     assert (code, err, Path("/dev/null").is_char_device()) == (0, "", True)
+    assert run("get", f"{server.url}/status/404", "-o", "/dev/null")[0] == 4
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)

@@ -3,12 +3,14 @@
 import hashlib
 import json
 import re
+import signal
 import socket
 import ssl
 import sys
 from pathlib import Path
 
 from command_line import program
+from support import wait_until
 
 import bladehttp as http
 
@@ -68,6 +70,27 @@ def test_tls_has_a_certificate_that_lives_as_long_as_the_server(start):
         assert hashlib.sha256(der).hexdigest() == fingerprint.replace(":", "").lower()
     assert running.interrupt() == (0, "", "")
     assert not Path(ca_file).parent.exists()
+
+
+def test_a_second_ctrl_c_does_not_wait_for_anybody(start):
+    running = start("echo", "--port", "0")
+    port = int(FIRST.fullmatch(running.line())[1].rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.recv(65536)
+        client.sendall(b"GET / HTTP/1.1\r\n")  # waited for: it has begun
+
+        def refused() -> bool:
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+            except ConnectionRefusedError:
+                return True
+            return False
+
+        running.process.send_signal(signal.SIGINT)
+        wait_until(refused)
+        assert running.process.poll() is None
+        assert running.interrupt()[:2] == (130, "")
 
 
 def test_a_certificate_of_ones_own_is_used(start, certificates):

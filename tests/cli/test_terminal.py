@@ -117,6 +117,7 @@ def test_a_terminal_is_shown_text_and_nothing_else(terminal, server):
 
 def test_o_with_a_dash_shows_whatever_it_is(terminal, server):
     assert shown(terminal, "get", "-o", "-", f"{server.url}/escape") == "\x1b[31mred\x1b[0m"
+    assert shown(terminal, "get", "-q", f"{server.url}/image") == ""
 
 
 def test_text_is_shown_as_it_comes(terminal, scripted):
