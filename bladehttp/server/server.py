@@ -16,7 +16,8 @@ from bladehttp.exceptions import HttpException
 from bladehttp.request import HttpRequest
 from bladehttp.server.configured import Configured
 from bladehttp.server.dispatch import Dispatcher, check_callable
-from bladehttp.server.endpoint import UNIX
+from bladehttp.server.endpoint import UNIX, Endpoint
+from bladehttp.server.forwarded import TrustedProxies
 from bladehttp.server.loop import Loop, Timer
 from bladehttp.server.record import RequestLog
 from bladehttp.server.routes import Handler
@@ -432,10 +433,24 @@ class HttpServer(Configured):
     def _begin(self, owner: int | None) -> Running:
         if self._running is not None:
             raise RuntimeError(f"the server is listening at {self.url} already")
-        context = self._context(self._certificates)
-        proxies = self._proxies() or None
+        context, proxies = self._context(self._certificates), self._proxies()
         endpoint = self._listen(self._given)
-        self._running = Running(
+        try:
+            self._running = self._run_at(endpoint, context, proxies, owner)
+        except BaseException:  # no descriptor left for the loop
+            endpoint.close()
+            raise
+        self._dispatcher.log = RequestLog() if self.record else None
+        return self._running
+
+    def _run_at(
+        self,
+        endpoint: Endpoint,
+        context: ssl.SSLContext | None,
+        proxies: TrustedProxies,
+        owner: int | None,
+    ) -> Running:
+        return Running(
             endpoint,
             context,
             self._dispatcher,
@@ -445,14 +460,12 @@ class HttpServer(Configured):
             max_connections=self.max_connections,
             max_requests=self.max_requests_per_connection,
             stats=self.stats,
-            proxies=proxies,
+            proxies=proxies or None,
             proxy_protocol=self.proxy_protocol,
             decode_request_body=self.decode_request_body,
             workers=Workers(self.max_workers, self.max_offloaded),
             slow=self.slow_handler_time / 1000 or inf,
         )
-        self._dispatcher.log = RequestLog() if self.record else None
-        return self._running
 
     def _run(self, running: Running, ending: AbstractContextManager[None]) -> None:
         try:

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import resource
 import signal
 import socket
 import stat
@@ -162,6 +163,22 @@ def test_a_mode_that_is_none_leaves_no_file(path):
     with nothing_left(), pytest.raises(TypeError):
         unix(path, unix_mode="rw").start()
     assert not Path(path).exists()
+
+
+def test_a_start_for_which_descriptors_do_not_suffice_leaves_nothing(path):
+    server = unix(path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free + 1, hard))  # one: for the socket
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            server.start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert not Path(path).exists()
+    with server:
+        assert ask(path).status == 200
 
 
 def test_a_forked_child_leaves_the_file_to_its_parent(path):

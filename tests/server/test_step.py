@@ -129,6 +129,19 @@ def test_shutdown_lets_the_last_answer_through(server):
     assert server.socket is None
 
 
+def test_an_offloaded_handler_answers_at_a_later_step():
+    server = HttpServer(0)
+    server.handle("GET", "/", lambda request, response: response.write("done"), offload=True)
+    server.step()
+    replied = []
+    server.on_reply(replied.append)
+    with Raw(server.port) as client:
+        client.get()
+        step_until(server, lambda: replied)
+        assert client.response().body == b"done"
+    server.close()
+
+
 def test_after_the_end_the_next_step_binds_again(server):
     for _ in range(2):
         assert server.step()
