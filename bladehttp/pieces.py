@@ -55,12 +55,8 @@ class Lines:
     """Decodes a body and cuts it into lines, without their ends (CRLF or LF)."""
 
     def __init__(self, charset: str) -> None:
-        """Take the charset; UTF-8 stands in for one that is not known."""
-        try:
-            decoder = getincrementaldecoder(charset)
-        except LookupError:
-            decoder = getincrementaldecoder("utf-8")
-        self._decode = decoder("replace").decode
+        """Take the charset."""
+        self._decode = getincrementaldecoder(charset)("replace").decode
         self._held: list[str] = []  # of the line that has not ended; joined once, however long
 
     def feed(self, piece: bytes) -> Iterator[str]:

@@ -358,10 +358,7 @@ class HttpResponse(Late):
 
         What cannot be decoded becomes U+FFFD.
         """
-        try:
-            return self.body.decode(self._charset, "replace")
-        except LookupError:
-            return self.body.decode("utf-8", "replace")
+        return self.body.decode(self._charset, "replace")
 
     def as_text(self) -> str:
         """Return `text` (Blade's name)."""
@@ -522,12 +519,21 @@ class _Closing(Iterator[bytes]):
 
 
 def charset_of(content_type: str) -> str:
-    """Return the charset parameter of a Content-Type value, "utf-8" where there is none."""
+    """Return the charset parameter of a Content-Type value, "utf-8" where there is none.
+
+    So it is where the value is no charset: Python has codecs of that name that are something else
+    (hex), that fail whatever they are told about errors (idna), or that warn (unicode_escape).
+    """
     if "charset" not in content_type.lower():
         return "utf-8"
     message = Message()
     message["Content-Type"] = content_type
-    return message.get_content_charset("utf-8")
+    charset = message.get_content_charset("utf-8")
+    try:
+        b"\xff\xff\xff\xff".decode(charset, "replace")
+    except (LookupError, ValueError):
+        return "utf-8"
+    return "utf-8" if "escape" in charset else charset
 
 
 def _load_json(body: bytes) -> Any:

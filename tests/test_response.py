@@ -108,6 +108,17 @@ def test_text_is_in_the_charset_of_its_type(content_type: str, text: str) -> Non
     assert (response.text, response.as_text()) == (text, text)
 
 
+@pytest.mark.parametrize(
+    "codec",
+    "hex base64 rot13 idna punycode undefined unicode_escape raw-unicode-escape zip x-y".split(),
+)
+def test_a_codec_that_is_no_charset_counts_as_utf_8(codec: str) -> None:
+    response = HttpResponse("é\\q\n".encode() + b"\xff")
+    response.content_type(f"text/plain; charset={codec}")
+    assert response.text == "é\\q\n\ufffd"
+    assert list(response.iter_lines()) == ["é\\q", "\ufffd"]
+
+
 def test_charset_of_no_charset_is_utf_8() -> None:
     assert charset_of("text/html; boundary=charset") == "utf-8"
 

@@ -1,7 +1,7 @@
 """Output: a response to a pipe, as it is, or to a terminal, as somebody wants to read it."""
 
 import sys
-from codecs import getincrementaldecoder, lookup
+from codecs import getincrementaldecoder
 from collections.abc import Iterable, Iterator
 from io import IncrementalNewlineDecoder
 from itertools import chain
@@ -102,10 +102,6 @@ def is_text(kind: str, beginning: bytes) -> bool:
 
 def _show_text(pieces: Iterable[bytes], charset: str) -> None:
     """Write text as it comes, and have it end its last line."""
-    try:
-        lookup(charset)
-    except LookupError:
-        charset = "utf-8"
     decoder = getincrementaldecoder(charset)("replace")
     lines = IncrementalNewlineDecoder(decoder, translate=True)
     last = "\n"

@@ -72,7 +72,7 @@ def answer(request: http.HttpRequest, response: http.HttpResponse) -> None:
         "/image": ("image/png", BODY[:2560]),
         "/text": ("text/plain; charset=iso-8859-1", TEXT.encode("latin-1")),
         "/escape": ("text/plain", b"\x1b[31mred\x1b[0m"),
-        "/charset": ("text/plain; charset=nonsense", "as UTF-8: ü".encode()),
+        "/charset": ("text/plain; charset=hex", "as UTF-8: ü".encode()),
         "/untyped": ("application/octet-stream", "Grüße".encode()),
         "/latin": ("application/octet-stream", "Grüße".encode("latin-1")),
         "/json": ("application/json", JSON),
