@@ -97,7 +97,8 @@ class WsgiApplication:
         version = later_version(environ.get("SERVER_PROTOCOL", ""))
         if version:
             request.http_version = version[1]
-        self._proxies.apply(request)
+        if self._proxies:
+            self._proxies.apply(request)
         return request
 
     def _respond(self, request: HttpRequest) -> HttpResponse:
