@@ -1,20 +1,23 @@
 """Measure what the client keeps after a hundred thousand requests: tests/slow/client_soak.py.
 
 Prints Markdown: memory and descriptors over requests with errors, aborts and early closes
-mixed in, by `get`, `send_many` and asyncio, and the memory that a gigabyte takes on its way up, from
-a file, and down to one. With an argument it is also written to that file.
+mixed in, by `get`, `stream`, `send_many` and asyncio; whether 32 threads disturb each other; how soon
+Ctrl-C ends a silent wait; and the memory that a gigabyte takes on its way up and down. With an
+argument it is also written to that file.
 """
 
 import asyncio
 import itertools
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +90,7 @@ def send_gigabyte(connection: socket.socket) -> None:
 
 
 def swallow_gigabyte(connection: socket.socket, count: int) -> None:
+    """Read so many bytes; of a chunked body the framing counts, and the rest is left."""
     while count < GIGABYTE:
         count += len(connection.recv(1 << 20))
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
@@ -138,10 +142,15 @@ def mixture(url: str, raw: str, deaf: str) -> Iterator[dict[str, Any]]:
 
 
 def singly(client: HttpClient, requests: Iterator[dict[str, Any]], count: int) -> int:
+    """Send one after the other, and leave one in five in the middle of its body."""
     failed = 0
-    for given in itertools.islice(requests, count):
+    for number, given in enumerate(itertools.islice(requests, count)):
         try:
-            client.send_request(**given)
+            if number % 5:
+                client.send_request(**given)
+            else:
+                with client.stream(**given) as response:
+                    next(response.iter_bytes(), b"")
         except Exception:
             failed += 1
     return failed
@@ -160,14 +169,23 @@ def many(client: HttpClient, requests: Iterator[dict[str, Any]], count: int) -> 
 
 
 def awaited(requests: Iterator[dict[str, Any]], count: int) -> int:
-    """Send by asyncio, and cancel one in ten."""
+    """Send by asyncio, cancel one in ten, and leave one in five in the middle of its body."""
+
+    async def begin(client: AsyncHttpClient, given: dict[str, Any]) -> None:
+        async with client.stream(**given) as response:
+            await anext(response.aiter_bytes(), b"")
 
     async def main() -> int:
         failed = 0
         async with AsyncHttpClient(concurrency=50) as client:
             for _ in range(0, count, 100):
                 given = list(itertools.islice(requests, 100))
-                tasks = [asyncio.create_task(client.send_request(**each)) for each in given]
+                tasks = [
+                    asyncio.create_task(
+                        client.send_request(**each) if number % 5 else begin(client, each)
+                    )
+                    for number, each in enumerate(given)
+                ]
                 await asyncio.sleep(0)
                 for task in tasks[::10]:
                     task.cancel()
@@ -210,6 +228,80 @@ def soak() -> list[str]:
     ]
 
 
+def threads() -> list[str]:
+    """Have 32 threads send 1,000 requests each, every one with a token of its own."""
+    child, wrong = Child("echo"), []
+    with HttpClient(child.url) as client:
+
+        def work(thread: int) -> None:
+            for number in range(1000):
+                token = f"{thread}-{number}"
+                try:
+                    body = client.post("/", token).text
+                except Exception as error:
+                    body = repr(error)
+                if body != token:
+                    wrong.append(body)
+
+        start = time.monotonic()
+        with ThreadPoolExecutor(32) as executor:
+            list(executor.map(work, range(32)))
+        seconds = time.monotonic() - start
+        connections = int(client.get("/connections").text)
+    child.close()
+    return [
+        "## 32 threads, 1,000 requests each, one client",
+        "",
+        "| what | measured | to be |",
+        "|---|---|---|",
+        f"| errors, or answers to another's request | {len(wrong)} | 0 |",
+        f"| connections | {connections} | at most 32 |",
+        f"| time | {seconds:.0f} s | |",
+    ]
+
+
+def serve_echo() -> None:
+    """Be our own server that sends bodies back, and says how many connections there were."""
+    server, connections = HttpServer(0), itertools.count()
+    server.max_requests_per_connection = 0
+    server.on_connect(lambda *_: next(connections))
+    server.on_receive(lambda request, response: response.write(request.raw_body))
+    server.handle(
+        "GET", "/connections", lambda request, response: response.write(str(next(connections)))
+    )
+    with server:
+        print(server.port, flush=True)
+        sys.stdin.read()
+
+
+def interrupted() -> list[str]:
+    """Press Ctrl-C while nothing is said, ten times."""
+    child, late = Child("raw"), []
+    with HttpClient(child.url) as client:
+        for _ in range(10):
+            pressed: list[float] = []
+
+            def press(pressed: list[float] = pressed) -> None:
+                pressed.append(time.monotonic())
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+            timer = threading.Timer(0.1, press)
+            timer.start()
+            try:
+                client.get("/wait")
+            except KeyboardInterrupt:
+                late.append(time.monotonic() - pressed[0])
+            timer.join()
+    child.close()
+    return [
+        "## Ctrl-C during a silent response",
+        "",
+        "| what | measured | to be |",
+        "|---|---|---|",
+        f"| {len(late)} times back after, at most | {max(late) * 1000:.1f} ms | within 100 ms |",
+    ]
+
+
 def peak(work: Callable[[], object]) -> tuple[float, float]:
     """Return how far memory rose while something was done, in bytes, and its seconds."""
     idle = highest = resident()
@@ -229,6 +321,11 @@ def peak(work: Callable[[], object]) -> tuple[float, float]:
     return highest - idle, seconds
 
 
+async def blocks() -> AsyncIterator[bytes]:
+    for _ in range(GIGABYTE // len(BLOCK)):
+        yield BLOCK
+
+
 def gigabyte(directory: Path) -> list[str]:
     child = Child("raw")
     source, target = directory / "up", directory / "down"
@@ -241,9 +338,20 @@ def gigabyte(directory: Path) -> list[str]:
             with source.open("rb") as file:
                 client.put(child.url, file).raise_for_status()
 
-        ways: list[tuple[str, Callable[[], object]]] = [("up from a file", up)]
-        if hasattr(client, "download"):
-            ways.append(("down to a file", lambda: client.download(child.url, target)))
+        async def both(way: str) -> None:
+            async with AsyncHttpClient(no_expect=True) as other:
+                if way == "up":
+                    fields = {"Content-Length": str(GIGABYTE)}
+                    (await other.put(child.url, blocks(), fields)).raise_for_status()
+                else:
+                    await other.download(child.url, target)
+
+        ways: list[tuple[str, Callable[[], object]]] = [
+            ("up from a file", up),
+            ("down to a file", lambda: client.download(child.url, target)),
+            ("up from an asynchronous generator", lambda: asyncio.run(both("up"))),
+            ("down to a file on asyncio", lambda: asyncio.run(both("down"))),
+        ]
         for name, work in ways:
             rise, seconds = peak(work)
             rows.append(
@@ -262,6 +370,10 @@ def main() -> None:
             "",
             *soak(),
             "",
+            *threads(),
+            "",
+            *interrupted(),
+            "",
             *gigabyte(Path(directory)),
         ]
     text = "\n".join(lines) + "\n"
@@ -271,4 +383,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    {"serve": serve, "raw": serve_raw}.get("".join(sys.argv[1:]), main)()
+    {"serve": serve, "raw": serve_raw, "echo": serve_echo}.get("".join(sys.argv[1:]), main)()
