@@ -34,8 +34,9 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
     with`` statement, or close it. It belongs to the event loop of its first request.
 
     Cancelling a request aborts its transfer. A request waits while ``concurrency`` others are under
-    way; its clocks start when it does. ``data`` is read in the event loop's thread, in pieces:
-    what blocks there blocks the loop. Hooks are plain functions and are called there too.
+    way; its clocks start when it does. ``data`` may be an asynchronous iterable, which is awaited;
+    other data is read in the event loop's thread, in pieces: what blocks there blocks the loop.
+    Hooks are plain functions and are called there too.
 
     Args:
         concurrency: How many requests are under way at the most, `send_many` aside, which has

@@ -82,6 +82,8 @@ class AwaitedSource(Source):
         try:
             await wanted.wait()
             async for piece in pieces:
+                if not self._is_current():
+                    return
                 self._rest = view_of(piece)
                 if self._rest:  # an empty one is no end
                     wanted.clear()
@@ -89,12 +91,16 @@ class AwaitedSource(Source):
                     await wanted.wait()
             self._is_over = True
         except asyncio.CancelledError:
-            if self._task is None:
+            if not self._is_current():
                 raise
             self.error = RuntimeError("what data waits for was cancelled")
         except Exception as error:  # noqa: BLE001 - raised again by the transfer
             self.error = error
         self._resume()
+
+    def _is_current(self) -> bool:
+        """Whether the task that asks has not been stopped; an iterable may refuse to end."""
+        return self._task is asyncio.current_task()
 
     def _resume(self) -> None:
         self.waits = False

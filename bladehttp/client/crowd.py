@@ -31,6 +31,10 @@ PAUSE = 0.02
 """The least time between two looks at the byte counts, in seconds; about 1 % of a core at 100."""
 
 
+NUDGE = 0.005
+"""How long libcurl may have forgotten a transfer of a shared connection, in seconds."""
+
+
 @dataclass(slots=True)
 class Running:
     """An exchange on a handle: the bytes it has moved, and when that was last seen to change."""
@@ -58,8 +62,8 @@ class Crowd:
 
     __slots__ = (
         "_chains", "_check_at", "_counter", "_ended", "_error", "_handles", "_last",
-        "_limited", "_looked", "_multi", "_running", "_sharing", "_waiting", "sound",
-        "watch",
+        "_limited", "_looked", "_multi", "_nudge_at", "_running", "_sharing", "_sockets",
+        "_waiting", "sound", "watch",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -74,8 +78,9 @@ class Crowd:
         self._counter = 0
         self._limited = False
         self._error: BaseException | None = None
-        self._check_at = inf
+        self._check_at = self._nudge_at = inf
         self._last = self._looked = 0.0
+        self._sockets: set[int] = set()
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
 
@@ -111,6 +116,22 @@ class Crowd:
             self._looked = now
         self._last = now
         self._multi.socket_action(descriptor, bits)
+        self._plan_nudge(now)
+
+    def _plan_nudge(self, now: float) -> None:
+        """Have `turn` look after connections that carry several transfers (`_nudge`)."""
+        if self._nudge_at == inf and len(self._running) > len(self._sockets):
+            self._nudge_at = now + NUDGE
+
+    def _nudge(self) -> None:
+        """Have libcurl run every transfer of every connection.
+
+        What it reads for another transfer of an HTTP/2 connection it keeps, and sometimes forgets
+        to run that one (docs/decisions/0031). It does no harm where it has not.
+        """
+        self._nudge_at = inf
+        for descriptor in tuple(self._sockets):
+            self._multi.socket_action(descriptor, 0)
 
     def wake(self) -> float:
         """Return when `turn` is to be called at the latest, in terms of `time.monotonic`."""
@@ -118,7 +139,9 @@ class Crowd:
             return 0.0
         milliseconds = self._multi.timeout()
         due = inf if milliseconds < 0 else monotonic() + milliseconds / 1000
-        return min(due, self._check_at, self._waiting[0].due if self._waiting else inf)
+        return min(
+            due, self._check_at, self._nudge_at, self._waiting[0].due if self._waiting else inf
+        )
 
     def turn(self) -> list[tuple[Exchange, Result]]:
         """Do what is due, and return the exchanges that have ended.
@@ -130,6 +153,9 @@ class Crowd:
         if self._multi.timeout() == 0:
             self._last = now
             self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+            self._plan_nudge(now)
+        if self._nudge_at <= now:
+            self._nudge()
         while self._waiting and self._waiting[0].due <= now:
             self.start(heappop(self._waiting).exchange)
         if self._check_at <= now:
@@ -261,6 +287,10 @@ class Crowd:
     def _on_socket(self, what: int, descriptor: int, *_: object) -> None:
         # pycurl would print what is raised here and lose it
         try:
+            if what == pycurl.POLL_REMOVE:
+                self._sockets.discard(descriptor)
+            else:
+                self._sockets.add(descriptor)
             self.watch(descriptor, what)
         except BaseException as error:  # noqa: BLE001 - raised again by `turn`
             self._error = error

@@ -641,6 +641,34 @@ def test_cancelling_cancels_it_too(peers: Any) -> None:
     run(main)
 
 
+def test_one_that_refuses_to_end_is_left_behind(peers: Any) -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"one"
+        begun.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            ended.set()
+        while True:
+            yield b"more"
+
+    async def main(client: AsyncHttpClient) -> None:
+        url = peers().url
+        task = asyncio.create_task(client.post(url, pieces()))
+        await begun.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await ended.wait()
+        await asyncio.sleep(0)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert (await client.post(url, Pieces(b"a"))).body == b"ok"
+
+    run(main)
+
+
 def test_it_runs_in_the_callers_context(peers: Any) -> None:
     name = contextvars.ContextVar("name", default="nobody")
     peer = peers(lambda seen: OK[:-2] + seen.body[:2])

@@ -2,10 +2,8 @@
 
 import gc
 import itertools
-import shutil
 import signal
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -515,75 +513,3 @@ def test_several_threads_may_each_send_many(client: HttpClient, echo: HttpServer
 
     with ThreadPoolExecutor(8) as executor:
         list(executor.map(many, range(8)))
-
-
-NGINX = """
-daemon off; master_process off; pid {directory}/pid; error_log {directory}/error.log;
-worker_rlimit_nofile 1024; events {{ worker_connections 512; }}
-http {{
-  access_log {directory}/access.log; client_body_temp_path {directory}/body;
-  proxy_temp_path {directory}/p; fastcgi_temp_path {directory}/f; uwsgi_temp_path {directory}/u;
-  scgi_temp_path {directory}/s;
-  server {{
-    listen 127.0.0.1:{port} ssl http2; server_name localhost;
-    ssl_certificate {cert}; ssl_certificate_key {key};
-    location / {{ return 200 "$connection $uri"; }}
-    location /silent {{ proxy_pass http://127.0.0.1:{silent}; }}
-    location /again {{ return 302 /there; }}
-  }}
-}}
-"""
-
-
-@pytest.fixture
-def nginx(tmp_path: Path, certificates: Any, silent: Any) -> Iterator[str]:
-    """Speak HTTP/2 at the URL; each answer is the number of its connection, and the path."""
-    program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
-    if program is None:
-        pytest.skip("nginx is not installed here (Debian package nginx)")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    text = NGINX.format(
-        directory=tmp_path, port=port, cert=certificates.cert_file, key=certificates.key_file,
-        silent=silent.port,
-    )  # fmt: skip
-    (tmp_path / "nginx.conf").write_text(text)
-    command = [program, "-p", str(tmp_path), "-e", "stderr", "-c", str(tmp_path / "nginx.conf")]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        wait_until(lambda: process.poll() is not None or listens(port))
-        assert process.poll() is None, "nginx did not start"
-        yield f"https://localhost:{port}"
-        process.terminate()
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def test_http2_shares_one_connection(nginx: str, certificates: Any) -> None:
-    urls = [f"{nginx}/{number}" for number in range(200)]
-    with HttpClient(ca_cert=certificates.ca_file) as client:
-        results = list(client.send_many(urls, 100, ordered=True))
-    assert {result.version for result in results} == {"2"}
-    assert len({result.text.split()[0] for result in results}) == 1
-    assert [result.text.split()[1] for result in results] == [f"/{n}" for n in range(200)]
-
-
-def test_http2_streams_have_clocks_and_ends_of_their_own(nginx: str, certificates: Any) -> None:
-    requests = [
-        {"url": nginx + "/silent", "receive_timeout": 150},
-        {"url": nginx + "/silent", "total_timeout": 100},
-        *({"url": f"{nginx}/again"} for _ in range(30)),
-    ]
-    with HttpClient(ca_cert=certificates.ca_file) as client:
-        started = time.monotonic()
-        results = list(client.send_many(requests, 40))
-        assert 0.15 <= time.monotonic() - started < 0.15 + LATE
-        assert [type(each) for each in results[-2:]] == [TotalTimeout, ReceiveTimeout]
-        assert {each.url for each in results[:-2]} == {nginx + "/there"}
-        assert len({each.text.split()[0] for each in results[:-2]}) == 1
-        again = client.send_many([nginx + "/silent", nginx], 2)
-        assert next(again).status == 200
-        again.close()  # type: ignore[attr-defined]
-        assert next(client.send_many([nginx])).status == 200  # type: ignore[union-attr]

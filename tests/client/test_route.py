@@ -2,12 +2,9 @@
 
 import base64
 import pickle
-import shutil
 import socket
 import ssl
-import subprocess
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -288,63 +285,6 @@ def test_the_version_is_as_asked(client: HttpClient, peers: Any, version: str, w
 
     client.get(peers.raw(handle).url, http_version=version)
     assert lines == [f"GET / HTTP/{wire}"]
-
-
-NGINX = """
-daemon off; master_process off; pid {dir}/pid; error_log stderr;
-events {{ }}
-http {{
-  access_log off; gzip on; gzip_min_length 1; gzip_types text/plain; types {{ text/plain txt; }}
-  client_body_temp_path {dir}/b; proxy_temp_path {dir}/p; fastcgi_temp_path {dir}/f;
-  uwsgi_temp_path {dir}/u; scgi_temp_path {dir}/s;
-  server {{
-    listen 127.0.0.1:{port} ssl http2;
-    ssl_certificate {cert}; ssl_certificate_key {key}; root {dir};
-  }}
-}}
-"""
-
-
-@pytest.fixture
-def nginx(certificates: Any, tmp_path: Path) -> Iterator[str]:
-    program = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
-    if program is None:
-        pytest.skip("nginx is not installed: apt-get install nginx-light")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    config = NGINX.format(
-        dir=tmp_path, port=port, cert=certificates.cert_file, key=certificates.key_file
-    )
-    (tmp_path / "conf").write_text(config)
-    (tmp_path / "a.txt").write_text("text " * 1000)
-    command = [program, "-c", str(tmp_path / "conf"), "-p", str(tmp_path), "-e", "stderr"]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as running:
-        try:
-            until_listening(port, running)
-            yield f"https://localhost:{port}"
-        finally:
-            running.terminate()
-
-
-def until_listening(port: int, running: subprocess.Popen[bytes]) -> None:
-    while running.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except ConnectionError:
-            continue
-        return
-    pytest.fail("nginx did not start")
-
-
-def test_http_2_is_agreed_on_with_nginx(client: HttpClient, nginx: str, certificates: Any) -> None:
-    client.ca_cert = certificates.ca_file
-    for version, wire in (("auto", "2"), ("2", "2"), ("1.1", "1.1"), ("auto", "2")):
-        response = client.get(f"{nginx}/a.txt", http_version=version)
-        assert (response.status, response.version) == (200, wire)
-        assert response.headers["Content-Encoding"] == "gzip"
-        assert response.text == "text " * 1000
-        assert response.certificate is not None, (version, wire)
-    assert client.get(f"{nginx}/none").status == 404
 
 
 def test_netrc_is_read_only_when_asked_for(client: HttpClient, peers: Any, tmp_path: Path) -> None:

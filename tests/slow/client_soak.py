@@ -276,6 +276,7 @@ def serve_echo() -> None:
 
 def interrupted() -> list[str]:
     """Press Ctrl-C while nothing is said, ten times."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
     child, late = Child("raw"), []
     with HttpClient(child.url) as client:
         for _ in range(10):
