@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bladehttp.cli.exits import CommandFailed
+from bladehttp.server.endpoint import UNIX
 
 LOCAL = ("localhost", "127.0.0.1", "::1")
 EVERY_ADDRESS = ("", "0.0.0.0", "::")  # noqa: S104 - what nobody can ask for by name
@@ -43,7 +44,8 @@ def make_certificate(host: str, directory: Path) -> ThrowAway:
         ) from error
     authority = trustme.CA()
     names = dict.fromkeys((*LOCAL, socket.gethostname(), host))
-    certificate = authority.issue_cert(*(name for name in names if name not in EVERY_ADDRESS))
+    asked = (name for name in names if name not in EVERY_ADDRESS and not name.startswith(UNIX))
+    certificate = authority.issue_cert(*asked)
     files = ThrowAway(str(directory / "server.pem"), str(directory / "ca.pem"))
     certificate.private_key_and_cert_chain_pem.write_to_path(files.cert_file)
     authority.cert_pem.write_to_path(files.ca_file)

@@ -13,6 +13,7 @@ from bladehttp.cli.exits import CommandFailed
 from bladehttp.cli.terminal import end_line, write_error
 from bladehttp.server import HttpServer
 from bladehttp.server.accesslog import FORMATS, access_log
+from bladehttp.server.endpoint import UNIX
 
 
 def add_arguments(parser: ArgumentParser, port: int) -> None:
@@ -33,7 +34,7 @@ def add_arguments(parser: ArgumentParser, port: int) -> None:
         "--host",
         default="127.0.0.1",
         metavar="ADDRESS",
-        help="the address to listen on; 0.0.0.0 is every one (127.0.0.1)",
+        help="the address to listen on; 0.0.0.0 is every one, unix:PATH a socket (127.0.0.1)",
     )
     parser.add_argument(
         "--tls",
@@ -72,6 +73,7 @@ def listen(server: HttpServer, options: Namespace, what: str) -> int:
     Raises:
         CommandFailed: The port cannot be had, or a certificate cannot be made.
     """
+    is_local = options.host.startswith(UNIX)
     with ExitStack() as stack:
         before = signal.signal(signal.SIGTERM, signal.default_int_handler)
         stack.callback(signal.signal, signal.SIGTERM, before)
@@ -79,10 +81,11 @@ def listen(server: HttpServer, options: Namespace, what: str) -> int:
         try:
             stack.enter_context(server)
         except OSError as error:
-            where = f"{options.host}:{options.port}"
+            where = options.host if is_local else f"{options.host}:{options.port}"
             raise CommandFailed(f"cannot listen on {where}: {error.strerror}") from error
         try:
-            lines = (f"{what} at {server.url}/ (Ctrl-C ends it)", *remarks, "")
+            where = options.host if is_local else f"{server.url}/"
+            lines = (f"{what} at {where} (Ctrl-C ends it)", *remarks, "")
             sys.stdout.write("\n".join(lines))
             sys.stdout.flush()
             threading.Event().wait()

@@ -56,6 +56,20 @@ def test_serve_without_a_listing_or_a_directory(start, run, tmp_path):
     assert running.interrupt() == (0, "", "")
 
 
+def test_a_unix_socket_is_listened_on_too(start, run, tmp_path):
+    path = tmp_path / "socket"
+    running = start("echo", "--host", f"unix:{path}", "--tls", "--log", "none")
+    assert running.line() == f"Answering with the request at unix:{path} (Ctrl-C ends it)\n"
+    ca_file = (running.line(), running.line())[1].split()[-1]
+    words = ("--unix-socket", path, "--cacert", ca_file)
+    assert b'"path": "/x"' in run("get", "https://localhost/x", *words)[1]
+    assert running.interrupt() == (0, "", "")
+    assert not path.exists()
+    assert run("echo", "--host", f"unix:{path}/x")[2] == (
+        f"bladehttp: cannot listen on unix:{path}/x: No such file or directory\n"
+    )
+
+
 def test_tls_has_a_certificate_that_lives_as_long_as_the_server(start):
     running = start("echo", "--port", "0", "--tls", "--log", "none")
     url = FIRST.fullmatch(running.line())[1]
