@@ -44,12 +44,19 @@ class Picked:
         return coding | {"Vary": "Accept-Encoding"} if self.varies else coding
 
 
-def send_file(picked: Picked, tagged: bool, request: HttpRequest, response: HttpResponse) -> None:
+def send_file(
+    picked: Picked,
+    tagged: bool,
+    fields: Mapping[str, str],
+    request: HttpRequest,
+    response: HttpResponse,
+) -> None:
     """Answer with a file, with parts of it, or that a condition is not met.
 
     Args:
         picked: The file; closed when the answer has been sent.
         tagged: Whether it has an entity tag.
+        fields: To be sent besides.
         request: Whose headers are asked.
         response: Filled in.
     """
@@ -59,7 +66,7 @@ def send_file(picked: Picked, tagged: bool, request: HttpRequest, response: Http
     response.headers["Content-Type"] = picked.media_type
     now = int(time.time())
     modified = min(int(info.st_mtime), now)  # never later than Date (RFC 9110 8.8.2.1)
-    fields = picked.fields() | {"Last-Modified": format_http_date(modified)}
+    fields = {**fields, **picked.fields(), "Last-Modified": format_http_date(modified)}
     tag = entity_tag(info) if tagged else None
     if tag is not None:
         fields["ETag"] = tag

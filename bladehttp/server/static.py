@@ -85,19 +85,22 @@ class StaticFiles:
         is_below = request.path.endswith("/")
         if found is None and is_below:
             found = self._index(place)
+        age = self.cache_age if found else 0
+        fields = {
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": f"max-age={age}" if age else "no-cache",
+        }
         if found is not None:
-            kind = media_type(names[-1] or found.name)
-            send_file(pick(place, found, kind, request), self.tagged, request, response)
-        elif not is_below:
+            picked = pick(place, found, media_type(names[-1] or found.name), request)
+            send_file(picked, self.tagged, fields, request, response)
+            return True
+        if not is_below:
             redirect_below(request, response)
         elif self.listed:
             response.write(listing.page(place, request.path, request.path != self.base))
-            response.headers["Content-Security-Policy"] = listing.POLICY
+            fields["Content-Security-Policy"] = listing.POLICY
         else:
             return False
-        age = self.cache_age if found else 0
-        control = f"max-age={age}" if age else "no-cache"
-        fields = {"X-Content-Type-Options": "nosniff", "Cache-Control": control}
         add_missing(response.headers, fields)
         return True
 
