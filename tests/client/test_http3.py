@@ -1,5 +1,6 @@
 """HTTP/3, with a server that speaks it and with servers that do not."""
 
+import asyncio
 import socket
 import ssl
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ import pycurl
 import pytest
 from quic import QuicServer
 
+from bladehttp import AsyncHttpClient
 from bladehttp.client import HttpClient
 from bladehttp.exceptions import CertificateError, ConnectError, ConnectTimeout, InvalidUrl
 
@@ -42,6 +44,19 @@ def test_http_3_is_spoken_where_the_server_does(client: HttpClient, quic: QuicSe
         assert streamed.read() == b"GET /"
     results = list(client.send_many([f"{url}/{n}" for n in range(5)], ordered=True))
     assert [each.body for each in results] == [b"GET /%d" % n for n in range(5)]
+
+
+def test_the_same_on_asyncio(quic: QuicServer, certificates: Any) -> None:
+    async def main() -> None:
+        url = f"https://localhost:{quic.port}"
+        async with AsyncHttpClient(url, ca_cert=certificates.ca_file, http_version="3") as client:
+            assert (await client.get("/first")).version == "3"
+            results = await asyncio.gather(*(client.put(f"/{n}", b"x") for n in range(20)))
+            assert [each.body for each in results] == [b"PUT /%d x" % n for n in range(20)]
+            async with client.stream("/streamed") as response:
+                assert await response.aread() == b"GET /streamed"
+
+    asyncio.run(main())
 
 
 def test_its_certificate_is_checked(client: HttpClient, quic: QuicServer) -> None:
