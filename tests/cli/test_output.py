@@ -10,9 +10,7 @@ from bladehttp.cli.output import show
 from bladehttp.response import HttpResponse
 
 charsets = st.sampled_from(["utf-8", "latin-1", "utf-16-le", "cp1252", "idna", "hex", "none"])
-types = st.sampled_from(["text/plain", "text/html", "application/json", "a/b+json", "image/png", ""])
-    ["text/plain", "application/json", "image/png", "", "text/html", "a/b+json"]
-)
+types = st.sampled_from(["text/plain", "application/json", "a/b+json", "image/png", ""])
 bodies = st.binary(max_size=60) | st.text(max_size=30).map(str.encode)
 values = st.text(
     st.characters(max_codepoint=0xFF, exclude_characters="\0\r\n"), max_size=30
