@@ -22,8 +22,8 @@ setup: $(STAMP) ## Make the environment
 run: $(STAMP) ## Start a server, send it real requests, print what went over
 	$(BIN)/python examples/demo.py
 
-test: $(STAMP) ## Run the whole suite with branch coverage
-	$(BIN)/python -X dev -m pytest --cov --cov-report=term $(ARGS)
+test: $(STAMP) ## Run the whole suite with branch coverage, on two cores
+	$(BIN)/python -X dev -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=term $(ARGS)
 
 lint: $(STAMP) ## Run ruff, mypy --strict and import-linter
 	$(BIN)/ruff check .

@@ -22,10 +22,10 @@ from bladehttp.response import HttpResponse
 
 
 class AsyncStream(Exchange):
-    """An exchange whose last response is given when its body begins.
+    """An exchange whose last response is given when its head is here.
 
-    The first piece of every body makes libcurl pause. What it is the body of is known then: if the
-    response may not be the last it is collected, else the response is given.
+    The first piece of every body makes libcurl pause. If it is of a response that may not be the
+    last it is collected.
     """
 
     __slots__ = (
@@ -45,7 +45,7 @@ class AsyncStream(Exchange):
         self._waiter: asyncio.Future[None] | None = None
 
     async def open(self) -> HttpResponse:
-        """Send the request, follow its redirects and return the response when its body begins.
+        """Send the request, follow its redirects and return the response when its head is here.
 
         Raises:
             HttpException: As `HttpClient.send_request`.
@@ -66,21 +66,17 @@ class AsyncStream(Exchange):
         self._driver.tell(self)
 
     def look(self) -> None:
-        """Decide what a body that begins is for, or wake who waits for a piece."""
+        """Decide what a response that begins is for, or wake who waits for a piece."""
         if self._has_ended:
             return
         if self._is_open:
             self._wake()
-        elif self._sink.is_full:
-            self._begin_body()
-
-    def _begin_body(self) -> None:
-        if self.may_go_on(self._handle):
-            self._sink.collect()
-            self._go_on()
-        else:
+        elif self.is_decided(self._handle, self._sink.has_begun):
             self._open_body()
             self._wake()
+        elif self._sink.is_full:
+            self._sink.collect()
+            self._go_on()
 
     def _open_body(self) -> None:
         self._sink.open()

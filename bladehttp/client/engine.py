@@ -127,6 +127,13 @@ class Engine(Handle):
             return outcome
         raise self._halted
 
+    def ended(self) -> Outcome | None:
+        """Return how the transfer has ended, None if it has not; for after a `halt`."""
+        _, done, failed = self._multi.info_read()
+        if failed:
+            return Outcome(*failed[0][1:])
+        return SUCCESS if done else None
+
     def _drive(self, silence: float, deadline: float) -> Outcome | None:
         """Run until libcurl has done, or is to halt; return an Outcome if a clock ran out."""
         act = self._multi.socket_action

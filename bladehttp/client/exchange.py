@@ -18,6 +18,8 @@ from bladehttp.client.transfer import Transfer, with_details
 from bladehttp.exceptions import HttpException, TooManyRedirects, UnrewindableBody
 from bladehttp.response import Hop, HttpResponse
 
+CHALLENGES = (401, 407)
+
 
 class Exchange:
     """A message and all that its redirects and retries make of it.
@@ -95,12 +97,18 @@ class Exchange:
             return self.message
         return replace(self.message, fields=with_body_fields(fields, self.message.body))
 
-    def may_go_on(self, handle: Handle) -> bool:
-        """Whether the response that begins may not be the last: a redirect, or to be retried."""
+    def is_decided(self, handle: Handle, has_begun: bool) -> bool:
+        """Whether the response whose head has come is the one to be given.
+
+        It is not if it is interim, a redirect, or to be retried; nor may 401 and 407 be, as long
+        as nothing of their body has come: libcurl may answer them itself.
+        """
         settings, status = self.message.settings, handle.curl.getinfo(pycurl.RESPONSE_CODE)
         if status in NEXT_METHOD and settings.follow_redirect:
-            return True
-        return settings.retry is not None and status in settings.retry.statuses
+            return False
+        if settings.retry is not None and status in settings.retry.statuses:
+            return False
+        return has_begun or (status >= 200 and status not in CHALLENGES)
 
     def opened(self, handle: Handle) -> HttpResponse:
         """Return the last response, its body to come."""

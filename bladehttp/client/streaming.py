@@ -17,6 +17,7 @@ from bladehttp.client.decoding import Decoding
 from bladehttp.client.engine import SUCCESS, Engine, Outcome
 from bladehttp.client.exchange import Exchange
 from bladehttp.client.message import Message
+from bladehttp.client.received import BLANK
 from bladehttp.client.transfer import PARTIAL_CONTENT, with_details
 from bladehttp.exceptions import BodyTooLarge, DecodingError
 from bladehttp.pieces import through
@@ -59,6 +60,21 @@ class Sink:
             return int(pycurl.WRITEFUNC_PAUSE)
         self.pieces.append(data)
         return len(data)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether something of a body has come."""
+        return self.is_full or bool(self.pieces)
+
+    def hear(self, lines: list[bytes]) -> Callable[[bytes], None]:
+        """Return what takes header lines (CURLOPT_HEADERFUNCTION) and tells of each head's end."""
+
+        def heard(line: bytes) -> None:
+            lines.append(line)
+            if line in BLANK:
+                self._tell()
+
+        return heard
 
     def collect(self) -> None:
         """Take as many pieces as there are from now on."""
@@ -142,7 +158,7 @@ class Stream:
         self._sink = Sink(engine.halt)
 
     def open(self) -> HttpResponse:
-        """Send the request, follow its redirects and return the response when its body begins.
+        """Send the request, follow its redirects and return the response when its head is here.
 
         Raises:
             HttpException: As `HttpClient.send_request`.
@@ -168,13 +184,16 @@ class Stream:
         return response
 
     def _until_it_is_known(self) -> Outcome | None:
-        """Receive until a body begins that will be read, or to the end."""
-        current, engine = self._current, self._engine
+        """Receive the head of the response whose body will be read, or all there is."""
+        current, engine, sink = self._current, self._engine, self._sink
         outcome = engine.proceed(current.silence, current.deadline)
-        while outcome is None and current.may_go_on(engine):
-            self._sink.collect()
-            self._sink.resume(engine.curl)
+        while outcome is None and not current.is_decided(engine, sink.has_begun):
+            if sink.has_begun:
+                sink.collect()
+                sink.resume(engine.curl)
             outcome = engine.proceed(current.silence, current.deadline)
+        if outcome is None and not sink.has_begun:
+            outcome = engine.ended()  # there may be no body
         return outcome
 
     def __iter__(self) -> Iterator[bytes]:

@@ -53,7 +53,16 @@ class Transfer:
         message: The request.
     """
 
-    __slots__ = ("_content", "_is_plain", "_lines", "_once", "_progress", "_wired", "message")
+    __slots__ = (
+        "_content",
+        "_hear",
+        "_is_plain",
+        "_lines",
+        "_once",
+        "_progress",
+        "_wired",
+        "message",
+    )
 
     def __init__(self, message: Message, sink: Any = None) -> None:
         self.message = message
@@ -61,6 +70,7 @@ class Transfer:
         self._is_plain = message.method == "GET" and not message.fields and message.body is None
         self._content = BytesIO() if sink is None else sink
         self._lines: list[bytes] = []
+        self._hear = self._lines.append if sink is None else sink.hear(self._lines)
         self._once: Once | None = None
         self._progress: Progress | None = None
 
@@ -79,7 +89,7 @@ class Transfer:
         curl = handle.curl
         curl.setopt(pycurl.URL, url.text)
         curl.setopt(pycurl.WRITEFUNCTION, self._content.write)
-        curl.setopt(pycurl.HEADERFUNCTION, self._lines.append)
+        curl.setopt(pycurl.HEADERFUNCTION, self._hear)
         self._wired = start_wire_log(curl, settings.sensitive_headers)
         if message.method not in IDEMPOTENT:
             self._once = Once(self._lines)

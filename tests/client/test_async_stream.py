@@ -11,6 +11,7 @@ import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -46,6 +47,21 @@ def run(make: Callable[[AsyncHttpClient], Awaitable[Any]], **properties: Any) ->
 
 async def joined(pieces: AsyncIterator[bytes]) -> bytes:
     return b"".join([piece async for piece in pieces])
+
+
+def test_a_response_is_there_before_anything_of_its_body_is() -> None:
+    channels: SimpleQueue[Any] = SimpleQueue()
+
+    async def main(client: AsyncHttpClient) -> bytes:
+        async with client.stream(server.url) as response:
+            channel = channels.get(timeout=10)
+            channel.write("one")
+            channel.close()
+            return await joined(response.aiter_bytes())
+
+    with HttpServer(0) as server:
+        server.on_receive(lambda request, response: channels.put(response.channel()))
+        assert run(main) == b"one"
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -6,6 +6,7 @@ import threading
 import time
 import tracemalloc
 import zlib
+from queue import SimpleQueue
 from typing import Any
 
 import brotli
@@ -37,6 +38,33 @@ def test_a_body_comes_in_pieces(client: HttpClient, peers: Any, reply: Any) -> N
         sizes = [len(piece) for piece in response.iter_bytes(MIB + 1)]
     assert sizes == [MIB + 1] * 4 + [5 * MIB - 4 * (MIB + 1)]
     assert client.get(peer.url).body == body
+    assert peer.connections == 1
+
+
+def test_a_response_is_there_before_anything_of_its_body_is(client: HttpClient) -> None:
+    channels: SimpleQueue[Any] = SimpleQueue()
+    with bladehttp.server(0) as server:
+        server.on_receive(lambda request, response: channels.put(response.channel()))
+        with client.stream(server.url) as response:
+            channel = channels.get(timeout=10)
+            assert response.status == 200
+            channel.write("one")
+            pieces = response.iter_bytes()
+            assert next(pieces) == b"one"
+            channel.close()
+            assert list(pieces) == []
+
+
+@pytest.mark.parametrize(
+    "head", ["204 No Content\r\n", "304 Not Modified\r\n", "200 OK\r\nContent-Length: 0\r\n"]
+)
+def test_a_response_without_a_body_that_nobody_reads_leaves_its_connection(
+    client: HttpClient, peers: Any, head: str
+) -> None:
+    peer = peers(f"HTTP/1.1 {head}\r\n".encode())
+    for _ in range(2):
+        with client.stream(peer.url) as response:
+            assert response.source is None
     assert peer.connections == 1
 
 
