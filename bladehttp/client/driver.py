@@ -17,9 +17,6 @@ from bladehttp.exceptions import ClientClosed
 
 Done = Callable[[Exchange, Result], None]
 
-READING = (pycurl.POLL_IN, pycurl.POLL_INOUT)
-WRITING = (pycurl.POLL_OUT, pycurl.POLL_INOUT)
-
 
 class Looking(Protocol):
     """What looks after itself when libcurl has told it of something."""
@@ -42,7 +39,7 @@ class Driver:
         loop: The event loop.
     """
 
-    __slots__ = ("_crowd", "_news", "_started", "_timer", "closed", "loop")
+    __slots__ = ("_crowd", "_news", "_started", "_timer", "_watched", "closed", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -52,6 +49,7 @@ class Driver:
         self._timer: asyncio.TimerHandle | None = None
         self._started: dict[Exchange, Started] = {}
         self._news: list[Looking] = []
+        self._watched: dict[int, int] = {}
 
     def start(self, exchange: Exchange, done: Done) -> None:
         """Begin an exchange; ``done`` is called with it and its result, in a later turn."""
@@ -88,12 +86,20 @@ class Driver:
         self._arm()
 
     def _watch(self, descriptor: int, what: int) -> None:
-        self.loop.remove_reader(descriptor)
-        self.loop.remove_writer(descriptor)
-        if what in READING:
-            self.loop.add_reader(descriptor, self._ready, descriptor, pycurl.CSELECT_IN)
-        if what in WRITING:
-            self.loop.add_writer(descriptor, self._ready, descriptor, pycurl.CSELECT_OUT)
+        before = self._watched.pop(descriptor, pycurl.POLL_NONE)
+        if what != pycurl.POLL_REMOVE:
+            self._watched[descriptor] = what
+        changed = before ^ what  # POLL_IN and POLL_OUT are bits, POLL_INOUT is both
+        if changed & pycurl.POLL_IN:
+            if what & pycurl.POLL_IN:
+                self.loop.add_reader(descriptor, self._ready, descriptor, pycurl.CSELECT_IN)
+            else:
+                self.loop.remove_reader(descriptor)
+        if changed & pycurl.POLL_OUT:
+            if what & pycurl.POLL_OUT:
+                self.loop.add_writer(descriptor, self._ready, descriptor, pycurl.CSELECT_OUT)
+            else:
+                self.loop.remove_writer(descriptor)
 
     def _ready(self, descriptor: int, bits: int) -> None:
         self._crowd.act(descriptor, bits)
@@ -116,10 +122,10 @@ class Driver:
             self._end(exchange)(exchange, result)
 
     def _arm(self) -> None:
-        """Set the timer for when the crowd wants its turn."""
+        """Set the timer for when the crowd wants its turn; one that is too early may stay."""
         wake = self._crowd.wake()
         if self._timer is not None:
-            if self._timer.when() == wake:
+            if self._timer.when() <= wake:
                 return
             self._timer.cancel()
         self._timer = None
