@@ -18,10 +18,11 @@ sub-package here on purpose: they are what the module is documented to have, and
 ``from bladehttp.server import HttpServer`` works all the same.
 """
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from bladehttp.auth import Auth
-from bladehttp.client import AsyncHttpClient, HttpClient, shared
+from bladehttp.client import HttpClient, shared
 from bladehttp.client.info import info as _info
 from bladehttp.client.jar import CookieJar
 from bladehttp.client.retry import Retry
@@ -61,7 +62,22 @@ from bladehttp.server import HttpServer
 from bladehttp.status import *  # noqa: F403 - the sixty names of statuses
 from bladehttp.status import PHRASES as map  # noqa: A004, N811 - Blade's name
 
+if TYPE_CHECKING:
+    from bladehttp.client.aio import AsyncHttpClient
+
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    # asyncio is a quarter of the time an import of this package would take, and few ask for it
+    if name != "AsyncHttpClient":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    client = globals()[name] = import_module("bladehttp.client.aio").AsyncHttpClient
+    return client
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), "AsyncHttpClient"})
 
 
 def set_headers(headers: HeadersLike) -> HttpClient:

@@ -1,7 +1,9 @@
-"""The client half: HttpClient over libcurl, and the one that the module functions share."""
+"""The client half: HttpClient over libcurl, and the one that the module functions share.
 
-from bladehttp.client.aio import AsyncHttpClient
+AsyncHttpClient is in bladehttp/client/aio.py, which is imported when it is asked for.
+"""
+
 from bladehttp.client.client import HttpClient
 from bladehttp.client.shared import shared
 
-__all__ = ["AsyncHttpClient", "HttpClient", "shared"]
+__all__ = ["HttpClient", "shared"]
