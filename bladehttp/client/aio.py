@@ -36,14 +36,15 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
     Cancelling a request aborts its transfer. A request waits while ``concurrency`` others are under
     way; its clocks start when it does. ``data`` may be an asynchronous iterable, which is awaited;
     other data is read in the event loop's thread, in pieces: what blocks there blocks the loop.
-    Hooks are plain functions and are called there too.
+    Hooks are plain functions and are called there too. Pickling and copying take the properties
+    along and leave the connections.
 
     Args:
         concurrency: How many requests are under way at the most, `send_many` aside, which has
             a limit of its own. 100.
     """
 
-    __slots__ = ("__weakref__", "_closed", "_driver", "_room")
+    __slots__ = ("__weakref__", "_closed", "_concurrency", "_driver", "_room")
 
     def __init__(
         self,
@@ -54,10 +55,14 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
         **properties: Any,
     ) -> None:
         """Make a client; properties can be given by name."""
+        self._start(at_least_one("concurrency", concurrency))
+        super().__init__(base_url, headers=headers, **properties)
+
+    def _start(self, concurrency: int) -> None:
         self._driver: Driver | None = None
         self._closed = False
-        self._room = asyncio.Semaphore(at_least_one("concurrency", concurrency))
-        super().__init__(base_url, headers=headers, **properties)
+        self._concurrency = concurrency
+        self._room = asyncio.Semaphore(concurrency)
 
     def _running(self) -> Driver:
         """Return what drives the transfers on the running loop.
@@ -204,6 +209,14 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
 
     async def __aexit__(self, *_: object) -> None:
         self._shut()
+
+    def __getstate__(self) -> Any:
+        return super().__getstate__(), self._concurrency
+
+    def __setstate__(self, state: Any) -> None:
+        properties, concurrency = state
+        super().__setstate__(properties)
+        self._start(concurrency)
 
     def __del__(self) -> None:
         if getattr(self, "_driver", None) is not None:

@@ -1,9 +1,11 @@
 """AsyncHttpClient: the same requests, awaited; cancelled, bounded, closed."""
 
 import asyncio
+import copy
 import gc
 import io
 import itertools
+import pickle
 import signal
 import socket
 import threading
@@ -336,6 +338,22 @@ def test_a_loop_that_cannot_watch_ends_the_request(silent: Any) -> None:
 
     with nothing_left(), asyncio.Runner(loop_factory=Failing) as runner:
         runner.run(main())
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, lambda each: pickle.loads(pickle.dumps(each))])
+def test_a_copy_has_the_properties_and_no_connections(peers: Any, duplicate: Any) -> None:
+    peer = peers()
+
+    async def main(client: AsyncHttpClient) -> None:
+        client.headers["X"] = "1"
+        await client.get("/")
+        async with duplicate(client) as other:
+            assert (other.base_url, other.headers.pairs()) == (peer.url, [("X", "1")])
+            await asyncio.gather(*(other.get("/") for _ in range(5)))
+        assert (await client.get("/")).body == b"ok"
+
+    run(main, base_url=peer.url, concurrency=1)
+    assert peer.connections == 2
 
 
 def test_one_left_open_warns(peers: Any) -> None:
