@@ -90,11 +90,12 @@ def test_a_second_ctrl_c_does_not_wait_for_anybody(start):
     running = start("echo", "--port", "0")
     port = int(FIRST.fullmatch(running.line())[1].rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port)) as client:
-        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        client.recv(65536)
-        client.sendall(b"GET / HTTP/1.1\r\n")  # waited for: it has begun
+        client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n")
+        client.sendall(b"Expect: 100-continue\r\n\r\n")
+        assert client.recv(65536).startswith(b"HTTP/1.1 100 ")  # it waits for the body
 
         def refused() -> bool:
+            client.sendall(b"some")  # and goes on to
             try:
                 socket.create_connection(("127.0.0.1", port)).close()
             except ConnectionRefusedError:
