@@ -61,7 +61,8 @@ def next_message(message: Message, status: int, location: str) -> Message:
         UnrewindableBody: The body has to be sent again and its source cannot be rewound.
     """
     target = parse_url(resolve_location(location, message.url.text))
-    url = replace(target, credentials=None)  # RFC 9110 section 4.2.4: not to be trusted
+    # RFC 9110 section 4.2.4: userinfo in a Location is not to be trusted
+    url = target if target.credentials is None else replace(target, credentials=None)
     is_insecure = message.url.origin[0] == "https" and url.origin[0] == "http"
     if is_insecure and not message.settings.allow_insecure_redirect:
         raise UnsupportedProtocol(f"redirect from https to http refused: {url.text[:200]!r}")
