@@ -172,6 +172,7 @@ class Served:
         used = self.group.cpu()
         user, kernel = used[0] - user, used[1] - kernel
         sample["cpu"] = (user + kernel) / requests * 1e6
+        sample["busy"] = sample["cpu"] * sample["rate"] / 1e4
         sample["kernel"] = kernel / requests * 1e6
         sample["peak"] = self.group.memory("VmHWM") / 1e6
         return sample

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from benchmarks.heads import SIMPLE_HEAD
 from benchmarks.load import Load
 from benchmarks.model import (
+    BUSY,
     BYTES,
     CPU,
     KERNEL,
@@ -79,7 +80,7 @@ class Crowded(Served):
 HELLO = Work("hello", Load(64))
 BROWSERS = Load(64, ("heads", "HEADS"))
 LATENCY = Work("hello", Load(1))
-USUAL = (RATE, CPU, KERNEL, P50, P99, PEAK)
+USUAL = (RATE, CPU, KERNEL, BUSY, P50, P99, PEAK)
 
 ROWS = (
     Row(
@@ -98,7 +99,7 @@ ROWS = (
         (at_least(2.5, "uvicorn"),),
     ),
     Row(
-        "pipelined", "hello, 64 connections, 16 requests at a time", (RATE, CPU, KERNEL, PEAK),
+        "pipelined", "hello, 64 connections, 16 requests at a time", (RATE, CPU, KERNEL, BUSY, PEAK),
         (
             served(OURS, Work("hello", Load(64, ("pipeline", "16")))),
             served(OURS, HELLO, ONE_AT_A_TIME),

@@ -32,6 +32,10 @@ why so: [decision 46](decisions/0046-paired-rounds.md).
   turn. Each result is the median of the ratios of figures of the same round, with their quartiles.
 - The server has one core; the load (wrk, one thread), or the client, the other. CPU is that of the
   processes of the server, or of the client.
+- "By CPU" is what the ratio of rates would be if each had its core to itself: the ratio of the
+  processor times for each unit of work. Where other programs use the cores too, rates come closer
+  to each other than servers are; a target is met only where both say so. "Core %" says how much
+  of its core a server got, or was able to use.
 - No server has a special mode. Of ours parser, callbacks, limits and deadlines are on; only
   `max_requests_per_connection` and `max_connections` are 0, and in the row of idle connections
   `keep_alive_timeout` is 10 minutes.
@@ -83,7 +87,7 @@ def ratios(title: str, outcomes: Sequence[Outcome]) -> str:
         for label in outcome.samples:
             ratio, target = outcome.ratio(label, metric), wanted.get(label)
             if label != OURS and ratio:
-                met = target.met(ratio) if target else None
+                met = outcome.verdict(target) == "met" if target else None
                 bars.append(Bar(f"/ {label}", ratio, met, target.bound if target else None))
         sense = " (less is better)" if metric.less else ""
         groups.append((f"{outcome.row.title}, {metric.heading}{sense}", bars))

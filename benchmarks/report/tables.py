@@ -15,19 +15,18 @@ def markdown(heads: list[str], rows: Iterable[list[str]], rule: str = "---") -> 
 def targets(outcomes: Iterable[Outcome]) -> list[str]:
     """Return the table of every target beside its result."""
     rows = [
-        [outcome.row.title if not number else "", str(target), *verdict(outcome, target)]
+        [outcome.row.title if not number else "", str(target), *reached(outcome, target)]
         for outcome in outcomes
         for number, target in enumerate(outcome.row.targets)
     ]
-    return markdown(["work", "target", "result (quartiles)", ""], rows)
+    return markdown(["work", "target", "result (quartiles)", "by CPU", ""], rows)
 
 
-def verdict(outcome: Outcome, target: Target) -> tuple[str, str]:
-    """Return the result of a target and whether it was met."""
-    result = outcome.result(target)
-    if result is None:
-        return "not measured", "**missed**"
-    return shown(result, target), "met" if target.met(result) else "**missed**"
+def reached(outcome: Outcome, target: Target) -> tuple[str, str, str]:
+    """Return the result of a target, what it would be by processor time, and the verdict."""
+    result, by_cpu = outcome.result(target), outcome.by_cpu(target)
+    said = "not measured" if result is None else shown(result, target)
+    return said, "" if by_cpu is None else f"{by_cpu.median:.2f}", outcome.verdict(target)
 
 
 def shown(result: Spread, target: Target) -> str:

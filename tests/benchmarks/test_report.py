@@ -15,7 +15,7 @@ NEVER = Target(RATE, 1.0, "absent", least=True)
 
 
 def outcome() -> Outcome:
-    row = Row("hello", "hello, 64 connections", (RATE, CPU), (), (FASTER, LEANER, NEVER))
+    row = Row("hello", "hello", (RATE, CPU), (), (FASTER, LEANER, NEVER))
     ours = [{"rate": rate, "cpu": 10.0, "peak": 50.0} for rate in (300.0, 500.0)]
     slow = [{"rate": 100.0, "cpu": 40.0}, {"rate": 250.0, "cpu": 40.0, "broken": 3.0}]
     return Outcome(row, {OURS: ours, "slow": slow}, {"absent": "it is not here"})
@@ -23,10 +23,16 @@ def outcome() -> Outcome:
 
 def test_a_target_and_its_result_stand_side_by_side() -> None:
     assert targets([outcome()])[2:] == [
-        "| hello, 64 connections | at least 2 x slow, per second | 2.50 (2.25 to 2.75) | met |",
-        "|  | at most 40 peak MB | 50.0 (50.0 to 50.0) | **missed** |",
-        "|  | at least 1 x absent, per second | not measured | **missed** |",
+        "| hello | at least 2 x slow, per second | 2.50 (2.25 to 2.75) | 4.00 | met |",
+        "|  | at most 40 peak MB | 50.0 (50.0 to 50.0) |  | **missed** |",
+        "|  | at least 1 x absent, per second | not measured |  | **missed** |",
     ]
+
+
+def test_a_rate_without_the_processor_time_behind_it_does_not_meet_a_target() -> None:
+    starved = outcome()
+    starved.samples["slow"] = [{"rate": rate, "cpu": 15.0} for rate in (100.0, 200.0)]
+    assert starved.verdict(FASTER) == "**by rate only**"
 
 
 def test_everybody_is_shown_and_ours_divided_by_each_and_who_is_absent_and_why() -> None:
