@@ -43,18 +43,19 @@ class ReceiveBuffer:
         self._data = b""
         self._start = self._scanned = 0
 
-    def peek_head(self) -> tuple[bytes, bytes, int] | None:
-        """Return the first line, those up to the next empty one, and how many bytes all are.
+    def peek_head(self) -> tuple[bytes, bytes] | None:
+        """Return the first line without its CRLF, and all up to the next empty line, that included.
 
-        The line ends are taken off the ends and left between the lines. Nothing is checked.
-        None if not all of it is here.
+        Nothing is checked. None if not all of it is here.
         """
         data, start = self._data, self._start
-        end = data.find(b"\r\n\r\n", self._scanned)
-        if end < 0:
+        end = data.find(b"\r\n\r\n", self._scanned) + 4
+        if end < 4:
             return None
         line_end = data.find(b"\r\n", start)
-        return bytes(data[start:line_end]), bytes(data[line_end + 2 : end]), end + 4 - start
+        if type(data) is bytes:
+            return data[start:line_end], data[line_end + 2 : end]
+        return bytes(data[start:line_end]), bytes(data[line_end + 2 : end])
 
     def peek(self, count: int) -> bytes:
         """Return up to ``count`` bytes without taking them."""

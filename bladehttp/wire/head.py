@@ -31,6 +31,9 @@ CACHED_BLOCK_BYTES = 2048
 
 KNOWN_SCHEMES = frozenset({"http", "https"})
 
+MINOR_VERSIONS = {f"1.{minor}": minor for minor in range(10)}
+"""HTTP-version, "HTTP/" taken off, to the minor version; the major one is 1."""
+
 
 @dataclass(frozen=True, slots=True)
 class FieldBlock:
@@ -95,7 +98,8 @@ class HeadParser:
 
     Attributes:
         limits: The limits.
-        blocks: Field lines that were accepted before, joined by CRLF, to what they say together.
+        blocks: Field lines that were accepted before, as they came and with the empty line after
+            them, to what they say together.
         longest_line: Longest request line, without CRLF, that no limit is met by together with
             any of the blocks.
     """
@@ -107,7 +111,7 @@ class HeadParser:
         self.limits = limits
         self._lines: dict[bytes, tuple[str, str]] = {}
         self.blocks: dict[bytes, FieldBlock] = {}
-        self.longest_line = min(limits.request_line - 2, limits.head - CACHED_BLOCK_BYTES - 6)
+        self.longest_line = min(limits.request_line - 2, limits.head - CACHED_BLOCK_BYTES - 2)
 
     def field_block(self, lines: Sequence[bytes]) -> FieldBlock:
         """Return what field lines, each passed by `field` already, say together.
@@ -116,10 +120,23 @@ class HeadParser:
             ProtocolError: They contradict each other or the body's length is not clear.
         """
         block = _build_block([self.field(line) for line in lines])
-        key = b"\r\n".join(lines)
+        key = b"\r\n".join([*lines, b"", b""])
         if len(key) <= CACHED_BLOCK_BYTES:
             _remember(self.blocks, key, block, CACHED_BLOCKS)
         return block
+
+    def known_head(self, line: bytes, lines: bytes) -> RequestHead | None:
+        """Return the head of a request line and field lines, if the latter are in ``blocks``.
+
+        It is for `check_head` yet, unless `FieldBlock.is_plain` and the minor version is not 0.
+
+        Raises:
+            ProtocolError: As `parse_request_line`.
+        """
+        fields = self.blocks.get(lines)
+        if fields is None or not 0 < len(line) <= self.longest_line:
+            return None
+        return parse_request_line(line, fields)
 
     def field(self, line: bytes) -> tuple[str, str]:
         """Return (name, value) of one field line.
@@ -207,8 +224,11 @@ def is_host(value: str) -> bool:
     return True
 
 
-def parse_request_line(line: bytes) -> RequestHead:
-    """Return a head that has no fields yet.
+NO_FIELDS = _build_block(())
+
+
+def parse_request_line(line: bytes, fields: FieldBlock = NO_FIELDS) -> RequestHead:
+    """Return a head with the fields it is given.
 
     Raises:
         ProtocolError: 400, or 505 for a major version other than 1.
@@ -216,15 +236,13 @@ def parse_request_line(line: bytes) -> RequestHead:
     match = grammar.request_line(line.decode("latin-1"))
     if match is None:
         raise ProtocolError(f"not a request line: {line[:60]!r}")
-    method, target, path, query, major, minor = match.groups()
-    if major != "1":
-        raise ProtocolError(f"HTTP/{major}.{minor} is not supported", status=505)
+    method, target, path, query, version = match.groups()
+    minor = MINOR_VERSIONS.get(version)
+    if minor is None:
+        raise ProtocolError(f"HTTP/{version} is not supported", status=505)
     if path is None or method == "CONNECT":
-        return _with_other_target(RequestHead(method, target, int(minor), NO_FIELDS))
-    return RequestHead(method, target, int(minor), NO_FIELDS, path, query or "")
-
-
-NO_FIELDS = _build_block(())
+        return _with_other_target(RequestHead(method, target, minor, fields))
+    return RequestHead(method, target, minor, fields, path, query or "")
 
 
 def _with_other_target(head: RequestHead) -> RequestHead:

@@ -66,6 +66,26 @@ class Phase(IntEnum):
     """What came is not a request, and nothing after it will be."""
 
 
+def whole_request(data: bytes, parser: HeadParser) -> Request | None:
+    """Return the request that some bytes are, if they are just a head with nothing left to check.
+
+    That is so for most requests: the fields have been accepted before, and announce no body. The
+    verdict is that of a `RequestReader`, which bytes are for when this returns None.
+
+    Args:
+        data: What has arrived; nothing has come before it, or requests that are complete.
+        parser: Parses heads.
+
+    Raises:
+        ProtocolError: The request line is wrong.
+    """
+    line, _, lines = data.partition(b"\r\n")
+    head = parser.known_head(line, lines)
+    if head is not None and head.fields.is_plain and head.minor:
+        return Request(head)
+    return None
+
+
 class RequestReader:
     """Turns the bytes of one connection into requests.
 
@@ -175,17 +195,14 @@ class RequestReader:
         peeked = self.buffer.peek_head()
         if peeked is None:
             return None
-        line, lines, size = peeked
-        parser = self._parser
-        fields = parser.blocks.get(lines)
-        if fields is None or not 0 < len(line) <= parser.longest_line:
+        line, lines = peeked
+        head = self._parser.known_head(line, lines)
+        if head is None:
             return None
-        head = parse_request_line(line)
-        head.fields = fields
-        if not (fields.is_plain and head.minor):
+        if not (head.fields.is_plain and head.minor):
             self._head = head
-            check_head(head, parser.limits)
-        self.buffer.skip(size)
+            check_head(head, self._parser.limits)
+        self.buffer.skip(len(line) + 2 + len(lines))
         return head
 
     def _take_request_line(self) -> bool:

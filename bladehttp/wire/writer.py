@@ -97,55 +97,46 @@ def write_head(
     """
     if not isinstance(status, int) or not 200 <= status <= 599:
         raise ValueError(f"status of a response is 200 to 599, not {status!r}")
-    if status in TYPELESS:
-        fields = [field for field in fields if field[0].lower() != "content-type"]
-    lines, own, dated = _field_lines(tuple(fields))
-    declared = None
-    if own:
-        declared = _declared_length(own)
-        keep_alive = keep_alive and not _asks_close(own)
+    start, own = _start(status, reason, tuple(fields), date)
     if length is None or own or method == "HEAD" or status in BODYLESS:
+        declared = _declared_length(own)
         coding, known = _frame(status, length, declared, method, minor)
-        keep_alive = keep_alive and coding is not CLOSE
+        keep_alive = keep_alive and coding is not CLOSE and not _asks_close(own)
     else:
         coding, known = LENGTH, length
-    date_line = f"Date: {date}\r\n" if date and not dated else ""
-    framing_line = "" if known is None else f"Content-Length: {known}\r\n"
     if coding is CHUNKED:
         framing_line = "Transfer-Encoding: chunked\r\n"
-    head = (
-        f"HTTP/1.1 {status} {reason}\r\n{lines}{date_line}"
-        f"{framing_line}{CONNECTION_LINES[keep_alive, minor > 0]}\r\n"
-    )
+    else:
+        framing_line = "" if known is None else f"Content-Length: {known}\r\n"
+    head = f"{start}{framing_line}{CONNECTION_LINES[keep_alive][minor > 0]}\r\n"
     return Reply(head.encode("latin-1"), coding, known or 0, keep_alive)
 
 
 @lru_cache(maxsize=64)
-def _field_lines(fields: Pairs) -> tuple[str, dict[str, str], bool]:
-    """Return the lines to send, the fields that are not sent as they are, and whether Date is in.
+def _start(status: int, reason: str, fields: Pairs, date: str) -> tuple[str, dict[str, str]]:
+    """Return a head's lines but for its framing, and the fields that are not sent as they are.
 
-    Most responses of a server have one of a few sets of fields: the last ones are remembered.
+    Most responses of a server have one of a few statuses and sets of fields: the last ones are
+    remembered, for as long as Date says the same second.
     """
-    lines = ""
+    lines = f"HTTP/1.1 {status} {reason}\r\n"
     own: dict[str, str] = {}
-    dated = False
     for name, value in fields:
         key = name.lower()
         if key in OWN_FIELDS:
             own[key] = f"{own[key]}, {value}" if key in own else value
-        else:
+        elif key != "content-type" or status not in TYPELESS:
             lines += f"{name}: {value}\r\n"
-            dated = dated or key == "date"
-    return lines, own, dated
+            if key == "date":
+                date = ""
+    return lines + (f"Date: {date}\r\n" if date else ""), own
 
 
-CONNECTION_LINES = {
-    #  kept, client is 1.1 or later
-    (True, True): "",
-    (True, False): "Connection: keep-alive\r\n",
-    (False, True): "Connection: close\r\n",
-    (False, False): "Connection: close\r\n",
-}
+CONNECTION_LINES = (
+    # client is of 1.0         1.1 or later
+    ("Connection: close\r\n", "Connection: close\r\n"),  # not kept
+    ("Connection: keep-alive\r\n", ""),  # kept
+)
 
 
 def _declared_length(own: dict[str, str]) -> int | None:

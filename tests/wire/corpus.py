@@ -11,7 +11,7 @@ from typing import Any
 from bladehttp.exceptions import ProtocolError
 from bladehttp.wire.head import HeadParser
 from bladehttp.wire.limits import Limits
-from bladehttp.wire.reader import Request, RequestReader
+from bladehttp.wire.reader import Request, RequestReader, whole_request
 
 HERE = Path(__file__).parent
 DEFAULTS = Limits()
@@ -135,19 +135,28 @@ class Verdict:
 
 
 def read(pieces: Iterable[bytes], parser: HeadParser) -> Verdict:
-    """Feed a stream piece by piece and take what comes."""
-    reader = RequestReader(parser)
-    requests = []
+    """Take the requests of a stream that comes piece by piece, as a connection does."""
+    requests: list[dict[str, Any]] = []
+    reader: RequestReader | None = None
     try:
         for piece in pieces:
+            if reader is None:
+                request = whole_request(piece, parser)
+                if request is not None:
+                    requests.append(describe(request))
+                    continue
+                reader = RequestReader(parser)
             reader.feed(piece)
-            while (request := reader.take_request()) is not None:
+            while reader is not None and (request := reader.take_request()) is not None:
                 requests.append(describe(request))
+                if not reader.buffer:
+                    reader = None
         return Verdict(requests, 0)
     except ProtocolError as error:
         return Verdict(requests, error.status)
     finally:
-        reader.close()
+        if reader is not None:
+            reader.close()
 
 
 def bytewise(data: bytes) -> Iterator[bytes]:
