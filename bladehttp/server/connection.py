@@ -29,7 +29,7 @@ from bladehttp.server.transport import PlainHttpError, PlainTransport, Transport
 from bladehttp.wire.coding import undo_encoding
 from bladehttp.wire.head import RequestHead
 from bladehttp.wire.proxy import ProxyReader
-from bladehttp.wire.reader import Phase, Request, RequestReader
+from bladehttp.wire.reader import RESTING, Phase, Request, RequestReader, whole_request
 from bladehttp.wire.writer import CONTINUE
 
 log = logging.getLogger("bladehttp.server")
@@ -53,7 +53,7 @@ class Connection(Answering):
         """Take over a socket that was accepted; `open` starts it."""
         super().__init__(service, transport, client)
         self._introduction: ProxyReader | None = None
-        self._reader = RequestReader(service.parser)
+        self._reader = RESTING  # one of its own as long as part of a request is here
         self._served = 0
         self._discarded = 0
 
@@ -142,12 +142,27 @@ class Connection(Answering):
             self.transport.flush()
         data = self.transport.receive()
         if data:
-            self._reader.feed(data)
-            self._advance()
+            self._take(data)
         elif self.state is IDLE:  # part of a TLS record is not yet part of a request
             self.transport.progressed = False
         if self.transport.ended:
             self._ended()
+
+    def _take(self, data: bytes) -> None:
+        """Answer what has come: nearly always just one request."""
+        message = whole_request(data, self._service.parser) if self._reader is RESTING else None
+        if message is None:
+            self._keep(data)
+            self._advance()
+        else:
+            self._serve(message)
+            self._flush()
+
+    def _keep(self, data: bytes) -> None:
+        """Give what has come to a reader."""
+        if self._reader is RESTING:
+            self._reader = RequestReader(self._service.parser)
+        self._reader.feed(data)
 
     def _overhear(self, events: int) -> None:
         """See whether the client goes while it is to wait.
@@ -159,7 +174,7 @@ class Connection(Answering):
             self.transport.flush()
         data = self.transport.receive()
         if data:
-            self._reader.feed(data)
+            self._keep(data)
         if self.transport.ended and self._request is not None:
             self._request.disconnected = True
         if self.transport.ended and self.state in PAUSED:
@@ -192,7 +207,10 @@ class Connection(Answering):
                 self._await()
                 break
             self._serve(message)
-            if self.state is not IDLE or not reader.buffer:
+            if not reader.buffer:
+                self._reader = RESTING
+                break
+            if self.state is not IDLE:
                 break
         self._flush()
         if self.state is IDLE and reader.buffer:

@@ -128,7 +128,7 @@ class HeadParser:
     def known_head(self, line: bytes, lines: bytes) -> RequestHead | None:
         """Return the head of a request line and field lines, if the latter are in ``blocks``.
 
-        It is for `check_head` yet, unless `FieldBlock.is_plain` and the minor version is not 0.
+        It is for `check_head` yet, unless `FieldBlock.is_plain` and it is not of HTTP/1.0.
 
         Raises:
             ProtocolError: As `parse_request_line`.

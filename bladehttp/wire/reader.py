@@ -15,6 +15,7 @@ from bladehttp.wire import framing, grammar
 from bladehttp.wire.body import BodySink, Chunked, Decoder, FixedLength
 from bladehttp.wire.buffer import ReceiveBuffer
 from bladehttp.wire.head import HeadParser, RequestHead, check_head, parse_request_line
+from bladehttp.wire.limits import Limits
 
 # As many bytes of a request line's beginning are looked at before its end is here: enough for
 # any registered method and its space.
@@ -69,21 +70,21 @@ class Phase(IntEnum):
 def whole_request(data: bytes, parser: HeadParser) -> Request | None:
     """Return the request that some bytes are, if they are just a head with nothing left to check.
 
-    That is so for most requests: the fields have been accepted before, and announce no body. The
-    verdict is that of a `RequestReader`, which bytes are for when this returns None.
+    That is so for most requests: the fields have been accepted before and announce no body. All
+    else, what is to be refused above all, gets None and is for a `RequestReader`.
 
     Args:
-        data: What has arrived; nothing has come before it, or requests that are complete.
+        data: What has arrived after a complete request, or as the first of a connection.
         parser: Parses heads.
-
-    Raises:
-        ProtocolError: The request line is wrong.
     """
     line, _, lines = data.partition(b"\r\n")
-    head = parser.known_head(line, lines)
-    if head is not None and head.fields.is_plain and head.minor:
-        return Request(head)
-    return None
+    try:
+        head = parser.known_head(line, lines)
+    except ProtocolError:
+        return None
+    if head is None or not (head.fields.is_plain and head.minor):
+        return None
+    return Request(head)
 
 
 class RequestReader:
@@ -268,3 +269,7 @@ class RequestReader:
         request = Request(body.head, body.sink.getvalue(), file, body.decoder.trailers)
         self._start_request()
         return request
+
+
+RESTING = RequestReader(HeadParser(Limits()))
+"""In place of a reader that has read nothing, for all who have nothing half read. Never fed."""
