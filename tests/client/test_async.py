@@ -8,6 +8,8 @@ import itertools
 import pickle
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -16,6 +18,7 @@ from typing import Any
 import pytest
 from support import nothing_left, wait_until
 
+import bladehttp
 from bladehttp import AsyncHttpClient, HttpServer, Retry
 from bladehttp.client import HttpClient
 from bladehttp.exceptions import (
@@ -438,3 +441,18 @@ def signal_main() -> None:
 def test_concurrency_is_checked(concurrency: Any) -> None:
     with pytest.raises((TypeError, ValueError)):
         AsyncHttpClient(concurrency=concurrency)
+
+
+def test_asyncio_is_imported_with_the_client_that_needs_it_only() -> None:
+    code = (
+        "import sys, bladehttp\n"
+        "assert 'asyncio' not in sys.modules and 'AsyncHttpClient' in dir(bladehttp)\n"
+        "from bladehttp import AsyncHttpClient\n"
+        "assert 'asyncio' in sys.modules and bladehttp.AsyncHttpClient is AsyncHttpClient\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_what_the_package_does_not_have_is_said() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'AsyncClient'"):
+        _ = bladehttp.AsyncClient  # type: ignore[attr-defined]
