@@ -16,7 +16,7 @@ from bladehttp.exceptions import HttpStatusError, InvalidHeader
 from bladehttp.files import FileBody, media_type
 from bladehttp.headers import Headers, HeadersLike, index_of, is_field_value
 from bladehttp.late import Late
-from bladehttp.later import Channel, Deferred, Events
+from bladehttp.later import Channel, Cut, Deferred, Delay, Events
 from bladehttp.pieces import Awaited, Blocks, Lines, awaited, through
 from bladehttp.serialize import as_json
 from bladehttp.status import PHRASES
@@ -238,10 +238,13 @@ class HttpResponse(Late):
         Raises:
             RuntimeError: It was deferred before, as that of an offloaded handler is.
         """
+        return self._defer(Deferred(timeout))
+
+    def _defer(self, deferred: Deferred) -> Deferred:
         if self.deferred is not None:
             raise RuntimeError("the answer is given later already")
-        self.deferred = Deferred(timeout)
-        return self.deferred
+        self.deferred = deferred
+        return deferred
 
     def channel(self) -> Channel:
         """Send a body that is written piece by piece, later and from any thread.
@@ -273,6 +276,39 @@ class HttpResponse(Late):
             data: The bytes, or an iterable of pieces; one that raises resets the connection.
         """
         self.source = Raw((data,) if isinstance(data, bytes) else data)
+
+    def abort(self) -> None:
+        """Reset the connection in place of an answer: for testing clients."""
+        self.raw(cut_after(0, (), is_reset=True))
+
+    def delay(self, ms: int) -> None:
+        """Send the answer later, while others are served: for testing clients.
+
+        Args:
+            ms: Milliseconds from the handler's return. 0: at once.
+
+        Raises:
+            RuntimeError: As `defer`.
+        """
+        if ms:
+            self._defer(Delay(ms))
+
+    def truncate(self, count: int) -> None:
+        """Send only the first bytes of the body and close: for testing clients.
+
+        The head announces the body whole, as it is now; that of `stream` just does not end.
+
+        Raises:
+            TypeError: The body is a channel, which has pieces when it is sent.
+        """
+        if isinstance(self.source, Channel):
+            raise TypeError("a channel cannot be truncated")
+        whole = self.source
+        pieces = cut_after(count, self.iter_bytes(), is_reset=False)
+        if whole is None:
+            self.headers["Content-Length"] = str(len(self.body))
+        self.headers["Connection"] = "close"
+        self.source = _Closing(pieces, whole) if hasattr(whole, "close") else pieces
 
     def file(self, path: str | PathLike[str], status: int | None = None) -> None:
         """Send a file as the client takes it, its Content-Type by its name.
@@ -516,6 +552,16 @@ class _Closing(Iterator[bytes]):
 
     def __next__(self) -> bytes:
         return next(self._pieces)
+
+
+def cut_after(count: int, pieces: Iterable[bytes], is_reset: bool) -> Iterator[bytes]:
+    """Yield the first bytes of a body, then raise `Cut`."""
+    for piece in pieces if count > 0 else ():
+        yield piece[:count]
+        count -= len(piece)
+        if count <= 0:
+            break
+    raise Cut(is_reset)
 
 
 def charset_of(content_type: str) -> str:

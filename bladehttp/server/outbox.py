@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from bladehttp.files import FileBody, FileSlice
-from bladehttp.later import END, NOT_YET, Channel, Events
+from bladehttp.later import END, NOT_YET, Channel, Cut, Events
 from bladehttp.server.transport import Transport
 from bladehttp.wire.writer import LAST_CHUNK, Coding, write_chunk
 
@@ -169,22 +169,29 @@ class Outbox:
         """Ask the stream for more if little is left of what it gave before."""
         self._starved = False
         try:
-            for _ in range(PIECES):
-                if self.pending >= LOW_WATER or self._file is not None:
-                    return
-                piece = next(stream, END)
-                if piece is END:
-                    self._finish_stream()
-                    return
-                if piece is NOT_YET:
-                    self._starved = True
-                    return
-                if isinstance(piece, FileSlice):
-                    self._add_slice(piece)
-                else:
-                    self._add_coded(bytes(memoryview(piece)))
+            self._take(stream)
+        except Cut as cut:
+            if cut.is_reset:  # which closing is while there is a stream
+                raise ConnectionAbortedError(str(cut)) from cut
+            self._end_stream()
         except Exception as error:
             raise StreamError(error) from error
+
+    def _take(self, stream: Iterator[Any]) -> None:
+        for _ in range(PIECES):
+            if self.pending >= LOW_WATER or self._file is not None:
+                return
+            piece = next(stream, END)
+            if piece is END:
+                self._finish_stream()
+                return
+            if piece is NOT_YET:
+                self._starved = True
+                return
+            if isinstance(piece, FileSlice):
+                self._add_slice(piece)
+            else:
+                self._add_coded(bytes(memoryview(piece)))
 
     def _add_slice(self, part: FileSlice) -> None:
         if part.length > JOINED:

@@ -1,0 +1,16 @@
+"""For test suites: a server that is told what to expect, and faults it answers with.
+
+    with BladeServer() as server:
+        server.expect("GET", "/users/1").respond(json={"name": "Ada"})
+        assert fetch_user(server.url_for("/users/1")) == "Ada"
+
+The fixtures `blade_server` and `blade_server_tls` for pytest are such servers; they are in
+`pytest_bladehttp`, which pytest finds by itself. Nothing here needs pytest.
+"""
+
+from bladehttp.server.testing import faults
+from bladehttp.server.testing.expectation import Expectation
+from bladehttp.server.testing.identity import Identity
+from bladehttp.server.testing.server import BladeServer
+
+__all__ = ["BladeServer", "Expectation", "Identity", "faults"]

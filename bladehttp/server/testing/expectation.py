@@ -1,0 +1,172 @@
+"""Expectation: one request that is expected, and its answer."""
+
+import re
+from collections.abc import Callable
+from typing import Any, Self
+
+from bladehttp.headers import Headers, HeadersLike
+from bladehttp.request import HttpRequest
+from bladehttp.response import HttpResponse
+from bladehttp.server.routes import Handler
+from bladehttp.server.testing import matching
+from bladehttp.server.testing.faults import Fault
+
+UNSET: Any = object()
+"""In place of a value where None is one."""
+
+CRITERIA: dict[str, Callable[[Any], matching.Criterion]] = {
+    # argument of `BladeServer.expect`: what makes a criterion of it
+    "query": matching.query_is,
+    "headers": matching.headers_have,
+    "body": matching.body_is,
+    "json": matching.json_is,
+    "where": matching.holds,
+}
+
+
+class Expectation:
+    """A request that is expected; `BladeServer.expect` makes one.
+
+    Attributes:
+        times: How often; None: any number of times, never too.
+        ordered: Whether it has its place among those that are.
+        calls: How often it has been answered.
+    """
+
+    __slots__ = (
+        "_criteria",
+        "_delay",
+        "_fault",
+        "_handler",
+        "_params",
+        "_response",
+        "calls",
+        "ordered",
+        "times",
+    )
+
+    def __init__(
+        self,
+        method: str | None,
+        path: str | re.Pattern[str] | None,
+        times: int | None,
+        ordered: bool,
+        **wanted: Any,
+    ) -> None:
+        """Take what `BladeServer.expect` is given; what is UNSET is not compared."""
+        if times is not None and times < 1:
+            raise ValueError(f"a request is expected at least once, not {times!r} times")
+        if ordered and times is None:
+            raise ValueError("what comes any number of times has no place in an order")
+        self._params = matching.path_matcher(path or re.compile(".*", re.DOTALL))
+        self._criteria: list[matching.Criterion] = []
+        if method is not None:
+            self._criteria.append(matching.method_is(method))
+        if path is not None:
+            self._criteria.append(matching.path_is(path, self._params))
+        for name, value in wanted.items():
+            if value is not UNSET:
+                self._criteria.append(CRITERIA[name](value))
+        self.times = times
+        self.ordered = ordered
+        self.calls = 0
+        self.respond()
+
+    def respond(
+        self,
+        body: str | bytes = b"",
+        status: int = 200,
+        headers: HeadersLike | None = None,
+        *,
+        json: Any = UNSET,
+        handler: Handler | None = None,
+        delay: int = 0,
+        fault: Fault | None = None,
+    ) -> Self:
+        """Set the answer, which is 200 and empty otherwise.
+
+        Args:
+            body: A str as UTF-8.
+            status: The status.
+            headers: In place of those of their names that a server sends by itself.
+            json: The body as JSON.
+            handler: Is given the request and the response, with all of the above in it. What
+                it raises is raised again by `BladeServer.check`.
+            delay: Milliseconds to wait before it is sent, while others are served.
+            fault: Called with the response at last; see `bladehttp.server.testing.faults`.
+
+        Raises:
+            TypeError: The body or the JSON cannot be sent, or both are given.
+            InvalidHeader: One of the headers cannot.
+        """
+        if body and json is not UNSET:
+            raise TypeError("an answer has a body or JSON, not both")
+        response = HttpResponse.for_server()
+        response.status = status
+        response.write(body)
+        if json is not UNSET:
+            response.json(json)
+        _replace(response.headers, Headers(headers))
+        self._response, self._handler = response, handler
+        self._delay, self._fault = delay, fault
+        return self
+
+    @property
+    def is_met(self) -> bool:
+        """Whether no request is missing."""
+        return self.times is None or self.calls >= self.times
+
+    def differences(self, request: HttpRequest, turn: "Expectation | None") -> list[str]:
+        """Return how a request differs, [] for one that it takes.
+
+        Args:
+            request: The request.
+            turn: The next one of those that are ordered; None: there is none.
+        """
+        found = [each for criterion in self._criteria for each in criterion.differences(request)]
+        if self.times is not None and self.calls >= self.times:
+            found.append(f"it has come {self.often} already")
+        elif self.ordered and turn is not self:
+            found.append(f"{turn} is to come before")
+        return found
+
+    def likeness(self, request: HttpRequest) -> int:
+        """Return how much of a request is as it is expected, to tell of the most similar first."""
+        return sum(not list(criterion.differences(request)) for criterion in self._criteria)
+
+    def answer(self, request: HttpRequest, response: HttpResponse) -> None:
+        """Fill in a response.
+
+        Raises:
+            Exception: What the handler or the fault raises.
+        """
+        request.params = self._params(request.path) or {}
+        response.status = self._response.status
+        response.headers = self._response.headers.copy()
+        response.body = self._response.body
+        if self._handler is not None:
+            self._handler(request, response)
+        response.delay(self._delay)
+        if self._fault is not None:
+            self._fault(response)
+
+    @property
+    def often(self) -> str:
+        """How often it is expected, in words."""
+        words = {None: "any number of times", 1: "once", 2: "twice"}
+        return words.get(self.times, f"{self.times} times")
+
+    def __str__(self) -> str:
+        texts = [criterion.text for criterion in self._criteria] or ["any request"]
+        first = 2  # method and path go together
+        return ", ".join([" ".join(texts[:first]), *texts[first:]])
+
+    def __repr__(self) -> str:
+        return f"<Expectation {self}, {self.often}>"
+
+
+def _replace(headers: Headers, fields: Headers) -> None:
+    for name in fields:
+        if name in headers:
+            del headers[name]
+    headers.extend(fields)
