@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint check format fuzz soak matrix screens bench bench-check build clean
+.PHONY: help setup run test lint check format fuzz soak matrix screens docs browser bench bench-check build clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -62,6 +62,17 @@ bench-check: $(STAMP) ## Count instructions per request against benchmarks/recor
 screens: $(STAMP) ## Write docs/cli/*.txt: what the command line shows on a terminal
 	$(BIN)/python tests/slow/cli_screens.py
 
+# The site is built apart from the tests' environment, which knows nothing of its tools.
+DOCS := .venv-docs
+$(DOCS)/.stamp: pyproject.toml
+	$(PYTHON) -m venv --clear $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(DOCS)/bin/python -m pip install --quiet --editable . --group docs
+	touch $@
+
+docs: $(DOCS)/.stamp ## Build the documentation in site/; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict
+
 check: lint test ## Run lint and test
 
 format: $(STAMP) ## Format the code
@@ -73,4 +84,4 @@ build: $(STAMP) ## Build the wheel and the source distribution
 	$(BIN)/python -m build
 
 clean: ## Remove the environment and what was built
-	rm -rf $(VENV) $(BENCH) dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BENCH) $(DOCS) site dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
