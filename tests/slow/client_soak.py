@@ -391,6 +391,10 @@ def main() -> None:
             "",
             *gigabyte(Path(directory)),
         ]
+    lines += [
+        "",
+        f"The load of the machine was {os.getloadavg()[1]:.1f} on {os.cpu_count()} cores.",
+    ]
     text = "\n".join(lines) + "\n"
     print(text, end="")
     if sys.argv[1:]:
