@@ -47,6 +47,18 @@ class Received:
             start = end + 1
 
     @property
+    def is_whole(self) -> bool:
+        """Whether the head has ended: libcurl takes the end of the connection for that, too.
+
+        RFC 9112 section 8 makes such a response incomplete.
+        """
+        lines = self._lines
+        if lines and lines[-1] == b"\r\n":
+            return True  # nearly always: no trailers
+        begun = max((i for i, line in enumerate(lines) if status_line(line)), default=0)
+        return any(line in BLANK for line in lines[begun:])
+
+    @property
     def headers(self) -> Headers:
         """The response's fields in order, every Set-Cookie among them."""
         return Headers.adopt(_fields(self._split()[0][1:]))

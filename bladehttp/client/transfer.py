@@ -23,6 +23,7 @@ from bladehttp.exceptions import (
     DecodingError,
     HttpException,
     IncompleteBody,
+    ProtocolError,
     ProxyError,
     ReceiveTimeout,
     TotalTimeout,
@@ -155,6 +156,9 @@ class Transfer:
             outcome = self._once.outcome(message.method)
         if outcome is not SUCCESS:
             raise _failure(handle, message, outcome, response)
+        if not received.is_whole:
+            error = ProtocolError(f"receiving from {message.url.place}: the head has no end")
+            raise with_details(error, message, response)
         if message.url.origin[0] == "https":
             received.chain = handle.certificates(message.url.origin)
         if response.body and received.may_have(b"content-encoding"):

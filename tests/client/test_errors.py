@@ -85,9 +85,12 @@ def test_a_password_is_in_no_message(client: HttpClient, closed_port: int) -> No
         (b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 400_000 + b"\r\n\r\n", "E_TOO_LARGE"),
         (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 6000 + b"\r\n", "oo many"),
         (b"", "empty reply from server"),
+        (b"HTTP/1.1 200 OK\r\nContent-Le", "the head has no end"),
+        (b"HTTP/1.1 302 Found\r\nLocation: /\r\n", "the head has no end"),
+        (b"HTTP/1.1 103 \r\n\r\nHTTP/1.1 200 OK\r\nX: y\r\n", "the head has no end"),
     ],
     ids=["0.9", "status", "colon", "nul", "two lengths", "negative", "chunk", "long",
-         "many", "empty"],
+         "many", "empty", "cut field", "cut redirect", "cut after interim"],
 )  # fmt: skip
 def test_a_peer_that_breaks_the_rules(
     client: HttpClient, peers: Any, data: bytes, said: str
