@@ -30,7 +30,7 @@ class AsyncStream(Exchange):
 
     __slots__ = (
         "_clocks", "_driver", "_error", "_handle", "_has_ended", "_is_closed", "_is_open",
-        "_response", "_sink", "_waiter",
+        "_is_running", "_response", "_sink", "_waiter",
     )  # fmt: skip
 
     _handle: Handle
@@ -41,7 +41,7 @@ class AsyncStream(Exchange):
         super().__init__(message, hooks)
         self._driver = driver
         self._error: Exception | None = None
-        self._is_open = self._has_ended = self._is_closed = False
+        self._is_open = self._is_running = self._has_ended = self._is_closed = False
         self._waiter: asyncio.Future[None] | None = None
 
     async def open(self) -> HttpResponse:
@@ -61,14 +61,15 @@ class AsyncStream(Exchange):
         self._handle = handle
         self._sink = sink or Sink(self._tell, most=0)
         super().prepare(handle, self._sink)
+        self._is_running = True
 
     def _tell(self) -> None:
         self._driver.tell(self)
 
     def look(self) -> None:
         """Decide what a response that begins is for, or wake who waits for a piece."""
-        if self._has_ended:
-            return
+        if self._has_ended or not self._is_running:
+            return  # what told of this has ended meanwhile, and may be tried again
         if self._is_open:
             self._wake()
         elif self.is_decided(self._handle, self._sink.has_begun):
@@ -93,6 +94,7 @@ class AsyncStream(Exchange):
 
     def finish(self, handle: Handle, outcome: Outcome) -> HttpResponse | None:
         """Return the last response, or None; see `Exchange.finish`."""
+        self._is_running = False
         if not self._is_open:
             return super().finish(handle, outcome)
         self.ended(handle, outcome)

@@ -382,6 +382,30 @@ def test_what_goes_wrong_is_raised_where_it_is_met(peers: Any) -> None:
     assert len(cut.requests) == 6
 
 
+def test_a_body_that_ends_with_its_head_is_tried_again_or_told(peers: Any) -> None:
+    def handle(connection: Any) -> None:
+        connection.read_request()
+        if connection.number % 2:
+            connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n")
+            connection.hang_up()
+            connection.socket.recv(1)
+        else:
+            connection.send(OK)
+            connection.read_request()
+
+    async def main() -> None:
+        url = peers.raw(handle).url
+        for _ in range(20):
+            async with asyncio.timeout(10), AsyncHttpClient(retry=Retry(backoff=1)) as client:
+                try:
+                    async with client.stream(url) as response:
+                        assert await response.aread() == b"ok"
+                except IncompleteBody:
+                    assert (await client.get(url)).body == b"ok"
+
+    asyncio.run(main())
+
+
 def test_the_clocks_count_only_the_time_spent_waiting(peers: Any) -> None:
     def handle(connection: Any) -> None:
         connection.read_request()
