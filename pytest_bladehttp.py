@@ -5,6 +5,7 @@ that has no use for it is not kept waiting, and coverage of the package can be m
 """
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,10 +34,9 @@ def blade_server_tls(_blade_identity: "Identity") -> "Iterator[BladeServer]":
 
 @pytest.fixture(scope="session")
 def _blade_identity(tmp_path_factory: pytest.TempPathFactory) -> "Identity":
-    from bladehttp.server.testing import Identity
-
-    try:
-        return Identity.throw_away(tmp_path_factory.mktemp("blade_server_tls"))
-    except ImportError:
+    if find_spec("trustme") is None:
         hint = "blade_server_tls takes trustme: pip install 'bladehttp[testing]'"
         pytest.fail(hint, pytrace=False)
+    from bladehttp.server.testing import Identity
+
+    return Identity.throw_away(tmp_path_factory.mktemp("blade_server_tls"))
