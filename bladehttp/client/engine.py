@@ -62,6 +62,11 @@ HALT = BaseException()
 """Why an engine halts when a callback has asked for it; never raised."""
 
 
+LONGEST_POLL = 0.5
+"""Seconds. A signal that comes between Python's last look for one and poll(2) does not interrupt
+it, and a Ctrl-C would wait for the server to say something."""
+
+
 class Engine(Handle):
     """A kept handle and what drives it, one transfer at a time."""
 
@@ -190,6 +195,6 @@ class Engine(Handle):
         self._multi.close()
 
 
-def poll_time(now: float, until: float) -> int | None:
-    """Return how long to poll, in milliseconds, None for ever; one that has begun counts whole."""
-    return None if until == inf else max(0, ceil((until - now) * 1000))
+def poll_time(now: float, until: float) -> int:
+    """Return how long to poll, in milliseconds; one that has begun counts whole."""
+    return max(0, ceil(min(until - now, LONGEST_POLL) * 1000))

@@ -222,13 +222,13 @@ def test_max_host_connections_is_kept_to(client: HttpClient, peers: Any, reply: 
     pause = threading.Event()
 
     def respond(_: Any) -> bytes:
-        pause.wait(0.02)
+        pause.wait(0.05)
         return reply(b"ok")
 
     peer, other = peers(respond), peers()
     client.max_host_connections = 2
-    client.connect_timeout = 100  # which the wait for one of the two does not use up
-    client.receive_timeout = 150
+    client.connect_timeout = 500  # which the wait for one of the two does not use up
+    client.receive_timeout = 600
     results = client.send_many([peer.url] * 30 + [other.url] * 5, 35)
     assert [getattr(each, "body", each) for each in results] == [b"ok"] * 35
     assert (peer.connections, other.connections) == (2, 2)
@@ -270,7 +270,7 @@ def test_requests_of_every_outcome_leave_nothing_behind(
 
     def alive() -> int:
         gc.collect()
-        return sum(type(each).__module__.startswith(("bladehttp", "pycurl")) for each in
+        return sum(str(type(each).__module__).startswith(("bladehttp", "pycurl")) for each in
                    gc.get_objects())  # fmt: skip
 
     for _ in range(3):

@@ -213,5 +213,5 @@ class Treatment(RuleBasedStateMachine):
 def test_the_tables_hold_whatever_a_client_does(certificates, secure):
     machine = type("Machine", (Treatment,), {"secure": secure, "certificates": certificates})
     run_state_machine_as_test(
-        machine, settings=settings(max_examples=150, stateful_step_count=30, deadline=None)
+        machine, settings=settings(max_examples=60, stateful_step_count=30, deadline=None)
     )
