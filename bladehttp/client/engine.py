@@ -62,6 +62,9 @@ HALT = BaseException()
 """Why an engine halts when a callback has asked for it; never raised."""
 
 
+MOST_TURNS = 64
+"""How often libcurl reads on after a `halt` at the most: a stream is read in large pieces."""
+
 LONGEST_POLL = 0.5
 """Seconds. A signal that comes between Python's last look for one and poll(2) does not interrupt
 it, and a Ctrl-C would wait for the server to say something."""
@@ -158,7 +161,19 @@ class Engine(Handle):
             elif now >= last + silence:
                 last = now  # the time to connect is libcurl's to watch; ask again later
             now = monotonic()
+        if self._halted is HALT:
+            self._take_what_is_here(running)
         return None
+
+    def _take_what_is_here(self, running: int) -> None:
+        """Go on, after a callback wanted to halt, as long as nothing has to be waited for."""
+        act = self._multi.socket_action
+        for _ in range(MOST_TURNS):
+            events = self._poll.poll(0) if running else ()
+            if not events:
+                return
+            for descriptor, event in events:
+                running = act(descriptor, ACTIONS[event])[1]
 
     def _due(self, now: float) -> float:
         """Return when libcurl wants to be called, whatever happens on the sockets."""
