@@ -279,7 +279,7 @@ class HttpResponse(Late):
 
     def abort(self) -> None:
         """Reset the connection in place of an answer: for testing clients."""
-        self.raw(cut_after(0, (), is_reset=True))
+        self.raw(_reset())
 
     def delay(self, ms: int) -> None:
         """Send the answer later, while others are served: for testing clients.
@@ -296,19 +296,16 @@ class HttpResponse(Late):
     def truncate(self, count: int) -> None:
         """Send only the first bytes of the body and close: for testing clients.
 
-        The head announces the body whole, as it is now; that of `stream` just does not end.
+        The head announces the body whole, as it is when it is sent; that of `stream` just does not
+        end. The latter and a `file` have to be set before.
 
         Raises:
-            TypeError: The body is a channel, which has pieces when it is sent.
+            TypeError: The body is a channel, whose pieces are not there yet.
         """
         if isinstance(self.source, Channel):
             raise TypeError("a channel cannot be truncated")
-        whole = self.source
-        pieces = cut_after(count, self.iter_bytes(), is_reset=False)
-        if whole is None:
-            self.headers["Content-Length"] = str(len(self.body))
         self.headers["Connection"] = "close"
-        self.source = _Closing(pieces, whole) if hasattr(whole, "close") else pieces
+        self.source = Truncated(self, count)
 
     def file(self, path: str | PathLike[str], status: int | None = None) -> None:
         """Send a file as the client takes it, its Content-Type by its name.
@@ -541,6 +538,47 @@ class Raw:
             close()
 
 
+class Truncated:
+    """The first bytes of a response's body, which is looked at when it is sent."""
+
+    __slots__ = ("_count", "_response", "_source")
+
+    def __init__(self, response: HttpResponse, count: int) -> None:
+        self._count = count
+        self._response = response
+        self._source = response.source
+
+    @property
+    def announced(self) -> int | None:
+        """Bytes of the whole body; None if it is streamed."""
+        return len(self._response.body) if self._source is None else None
+
+    def __iter__(self) -> Iterator[bytes]:
+        left = self._count
+        for piece in (self._response.body,) if self._source is None else self._source:
+            yield piece[: max(left, 0)]
+            left -= len(piece)
+            if left <= 0:
+                break
+        raise Cut(is_reset=False)
+
+    def close(self) -> None:
+        """Close what the body is streamed from, if that can be."""
+        close = getattr(self._source, "close", None)
+        if close is not None:
+            close()
+
+
+def length_of(source: Any) -> int | None:
+    """Return what Content-Length says of a body that is not sent at once; None: nothing yet."""
+    return source.announced if type(source) is Truncated else None
+
+
+def _reset() -> Iterator[bytes]:
+    yield from ()
+    raise Cut(is_reset=True)
+
+
 class _Closing(Iterator[bytes]):
     """An iterator of a body's pieces that closes what they come from."""
 
@@ -552,16 +590,6 @@ class _Closing(Iterator[bytes]):
 
     def __next__(self) -> bytes:
         return next(self._pieces)
-
-
-def cut_after(count: int, pieces: Iterable[bytes], is_reset: bool) -> Iterator[bytes]:
-    """Yield the first bytes of a body, then raise `Cut`."""
-    for piece in pieces if count > 0 else ():
-        yield piece[:count]
-        count -= len(piece)
-        if count <= 0:
-            break
-    raise Cut(is_reset)
 
 
 def charset_of(content_type: str) -> str:

@@ -11,7 +11,7 @@ from time import monotonic, time
 
 from bladehttp.later import Channel, Deferred
 from bladehttp.request import ClientInfo, HttpRequest
-from bladehttp.response import HttpResponse, Raw
+from bladehttp.response import HttpResponse, Raw, length_of
 from bladehttp.server.answered import Account
 from bladehttp.server.dispatch import checked_headers
 from bladehttp.server.outbox import Outbox
@@ -205,7 +205,7 @@ def _write(response: HttpResponse, method: str, minor: int, keep: bool) -> Reply
         response.status,
         response.reason,
         checked_headers(response).as_tuple(),
-        len(response.body) if response.source is None else None,
+        len(response.body) if response.source is None else length_of(response.source),
         date=http_date(int(time())),
         method=method,
         minor=minor,

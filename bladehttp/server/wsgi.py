@@ -13,7 +13,7 @@ from wsgiref.util import is_hop_by_hop
 
 from bladehttp.exceptions import ProtocolError
 from bladehttp.request import ClientInfo, HttpRequest
-from bladehttp.response import HttpResponse, Raw
+from bladehttp.response import HttpResponse, Raw, length_of
 from bladehttp.server.dispatch import Dispatcher, checked_headers, error_response
 from bladehttp.server.forwarded import TrustedProxies
 from bladehttp.wire.coding import undo_encoding
@@ -273,7 +273,7 @@ def _head(response: HttpResponse, method: str) -> Reply:
         response.status,
         response.reason,
         checked_headers(response).pairs(),
-        len(response.body) if response.source is None else None,
+        len(response.body) if response.source is None else length_of(response.source),
         date="",
         method=method,
     )

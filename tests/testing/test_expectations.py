@@ -1,6 +1,7 @@
 """What is answered, how often and in which order, and what is wrong at the end."""
 
 import logging
+import re
 import threading
 import time
 
@@ -154,12 +155,21 @@ def test_routes_and_their_methods_come_first(server, client):
     server.check()
 
 
-def test_what_an_on_receive_takes_does_not_meet_an_expectation(server, client):
-    server.on_receive(lambda request, response: response.write("mine"))
+@pytest.mark.parametrize("callback", ["on_receive", "none_handler"])
+def test_what_a_callback_takes_does_not_meet_an_expectation(server, client, callback):
+    getattr(server, callback)(lambda request, response: response.write("mine"))
     server.expect("GET", "/")
     assert client.get().response().body == b"mine"
-    with pytest.raises(AssertionError, match=r"has not come: GET /, .*\n.*on_receive"):
+    with pytest.raises(AssertionError, match=rf"has not come: GET /, .*\n.*{callback}"):
         server.check()
+
+
+def test_an_expectation_says_what_it_is(server):
+    assert repr(server.expect("get", "/a", query={"b": 1}, times=3)) == (
+        "<Expectation GET /a, query {'b': 1}, 3 times>"
+    )
+    assert str(server.expect(None, None, body="x")) == "any request, body 'x'"
+    assert str(server.expect(None, re.compile("/.*"))) == "a path like '/.*'"
 
 
 def test_nothing_is_expected_of_a_server_that_is_told_nothing(server, client):

@@ -50,10 +50,11 @@ def test_abort_resets_without_a_byte_and_without_an_error(handle, caplog):
     assert [record for record in caplog.records if record.levelno > logging.DEBUG] == []
 
 
-def test_truncate_announces_all_and_closes_after_a_part(handle):
+@pytest.mark.parametrize("calls", [("write", "truncate"), ("truncate", "write")])
+def test_truncate_announces_all_and_closes_after_a_part(handle, calls):
     def handler(request, response):
-        response.write("hello")
-        response.truncate(2)
+        for call in calls:
+            getattr(response, call)({"write": "hello", "truncate": 2}[call])
 
     with Raw(handle(handler).port) as client:
         head, _, body = received(client.get()).partition(b"\r\n\r\n")
@@ -103,6 +104,32 @@ def test_truncate_of_a_body_that_is_not_sent_sends_none(handle):
     with Raw(handle(handler).port) as client:
         head, _, body = received(client.get(method="HEAD")).partition(b"\r\n\r\n")
     assert (b"\r\nContent-Length: 5\r\n" in head, body) == (True, b"")
+
+
+def test_truncate_of_a_stream_that_is_shorter(handle):
+    def handler(request, response):
+        response.stream(iter([b"abc", b"de"]))
+        response.truncate(10)
+
+    with Raw(handle(handler).port) as client:
+        assert received(client.get()).endswith(b"\r\n\r\n3\r\nabc\r\n2\r\nde\r\n")
+
+
+def test_truncate_closes_what_is_not_sent():
+    closed = []
+
+    class Pieces:
+        def __iter__(self):
+            return iter(())
+
+        def close(self):
+            closed.append(True)
+
+    response = http.HttpResponse()
+    response.stream(Pieces())
+    response.truncate(1)
+    response.close()
+    assert closed == [True]
 
 
 def test_a_channel_cannot_be_truncated():
@@ -260,6 +287,19 @@ def test_throttling_goes_on_with_the_next_request_and_keeps_nobody_waiting(serve
     assert client.response().body == b"x" * 30
     assert client.response().body == b"quick"
     server.check()
+
+
+def test_throttling_begins_after_a_delay(server, client):
+    server.expect("GET", "/").respond("x" * 100, delay=100, fault=faults.throttle(1000))
+    begun = time.monotonic()
+    client.get().response()
+    assert time.monotonic() - begun >= 0.19
+
+
+def test_throttling_of_what_is_not_sent_ends(server, client):
+    server.expect("HEAD", "/", times=2).respond("x" * 100, fault=faults.throttle(1))
+    for _ in range(2):
+        assert client.get(method="HEAD").response("HEAD").get("Content-Length") == "100"
 
 
 def test_throttling_of_nothing_is_an_empty_body(server, client):

@@ -152,6 +152,14 @@ not expected: POST /users?page=2
     assert response.get("Content-Type") == "text/plain; charset=utf-8"
 
 
+def test_what_a_client_sends_is_told_of_in_bounds(server, client):
+    server.expect("POST", "/", json={})
+    body = json.dumps({f"name {number}\n": "x" * 1000 for number in range(5000)}).encode()
+    response = client.send(Sent("/", "POST", body).on_wire()).response()
+    assert len(response.body) < 5000
+    assert r"JSON: $['name 0\n'] is there: 'xxx" in response.body.decode()
+
+
 def test_long_values_and_many_expectations_are_cut(server, client):
     for number in range(30):
         server.expect("GET", f"/{number}")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from itertools import islice
 from typing import Any, Self
 
 from bladehttp.headers import Headers, HeadersLike
@@ -13,6 +14,9 @@ from bladehttp.server.testing.faults import Fault
 
 UNSET: Any = object()
 """In place of a value where None is one."""
+
+MOST_TOLD = 10
+"""Most differences that are told of by one criterion: JSON of a client's may have any number."""
 
 CRITERIA: dict[str, Callable[[Any], matching.Criterion]] = {
     # argument of `BladeServer.expect`: what makes a criterion of it
@@ -40,6 +44,7 @@ class Expectation:
         "_handler",
         "_params",
         "_response",
+        "_text",
         "calls",
         "ordered",
         "times",
@@ -64,9 +69,10 @@ class Expectation:
             self._criteria.append(matching.method_is(method))
         if path is not None:
             self._criteria.append(matching.path_is(path, self._params))
-        for name, value in wanted.items():
-            if value is not UNSET:
-                self._criteria.append(CRITERIA[name](value))
+        target = " ".join(criterion.text for criterion in self._criteria) or "any request"
+        others = [CRITERIA[name](value) for name, value in wanted.items() if value is not UNSET]
+        self._criteria += others
+        self._text = ", ".join([target, *(criterion.text for criterion in others)])
         self.times = times
         self.ordered = ordered
         self.calls = 0
@@ -123,7 +129,11 @@ class Expectation:
             request: The request.
             turn: The next one of those that are ordered; None: there is none.
         """
-        found = [each for criterion in self._criteria for each in criterion.differences(request)]
+        found = [
+            each
+            for criterion in self._criteria
+            for each in islice(criterion.differences(request), MOST_TOLD)
+        ]
         if self.times is not None and self.calls >= self.times:
             found.append(f"it has come {self.often} already")
         elif self.ordered and turn is not self:
@@ -132,7 +142,7 @@ class Expectation:
 
     def likeness(self, request: HttpRequest) -> int:
         """Return how much of a request is as it is expected, to tell of the most similar first."""
-        return sum(not list(criterion.differences(request)) for criterion in self._criteria)
+        return sum(not any(criterion.differences(request)) for criterion in self._criteria)
 
     def answer(self, request: HttpRequest, response: HttpResponse) -> None:
         """Fill in a response.
@@ -157,9 +167,7 @@ class Expectation:
         return words.get(self.times, f"{self.times} times")
 
     def __str__(self) -> str:
-        texts = [criterion.text for criterion in self._criteria] or ["any request"]
-        first = 2  # method and path go together
-        return ", ".join([" ".join(texts[:first]), *texts[first:]])
+        return self._text
 
     def __repr__(self) -> str:
         return f"<Expectation {self}, {self.often}>"

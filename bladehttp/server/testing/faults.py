@@ -75,8 +75,13 @@ class Throttled(Channel):
         super().__init__(heartbeat=max(TICK, 1000 // bytes_per_second), limit=len(body))
         self._body = body
         self._speed = bytes_per_second
-        self._begun = monotonic()
+        self._begun = 0.0
         self._given = 0
+
+    def attach(self, wake: Callable[[], None]) -> None:
+        """Begin: the head is on its way."""
+        self._begun = monotonic()
+        super().attach(wake)
 
     def beat(self) -> None:
         """Write what is due by now, and close after the last byte."""

@@ -163,7 +163,7 @@ def _json_differences(sent: Any, wanted: Any, place: str) -> Differences:
     """Yield where two values differ, by the innermost places that do."""
     if isinstance(sent, dict) and isinstance(wanted, dict):
         for name in {**wanted, **sent}:
-            there = f"{place}.{name}"
+            there = f"{place}.{name}" if name.isidentifier() else f"{place}[{short(name)}]"
             if name not in sent:
                 yield f"JSON: {there} is not there"
             elif name not in wanted:

@@ -227,8 +227,9 @@ class BladeServer(HttpServer):
             f"has not come: {each}, expected {each.often}, came {each.calls} times"
             for each in unmet
         ]
-        if unmet and self._dispatcher.callbacks["receive"]:
-            told.append("what has an on_receive is not asked for expectations")
+        dispatcher = self._dispatcher
+        if unmet and (dispatcher.callbacks["receive"] or dispatcher.none_handler != self._answer):
+            told.append("an on_receive, or a none_handler, takes what expectations are for")
         return told
 
     def _is_decided(self) -> bool:
