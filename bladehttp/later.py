@@ -102,18 +102,6 @@ class Delay(Deferred):
         self.send()
 
 
-class Cut(Exception):  # noqa: N818 - nothing has failed
-    """Raised by a body's pieces: they end here, as when a server dies; see `HttpResponse.abort`.
-
-    Attributes:
-        is_reset: Whether the connection is reset, and otherwise closed after what was sent.
-    """
-
-    def __init__(self, is_reset: bool) -> None:
-        super().__init__("the body is cut here on purpose")
-        self.is_reset = is_reset
-
-
 class Channel(Iterator[bytes]):
     """A body that is written piece by piece from any thread; see `HttpResponse.channel`.
 

@@ -11,12 +11,13 @@ from email.message import Message
 from os import PathLike, fspath
 from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
+from bladehttp.broken import Raw, Truncated, reset
 from bladehttp.cookies import format_set_cookie
 from bladehttp.exceptions import HttpStatusError, InvalidHeader
 from bladehttp.files import FileBody, media_type
 from bladehttp.headers import Headers, HeadersLike, index_of, is_field_value
 from bladehttp.late import Late
-from bladehttp.later import Channel, Cut, Deferred, Delay, Events
+from bladehttp.later import Channel, Deferred, Delay, Events
 from bladehttp.pieces import Awaited, Blocks, Lines, awaited, through
 from bladehttp.serialize import as_json
 from bladehttp.status import PHRASES
@@ -279,7 +280,7 @@ class HttpResponse(Late):
 
     def abort(self) -> None:
         """Reset the connection in place of an answer: for testing clients."""
-        self.raw(_reset())
+        self.raw(reset())
 
     def delay(self, ms: int) -> None:
         """Send the answer later, while others are served: for testing clients.
@@ -518,65 +519,6 @@ class HttpResponse(Late):
 
     def __repr__(self) -> str:
         return f"<HttpResponse status={self.status}, version={self.version}>"
-
-
-class Raw:
-    """The pieces of what is sent as it is, without a head of the server's."""
-
-    __slots__ = ("pieces",)
-
-    def __init__(self, pieces: Iterable[bytes]) -> None:
-        self.pieces = pieces
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self.pieces)
-
-    def close(self) -> None:
-        """Close what the pieces come from, if that can be."""
-        close = getattr(self.pieces, "close", None)
-        if close is not None:
-            close()
-
-
-class Truncated:
-    """The first bytes of a response's body, which is looked at when it is sent."""
-
-    __slots__ = ("_count", "_response", "_source")
-
-    def __init__(self, response: HttpResponse, count: int) -> None:
-        self._count = count
-        self._response = response
-        self._source = response.source
-
-    @property
-    def announced(self) -> int | None:
-        """Bytes of the whole body; None if it is streamed."""
-        return len(self._response.body) if self._source is None else None
-
-    def __iter__(self) -> Iterator[bytes]:
-        left = self._count
-        for piece in (self._response.body,) if self._source is None else self._source:
-            yield piece[: max(left, 0)]
-            left -= len(piece)
-            if left <= 0:
-                break
-        raise Cut(is_reset=False)
-
-    def close(self) -> None:
-        """Close what the body is streamed from, if that can be."""
-        close = getattr(self._source, "close", None)
-        if close is not None:
-            close()
-
-
-def length_of(source: Any) -> int | None:
-    """Return what Content-Length says of a body that is not sent at once; None: nothing yet."""
-    return source.announced if type(source) is Truncated else None
-
-
-def _reset() -> Iterator[bytes]:
-    yield from ()
-    raise Cut(is_reset=True)
 
 
 class _Closing(Iterator[bytes]):

@@ -9,9 +9,10 @@ from email.utils import formatdate
 from functools import lru_cache
 from time import monotonic, time
 
+from bladehttp.broken import Raw, length_of
 from bladehttp.later import Channel, Deferred
 from bladehttp.request import ClientInfo, HttpRequest
-from bladehttp.response import HttpResponse, Raw, length_of
+from bladehttp.response import HttpResponse
 from bladehttp.server.answered import Account
 from bladehttp.server.dispatch import checked_headers
 from bladehttp.server.outbox import Outbox

@@ -7,8 +7,9 @@ taken by the client, so a slow reader costs a bounded amount of memory.
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from bladehttp.broken import Cut
 from bladehttp.files import FileBody, FileSlice
-from bladehttp.later import END, NOT_YET, Channel, Cut, Events
+from bladehttp.later import END, NOT_YET, Channel, Events
 from bladehttp.server.transport import Transport
 from bladehttp.wire.writer import LAST_CHUNK, Coding, write_chunk
 

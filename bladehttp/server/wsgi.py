@@ -11,9 +11,10 @@ from typing import IO, Any
 from urllib.parse import quote, unquote_to_bytes
 from wsgiref.util import is_hop_by_hop
 
+from bladehttp.broken import Raw, length_of
 from bladehttp.exceptions import ProtocolError
 from bladehttp.request import ClientInfo, HttpRequest
-from bladehttp.response import HttpResponse, Raw, length_of
+from bladehttp.response import HttpResponse
 from bladehttp.server.dispatch import Dispatcher, checked_headers, error_response
 from bladehttp.server.forwarded import TrustedProxies
 from bladehttp.wire.coding import undo_encoding

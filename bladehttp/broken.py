@@ -1,0 +1,88 @@
+"""Bodies as no sound server sends them, for testing clients.
+
+See `HttpResponse.raw`, `HttpResponse.abort` and `HttpResponse.truncate`.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
+
+
+class Cut(Exception):  # noqa: N818 - nothing has failed
+    """Raised by a body's pieces: they end here, as when a server dies.
+
+    Attributes:
+        is_reset: Whether the connection is reset, and otherwise closed after what was sent.
+    """
+
+    def __init__(self, is_reset: bool) -> None:
+        super().__init__("the body is cut here on purpose")
+        self.is_reset = is_reset
+
+
+class Raw:
+    """The pieces of what is sent as it is, without a head of the server's."""
+
+    __slots__ = ("pieces",)
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self.pieces = pieces
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.pieces)
+
+    def close(self) -> None:
+        """Close what the pieces come from, if that can be."""
+        close = getattr(self.pieces, "close", None)
+        if close is not None:
+            close()
+
+
+class Whole(Protocol):
+    """What is known of a response here."""
+
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def source(self) -> Any: ...
+
+
+def reset() -> Iterator[bytes]:
+    """Return the pieces of a body that resets the connection."""
+    yield from ()
+    raise Cut(is_reset=True)
+
+
+class Truncated:
+    """The first bytes of a response's body, which is looked at when it is sent."""
+
+    __slots__ = ("_count", "_response", "_source")
+
+    def __init__(self, response: Whole, count: int) -> None:
+        self._count = count
+        self._response = response
+        self._source = response.source
+
+    @property
+    def announced(self) -> int | None:
+        """Bytes of the whole body; None if it is streamed."""
+        return len(self._response.body) if self._source is None else None
+
+    def __iter__(self) -> Iterator[bytes]:
+        left = self._count
+        for piece in (self._response.body,) if self._source is None else self._source:
+            yield piece[: max(left, 0)]
+            left -= len(piece)
+            if left <= 0:
+                break
+        raise Cut(is_reset=False)
+
+    def close(self) -> None:
+        """Close what the body is streamed from, if that can be."""
+        close = getattr(self._source, "close", None)
+        if close is not None:
+            close()
+
+
+def length_of(source: Any) -> int | None:
+    """Return what Content-Length says of a body that is not sent at once; None: nothing yet."""
+    return source.announced if type(source) is Truncated else None
