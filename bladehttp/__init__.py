@@ -18,14 +18,12 @@ sub-package here on purpose: they are what the module is documented to have, and
 ``from bladehttp.server import HttpServer`` works all the same.
 """
 
-from importlib import import_module
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any
 
-from bladehttp.auth import Auth
-from bladehttp.client import HttpClient, shared
-from bladehttp.client.info import info as _info
-from bladehttp.client.jar import CookieJar
-from bladehttp.client.retry import Retry
+from bladehttp import client as _client
+from bladehttp import server as _server
 from bladehttp.exceptions import (
     CertificateError,
     CertificateFileError,
@@ -54,31 +52,39 @@ from bladehttp.exceptions import (
     UnsupportedProtocol,
     WriteError,
 )
-from bladehttp.headers import Headers, HeadersLike
-from bladehttp.request import HttpRequest
-from bladehttp.response import HttpResponse
-from bladehttp.serialize import as_json
-from bladehttp.server import HttpServer
+from bladehttp.late import late_names
 from bladehttp.status import *  # noqa: F403 - the sixty names of statuses
 from bladehttp.status import PHRASES as map  # noqa: A004, N811 - Blade's name
 
 if TYPE_CHECKING:
+    from bladehttp.auth import Auth
     from bladehttp.client.aio import AsyncHttpClient
-else:  # a checker that saw this would take any name for one that is there
-
-    def __getattr__(name: str) -> Any:
-        # asyncio is 36 of 600 million instructions of the import, and few ask for it
-        if name != "AsyncHttpClient":
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        client = globals()[name] = import_module("bladehttp.client.aio").AsyncHttpClient
-        return client
-
+    from bladehttp.client.client import HttpClient
+    from bladehttp.client.jar import CookieJar
+    from bladehttp.client.retry import Retry
+    from bladehttp.headers import Headers, HeadersLike
+    from bladehttp.request import HttpRequest
+    from bladehttp.response import HttpResponse
+    from bladehttp.serialize import as_json
+    from bladehttp.server.server import HttpServer
+else:  # each half is loaded when it is asked for: a server needs no libcurl, a client no server
+    __getattr__, __dir__ = late_names(
+        globals(),
+        {
+            "AsyncHttpClient": "bladehttp.client.aio",
+            "Auth": "bladehttp.auth",
+            "CookieJar": "bladehttp.client.jar",
+            "Headers": "bladehttp.headers",
+            "HttpClient": "bladehttp.client.client",
+            "HttpRequest": "bladehttp.request",
+            "HttpResponse": "bladehttp.response",
+            "HttpServer": "bladehttp.server.server",
+            "Retry": "bladehttp.client.retry",
+            "as_json": "bladehttp.serialize",
+        },
+    )
 
 __version__ = "0.1.0"
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), "AsyncHttpClient"})
 
 
 def set_headers(headers: HeadersLike) -> HttpClient:
@@ -93,7 +99,7 @@ def set_headers(headers: HeadersLike) -> HttpClient:
     Raises:
         InvalidHeader: One of them cannot be sent.
     """
-    return shared().set_headers(headers)
+    return _client.shared().set_headers(headers)
 
 
 def get(url: str, headers: HeadersLike | None = None, **options: Any) -> HttpResponse:
@@ -107,27 +113,27 @@ def get(url: str, headers: HeadersLike | None = None, **options: Any) -> HttpRes
     Raises:
         HttpException: No response came; see `bladehttp.exceptions`.
     """
-    return shared().get(url, headers=headers, **options)
+    return _client.shared().get(url, headers=headers, **options)
 
 
 def head(url: str, headers: HeadersLike | None = None, **options: Any) -> HttpResponse:
     """Send a HEAD request with the shared client; see `get`."""
-    return shared().head(url, headers=headers, **options)
+    return _client.shared().head(url, headers=headers, **options)
 
 
 def options(url: str, headers: HeadersLike | None = None, **options: Any) -> HttpResponse:
     """Send an OPTIONS request with the shared client; see `get`."""
-    return shared().options(url, headers=headers, **options)
+    return _client.shared().options(url, headers=headers, **options)
 
 
 def trace(url: str, headers: HeadersLike | None = None, **options: Any) -> HttpResponse:
     """Send a TRACE request with the shared client; see `get`."""
-    return shared().trace(url, headers=headers, **options)
+    return _client.shared().trace(url, headers=headers, **options)
 
 
 def delete(url: str, headers: HeadersLike | None = None, **options: Any) -> HttpResponse:
     """Send a DELETE request with the shared client; see `get`."""
-    return shared().delete(url, headers=headers, **options)
+    return _client.shared().delete(url, headers=headers, **options)
 
 
 def post(
@@ -145,21 +151,21 @@ def post(
     Raises:
         HttpException: No response came.
     """
-    return shared().post(url, data, headers=headers, **options)
+    return _client.shared().post(url, data, headers=headers, **options)
 
 
 def put(
     url: str, data: Any = None, headers: HeadersLike | None = None, **options: Any
 ) -> HttpResponse:
     """Send a PUT request with the shared client; see `post`."""
-    return shared().put(url, data, headers=headers, **options)
+    return _client.shared().put(url, data, headers=headers, **options)
 
 
 def patch(
     url: str, data: Any = None, headers: HeadersLike | None = None, **options: Any
 ) -> HttpResponse:
     """Send a PATCH request with the shared client; see `post`."""
-    return shared().patch(url, data, headers=headers, **options)
+    return _client.shared().patch(url, data, headers=headers, **options)
 
 
 def server(port: int, address: str = "127.0.0.1", is_secure: bool = False) -> HttpServer:
@@ -174,7 +180,7 @@ def server(port: int, address: str = "127.0.0.1", is_secure: bool = False) -> Ht
         TypeError: The port is not an int or the address not a str.
         ValueError: The port is not 0 to 65535.
     """
-    return HttpServer(port, address, is_secure)
+    return _server.HttpServer(port, address, is_secure)
 
 
 # ``import bladehttp.server.wsgi as wsgi`` asks this function for "wsgi" and, as it has none, looks
@@ -184,7 +190,7 @@ server.__name__ = "bladehttp.server"
 
 def tls_server(port: int, address: str = "127.0.0.1") -> HttpServer:
     """Make a server that speaks TLS; see `server`."""
-    return HttpServer(port, address, is_secure=True)
+    return _server.HttpServer(port, address, is_secure=True)
 
 
 def info() -> dict[str, str | list[str]]:
@@ -193,4 +199,4 @@ def info() -> dict[str, str | list[str]]:
     Raises:
         CertificateFileError: A variable of the environment names a file that is not there.
     """
-    return _info(__version__)
+    return _client.describe(__version__)

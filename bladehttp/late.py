@@ -1,6 +1,7 @@
-"""Late: attributes that are made when they are first read."""
+"""Late: what is made when it is first read: attributes of an object, names of a package."""
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
 
@@ -36,3 +37,23 @@ class Late:
                 delattr(self, name)
             except AttributeError:
                 pass  # it was not read
+
+
+def late_names(
+    package: dict[str, Any], modules: Mapping[str, str]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return the ``__getattr__`` and ``__dir__`` of a package that imports what is asked for.
+
+    Args:
+        package: Its ``globals()``, where a name is kept from then on (PEP 562).
+        modules: Each name to the module that has it.
+    """
+
+    def find(name: str) -> Any:
+        module = modules.get(name)
+        if module is None:
+            raise AttributeError(f"module {package['__name__']!r} has no attribute {name!r}")
+        value = package[name] = getattr(import_module(module), name)
+        return value
+
+    return find, lambda: sorted({*package, *modules})

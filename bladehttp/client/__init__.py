@@ -1,9 +1,23 @@
-"""The client half: HttpClient over libcurl, and the one that the module functions share.
+"""The client half: HttpClient over libcurl, and the one that the module functions share."""
 
-AsyncHttpClient is in bladehttp/client/aio.py, which is imported when it is asked for.
-"""
+from typing import TYPE_CHECKING
 
-from bladehttp.client.client import HttpClient
-from bladehttp.client.shared import shared
+from bladehttp.late import late_names
 
-__all__ = ["HttpClient", "shared"]
+if TYPE_CHECKING:
+    from bladehttp.client.aio import AsyncHttpClient
+    from bladehttp.client.client import HttpClient
+    from bladehttp.client.default import shared
+    from bladehttp.client.info import describe
+else:  # libcurl is loaded when it is asked for, asyncio, too
+    __getattr__, __dir__ = late_names(
+        globals(),
+        {
+            "AsyncHttpClient": "bladehttp.client.aio",
+            "HttpClient": "bladehttp.client.client",
+            "describe": "bladehttp.client.info",
+            "shared": "bladehttp.client.default",
+        },
+    )
+
+__all__ = ["AsyncHttpClient", "HttpClient", "describe", "shared"]

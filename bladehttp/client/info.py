@@ -18,7 +18,7 @@ FEATURES = {
 """What libcurl can be built with -> its bit in the features. CURL_VERSION_*."""
 
 
-def info(version: str) -> dict[str, str | list[str]]:
+def describe(version: str) -> dict[str, str | list[str]]:
     """Return the versions of the parts, what libcurl can do, and whom is trusted.
 
     Args:

@@ -1,6 +1,19 @@
 """The server: one thread, one selector, Blade's callbacks."""
 
-from bladehttp.server.server import HttpServer
-from bladehttp.server.systemd import inherited_socket
+from typing import TYPE_CHECKING
+
+from bladehttp.late import late_names
+
+if TYPE_CHECKING:
+    from bladehttp.server.server import HttpServer
+    from bladehttp.server.systemd import inherited_socket
+else:  # who wants a client only has nothing to do with it
+    __getattr__, __dir__ = late_names(
+        globals(),
+        {
+            "HttpServer": "bladehttp.server.server",
+            "inherited_socket": "bladehttp.server.systemd",
+        },
+    )
 
 __all__ = ["HttpServer", "inherited_socket"]

@@ -18,10 +18,10 @@ import pytest
 
 from bladehttp import Auth, Headers, HttpRequest
 from bladehttp.client import HttpClient, shared
+from bladehttp.client.default import close_shared
 from bladehttp.client.hooks import NAMES
 from bladehttp.client.options import OPTIONS, SENSITIVE_HEADERS, Settings
 from bladehttp.client.properties import Configured
-from bladehttp.client.shared import close_shared
 from bladehttp.exceptions import ClientClosed, InvalidHeader, InvalidUrl
 
 DEFAULTS = {
@@ -382,7 +382,7 @@ def test_the_shared_client_is_one_and_closed_at_the_end(peers: Any) -> None:
 
 
 def test_closing_the_shared_client_before_it_was_made_does_nothing() -> None:
-    program = "from bladehttp.client.shared import close_shared; close_shared()"
+    program = "from bladehttp.client.default import close_shared; close_shared()"
     subprocess.run([sys.executable, "-c", program], check=True)
 
 

@@ -1,4 +1,4 @@
-"""The one client that the package's module functions share."""
+"""The default client: the one that the package's module functions share."""
 
 import atexit
 import threading
