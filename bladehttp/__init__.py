@@ -22,51 +22,49 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bladehttp import client as _client
-from bladehttp import server as _server
+from bladehttp import client as _client, server as _server
 from bladehttp.exceptions import (
-    CertificateError,
-    CertificateFileError,
-    ClientClosed,
-    ConnectError,
-    ConnectTimeout,
-    DecodingError,
-    HostnameMismatch,
-    HttpException,
-    HttpStatusError,
-    IncompleteBody,
-    InsecureWarning,
-    InvalidHeader,
-    InvalidUrl,
-    ProtocolError,
-    ProxyError,
-    ReadError,
-    ReceiveTimeout,
-    ResolveError,
-    SocketException,
-    TimeoutException,
-    TlsError,
-    TooManyRedirects,
-    TotalTimeout,
-    UnrewindableBody,
-    UnsupportedProtocol,
-    WriteError,
+    CertificateError as CertificateError,
+    CertificateFileError as CertificateFileError,
+    ClientClosed as ClientClosed,
+    ConnectError as ConnectError,
+    ConnectTimeout as ConnectTimeout,
+    DecodingError as DecodingError,
+    HostnameMismatch as HostnameMismatch,
+    HttpException as HttpException,
+    HttpStatusError as HttpStatusError,
+    IncompleteBody as IncompleteBody,
+    InsecureWarning as InsecureWarning,
+    InvalidHeader as InvalidHeader,
+    InvalidUrl as InvalidUrl,
+    ProtocolError as ProtocolError,
+    ProxyError as ProxyError,
+    ReadError as ReadError,
+    ReceiveTimeout as ReceiveTimeout,
+    ResolveError as ResolveError,
+    SocketException as SocketException,
+    TimeoutException as TimeoutException,
+    TlsError as TlsError,
+    TooManyRedirects as TooManyRedirects,
+    TotalTimeout as TotalTimeout,
+    UnrewindableBody as UnrewindableBody,
+    UnsupportedProtocol as UnsupportedProtocol,
+    WriteError as WriteError,
 )
 from bladehttp.late import late_names
 from bladehttp.status import *  # noqa: F403 - the sixty names of statuses
-from bladehttp.status import PHRASES as map  # noqa: A004, N811 - Blade's name
 
 if TYPE_CHECKING:
-    from bladehttp.auth import Auth
-    from bladehttp.client.aio import AsyncHttpClient
-    from bladehttp.client.client import HttpClient
-    from bladehttp.client.jar import CookieJar
-    from bladehttp.client.retry import Retry
-    from bladehttp.headers import Headers, HeadersLike
-    from bladehttp.request import HttpRequest
-    from bladehttp.response import HttpResponse
-    from bladehttp.serialize import as_json
-    from bladehttp.server.server import HttpServer
+    from bladehttp.auth import Auth as Auth
+    from bladehttp.client.aio import AsyncHttpClient as AsyncHttpClient
+    from bladehttp.client.client import HttpClient as HttpClient
+    from bladehttp.client.jar import CookieJar as CookieJar
+    from bladehttp.client.retry import Retry as Retry
+    from bladehttp.headers import Headers as Headers, HeadersLike as HeadersLike
+    from bladehttp.request import HttpRequest as HttpRequest
+    from bladehttp.response import HttpResponse as HttpResponse
+    from bladehttp.serialize import as_json as as_json
+    from bladehttp.server.server import HttpServer as HttpServer
 else:  # each half is loaded when it is asked for: a server needs no libcurl, a client no server
     __getattr__, __dir__ = late_names(
         globals(),
@@ -84,6 +82,7 @@ else:  # each half is loaded when it is asked for: a server needs no libcurl, a 
         },
     )
 
+map = PHRASES  # noqa: A001, F405 - Blade's name
 __version__ = "0.1.0"
 
 

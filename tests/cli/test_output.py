@@ -3,8 +3,7 @@
 import io
 from contextlib import redirect_stderr, redirect_stdout
 
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from bladehttp.cli.output import show
 from bladehttp.response import HttpResponse

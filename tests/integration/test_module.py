@@ -174,6 +174,26 @@ def test_one_client_for_many_threads(echo):
         assert wrong == []
 
 
+def test_importing_the_module_loads_neither_half():
+    program = (
+        "import sys, bladehttp\n"
+        "halves = {'bladehttp.client.client', 'bladehttp.server.server', 'pycurl', 'ssl'}\n"
+        "print(sorted(halves & set(sys.modules)))\n"
+        "bladehttp.HttpServer\n"
+        "print(sorted(halves & set(sys.modules)))\n"
+        "assert 'HttpClient' in dir(bladehttp)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30
+    )
+    assert done.stdout == "[]\n['bladehttp.server.server', 'ssl']\n"
+
+
+def test_a_name_that_is_not_there_is_an_error():
+    with pytest.raises(AttributeError, match="module 'bladehttp' has no attribute 'HttpClent'"):
+        http.HttpClent
+
+
 @pytest.mark.parametrize(
     "imports",
     [

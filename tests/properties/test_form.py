@@ -2,8 +2,7 @@ import json
 from typing import Any
 from urllib.parse import urlencode
 
-from hypothesis import assume, given
-from hypothesis import strategies as st
+from hypothesis import assume, given, strategies as st
 from multipart import content_disposition_quote
 
 from bladehttp.exceptions import ProtocolError

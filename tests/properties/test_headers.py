@@ -1,7 +1,6 @@
 """Headers and Values behave as a plain list of pairs does."""
 
-from hypothesis import settings
-from hypothesis import strategies as st
+from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from bladehttp.headers import Headers, index_of

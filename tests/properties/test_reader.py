@@ -1,5 +1,4 @@
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from properties.strategies import mutated, streams
 from wire.corpus import Verdict, bytewise, read
 

@@ -1,6 +1,5 @@
 import h11
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from properties.strategies import field_values, tokens
 
 from bladehttp.wire.body import BodySink, Chunked

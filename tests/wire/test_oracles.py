@@ -4,8 +4,7 @@ import string
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from wire.corpus import Case, load, read
 from wire.differences import DIFFERENCES, VALUE_DIFFERENCES
 from wire.oracles import COMMON, ORACLES, Plain, differs
