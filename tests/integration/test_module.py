@@ -191,7 +191,7 @@ def test_importing_the_module_loads_neither_half():
 
 def test_a_name_that_is_not_there_is_an_error():
     with pytest.raises(AttributeError, match="module 'bladehttp' has no attribute 'HttpClent'"):
-        http.HttpClent
+        _ = http.HttpClent
 
 
 @pytest.mark.parametrize(
