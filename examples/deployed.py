@@ -7,6 +7,7 @@ gunicorn deployed:application                      under a WSGI server
 import os
 from collections import Counter
 
+import bladehttp as http
 from bladehttp.server import HttpServer, inherited_socket
 
 server = HttpServer(
@@ -24,23 +25,23 @@ answers: Counter[int] = Counter()
 
 
 @server.on_reply
-def count(response):
+def count(response: http.HttpResponse) -> None:
     answers[response.status] += 1
 
 
 @server.handle("GET", "/")
-def hello(request, response):
+def hello(request: http.HttpRequest, response: http.HttpResponse) -> None:
     response.json({"ip": request.ip, "host": request.host, "scheme": request.scheme})
 
 
 @server.handle("GET", "/health")
-def health(request, response):
+def health(request: http.HttpRequest, response: http.HttpResponse) -> None:
     response.content_type("text/plain")
     response.write("ok\n")
 
 
 @server.handle("GET", "/metrics")
-def metrics(request, response):
+def metrics(request: http.HttpRequest, response: http.HttpResponse) -> None:
     """Answer in the text format of Prometheus."""
     stats = server.stats
     values = [

@@ -127,6 +127,18 @@ def descriptors() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
+def free_port() -> int:
+    """A port that was free a moment ago, for a program that cannot be given port 0."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def is_open(port: int) -> bool:
+    """Whether somebody listens on a port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def wait_until(condition, message: str = "it did not happen") -> None:
     """Return as soon as a condition holds that nothing can be waited for with."""
     deadline = time.monotonic() + PATIENCE

@@ -1,10 +1,11 @@
 """A hook of mkdocs: links that lead out of docs/ on the forge lead to copies within the site.
 
-The pages are read in both places. Decisions are put into the navigation by their numbers.
+The pages are read in both places.
 """
 
 import posixpath
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,29 @@ ROOT = Path(__file__).parents[2]
 COPIED = re.compile(
     r"(?:examples/\w+\.py|bladehttp/[\w/]+\.py|tests/wire/README\.md|CHANGELOG\.md)"
 )
+TEXTS = ("tests/wire/README.md", "CHANGELOG.md")
 link = re.compile(r"(?<=\]\()([^)#:\s]+)(?=[)#])")
 
 
 def on_config(config: Any) -> Any:
-    """Name every decision in the navigation."""
-    pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
-    config.nav.append({"Decisions": [f"decisions/{page.name}" for page in pages]})
+    """Put pages into the navigation that it does not name: decisions, and what is new."""
+    docs = Path(config.docs_dir)
+    named = set(_pages(config.nav))
+    left = [str(page.relative_to(docs)) for page in sorted(docs.glob("**/*.md"))]
+    left = [page for page in left if page not in named]
+    shown = next(entry["Shown"] for entry in config.nav if "Shown" in entry)
+    shown += [page for page in left if not page.startswith("decisions/")]
+    config.nav.append({"Decisions": [page for page in left if page.startswith("decisions/")]})
     return config
+
+
+def _pages(nav: Any) -> Iterator[str]:
+    """Yield every page that a navigation names."""
+    if isinstance(nav, str):
+        yield nav
+    else:
+        for entry in nav.values() if isinstance(nav, dict) else nav:
+            yield from _pages(entry)
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -32,7 +48,7 @@ def on_files(files: Files, config: Any) -> Files:
         for target in (_outside(page, found) for found in link.findall(_text(page)))
         if target is not None
     }
-    for target in sorted(targets):
+    for target in sorted(targets.union(TEXTS)):
         files.append(File.generated(config, _copy(target), abs_src_path=str(ROOT / target)))
     return files
 

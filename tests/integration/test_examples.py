@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import PATIENCE, is_open, wait_until
 
 import bladehttp as http
 
@@ -76,3 +77,34 @@ def test_the_demo_goes_as_expected():
         "redirect",
         "HTTPS",
     ]
+
+
+def test_tracing_joins_the_spans_of_client_and_server():
+    rows = [line.split(" ") for line in run("tracing.py").splitlines()]
+    assert len({row[0] for row in rows}) == 1
+    assert sorted((row[1], row[4]) for row in rows) == [
+        ("CLIENT", "200"),
+        ("CLIENT", "302"),
+        ("CLIENT", "404"),
+        ("INTERNAL", ""),
+        ("SERVER", "200"),
+        ("SERVER", "302"),
+        ("SERVER", "404"),
+    ]
+
+
+def test_events_are_sent_to_who_listens(unused_port):
+    command = [sys.executable, "-X", "dev", "-W", "error", str(EXAMPLES / "events.py")]
+    url = f"http://127.0.0.1:{unused_port}"
+    with subprocess.Popen([*command, str(unused_port)], stdout=subprocess.PIPE, text=True) as live:
+        try:
+            assert live.stdout.readline() == f"Listening on Port {unused_port}...\n"
+            wait_until(lambda: is_open(unused_port))
+            assert "new EventSource" in http.get(url).text
+            with http.HttpClient() as client, client.stream(f"{url}/events") as response:
+                lines = [line for line, _ in zip(response.iter_lines(), range(8), strict=False)]
+        finally:
+            live.terminate()
+            live.wait(PATIENCE)
+    assert [lines[0], lines[1], lines[4]] == ["id: 1", "event: load", "id: 2"]
+    assert json.loads(lines[2].removeprefix("data: ")).keys() == {"load", "time"}
