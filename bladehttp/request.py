@@ -164,7 +164,8 @@ class HttpRequest(Late):
 
     def __init__(self) -> None:
         """Make an empty GET, to be filled by `parse` or sent by `send`."""
-        self._fill(Request(EMPTY_HEAD), None)
+        self._message = Request(EMPTY_HEAD)
+        self.method = EMPTY_HEAD.method
         self._client = NOBODY
         self.is_secure = False
 
@@ -178,16 +179,13 @@ class HttpRequest(Late):
             ProtocolError: The body is not what its Content-Type says.
         """
         request = cls.__new__(cls)
-        request._fill(message, _decoded(message, limits))
+        request._message = message
         request._client = client
+        request.method = message.head.method
         request.is_secure = is_secure
+        if message.body or message.file is not None:
+            request._decoded = _decoded(message, limits)
         return request
-
-    def _fill(self, message: Request, decoded: Decoded | None) -> None:
-        self._message = message
-        self.method = message.head.method
-        if decoded is not None:
-            self._decoded = decoded
 
     @property
     def scheme(self) -> str:
@@ -225,7 +223,9 @@ class HttpRequest(Late):
         finally:
             reader.close()
         self.forget()
-        self._fill(message, decoded)
+        self._message = message
+        self.method = message.head.method
+        self._decoded = decoded
         if client is not None:
             peer = client.getpeername()
             known = isinstance(peer, tuple)  # a unix socket's has no address
@@ -308,9 +308,9 @@ NOBODY = ClientInfo("", 0, ipv6=False)
 EMPTY_HEAD = RequestHead("GET", "/", 1, NO_FIELDS, path="/")
 
 
-def _decoded(message: Request, limits: Limits) -> Decoded | None:
+def _decoded(message: Request, limits: Limits) -> Decoded:
     if not message.body and message.file is None:
-        return None
+        return Decoded({}, Values())
     content_type = message.head.fields.index.get("content-type", "")
     return decode(content_type, message.body, message.file, limits)
 

@@ -197,9 +197,10 @@ class HttpResponse(Late):
     @property
     def body(self) -> bytes:
         """The content as bytes, Content-Encoding undone on the client side."""
-        if len(self._parts) != 1:
-            self._parts = [b"".join(self._parts)]
-        return self._parts[0]
+        parts = self._parts
+        if len(parts) != 1:
+            parts = self._parts = [b"".join(parts)]
+        return parts[0]
 
     @body.setter
     def body(self, value: str | bytes) -> None:
@@ -339,7 +340,8 @@ class HttpResponse(Late):
     @property
     def reason(self) -> str:
         """The reason phrase: as received, as set, or that of the status."""
-        return PHRASES.get(self.status, "") if self._reason is None else self._reason
+        reason = self._reason
+        return PHRASES.get(self.status, "") if reason is None else reason
 
     @reason.setter
     def reason(self, value: str) -> None:

@@ -62,27 +62,27 @@ class Answering(Watched):
     def _reply(self, response: HttpResponse, method: str, minor: int, keep: bool) -> None:
         """Put an answer into the outbox."""
         try:
-            reply = _write(response, method, minor, keep)
+            reply, body = _write(response, method, minor, keep)
         except Exception as error:  # noqa: BLE001 - what cannot be sent is the handler's fault
             self._service.dispatcher.discard(response, self.transport.socket)
             response = self._service.dispatcher.failed(error, self.transport.socket)
-            reply = _write(response, method, minor, keep=False)
-        outbox = self._outbox
-        whole = response.source is None and reply.coding is LENGTH
-        outbox.add(reply.head, response.body if whole else b"")
-        if response.source is not None:
-            if isinstance(response.source, Channel):
-                self._listen(response.source)
-            outbox.stream(response.source, reply.coding, reply.length)
+            reply, body = _write(response, method, minor, keep=False)
+        outbox, source = self._outbox, response.source
+        outbox.add(reply.head, body)
+        if source is not None:
+            if isinstance(source, Channel):
+                self._listen(source)
+            outbox.stream(source, reply.coding, reply.length)
+        streaming = source is not None and outbox.streaming
         callbacks = self._service.dispatcher.callbacks
         if callbacks["answered"]:
-            self._open_account(response, len(response.body) if whole else 0)
-        if not outbox.streaming:
+            self._open_account(response, len(body))
+        if not streaming:
             self._end_exchange()
         if not reply.keep_alive:
             self._become(Event.REPLIED_LAST)
         else:
-            self._become(Event.BLOCKED if outbox.streaming else REPLIED)
+            self._become(Event.BLOCKED if streaming else REPLIED)
         if self._connected and callbacks["reply"]:
             self._call("reply", response)
 
@@ -199,19 +199,23 @@ class Answering(Watched):
             self._call("disconnect", self.client)
 
 
-def _write(response: HttpResponse, method: str, minor: int, keep: bool) -> Reply:
-    if type(response.source) is Raw:
-        return Reply(b"", Coding.CLOSE, 0, keep_alive=False)
-    return write_head(
+def _write(response: HttpResponse, method: str, minor: int, keep: bool) -> tuple[Reply, bytes]:
+    """Return a response's head, and its body if that is here as a whole and to be sent."""
+    source = response.source
+    if type(source) is Raw:
+        return Reply(b"", Coding.CLOSE, 0, keep_alive=False), b""
+    body = response.body if source is None else b""
+    reply = write_head(
         response.status,
         response.reason,
         checked_headers(response).as_tuple(),
-        len(response.body) if response.source is None else length_of(response.source),
+        len(body) if source is None else length_of(source),
         date=http_date(int(time())),
         method=method,
         minor=minor,
         keep_alive=keep,
     )
+    return reply, body if reply.coding is LENGTH else b""
 
 
 @lru_cache(maxsize=1)

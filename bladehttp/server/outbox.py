@@ -126,29 +126,30 @@ class Outbox:
             OSError: The connection is lost.
             StreamError: The stream raised something, or gave more or less than announced.
         """
-        transport.flush()
+        if transport.blocked:
+            transport.flush()
         room = TURN
         while room > 0:
             if self._stream is not None:
                 self._refill(self._stream)
-            if not self._pieces:
+            if self._pieces:
+                piece = self._pieces.pop() if len(self._pieces) == 1 else self._joined()
+                part = piece if len(piece) <= TURN else memoryview(piece)[:TURN]
+                taken = transport.send(part)
+                self.pending -= taken
+                if taken < len(piece):
+                    self._pieces.insert(0, memoryview(piece)[taken:])
+                is_full = taken < len(part)
+            else:
                 taken = 0 if self._file is None else self._send_file(transport, self._file, room)
-                if not taken:
-                    break
-                room -= taken
-                self.sent += taken
-                continue
-            piece = self._pieces.pop() if len(self._pieces) == 1 else self._joined()
-            part = piece if len(piece) <= TURN else memoryview(piece)[:TURN]
-            taken = transport.send(part)
+                is_full = not taken
             room -= taken
-            self.pending -= taken
             self.sent += taken
-            if taken < len(piece):
-                self._pieces.insert(0, memoryview(piece)[taken:])
-                if taken < len(part):
-                    break
-        return not (self.pending or self._stream is not None or transport.blocked)
+            if not self.pending and self._stream is None:
+                return not transport.blocked
+            if is_full:
+                break
+        return False
 
     def close(self) -> None:
         """Drop everything and close the stream."""

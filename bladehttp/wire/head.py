@@ -125,19 +125,6 @@ class HeadParser:
             _remember(self.blocks, key, block, CACHED_BLOCKS)
         return block
 
-    def known_head(self, line: bytes, lines: bytes) -> RequestHead | None:
-        """Return the head of a request line and field lines, if the latter are in ``blocks``.
-
-        It is for `check_head` yet, unless `FieldBlock.is_plain` and it is not of HTTP/1.0.
-
-        Raises:
-            ProtocolError: As `parse_request_line`.
-        """
-        fields = self.blocks.get(lines)
-        if fields is None or not 0 < len(line) <= self.longest_line:
-            return None
-        return parse_request_line(line, fields)
-
     def field(self, line: bytes) -> tuple[str, str]:
         """Return (name, value) of one field line.
 

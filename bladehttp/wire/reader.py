@@ -78,13 +78,14 @@ def whole_request(data: bytes, parser: HeadParser) -> Request | None:
         parser: Parses heads.
     """
     line, _, lines = data.partition(b"\r\n")
+    fields = parser.blocks.get(lines)
+    if fields is None or not fields.is_plain or len(line) > parser.longest_line:
+        return None
     try:
-        head = parser.known_head(line, lines)
+        head = parse_request_line(line, fields)
     except ProtocolError:
         return None
-    if head is None or not (head.fields.is_plain and head.minor):
-        return None
-    return Request(head)
+    return Request(head) if head.minor else None
 
 
 class RequestReader:
@@ -197,12 +198,14 @@ class RequestReader:
         if peeked is None:
             return None
         line, lines = peeked
-        head = self._parser.known_head(line, lines)
-        if head is None:
+        parser = self._parser
+        fields = parser.blocks.get(lines)
+        if fields is None or not 0 < len(line) <= parser.longest_line:
             return None
+        head = parse_request_line(line, fields)
         if not (head.fields.is_plain and head.minor):
             self._head = head
-            check_head(head, self._parser.limits)
+            check_head(head, parser.limits)
         self.buffer.skip(len(line) + 2 + len(lines))
         return head
 
