@@ -16,6 +16,7 @@ from bladehttp.server.dispatch import error_response
 from bladehttp.server.loop import READ, WRITE
 from bladehttp.server.service import Service
 from bladehttp.server.states import (
+    BODY,
     IDLE,
     PAUSED,
     PHASE_EVENTS,
@@ -25,7 +26,7 @@ from bladehttp.server.states import (
     Event,
     State,
 )
-from bladehttp.server.transport import PlainHttpError, PlainTransport, Transport
+from bladehttp.server.transport import RECEIVE, PlainHttpError, PlainTransport, Transport
 from bladehttp.wire.coding import undo_encoding
 from bladehttp.wire.head import RequestHead
 from bladehttp.wire.proxy import ProxyReader
@@ -39,6 +40,9 @@ REQUESTS_PER_TURN = 32
 
 HIGH_WATER = 256 * 1024
 """No further pipelined request is taken while more than this waits to be sent."""
+
+RECEIVES_PER_TURN = 16
+"""Most times a connection is read from before others have their turn."""
 
 LINGER_BYTES = 64 * 1024 * 1024
 """Most bytes discarded after an answer that came before the request had been read."""
@@ -59,7 +63,7 @@ class Connection(Answering):
 
     def open(self) -> None:
         """Start: with the PROXY header, the handshake, or the first request."""
-        self._service.connections.add(self)
+        self._service.add(self)
         self._guarded(self._settle if self._service.proxy_protocol else self._introduced)
 
     def close_when_done(self) -> None:
@@ -115,6 +119,7 @@ class Connection(Answering):
         self._become(Event.INTRODUCED)
         if not self._service.is_secure:
             self._secured()
+            self._receive(READ)  # the first request is often here already
 
     def _shake(self, events: int = READ) -> None:
         del events
@@ -143,10 +148,21 @@ class Connection(Answering):
         data = self.transport.receive()
         if data:
             self._take(data)
+            if self.state is BODY and len(data) >= RECEIVE:
+                self._receive_more()
         elif self.state is IDLE:  # part of a TLS record is not yet part of a request
             self.transport.progressed = False
         if self.transport.ended:
             self._ended()
+
+    def _receive_more(self) -> None:
+        """Go on with a body of which more may be here, up to a turn's worth."""
+        for _ in range(RECEIVES_PER_TURN):
+            data = self.transport.receive()
+            if data:
+                self._take(data)
+            if self.state is not BODY or len(data) < RECEIVE:
+                return
 
     def _take(self, data: bytes) -> None:
         """Answer what has come: nearly always just one request."""

@@ -27,44 +27,45 @@ class Deadlines(Generic[T]):
 
     Attributes:
         seconds: How long an item waits; 0 switches the clock off.
+        waiting: Item to when it is due, the first one first. Only to be looked at.
     """
 
-    __slots__ = ("_expired", "_waiting", "seconds")
+    __slots__ = ("_expired", "seconds", "waiting")
 
     def __init__(self, seconds: float, expired: Callable[[T], None]) -> None:
         """Call ``expired`` with each item that was armed and not disarmed in time."""
         self.seconds = seconds
         self._expired = expired
-        self._waiting: OrderedDict[T, float] = OrderedDict()
+        self.waiting: OrderedDict[T, float] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self.waiting)
 
     def arm(self, item: T, now: float) -> None:
         """Start an item's clock, or start it again."""
         if self.seconds:
-            self._waiting[item] = now + self.seconds
-            self._waiting.move_to_end(item)
+            self.waiting[item] = now + self.seconds
+            self.waiting.move_to_end(item)
 
     def disarm(self, item: T) -> None:
         """Stop an item's clock, if it runs."""
-        self._waiting.pop(item, None)
+        self.waiting.pop(item, None)
 
     def oldest(self) -> T | None:
         """Return the item that has waited longest."""
-        return next(iter(self._waiting), None)
+        return next(iter(self.waiting), None)
 
     def next_due(self) -> float | None:
         """Return when the first item is due, None if none waits."""
-        return next(iter(self._waiting.values()), None)
+        return next(iter(self.waiting.values()), None)
 
     def expire(self, now: float) -> None:
         """Take out every item that is due and hand it over."""
-        while self._waiting:
-            item, due = next(iter(self._waiting.items()))
+        while self.waiting:
+            item, due = next(iter(self.waiting.items()))
             if due > now:
                 return
-            del self._waiting[item]
+            del self.waiting[item]
             self._expired(item)
 
 
@@ -190,7 +191,8 @@ class Loop:
         """Wait once, ``timeout`` seconds at the most (None: no limit), and serve what is due."""
         self._thread = threading.get_ident()
         self._asleep = True  # from here on call_soon wakes
-        ready = self._selector.select(self._patience(timeout))
+        due = self._next_due()
+        ready = self._selector.select(self._patience(due, timeout))
         self._asleep = False
         self.now = monotonic()
         for key, events in ready:
@@ -198,11 +200,9 @@ class Loop:
         for _ in range(len(self._soon)):  # those they add wait for the next step
             self._soon.popleft()()
             self.now = monotonic()
-        for clock in self._clocks:
-            due = clock.next_due()
-            if due is not None and due <= self.now:
+        if due is not None and due <= self.now:
+            for clock in self._clocks:
                 clock.expire(self.now)
-        if self._timers:
             self._fire(self.now)
 
     def close(self) -> None:
@@ -213,17 +213,21 @@ class Loop:
         self._wake_in.close()
         self._wake_out.close()
 
-    def _patience(self, timeout: float | None) -> float | None:
-        if self._soon:
-            return 0
-        dues = [due for clock in self._clocks if (due := clock.next_due()) is not None]
+    def _next_due(self) -> float | None:
+        """Return when the first clock or timer is due, None if none runs."""
+        dues = [next(iter(clock.waiting.values())) for clock in self._clocks if clock.waiting]
         while self._timers and self._timers[0].is_over:
             heappop(self._timers)
         if self._timers:
             dues.append(self._timers[0].due)
-        if not dues:
+        return min(dues) if dues else None
+
+    def _patience(self, due: float | None, timeout: float | None) -> float | None:
+        if self._soon:
+            return 0
+        if due is None:
             return timeout
-        patience = max(0.0, min(dues) - monotonic())
+        patience = max(0.0, due - monotonic())
         return patience if timeout is None else min(patience, timeout)
 
     def _fire(self, now: float) -> None:

@@ -134,7 +134,6 @@ class Running:
             client = ClientInfo(address[0], address[1], sock.family == socket.AF_INET6)
         transport = TlsTransport(sock, self.context) if self.context else PlainTransport(sock)
         Connection(service, transport, client).open()
-        service.stats.active = len(service.connections)
         if 0 < self._max_connections <= len(service.connections):
             self.listener.pause()
 

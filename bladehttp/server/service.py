@@ -90,6 +90,11 @@ class Service:
 
         self.clocks[name] = self.loop.clock(milliseconds / 1000, expired)
 
+    def add(self, connection: Client) -> None:
+        """Take note of a connection that has been accepted."""
+        self.connections.add(connection)
+        self.stats.active = len(self.connections)
+
     def remove(self, connection: Client) -> None:
         """Forget a connection that has been closed."""
         self.connections.discard(connection)

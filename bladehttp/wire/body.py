@@ -26,17 +26,22 @@ FORBIDDEN_TRAILERS = frozenset(
 )
 
 
+KEPT_FIRST = 64 * 1024
+"""Most bytes in memory of a body that is announced to be too long for it: what a client only
+announces costs no file yet, and what it sends is not copied twice."""
+
+
 class BodySink:
     """Where a body's bytes go: memory up to a limit, a temporary file beyond."""
 
     __slots__ = ("_data", "_spool", "file", "size")
 
-    def __init__(self, spool: int) -> None:
-        """Keep up to ``spool`` bytes in memory."""
+    def __init__(self, spool: int, announced: int = 0) -> None:
+        """Keep up to ``spool`` bytes in memory, less if more than that is announced."""
         # The first piece as it is: most bodies are one. Pieces of few bytes each would take twenty
         # times their size if they were kept apart.
         self._data: bytes | bytearray = b""
-        self._spool = spool
+        self._spool = spool if announced <= spool else min(spool, KEPT_FIRST)
         self.file: IO[bytes] | None = None
         self.size = 0
 

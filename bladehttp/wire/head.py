@@ -47,8 +47,9 @@ class FieldBlock:
         body_length: Bytes of the body, or `framing.CHUNKED`.
         connection: The options of Connection, in lower case.
         expectations: The members of Expect, in lower case.
-        is_plain: Whether `check_head` has nothing to find in a request of HTTP/1.1 with them:
-            there is a Host, no body, no Expect and no "Connection: close".
+        closes: Whether Connection says close.
+        is_plain: Whether `check_head` has nothing to refuse in a request of HTTP/1.1 with them, and
+            no body follows: there is a Host, and neither a length nor Expect.
     """
 
     pairs: Pairs
@@ -58,6 +59,7 @@ class FieldBlock:
     body_length: int
     connection: frozenset[str]
     expectations: frozenset[str]
+    closes: bool
     is_plain: bool
 
 
@@ -162,7 +164,6 @@ def _build_block(fields: Iterable[tuple[str, str]]) -> FieldBlock:
     host = _one_host(special["host"])
     length = framing.body_length(special["content-length"], special["transfer-encoding"])
     connection = _members(special["connection"])
-    looked_at = length or special["expect"] or "close" in connection
     return FieldBlock(
         pairs=tuple(pairs),
         index=index_of(pairs),
@@ -171,7 +172,8 @@ def _build_block(fields: Iterable[tuple[str, str]]) -> FieldBlock:
         body_length=length,
         connection=connection,
         expectations=_members(special["expect"]),
-        is_plain=bool(host) and not looked_at,
+        closes="close" in connection,
+        is_plain=bool(host) and not (length or special["expect"]),
     )
 
 
@@ -275,7 +277,7 @@ def check_head(head: RequestHead, limits: Limits) -> None:
     """
     fields = head.fields
     wanted = head.minor > 0 or "keep-alive" in fields.connection
-    head.keep_alive = wanted and "close" not in fields.connection
+    head.keep_alive = wanted and not fields.closes
     if head.minor > 0:
         if fields.host is None:  # RFC 9112 section 3.2
             raise ProtocolError("no Host")

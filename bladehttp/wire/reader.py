@@ -85,7 +85,10 @@ def whole_request(data: bytes, parser: HeadParser) -> Request | None:
         head = parse_request_line(line, fields)
     except ProtocolError:
         return None
-    return Request(head) if head.minor else None
+    if not head.minor:
+        return None
+    head.keep_alive = not fields.closes
+    return Request(head)
 
 
 class RequestReader:
@@ -203,7 +206,9 @@ class RequestReader:
         if fields is None or not 0 < len(line) <= parser.longest_line:
             return None
         head = parse_request_line(line, fields)
-        if not (head.fields.is_plain and head.minor):
+        if fields.is_plain and head.minor:
+            head.keep_alive = not fields.closes
+        else:
             self._head = head
             check_head(head, parser.limits)
         self.buffer.skip(len(line) + 2 + len(lines))
@@ -255,7 +260,7 @@ class RequestReader:
             if length == framing.CHUNKED
             else FixedLength(length)
         )
-        self._body = OpenBody(head, decoder, BodySink(limits.spool))
+        self._body = OpenBody(head, decoder, BodySink(limits.spool, length))
         self.phase = Phase.BODY
         # RFC 9110 section 10.1.1: 100 may be left out when the body is already coming.
         self.needs_continue = head.expects_continue and not self.buffer

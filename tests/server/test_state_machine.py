@@ -178,7 +178,7 @@ class Treatment(RuleBasedStateMachine):
             return
         connection, clocks = self.connection, self.running.service.clocks
         plan = PLANS[self.state]
-        armed = {name for name, clock in clocks.items() if connection in clock._waiting}
+        armed = {name for name, clock in clocks.items() if connection in clock.waiting}
         assert armed == {name for name in (plan.progress, *plan.absolute) if name}
         open_ = self.state is not State.CLOSED
         assert (connection in self.running.service.connections) is open_
