@@ -61,8 +61,8 @@ class Outbox:
 
     def __init__(self) -> None:
         """Start empty."""
-        # Few at a time, so pop(0) is cheap, and an empty list is a tenth of an empty deque.
-        self._pieces: list[bytes | memoryview] = []
+        # Few at a time, so pop(0) is cheap. None while empty, as that of most connections is.
+        self._pieces: list[bytes | memoryview] | None = None
         self._source: Iterable[Any] | None = None
         self._stream: Iterator[Any] | None = None
         self._file: FileSlice | None = None  # after the pieces, before more of the stream
@@ -90,10 +90,11 @@ class Outbox:
     def add(self, data: bytes, more: bytes = b"") -> None:
         """Append bytes, and more bytes; as one piece if they are few."""
         self.pending += len(data) + len(more)
-        if len(more) <= JOINED:
-            self._pieces.append(data + more)
+        pieces: list[bytes | memoryview] = [data + more] if len(more) <= JOINED else [data, more]
+        if self._pieces is None:
+            self._pieces = pieces
         else:
-            self._pieces += (data, more)
+            self._pieces += pieces
 
     def stream(self, source: Iterable[Any], coding: Coding, length: int) -> None:
         """Append what an iterable will give; nothing can be added until it is through.
@@ -132,13 +133,14 @@ class Outbox:
         while room > 0:
             if self._stream is not None:
                 self._refill(self._stream)
-            if self._pieces:
-                piece = self._pieces.pop() if len(self._pieces) == 1 else self._joined()
+            pieces = self._pieces
+            if pieces:
+                piece = pieces.pop() if len(pieces) == 1 else _joined(pieces)
                 part = piece if len(piece) <= TURN else memoryview(piece)[:TURN]
                 taken = transport.send(part)
                 self.pending -= taken
                 if taken < len(piece):
-                    self._pieces.insert(0, memoryview(piece)[taken:])
+                    pieces.insert(0, memoryview(piece)[taken:])
                 is_full = taken < len(part)
             else:
                 taken = 0 if self._file is None else self._send_file(transport, self._file, room)
@@ -146,6 +148,7 @@ class Outbox:
             room -= taken
             self.sent += taken
             if not self.pending and self._stream is None:
+                self._pieces = None
                 return not transport.blocked
             if is_full:
                 break
@@ -153,19 +156,10 @@ class Outbox:
 
     def close(self) -> None:
         """Drop everything and close the stream."""
-        self._pieces.clear()
+        self._pieces = None
         self.pending = 0
         self._file = None
         self._end_stream()
-
-    def _joined(self) -> bytes | memoryview:
-        """Take the first piece, and those behind it that are short enough to go with it."""
-        joined = [self._pieces.pop(0)]
-        size = len(joined[0])
-        while self._pieces and size + len(self._pieces[0]) <= JOINED:
-            joined.append(self._pieces.pop(0))
-            size += len(joined[-1])
-        return b"".join(joined) if len(joined) > 1 else joined[0]
 
     def _refill(self, stream: Iterator[Any]) -> None:
         """Ask the stream for more if little is left of what it gave before."""
@@ -242,3 +236,13 @@ class Outbox:
         close = getattr(source, "close", None)
         if close is not None:
             close()
+
+
+def _joined(pieces: list[bytes | memoryview]) -> bytes | memoryview:
+    """Take the first piece, and those behind it that are short enough to go with it."""
+    joined = [pieces.pop(0)]
+    size = len(joined[0])
+    while pieces and size + len(pieces[0]) <= JOINED:
+        joined.append(pieces.pop(0))
+        size += len(joined[-1])
+    return b"".join(joined) if len(joined) > 1 else joined[0]

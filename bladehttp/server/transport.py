@@ -217,7 +217,10 @@ class TlsTransport(SocketTransport):
         try:
             while data := self._tls.read(RECEIVE):
                 pieces.append(data)
-            self.ended = True  # close_notify
+                if not (self._incoming.pending or self._tls.pending()):
+                    break  # rather than be told so by an exception
+            else:
+                self.ended = True  # close_notify
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLZeroReturnError:
