@@ -64,7 +64,11 @@ class Connection(Answering):
     def open(self) -> None:
         """Start: with the PROXY header, the handshake, or the first request."""
         self._service.add(self)
-        self._guarded(self._settle if self._service.proxy_protocol else self._introduced)
+        if not self._service.proxy_protocol:
+            self._introduced()
+        # When all who wait to be accepted are, the first bytes are here already for many. One who
+        # is answered and closed then has never been watched.
+        self._service.loop.call_soon(lambda: self.on_ready(READ))
 
     def close_when_done(self) -> None:
         """End it unless it is in the middle of a request or an answer."""
@@ -119,7 +123,6 @@ class Connection(Answering):
         self._become(Event.INTRODUCED)
         if not self._service.is_secure:
             self._secured()
-            self._receive(READ)  # the first request is often here already
 
     def _shake(self, events: int = READ) -> None:
         del events
