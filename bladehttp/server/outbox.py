@@ -135,7 +135,7 @@ class Outbox:
                 self._refill(self._stream)
             pieces = self._pieces
             if pieces:
-                piece = pieces.pop() if len(pieces) == 1 else _joined(pieces)
+                piece = pieces.pop() if len(pieces) == 1 else _joined(pieces, self.pending)
                 part = piece if len(piece) <= TURN else memoryview(piece)[:TURN]
                 taken = transport.send(part)
                 self.pending -= taken
@@ -238,8 +238,17 @@ class Outbox:
             close()
 
 
-def _joined(pieces: list[bytes | memoryview]) -> bytes | memoryview:
-    """Take the first piece, and those behind it that are short enough to go with it."""
+def _joined(pieces: list[bytes | memoryview], size: int) -> bytes | memoryview:
+    """Take the first piece, and those behind it that are short enough to go with it.
+
+    Args:
+        pieces: What waits.
+        size: Bytes of all pieces.
+    """
+    if size <= JOINED:  # the answers to pipelined requests
+        whole = b"".join(pieces)
+        pieces.clear()
+        return whole
     joined = [pieces.pop(0)]
     size = len(joined[0])
     while pieces and size + len(pieces[0]) <= JOINED:
