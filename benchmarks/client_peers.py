@@ -130,6 +130,7 @@ class Imported:
         """Import it once, so that its byte code is there."""
         code = f"import {label}; print(perf_counter() - t, process_time() - c)"
         self._command = [interpreter(label), "-c", CLOCKS + code]
+        self._environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
         self.round(0)
 
     @property
@@ -142,6 +143,7 @@ class Imported:
         times = [
             tuple(map(float, subprocess.run(
                 self._command, capture_output=True, text=True, check=True, timeout=PATIENCE,
+                env=self._environment,
             ).stdout.split()))
             for _ in range(3)
         ]  # fmt: skip
