@@ -1,23 +1,19 @@
 """HttpResponse: one class for both sides, as in Blade.
 
 A server's handler fills one in; the client gives one back. Both read and write the same
-attributes. How it goes over the wire is not known here.
+attributes. What only a handler does with it is in `Answer`; how it goes over the wire is not
+known here.
 """
 
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping
+from datetime import timedelta
 from email.message import Message
-from os import PathLike, fspath
 from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
-from bladehttp.broken import Raw, Truncated, reset
-from bladehttp.cookies import format_set_cookie
+from bladehttp.answer import Answer
 from bladehttp.exceptions import HttpStatusError, InvalidHeader
-from bladehttp.files import FileBody, media_type
 from bladehttp.headers import Headers, HeadersLike, index_of, is_field_value
-from bladehttp.late import Late
-from bladehttp.later import Channel, Deferred, Delay, Events
 from bladehttp.pieces import Awaited, Blocks, Lines, awaited, through
 from bladehttp.serialize import as_json
 from bladehttp.status import PHRASES
@@ -62,7 +58,7 @@ class NotReceived:
     num_connects = 0
 
 
-class HttpResponse(Late):
+class HttpResponse(Answer):
     """The response to an HTTP request.
 
     Attributes:
@@ -93,18 +89,13 @@ class HttpResponse(Late):
 
     __slots__ = (
         "_fields",
-        "_parts",
         "_reason",
         "certificate",
-        "deferred",
-        "headers",
         "history",
         "num_connects",
         "redirects",
         "request",
         "responder",
-        "source",
-        "status",
         "time_taken",
         "timings",
         "trailers",
@@ -112,18 +103,13 @@ class HttpResponse(Late):
     )
 
     _fields: Fields
-    _parts: list[bytes]
     _reason: str | None
     certificate: dict[str, Any] | None
-    deferred: Deferred | None
-    headers: Headers
     history: tuple[Hop, ...]
     num_connects: int
     redirects: int
     request: Any
     responder: str | None
-    source: Any
-    status: int
     time_taken: float
     timings: dict[str, float]
     trailers: Headers
@@ -194,134 +180,6 @@ class HttpResponse(Late):
         response.source = None
         return response
 
-    @property
-    def body(self) -> bytes:
-        """The content as bytes, Content-Encoding undone on the client side."""
-        parts = self._parts
-        if len(parts) != 1:
-            parts = self._parts = [b"".join(parts)]
-        return parts[0]
-
-    @body.setter
-    def body(self, value: str | bytes) -> None:
-        self._parts = []
-        self.write(value)
-
-    def write(self, data: str | bytes) -> None:
-        """Append to the body; a str as UTF-8.
-
-        Raises:
-            TypeError: Neither str nor bytes.
-        """
-        if isinstance(data, str):
-            data = data.encode()
-        self._parts.append(data if type(data) is bytes else bytes(memoryview(data)))
-
-    def stream(self, source: Iterable[bytes | str]) -> None:
-        """Send what an iterable gives, piece by piece, as the client takes it.
-
-        The body is chunked, or for an HTTP/1.0 client ended by closing, unless
-        Content-Length is set. A ``close`` method of the iterable is called at the end,
-        also when the client goes away.
-        """
-        self.source = (piece.encode() if isinstance(piece, str) else piece for piece in source)
-        if hasattr(source, "close"):
-            self.source = _Closing(self.source, source)
-
-    def defer(self, timeout: int = 30_000) -> Deferred:
-        """Let the handler return without an answer, which is given later, from any thread.
-
-        Whatever is done to the response meanwhile counts; ``send()`` of what is returned sends
-        it. The connection takes no other request until then.
-
-        Args:
-            timeout: Milliseconds after which the answer is 503. 0: no limit.
-
-        Raises:
-            RuntimeError: It was deferred before, as that of an offloaded handler is.
-        """
-        return self._defer(Deferred(timeout))
-
-    def _defer(self, deferred: Deferred) -> Deferred:
-        if self.deferred is not None:
-            raise RuntimeError("the answer is given later already")
-        self.deferred = deferred
-        return deferred
-
-    def channel(self) -> Channel:
-        """Send a body that is written piece by piece, later and from any thread.
-
-        The body is framed as that of `stream`. It ends when the channel is closed; at most
-        256 KiB may wait for a slow client.
-        """
-        self.source = channel = Channel()
-        return channel
-
-    def events(self, heartbeat: int = 15_000) -> Events:
-        """Send server-sent events, from any thread (HTML standard, section 9.2).
-
-        The id of the last event a client has got is in its request's Last-Event-ID.
-
-        Args:
-            heartbeat: Milliseconds of silence after which a comment is sent, by which proxies
-                keep the connection and it is found out who has gone. 0: never.
-        """
-        self.headers["Content-Type"] = "text/event-stream; charset=utf-8"
-        self.headers["Cache-Control"] = "no-store"
-        self.source = events = Events(heartbeat)
-        return events
-
-    def raw(self, data: bytes | Iterable[bytes]) -> None:
-        """Send bytes in place of a whole response, head and all, and close: for testing clients.
-
-        Args:
-            data: The bytes, or an iterable of pieces; one that raises resets the connection.
-        """
-        self.source = Raw((data,) if isinstance(data, bytes) else data)
-
-    def abort(self) -> None:
-        """Reset the connection in place of an answer: for testing clients."""
-        self.raw(reset())
-
-    def delay(self, ms: int) -> None:
-        """Send the answer later, while others are served: for testing clients.
-
-        Args:
-            ms: Milliseconds from the handler's return. 0: at once.
-
-        Raises:
-            RuntimeError: As `defer`.
-        """
-        if ms:
-            self._defer(Delay(ms))
-
-    def truncate(self, count: int) -> None:
-        """Send only the first bytes of the body and close: for testing clients.
-
-        The head announces the body whole, as it is when it is sent; that of `stream` just does not
-        end. The latter and a `file` have to be set before.
-
-        Raises:
-            TypeError: The body is a channel, whose pieces are not there yet.
-        """
-        if isinstance(self.source, Channel):
-            raise TypeError("a channel cannot be truncated")
-        self.headers["Connection"] = "close"
-        self.source = Truncated(self, count)
-
-    def file(self, path: str | PathLike[str], status: int | None = None) -> None:
-        """Send a file as the client takes it, its Content-Type by its name.
-
-        Raises:
-            OSError: The file cannot be opened.
-        """
-        body = FileBody.open(path)
-        self.source = body
-        self.headers["Content-Length"] = str(body.length)
-        self.headers["Content-Type"] = media_type(fspath(path))
-        if status is not None:
-            self.status = status
-
     def json(self, data: Any = _MISSING, status: int | None = None) -> Any:
         """Write ``data`` as JSON and set the Content-Type; without ``data`` read the body.
 
@@ -353,40 +211,6 @@ class HttpResponse(Late):
     def cookies(self) -> list[str]:
         """The values of every Set-Cookie field."""
         return self.headers.get_all("Set-Cookie")
-
-    def set_cookie(
-        self,
-        key: str,
-        value: str,
-        domain: str | None = None,
-        path: str | None = "/",
-        expires: datetime | float | str | None = None,
-        secure: bool = False,
-        max_age: int | None = None,
-        http_only: bool = False,
-        same_site: str | None = None,
-    ) -> None:
-        """Add a Set-Cookie field; see `bladehttp.cookies.format_set_cookie`."""
-        cookie = format_set_cookie(
-            key, value, domain, path, expires, secure, max_age, http_only, same_site
-        )
-        self.headers.add("Set-Cookie", cookie)
-
-    def redirect(self, location: str, status: int = 302) -> None:
-        """Send the client to another URL, taken as it is (a URL is ASCII).
-
-        Raises:
-            ValueError: The status is not one of redirection.
-            InvalidHeader: The location holds control characters.
-        """
-        if not 300 <= status <= 399:
-            raise ValueError(f"status of a redirect is 3xx, not {status!r}")
-        self.headers["Location"] = location
-        self.status = status
-
-    def content_type(self, mime: str) -> None:
-        """Set the Content-Type."""
-        self.headers["Content-Type"] = mime
 
     @property
     def text(self) -> str:
@@ -521,19 +345,6 @@ class HttpResponse(Late):
 
     def __repr__(self) -> str:
         return f"<HttpResponse status={self.status}, version={self.version}>"
-
-
-class _Closing(Iterator[bytes]):
-    """An iterator of a body's pieces that closes what they come from."""
-
-    __slots__ = ("_pieces", "close")
-
-    def __init__(self, pieces: Iterable[bytes], owner: Any) -> None:
-        self._pieces = iter(pieces)
-        self.close = owner.close
-
-    def __next__(self) -> bytes:
-        return next(self._pieces)
 
 
 def charset_of(content_type: str) -> str:
