@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint check format fuzz soak matrix screens docs bench bench-check build clean
+.PHONY: help setup run test lint check format fuzz soak matrix screens docs browser bench bench-check build clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -73,6 +73,9 @@ $(DOCS)/.stamp: pyproject.toml
 docs: $(DOCS)/.stamp ## Build the documentation in site/; a warning is an error
 	$(DOCS)/bin/python tests/generated.py
 	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict
+
+browser: $(STAMP) ## Load a page with everything in headless Chromium (SCREENS=1: write docs/images)
+	$(BIN)/python tests/slow/browser.py $(if $(SCREENS),--screens)
 
 check: lint test ## Run lint and test
 

@@ -2,10 +2,9 @@
 
     python examples/events.py [PORT]
 
-Every browser that has the page open is sent the load of this machine, ten times a second.
+Every browser that has the page open is told, ten times a second, how late the server's timer was.
 """
 
-import os
 import sys
 import time
 
@@ -26,24 +25,24 @@ PAGE = """<!doctype html>
   polyline { fill: none; stroke: #2a7; stroke-width: 2; vector-effect: non-scaling-stroke }
   #state { color: #678 }
 </style>
-<h1>Load of this machine</h1>
+<h1>How late the timer is</h1>
 <svg viewBox="0 0 100 100" preserveAspectRatio="none"><polyline id="line"></polyline></svg>
 <p><output id="now">no news yet</output> <span id="state">connecting</span></p>
 <script>
-  const loads = [];
+  const late = [];
   const source = new EventSource("/events");
   const state = document.getElementById("state");
   source.onopen = () => { state.textContent = "connected"; };
   source.onerror = () => { state.textContent = "connecting again"; };
-  source.addEventListener("load", event => {
+  source.addEventListener("tick", event => {
     const news = JSON.parse(event.data);
-    loads.push(news.load);
-    if (loads.length > 100) loads.shift();
-    const top = Math.max(1, ...loads);
-    const points = loads.map((load, x) => `${x},${95 - load / top * 90}`);
+    late.push(news.late);
+    if (late.length > 100) late.shift();
+    const top = Math.max(1, ...late);
+    const points = late.map((ms, x) => `${x},${95 - ms / top * 90}`);
     document.getElementById("line").setAttribute("points", points.join(" "));
     document.getElementById("now").textContent =
-      `${news.load.toFixed(2)} at ${news.time}, event ${event.lastEventId}`;
+      `${news.late.toFixed(2)} ms at ${news.time}, event ${event.lastEventId}`;
   });
 </script>
 </html>
@@ -51,7 +50,6 @@ PAGE = """<!doctype html>
 
 server = http.server(int(sys.argv[1]) if len(sys.argv) > 1 else 3000)
 listeners: list[Events] = []
-sent = 0
 
 
 @server.handle("GET", "/")
@@ -61,19 +59,19 @@ def page(request: http.HttpRequest, response: http.HttpResponse) -> None:
 
 @server.handle("GET", "/events")
 def subscribe(request: http.HttpRequest, response: http.HttpResponse) -> None:
-    if not listeners:
-        server.call_soon(tell)
     listeners.append(response.events())
+    if len(listeners) == 1:
+        tick(1, time.monotonic())
 
 
-def tell() -> None:
-    """Send the load to all who listen; none is left out or waited for."""
-    global sent  # noqa: PLW0603 - one server, one count
-    sent += 1
-    news = {"load": os.getloadavg()[0], "time": time.strftime("%H:%M:%S")}
-    listeners[:] = [events for events in listeners if events.send(news, "load", id=sent)]
+def tick(number: int, due: float) -> None:
+    """Tell all who listen how late it is; none is left out or waited for."""
+    late = (time.monotonic() - due) * 1000
+    news = {"late": round(late, 3), "time": time.strftime("%H:%M:%S")}
+    listeners[:] = [events for events in listeners if events.send(news, "tick", id=number)]
     if listeners:
-        server.call_later(PERIOD, tell)
+        due = time.monotonic() + PERIOD / 1000
+        server.call_later(PERIOD, lambda: tick(number + 1, due))
 
 
 if __name__ == "__main__":

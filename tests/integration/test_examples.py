@@ -106,5 +106,5 @@ def test_events_are_sent_to_who_listens(unused_port):
         finally:
             live.terminate()
             live.wait(PATIENCE)
-    assert [lines[0], lines[1], lines[4]] == ["id: 1", "event: load", "id: 2"]
-    assert json.loads(lines[2].removeprefix("data: ")).keys() == {"load", "time"}
+    assert [lines[0], lines[1], lines[4]] == ["id: 1", "event: tick", "id: 2"]
+    assert json.loads(lines[2].removeprefix("data: ")).keys() == {"late", "time"}
