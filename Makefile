@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint check format fuzz soak matrix screens docs browser bench bench-check build clean
+.PHONY: help setup run test lint check format fuzz soak matrix screens docs browser bench bench-check build package clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -86,6 +86,10 @@ format: $(STAMP) ## Format the code
 build: $(STAMP) ## Build the wheel and the source distribution
 	$(BIN)/python -m pip install --quiet build
 	$(BIN)/python -m build
+
+package: $(STAMP) ## Build both and test what they install (ARGS=tests/cli)
+	$(BIN)/python -m pip install --quiet build
+	$(BIN)/python tests/slow/package.py $(ARGS)
 
 clean: ## Remove the environment and what was built
 	rm -rf $(VENV) $(BENCH) $(DOCS) site dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
