@@ -114,6 +114,8 @@ class Dispatcher:
 
     def discard(self, response: HttpResponse, client: socket | None) -> None:
         """Close what a response is streamed from; its close() is somebody's code, too."""
+        if response.deferred is not None:
+            response.deferred.give_up()
         try:
             response.close()
         except Exception as error:  # noqa: BLE001 - reported

@@ -55,10 +55,6 @@ class Deadlines(Generic[T]):
         """Return the item that has waited longest."""
         return next(iter(self.waiting), None)
 
-    def next_due(self) -> float | None:
-        """Return when the first item is due, None if none waits."""
-        return next(iter(self.waiting.values()), None)
-
     def expire(self, now: float) -> None:
         """Take out every item that is due and hand it over."""
         while self.waiting:

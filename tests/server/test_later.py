@@ -92,6 +92,17 @@ def test_an_answer_is_deferred_once(serve, client):
     assert errors == [RuntimeError]
 
 
+def test_a_handler_that_raises_gives_up_what_it_deferred(serve, client):
+    kept = []
+
+    def raising(request, response):
+        kept.append(response.defer())
+        raise ValueError("afterwards")
+
+    assert client.get(serve(raising).url).status == 500
+    assert (kept[0].given_up, kept[0].send()) == (True, False)
+
+
 def test_pipelined_requests_are_answered_in_order_around_a_deferred_one(deferring, connect):
     server, waiting = deferring
     connection = connect(server).get("/later").get("/now").get("/later")

@@ -200,7 +200,9 @@ def test_create_start_stop_join_takes_under_2_ms():
     script = Path(__file__).parent / "start_stop.py"
     environment = {name: value for name, value in os.environ.items() if "COVERAGE" not in name}
     printed = subprocess.check_output([sys.executable, script], env=environment, timeout=60)
-    assert float(printed) < 2
+    processor, clock = map(float, printed.split())
+    assert processor < 2
+    assert clock < 1
 
 
 def test_ctrl_c_ends_listen_with_everything_closed():

@@ -31,7 +31,7 @@ def test_deadlines_expire_in_the_order_they_were_armed():
         clock.arm(item, now)
     clock.expire(7)
     assert expired == ["a", "b"]
-    assert (len(clock), clock.oldest(), clock.next_due()) == (1, "c", 8)
+    assert (len(clock), clock.oldest(), dict(clock.waiting)) == (1, "c", {"c": 8})
 
 
 def test_arming_again_puts_an_item_last():
@@ -50,7 +50,7 @@ def test_a_disarmed_item_does_not_expire():
     clock.disarm("a")
     clock.disarm("never armed")
     clock.expire(100)
-    assert (len(clock), clock.oldest(), clock.next_due()) == (0, None, None)
+    assert (len(clock), clock.oldest(), dict(clock.waiting)) == (0, None, {})
 
 
 def test_a_clock_of_zero_seconds_is_off():
