@@ -13,6 +13,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from bladehttp.client import HttpClient
+from bladehttp.client.default import close_shared
 
 PATIENCE = 10
 """Seconds after which a peer gives up. Nothing passes by waiting this long."""
@@ -269,6 +270,7 @@ def _started_before_counting(make_httpserver: HTTPServer) -> None:
 
 @pytest.fixture(autouse=True)
 def _nothing_leaks(_started_before_counting: None) -> Iterator[None]:
+    close_shared()  # tests that ran before may have left it open, and one of these closes it
     before = held()
     yield
     give_up = time.monotonic() + PATIENCE  # a server's thread may have yet to see our FIN

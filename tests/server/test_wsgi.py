@@ -31,7 +31,8 @@ TESTS = Path(__file__).parents[1]
 def listening() -> Iterator[int]:
     """The port of the callbacks behind listen()."""
     with wsgi_site.make_server() as server:
-        http.get(f"{server.url}/offloaded")  # starts the thread that stays for those to come
+        with http.HttpClient() as client:  # starts the thread that stays for those to come
+            client.get(f"{server.url}/offloaded")
         yield server.port
 
 
