@@ -1,22 +1,27 @@
-"""Engine: one kept CurlMulti with one kept easy handle, driven by our own poll loop.
+"""Engine: one kept CurlMulti with one kept easy handle, driven by our own loop.
 
-Why not ``perform()``: it delivers Ctrl-C only at its end, and libcurl's clock for silence has whole
-seconds. A multi driven by `socket_action` costs about the same, is interrupted at once, and every
-byte that moves passes our poll, which makes the clocks exact without a callback. Why not
-``CurlMulti.select()``: it knows neither libcurl's timers nor descriptors >= 1024.
+Why not ``perform()`` of the easy handle: it delivers Ctrl-C only at its end, and libcurl's clock
+for silence has whole seconds. Here every byte that moves passes our wait, which a signal
+interrupts at once, and which makes the clocks exact without a callback.
+
+The wait is ``CurlMulti.select()``: no line of Python is between libcurl and the kernel. select(2)
+knows no descriptor of 1024 and more; libcurl tells of each it opens, and with the first one that
+is too large the engine changes to poll(2), for good.
 
 One thread uses an engine at a time (pool.py). An engine whose run was cut short by anything but
 its own clocks is not ``sound`` and is closed, not kept.
 """
 
 import select
+from collections.abc import Callable
+from functools import partial
 from math import ceil, inf
 from time import monotonic
 from typing import NamedTuple
 
 import pycurl
 
-from bladehttp.client.handle import Handle
+from bladehttp.client.handle import Handle, Options
 
 INTEREST = {
     pycurl.POLL_NONE: 0,
@@ -66,21 +71,39 @@ MOST_TURNS = 64
 """How often libcurl reads on after a `halt` at the most: a stream is read in large pieces."""
 
 LONGEST_POLL = 0.5
-"""Seconds. A signal that comes between Python's last look for one and poll(2) does not interrupt
+"""Seconds. A signal that comes between Python's last look for one and the wait does not interrupt
 it, and a Ctrl-C would wait for the server to say something."""
+
+INTERRUPTED = -1
+"""What a wait returns that was cut short."""
+
+EARLY = 0.001
+"""Seconds. A wait that ends sooner than it was told, and with nothing ready, did not wait."""
+
+SET_SIZE = 1024
+"""FD_SETSIZE: the first descriptor that select(2) cannot wait for."""
 
 
 class Engine(Handle):
     """A kept handle and what drives it, one transfer at a time."""
 
-    __slots__ = ("_halted", "_multi", "_poll")
+    __slots__ = ("_go_on", "_halted", "_multi", "_poll", "_wait")
+
+    _go_on: Callable[[], tuple[int, int]]  # runs the transfer, and says whether it still runs
+    _wait: Callable[[float], int]  # waits for so many seconds, and says how many are ready
 
     def __init__(self) -> None:
         super().__init__()
         self._halted: BaseException | None = None
         self._poll = select.poll()
         self._multi = pycurl.CurlMulti()
-        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
+        self._go_on, self._wait = self._multi.perform, self._multi.select
+
+    def _set_up(self, options: Options) -> None:
+        self.curl.setopt(pycurl.SOCKOPTFUNCTION, self._on_open)
+        super()._set_up(options)
+        if pycurl.SOCKOPTFUNCTION in dict(options):
+            self._wait = self._change_to_poll  # it is the caller who is told
 
     def run(self, silence: float, deadline: float) -> Outcome:
         """Run the transfer the handle is set up for.
@@ -130,13 +153,13 @@ class Engine(Handle):
             self._halted = None
         outcome = self._drive(silence, deadline)
         if self._halted is None:
-            return outcome or self._result()
+            return outcome or self.ended()
         if self._halted is HALT:
             return outcome
         raise self._halted
 
     def ended(self) -> Outcome | None:
-        """Return how the transfer has ended, None if it has not; for after a `halt`."""
+        """Return how the transfer has ended, None if it has not."""
         _, done, failed = self._multi.info_read()
         if failed:
             return Outcome(*failed[0][1:])
@@ -144,36 +167,31 @@ class Engine(Handle):
 
     def _drive(self, silence: float, deadline: float) -> Outcome | None:
         """Run until libcurl has done, or is to halt; return an Outcome if a clock ran out."""
-        act = self._multi.socket_action
-        # a new transfer, and one that was halted, begins with libcurl's timer
-        running = act(pycurl.SOCKET_TIMEOUT, 0)[1]
+        running = self._go_on()[1]
         now = last = monotonic()
         while running and self._halted is None:
-            due = self._due(now)
-            if due <= now:
-                running = act(pycurl.SOCKET_TIMEOUT, 0)[1]
-            elif events := self._poll.poll(poll_time(now, min(due, last + silence, deadline))):
-                last = monotonic()
-                for descriptor, event in events:
-                    running = act(descriptor, ACTIONS[event])[1]
+            until = min(self._due(now), last + silence, deadline, now + LONGEST_POLL)
+            ready = self._wait(until - now) if until > now else 0
+            now = monotonic()
+            if ready > 0 and now < deadline:
+                last = now
             elif expired := self._expired(now, last + silence, deadline):
                 return Outcome(expired=expired)
             elif now >= last + silence:
                 last = now  # the time to connect is libcurl's to watch; ask again later
-            now = monotonic()
+            elif not ready and now < until - EARLY:
+                self._change_to_poll(0)  # select found no descriptor that it knows
+            running = self._go_on()[1]
         if self._halted is HALT:
             self._take_what_is_here(running)
         return None
 
     def _take_what_is_here(self, running: int) -> None:
         """Go on, after a callback wanted to halt, as long as nothing has to be waited for."""
-        act = self._multi.socket_action
         for _ in range(MOST_TURNS):
-            events = self._poll.poll(0) if running else ()
-            if not events:
+            if not running or self._wait(0) <= 0:
                 return
-            for descriptor, event in events:
-                running = act(descriptor, ACTIONS[event])[1]
+            running = self._go_on()[1]
 
     def _due(self, now: float) -> float:
         """Return when libcurl wants to be called, whatever happens on the sockets."""
@@ -190,13 +208,32 @@ class Engine(Handle):
         # zero until the request is about to be sent; set again from zero for each transfer
         return bool(self.curl.getinfo(pycurl.PRETRANSFER_TIME))
 
-    def _result(self) -> Outcome:
-        failed = self._multi.info_read()[2]
-        return Outcome(*failed[0][1:]) if failed else SUCCESS
-
-    def _on_socket(self, what: int, descriptor: int, *_: object) -> None:
+    def _on_open(self, descriptor: int, _: int) -> int:
         # pycurl would print what is raised here and lose it: a Ctrl-C can arrive in any line
         try:
+            if descriptor >= SET_SIZE:
+                self._wait = self._change_to_poll
+        except BaseException as error:  # noqa: BLE001 - raised again by the loop
+            self._halted = error
+        return int(pycurl.SOCKOPT_OK)
+
+    def _change_to_poll(self, _: float) -> int:
+        """Wait by poll(2) from now on."""
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
+        self.curl.pause(pycurl.PAUSE_RECV)
+        self.curl.pause(pycurl.PAUSE_CONT)  # has libcurl tell of the descriptors there are already
+        self._go_on = partial(self._multi.socket_action, pycurl.SOCKET_TIMEOUT, 0)
+        self._wait = self._poll_for
+        return INTERRUPTED
+
+    def _poll_for(self, seconds: float) -> int:
+        events = self._poll.poll(poll_time(0, seconds))
+        for descriptor, event in events:
+            self._multi.socket_action(descriptor, ACTIONS[event])
+        return len(events)
+
+    def _on_socket(self, what: int, descriptor: int, *_: object) -> None:
+        try:  # as above
             if what == pycurl.POLL_REMOVE:
                 self._poll.unregister(descriptor)
             else:

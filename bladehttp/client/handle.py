@@ -56,9 +56,13 @@ class Handle:
             check_named(name, path)
         self._applied = None
         self.curl.reset()
+        self._set_up(options)
+        self._applied = options
+
+    def _set_up(self, options: Options) -> None:
+        """Set a handle that was reset."""
         self._set(STANDING)
         self._set(options)
-        self._applied = options
 
     def forget(self) -> None:
         """Have the next `configure` set everything anew, after an option that cannot be unset."""

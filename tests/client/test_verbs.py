@@ -1,10 +1,8 @@
 """The verbs, the kinds of data, and what goes over the wire for each."""
 
-import contextlib
 import io
 import json
 import os
-import resource
 from email import message_from_bytes
 from pathlib import Path
 from typing import Any
@@ -567,23 +565,6 @@ def test_connections_are_kept(client: HttpClient, peers: Any) -> None:
     for _ in range(5):
         client.get(peer.url)
     assert peer.connections == 1
-
-
-def test_a_descriptor_beyond_1024_is_no_trouble(client: HttpClient, peers: Any) -> None:
-    peer = peers()
-    with open_descriptors(1100):
-        assert client.get(peer.url).body == b"ok"
-        client.close()
-
-
-def open_descriptors(count: int) -> Any:
-    stack = contextlib.ExitStack()
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, count + 200)), hard))
-    stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
-    for _ in range(count):
-        stack.callback(os.close, os.open("/dev/null", os.O_RDONLY))
-    return stack
 
 
 def test_json_of_the_response_is_read(client: HttpClient, peers: Any, reply: Any) -> None:
