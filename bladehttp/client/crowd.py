@@ -61,7 +61,7 @@ class Crowd:
     """
 
     __slots__ = (
-        "_chains", "_check_at", "_counter", "_ended", "_error", "_handles", "_last",
+        "_chains", "_check_at", "_counter", "_ended", "_error", "_handles", "_is_due", "_last",
         "_limited", "_looked", "_multi", "_nudge_at", "_running", "_sharing", "_sockets",
         "_waiting", "sound", "watch",
     )  # fmt: skip
@@ -76,6 +76,7 @@ class Crowd:
         self._waiting: list[Waiting] = []
         self._ended: list[tuple[Exchange, Result]] = []
         self._counter = 0
+        self._is_due = False
         self._limited = False
         self._error: BaseException | None = None
         self._check_at = self._nudge_at = inf
@@ -104,7 +105,7 @@ class Crowd:
             return
         self._sharing.join(handle.curl, exchange.message.url.origin)
         now = monotonic()
-        self._multi.add_handle(handle.curl)
+        self._add(handle.curl)
         self._running[handle.curl] = Running(exchange, handle, now)
         self._check_at = min(self._check_at, exchange.deadline, now + exchange.silence)
 
@@ -135,7 +136,7 @@ class Crowd:
 
     def wake(self) -> float:
         """Return when `turn` is to be called at the latest, in terms of `time.monotonic`."""
-        if self._ended:
+        if self._ended or self._is_due:
             return 0.0
         milliseconds = self._multi.timeout()
         due = inf if milliseconds < 0 else monotonic() + milliseconds / 1000
@@ -150,7 +151,8 @@ class Crowd:
             BaseException: What broke into libcurl's callbacks, such as KeyboardInterrupt.
         """
         now = monotonic()
-        if self._multi.timeout() == 0:
+        if self._is_due or self._multi.timeout() == 0:
+            self._is_due = False
             self._last = now
             self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
             self._plan_nudge(now)
@@ -220,7 +222,15 @@ class Crowd:
 
     def _begin_anew(self, curl: Any) -> None:
         self._multi.remove_handle(curl)
+        self._add(curl)
+
+    def _add(self, curl: Any) -> None:
+        """Give a transfer to libcurl, which begins with it when it is called for its timers.
+
+        It is ready at once, but often says (`timeout`) that it is to be called in a millisecond.
+        """
         self._multi.add_handle(curl)
+        self._is_due = True
 
     def _put_back(self, handle: Handle) -> None:
         if handle.sound:
@@ -256,6 +266,7 @@ class Crowd:
         """Begin the silence of a transfer anew, and let libcurl go on with it, after a pause."""
         running = self._running[curl]
         running.last = now = monotonic()
+        self._is_due = True
         exchange = running.exchange
         self._check_at = min(self._check_at, exchange.deadline, now + exchange.silence)
 

@@ -18,6 +18,11 @@ from werkzeug import Response
 
 from bladehttp import HttpServer, Retry
 from bladehttp.client import HttpClient
+from bladehttp.client.crowd import Crowd
+from bladehttp.client.exchange import Exchange
+from bladehttp.client.message import make_message
+from bladehttp.client.options import Settings
+from bladehttp.client.url import parse_url
 from bladehttp.exceptions import (
     ClientClosed,
     ConnectError,
@@ -513,3 +518,14 @@ def test_several_threads_may_each_send_many(client: HttpClient, echo: HttpServer
 
     with ThreadPoolExecutor(8) as executor:
         list(executor.map(many, range(8)))
+
+
+def test_what_is_begun_is_sent_in_the_next_turn(silent: Any) -> None:
+    crowd = Crowd()
+    url = parse_url(silent.url + "/ok")
+    for _ in range(100):  # of so many at once libcurl says that they begin in a millisecond
+        crowd.start(Exchange(make_message("GET", url, [], None, Settings())))
+    assert crowd.wake() == 0.0
+    crowd.turn()
+    assert crowd.wake() > 0.0
+    crowd.close()
