@@ -18,7 +18,7 @@ from bladehttp.response import HttpResponse
 from bladehttp.serialize import as_json
 from bladehttp.values import Values
 from bladehttp.wire.form import Decoded, decode, parse_query
-from bladehttp.wire.head import NO_FIELDS, FieldBlock, HeadParser, RequestHead
+from bladehttp.wire.head import NO_FIELDS, FieldBlock, HeadParser, RequestLine
 from bladehttp.wire.limits import Limits
 from bladehttp.wire.reader import Request, RequestReader
 from bladehttp.wire.target import decode_path, host_name
@@ -143,49 +143,49 @@ class HttpRequest(Late):
         "body": lambda request: request._decoded.body,
         "body_file": lambda request: request._message.file,
         "client_certificate": lambda request: request._client.certificate,
-        "cookies": lambda request: parse_cookies(request._message.head.fields.cookie),
+        "cookies": lambda request: parse_cookies(request._message.fields.cookie),
         "disconnected": lambda _: False,
         "files": lambda request: request._decoded.files,
-        "headers": lambda request: _headers(request._message.head.fields),
-        "host": lambda request: host_name(_authority(request._message.head)),
-        "http_version": lambda request: f"1.{request._message.head.minor}",
+        "headers": lambda request: _headers(request._message.fields),
+        "host": lambda request: host_name(_authority(request._message)),
+        "http_version": lambda request: f"1.{request._message.line.minor}",
         "ip": lambda request: request._client.ip,
         "ipv6": lambda request: request._client.ipv6,
         "params": lambda _: {},
-        "path": lambda request: decode_path(request._message.head.path),
+        "path": lambda request: decode_path(request._message.line.path),
         "port": lambda request: request._client.port,
         "queries": lambda request: parse_query(
-            request._message.head.query, limit=len(request._message.head.query) + 1
+            request._message.line.query, limit=len(request._message.line.query) + 1
         ),
         "raw_body": lambda request: request._message.body,
-        "request_uri": lambda request: request._message.head.target,
+        "request_uri": lambda request: request._message.line.target,
         "trailers": lambda request: Headers.adopt(request._message.trailers),
     }
 
     def __init__(self) -> None:
         """Make an empty GET, to be filled by `parse` or sent by `send`."""
-        self._message = Request(EMPTY_HEAD)
-        self.method = EMPTY_HEAD.method
+        self._message = Request(EMPTY_LINE, NO_FIELDS, keep_alive=True)
+        self.method = EMPTY_LINE.method
         self._client = NOBODY
         self.is_secure = False
 
     @classmethod
-    def from_wire(
-        cls, message: Request, limits: Limits, client: ClientInfo, is_secure: bool
-    ) -> "HttpRequest":
-        """Make the request that callbacks get of what came over the wire.
+    def from_wire(cls, message: Request, client: ClientInfo, is_secure: bool) -> "HttpRequest":
+        """Make the request that callbacks get of what came over the wire, but for its body."""
+        request = cls.__new__(cls)
+        request._message = message
+        request._client = client
+        request.method = message.line.method
+        request.is_secure = is_secure
+        return request
+
+    def decode(self, limits: Limits) -> None:
+        """Make ``body`` and ``files`` of the content.
 
         Raises:
             ProtocolError: The body is not what its Content-Type says.
         """
-        request = cls.__new__(cls)
-        request._message = message
-        request._client = client
-        request.method = message.head.method
-        request.is_secure = is_secure
-        if message.body or message.file is not None:
-            request._decoded = _decoded(message, limits)
-        return request
+        self._decoded = _decoded(self._message, limits)
 
     @property
     def scheme(self) -> str:
@@ -224,7 +224,7 @@ class HttpRequest(Late):
             reader.close()
         self.forget()
         self._message = message
-        self.method = message.head.method
+        self.method = message.line.method
         self._decoded = decoded
         if client is not None:
             peer = client.getpeername()
@@ -257,7 +257,7 @@ class HttpRequest(Late):
         from bladehttp.client import HttpClient  # noqa: PLC0415
 
         properties = {"auth_method": self.auth_method, "follow_redirect": True} | (options or {})
-        received = self._message.head.fields.host
+        received = self._message.fields.host
         headers = Headers.adopt(
             (name, value)
             for name, value in self.headers.pairs()
@@ -270,7 +270,7 @@ class HttpRequest(Late):
 
     def close(self) -> None:
         """Close the temporary files of a large body and of large uploads."""
-        if not self._message.head.fields.body_length:
+        if not self._message.fields.body_length:
             return
         self._message.close()
         files = self._decoded.files
@@ -305,13 +305,13 @@ class HttpRequest(Late):
 
 
 NOBODY = ClientInfo("", 0, ipv6=False)
-EMPTY_HEAD = RequestHead("GET", "/", 1, NO_FIELDS, path="/")
+EMPTY_LINE = RequestLine("GET", "/", 1, path="/")
 
 
 def _decoded(message: Request, limits: Limits) -> Decoded:
     if not message.body and message.file is None:
         return Decoded({}, Values())
-    content_type = message.head.fields.index.get("content-type", "")
+    content_type = message.fields.index.get("content-type", "")
     return decode(content_type, message.body, message.file, limits)
 
 
@@ -320,9 +320,9 @@ def _headers(fields: FieldBlock) -> Headers:
     return Headers.adopt(fields.pairs, fields.index)
 
 
-def _authority(head: RequestHead) -> str:
+def _authority(message: Request) -> str:
     """RFC 9112 section 3.2.2: an absolute target goes before Host."""
-    return head.authority or head.fields.host or ""
+    return message.line.authority or message.fields.host or ""
 
 
 def _file_as_dict(file: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 from bladehttp.answer import Answer
 from bladehttp.exceptions import HttpStatusError, InvalidHeader
-from bladehttp.headers import Headers, HeadersLike, index_of, is_field_value
+from bladehttp.headers import Headers, HeadersLike, Pairs, index_of, is_field_value
 from bladehttp.pieces import Awaited, Blocks, Lines, awaited, through
 from bladehttp.serialize import as_json
 from bladehttp.status import PHRASES
@@ -194,6 +194,20 @@ class HttpResponse(Answer):
         if status is not None:
             self.status = status
         return None
+
+    def as_sent(self) -> tuple[int, str | None, Pairs, bytes]:
+        """Return what a server sends: status, reason phrase, fields and the body that is here.
+
+        The reason phrase is None for the status's own one.
+
+        Raises:
+            InvalidHeader: ``headers`` were replaced, and a field of theirs cannot be sent.
+            TypeError: They are not fields at all.
+        """
+        headers, parts = self.headers, self._parts
+        fields = headers if isinstance(headers, Headers) else Headers(headers)
+        body = parts[0] if len(parts) == 1 else self.body
+        return self.status, self._reason, fields.as_tuple(), body
 
     @property
     def reason(self) -> str:

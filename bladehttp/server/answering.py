@@ -8,20 +8,20 @@ from abc import abstractmethod
 from email.utils import formatdate
 from functools import lru_cache
 from time import monotonic, time
+from typing import Any
 
 from bladehttp.broken import Raw, length_of
 from bladehttp.later import Channel, Deferred
 from bladehttp.request import ClientInfo, HttpRequest
 from bladehttp.response import HttpResponse
 from bladehttp.server.answered import Account
-from bladehttp.server.dispatch import checked_headers
-from bladehttp.server.outbox import Outbox
+from bladehttp.server.outbox import JOINED, Outbox
 from bladehttp.server.service import Service
 from bladehttp.server.states import FINISH, IDLE, PAUSED, READING, REPLIED, WRITE, Event
 from bladehttp.server.transport import Transport
 from bladehttp.server.watched import Watched
-from bladehttp.wire.head import RequestHead
-from bladehttp.wire.writer import LENGTH, Coding, Reply, write_head
+from bladehttp.wire.head import RequestLine
+from bladehttp.wire.writer import CLOSE, LENGTH, Coding, write_head, write_whole
 
 
 class Answering(Watched):
@@ -48,10 +48,6 @@ class Answering(Watched):
         self._lingers = True
 
     @abstractmethod
-    def _keeps(self, head: RequestHead) -> bool:
-        """Whether the connection can be kept after the answer to a request."""
-
-    @abstractmethod
     def _advance(self) -> None:
         """All is sent: go on with the requests that have come meanwhile."""
 
@@ -61,32 +57,41 @@ class Answering(Watched):
 
     def _reply(self, response: HttpResponse, method: str, minor: int, keep: bool) -> None:
         """Put an answer into the outbox."""
+        outbox, dispatcher = self._outbox, self._service.dispatcher
+        keep = keep and not self._service.draining
         try:
-            reply, body = _write(response, method, minor, keep)
+            head, body, coding, length, keep = _write(response, method, minor, keep)
         except Exception as error:  # noqa: BLE001 - what cannot be sent is the handler's fault
-            self._service.dispatcher.discard(response, self.transport.socket)
-            response = self._service.dispatcher.failed(error, self.transport.socket)
-            reply, body = _write(response, method, minor, keep=False)
-        outbox, source = self._outbox, response.source
-        outbox.add(reply.head, body)
-        if source is not None:
-            if isinstance(source, Channel):
-                self._listen(source)
-            outbox.stream(source, reply.coding, reply.length)
-        streaming = source is not None and outbox.streaming
-        callbacks = self._service.dispatcher.callbacks
+            dispatcher.discard(response, self.transport.socket)
+            response = dispatcher.failed(error, self.transport.socket)
+            head, body, coding, length, keep = _write(response, method, minor, keep=False)
+        outbox.add(head)
+        if body:
+            outbox.add(body)
+        source = response.source
+        streaming = source is not None and self._stream(source, coding, length)
+        callbacks = dispatcher.callbacks
         if callbacks["answered"]:
-            self._open_account(response, len(body))
+            self._open_account(response, length if coding is LENGTH else 0)
         if not streaming:
             self._end_exchange()
-        if not reply.keep_alive:
+        if not keep:
             self._become(Event.REPLIED_LAST)
         else:
             self._become(Event.BLOCKED if streaming else REPLIED)
-        if self._connected and callbacks["reply"]:
+        if callbacks["reply"] and self._connected:
             self._call("reply", response)
 
-    def _wait(self, response: HttpResponse, deferred: Deferred, head: RequestHead) -> None:
+    def _stream(self, source: Any, coding: Coding, length: int) -> bool:
+        """Have a stream sent after its head; False if it is over already, as for HEAD."""
+        if isinstance(source, Channel):
+            self._listen(source)
+        self._outbox.stream(source, coding, length)
+        return self._outbox.streaming
+
+    def _wait(
+        self, response: HttpResponse, deferred: Deferred, line: RequestLine, keep: bool
+    ) -> None:
         """Go on when a deferred answer is given."""
         loop = self._service.loop
         self._deferred = deferred
@@ -94,19 +99,21 @@ class Answering(Watched):
 
         def answer() -> None:
             if self._deferred is deferred:  # else the client has gone
-                self._guarded(self._answer, response, deferred, head)
+                self._guarded(self._answer, response, deferred, line, keep)
 
         deferred.then(lambda: loop.call_soon(answer))
         if deferred.timeout:
             timer = loop.call_later(deferred.timeout / 1000, deferred.give_up)
             deferred.then(timer.cancel)
 
-    def _answer(self, response: HttpResponse, deferred: Deferred, head: RequestHead) -> None:
+    def _answer(
+        self, response: HttpResponse, deferred: Deferred, line: RequestLine, keep: bool
+    ) -> None:
         """Send a deferred answer, and go on with the requests that have come meanwhile."""
         self._deferred = None
         self._become(Event.ANSWERED)
         response = self._service.dispatcher.settled(response, deferred, self.transport.socket)
-        self._reply(response, head.method, head.minor, self._keeps(head))
+        self._reply(response, line.method, line.minor, keep)
         self._send(0)
 
     def _listen(self, channel: Channel) -> None:
@@ -199,23 +206,38 @@ class Answering(Watched):
             self._call("disconnect", self.client)
 
 
-def _write(response: HttpResponse, method: str, minor: int, keep: bool) -> tuple[Reply, bytes]:
-    """Return a response's head, and its body if that is here as a whole and to be sent."""
+def _write(
+    response: HttpResponse, method: str, minor: int, keep: bool
+) -> tuple[bytes, bytes, Coding, int, bool]:
+    """Return what a response is over the wire.
+
+    Returns:
+        The head, with a short body behind it; a long body; how a body or stream follows the
+        head; its length; whether the connection is kept.
+
+    Raises:
+        ValueError: As `write_head`.
+        TypeError: As `HttpResponse.as_sent`, and so InvalidHeader.
+    """
     source = response.source
     if type(source) is Raw:
-        return Reply(b"", Coding.CLOSE, 0, keep_alive=False), b""
-    body = response.body if source is None else b""
-    reply = write_head(
-        response.status,
-        response.reason,
-        checked_headers(response).as_tuple(),
-        len(body) if source is None else length_of(source),
-        date=http_date(int(time())),
-        method=method,
-        minor=minor,
-        keep_alive=keep,
+        return b"", b"", CLOSE, 0, False
+    status, reason, fields, body = response.as_sent()
+    date = http_date(int(time()))
+    is_short = source is None and len(body) <= JOINED
+    if is_short and keep and minor and method != "HEAD":
+        whole = write_whole(status, reason, fields, body, date)
+        if whole is not None:
+            return whole, b"", LENGTH, len(body), True
+    length = len(body) if source is None else length_of(source)
+    head, coding, length, keep = write_head(
+        status, reason, fields, length, date=date, method=method, minor=minor, keep_alive=keep
     )
-    return reply, body if reply.coding is LENGTH else b""
+    if source is not None or coding is not LENGTH:
+        body = b""
+    return (
+        (head + body, b"", coding, length, keep) if is_short else (head, body, coding, length, keep)
+    )
 
 
 @lru_cache(maxsize=1)

@@ -28,7 +28,6 @@ from bladehttp.server.states import (
 )
 from bladehttp.server.transport import RECEIVE, PlainHttpError, PlainTransport, Transport
 from bladehttp.wire.coding import undo_encoding
-from bladehttp.wire.head import RequestHead
 from bladehttp.wire.proxy import ProxyReader
 from bladehttp.wire.reader import RESTING, Phase, Request, RequestReader, whole_request
 from bladehttp.wire.writer import CONTINUE
@@ -146,16 +145,22 @@ class Connection(Answering):
         self._call("connect", self.transport.socket)
 
     def _receive(self, events: int) -> None:
+        transport = self.transport
         if events & WRITE:
-            self.transport.flush()
-        data = self.transport.receive()
-        if data:
+            transport.flush()
+        data = transport.receive()
+        # Nearly always it is just one request.
+        message = whole_request(data, self._service.parser) if self._reader is RESTING else None
+        if message is not None:
+            self._serve(message)
+            self._flush()
+        elif data:
             self._take(data)
             if self.state is BODY and len(data) >= RECEIVE:
                 self._receive_more()
         elif self.state is IDLE:  # part of a TLS record is not yet part of a request
-            self.transport.progressed = False
-        if self.transport.ended:
+            transport.progressed = False
+        if transport.ended:
             self._ended()
 
     def _receive_more(self) -> None:
@@ -168,14 +173,9 @@ class Connection(Answering):
                 return
 
     def _take(self, data: bytes) -> None:
-        """Answer what has come: nearly always just one request."""
-        message = whole_request(data, self._service.parser) if self._reader is RESTING else None
-        if message is None:
-            self._keep(data)
-            self._advance()
-        else:
-            self._serve(message)
-            self._flush()
+        """Answer the requests of which this is the rest, if it is."""
+        self._keep(data)
+        self._advance()
 
     def _keep(self, data: bytes) -> None:
         """Give what has come to a reader."""
@@ -254,33 +254,43 @@ class Connection(Answering):
             self.close()
 
     def _serve(self, message: Request) -> None:
-        service, head = self._service, message.head
+        service, line = self._service, message.line
         service.stats.requests += 1
         self._served += 1
         self._become(REQUEST)
-        if head.method == "CONNECT":  # a 2xx would turn the connection into a tunnel
+        if line.method == "CONNECT":  # a 2xx would turn the connection into a tunnel
             self._refuse(ProtocolError("no tunnels here", status=501))
             return
-        limits = service.parser.limits
-        try:
-            if service.decode_request_body:
-                undo_encoding(message, limits)
-            request = HttpRequest.from_wire(message, limits, self.client, service.is_secure)
-        except Exception as error:  # noqa: BLE001 - answered, whatever it is
-            message.close()
-            self._unreadable(error, head.method)
-            return
+        request = HttpRequest.from_wire(message, self.client, service.is_secure)
         self._request = request
+        if message.fields.body_length and not self._decode(message, request):
+            return
         if service.proxies is not None:
             service.proxies.apply(request)
-        if not head.keep_alive:
+        if not message.keep_alive:
             self._lingers = bool(self._reader.buffer)
         response = service.dispatcher.respond(request, self.transport.socket, service.workers)
         self._note_time(request)
+        keep = message.keep_alive and self._served != service.max_requests
         if response.deferred is None:
-            self._reply(response, head.method, head.minor, self._keeps(head))
+            self._reply(response, line.method, line.minor, keep)
         else:
-            self._wait(response, response.deferred, head)
+            self._wait(response, response.deferred, line, keep)
+
+    def _decode(self, message: Request, request: HttpRequest) -> bool:
+        """Make sense of a body; False if there is none to be made, and that is answered."""
+        limits = self._service.parser.limits
+        try:
+            if self._service.decode_request_body:
+                undo_encoding(message, limits)
+            request.decode(limits)
+        except ProtocolError as error:
+            self._refuse(error, message.line.method)
+            return False
+        except Exception as error:  # noqa: BLE001 - no temporary file, no memory, a fault of ours
+            self._fail(error, message.line.method)
+            return False
+        return True
 
     def _note_time(self, request: HttpRequest) -> None:
         """Read the clock after a handler, which may have taken longer than a deadline runs."""
@@ -290,17 +300,6 @@ class Connection(Answering):
         if took > self._service.slow:
             name = self._service.dispatcher.name(request)
             log.warning("%s kept everybody waiting for %.0f ms", name, took * 1000)
-
-    def _keeps(self, head: RequestHead) -> bool:
-        service = self._service
-        return head.keep_alive and not service.draining and self._served != service.max_requests
-
-    def _unreadable(self, error: Exception, method: str) -> None:
-        """Answer a request whose body cannot be made sense of, or not here and now."""
-        if isinstance(error, ProtocolError):
-            self._refuse(error, method)
-        else:  # no temporary file, no memory, a fault of ours
-            self._fail(error, method)
 
     def _refuse(self, error: ProtocolError, method: str = "") -> None:
         """Answer with an error that is the client's, as the last thing on the connection."""

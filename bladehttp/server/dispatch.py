@@ -11,7 +11,6 @@ from concurrent.futures import CancelledError
 from socket import socket
 from typing import Any
 
-from bladehttp.headers import Headers
 from bladehttp.later import Deferred
 from bladehttp.request import HttpRequest
 from bladehttp.response import HttpResponse
@@ -227,17 +226,6 @@ def answer_plainly(response: HttpResponse, status: int) -> None:
     response.status = status
     response.headers["Content-Type"] = "text/plain; charset=utf-8"
     response.body = f"{status} - {phrase(status)}."
-
-
-def checked_headers(response: HttpResponse) -> Headers:
-    """Return a response's headers, checked if a handler put something else in their place.
-
-    Raises:
-        InvalidHeader: A field cannot be sent.
-        TypeError: They are not fields at all.
-    """
-    headers = response.headers
-    return headers if isinstance(headers, Headers) else Headers(headers)
 
 
 def check_callable(function: Callable[..., Any], arguments: int, name: str) -> None:

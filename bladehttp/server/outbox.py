@@ -87,14 +87,13 @@ class Outbox:
         if isinstance(self._source, Events):
             self._source.close()
 
-    def add(self, data: bytes, more: bytes = b"") -> None:
-        """Append bytes, and more bytes; as one piece if they are few."""
-        self.pending += len(data) + len(more)
-        pieces: list[bytes | memoryview] = [data + more] if len(more) <= JOINED else [data, more]
+    def add(self, data: bytes) -> None:
+        """Append bytes."""
+        self.pending += len(data)
         if self._pieces is None:
-            self._pieces = pieces
+            self._pieces = [data]
         else:
-            self._pieces += pieces
+            self._pieces.append(data)
 
     def stream(self, source: Iterable[Any], coding: Coding, length: int) -> None:
         """Append what an iterable will give; nothing can be added until it is through.
@@ -129,13 +128,25 @@ class Outbox:
         """
         if transport.blocked:
             transport.flush()
+        if self._stream is not None or self.pending > JOINED:
+            return self._send_much(transport)
+        pieces = self._pieces
+        if pieces is not None:  # whole answers, of pipelined requests maybe
+            whole = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            taken = transport.send(whole)
+            self.sent += taken
+            self.pending -= taken
+            self._pieces = [memoryview(whole)[taken:]] if self.pending else None
+        return not (self.pending or transport.blocked)
+
+    def _send_much(self, transport: Transport) -> bool:
         room = TURN
         while room > 0:
             if self._stream is not None:
                 self._refill(self._stream)
             pieces = self._pieces
             if pieces:
-                piece = pieces.pop() if len(pieces) == 1 else _joined(pieces, self.pending)
+                piece = _joined(pieces)
                 part = piece if len(piece) <= TURN else memoryview(piece)[:TURN]
                 taken = transport.send(part)
                 self.pending -= taken
@@ -238,17 +249,8 @@ class Outbox:
             close()
 
 
-def _joined(pieces: list[bytes | memoryview], size: int) -> bytes | memoryview:
-    """Take the first piece, and those behind it that are short enough to go with it.
-
-    Args:
-        pieces: What waits.
-        size: Bytes of all pieces.
-    """
-    if size <= JOINED:  # the answers to pipelined requests
-        whole = b"".join(pieces)
-        pieces.clear()
-        return whole
+def _joined(pieces: list[bytes | memoryview]) -> bytes | memoryview:
+    """Take the first piece, and those behind it that are short enough to go with it."""
     joined = [pieces.pop(0)]
     size = len(joined[0])
     while pieces and size + len(pieces[0]) <= JOINED:

@@ -15,7 +15,7 @@ from bladehttp.broken import Raw, length_of
 from bladehttp.exceptions import ProtocolError
 from bladehttp.request import ClientInfo, HttpRequest
 from bladehttp.response import HttpResponse
-from bladehttp.server.dispatch import Dispatcher, checked_headers, error_response
+from bladehttp.server.dispatch import Dispatcher, error_response
 from bladehttp.server.forwarded import TrustedProxies
 from bladehttp.wire.coding import undo_encoding
 from bladehttp.wire.head import HeadParser, parse_request_line
@@ -91,7 +91,8 @@ class WsgiApplication:
             if self._decode_request_body:
                 undo_encoding(message, limits)
             secure = environ.get("wsgi.url_scheme") == "https"
-            request = HttpRequest.from_wire(message, limits, _client(environ), secure)
+            request = HttpRequest.from_wire(message, _client(environ), secure)
+            request.decode(limits)
         except BaseException:
             message.close()
             raise
@@ -224,10 +225,10 @@ def _target(environ: Environ) -> str:
     path, query = environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", "")
     sent = environ.get("RAW_URI") or environ.get("REQUEST_URI")
     if sent and not environ.get("SCRIPT_NAME"):
-        head = parse_request_line(f"{environ['REQUEST_METHOD']} {sent} HTTP/1.1".encode("latin-1"))
+        line = parse_request_line(f"{environ['REQUEST_METHOD']} {sent} HTTP/1.1".encode("latin-1"))
         # Octets beyond ASCII that were not encoded: gunicorn makes UTF-8 of each.
-        means = unquote_to_bytes(head.path.encode("latin-1")), unquote_to_bytes(head.path)
-        if path.encode("latin-1") in means and head.query == query:
+        means = unquote_to_bytes(line.path.encode("latin-1")), unquote_to_bytes(line.path)
+        if path.encode("latin-1") in means and line.query == query:
             return str(sent)
     return (quote(path.encode("latin-1"), PATH_SAFE) or "/") + ("?" + query if query else "")
 
@@ -270,14 +271,9 @@ def _head(response: HttpResponse, method: str) -> Reply:
     """
     if isinstance(response.source, Raw):
         raise TypeError("a raw answer cannot be sent through WSGI")
-    return write_head(
-        response.status,
-        response.reason,
-        checked_headers(response).pairs(),
-        len(response.body) if response.source is None else length_of(response.source),
-        date="",
-        method=method,
-    )
+    status, reason, fields, body = response.as_sent()
+    length = len(body) if response.source is None else length_of(response.source)
+    return write_head(status, reason, fields, length, date="", method=method)
 
 
 def _parts(head: bytes) -> tuple[str, list[tuple[str, str]]]:

@@ -35,7 +35,7 @@ def undo_encoding(message: Request, limits: Limits) -> None:
         ProtocolError: 413 if it is longer than `Limits.body` then, 400 if it is not in the
             coding it names or ends early, 415 for a coding that is not known.
     """
-    value = message.head.fields.index.get("content-encoding", "")
+    value = message.fields.index.get("content-encoding", "")
     codings = [coding.strip(" \t").lower() for coding in value.split(",") if coding.strip(" \t")]
     if not message.body and message.file is None:
         return

@@ -1,11 +1,12 @@
 """The head of a request: request line and field lines to plain data.
 
 Clients repeat themselves: one browser sends the same fields with every request, in the
-same bytes. Two bounded caches make use of it, a field line's bytes to its (name, value)
-and a whole field block's bytes to its FieldBlock, so that checking strictly costs nothing
-the second time. Only what passed every check of its own goes in; a request that was refused
-leaves nothing behind except lines, or a whole block, that are valid by themselves. What
-depends on the request line too is checked each time.
+same bytes, and many ask for the same few targets. Three bounded caches make use of it, a
+request line's bytes to its RequestLine, a field line's to its (name, value) and a whole field
+block's to its FieldBlock, so that checking strictly costs nothing the second time. Only what
+passed every check of its own goes in; a request that was refused leaves nothing behind except
+lines, or a whole block, that are valid by themselves. What request line and fields mean only
+together is checked each time.
 """
 
 import ipaddress
@@ -23,7 +24,9 @@ V = TypeVar("V")
 
 # Caches are emptied when they are full: one pass over a dict of this size is nothing beside
 # the requests that filled it, and a flood of distinct heads costs no more than without a cache.
-# At most about 1 MiB of keys in all.
+# At most about 1.2 MiB of keys in all.
+CACHED_REQUEST_LINES = 512
+CACHED_REQUEST_LINE_BYTES = 256
 CACHED_LINES = 1024
 CACHED_LINE_BYTES = 512
 CACHED_BLOCKS = 256
@@ -48,8 +51,8 @@ class FieldBlock:
         connection: The options of Connection, in lower case.
         expectations: The members of Expect, in lower case.
         closes: Whether Connection says close.
-        is_plain: Whether `check_head` has nothing to refuse in a request of HTTP/1.1 with them, and
-            no body follows: there is a Host, and neither a length nor Expect.
+        is_plain: Whether `check_together` has nothing to refuse in a request of HTTP/1.1 with
+            them, and no body follows: there is a Host, and neither a length nor Expect.
     """
 
     pairs: Pairs
@@ -64,56 +67,58 @@ class FieldBlock:
 
 
 @dataclass(slots=True)
-class RequestHead:
-    """A request's head, checked.
+class RequestLine:
+    """What the request line says. Requests share those that are remembered: never changed.
 
     Attributes:
         method: The method, case kept (it is case-sensitive).
         target: The request target as sent, one character for one byte.
         minor: The minor version, as sent: 0 or above.
-        fields: What the fields say.
         path: The target's path, not decoded; "*" or "" where the form has none.
         query: What follows the first "?", not decoded; "" for none.
         authority: Host and port the target names, "" where it names none (origin-form).
         scheme: Of an absolute-form target, else "".
-        keep_alive: Whether the client lets the connection be used again (RFC 9112 section 9.3).
     """
 
     method: str
     target: str
     minor: int
-    fields: FieldBlock
     path: str = ""
     query: str = ""
     authority: str = ""
     scheme: str = ""
-    keep_alive: bool = True
-
-    @property
-    def expects_continue(self) -> bool:
-        """Whether the client waits for 100 (Continue); never in HTTP/1.0 (RFC 9110 10.1.1)."""
-        return self.minor > 0 and "100-continue" in self.fields.expectations
 
 
 class HeadParser:
-    """Parses heads under one set of limits and keeps the two caches for them.
+    """Parses heads under one set of limits and keeps the three caches for them.
 
     Attributes:
         limits: The limits.
+        lines: Request lines that were accepted before, as they came, to what they say.
         blocks: Field lines that were accepted before, as they came and with the empty line after
             them, to what they say together.
         longest_line: Longest request line, without CRLF, that no limit is met by together with
             any of the blocks.
     """
 
-    __slots__ = ("_lines", "blocks", "limits", "longest_line")
+    __slots__ = ("_fields", "blocks", "limits", "lines", "longest_line")
 
     def __init__(self, limits: Limits) -> None:
         """Start with empty caches; every connection of a server shares one parser."""
         self.limits = limits
-        self._lines: dict[bytes, tuple[str, str]] = {}
+        self._fields: dict[bytes, tuple[str, str]] = {}
+        self.lines: dict[bytes, RequestLine] = {}
         self.blocks: dict[bytes, FieldBlock] = {}
         self.longest_line = min(limits.request_line - 2, limits.head - CACHED_BLOCK_BYTES - 2)
+
+    def request_line(self, data: bytes) -> RequestLine:
+        """Return what a request line, within its limit, says; see `parse_request_line`."""
+        line = self.lines.get(data)
+        if line is None:
+            line = parse_request_line(data)
+            if len(data) <= CACHED_REQUEST_LINE_BYTES:
+                _remember(self.lines, data, line, CACHED_REQUEST_LINES)
+        return line
 
     def field_block(self, lines: Sequence[bytes]) -> FieldBlock:
         """Return what field lines, each passed by `field` already, say together.
@@ -133,7 +138,7 @@ class HeadParser:
         Raises:
             ProtocolError: It is none, obs-fold and whitespace before the colon included.
         """
-        known = self._lines.get(line)
+        known = self._fields.get(line)
         if known is not None:
             return known
         match = grammar.field_line(line)
@@ -142,7 +147,7 @@ class HeadParser:
         name, value = match.groups()
         field = (name.decode("ascii"), value.strip(b" \t").decode("latin-1"))
         if len(line) <= CACHED_LINE_BYTES:
-            _remember(self._lines, line, field, CACHED_LINES)
+            _remember(self._fields, line, field, CACHED_LINES)
         return field
 
 
@@ -216,8 +221,8 @@ def is_host(value: str) -> bool:
 NO_FIELDS = _build_block(())
 
 
-def parse_request_line(line: bytes, fields: FieldBlock = NO_FIELDS) -> RequestHead:
-    """Return a head with the fields it is given.
+def parse_request_line(line: bytes) -> RequestLine:
+    """Return what a request line says.
 
     Raises:
         ProtocolError: 400, or 505 for a major version other than 1.
@@ -229,61 +234,54 @@ def parse_request_line(line: bytes, fields: FieldBlock = NO_FIELDS) -> RequestHe
     minor = MINOR_VERSIONS.get(version)
     if minor is None:
         raise ProtocolError(f"HTTP/{version} is not supported", status=505)
-    if path is None or method == "CONNECT":
-        return _with_other_target(RequestHead(method, target, minor, fields))
-    return RequestHead(method, target, minor, fields, path, query or "")
+    if path is not None and method != "CONNECT":
+        return RequestLine(method, target, minor, path, query or "")
+    # The other three forms of a request target (RFC 9112 section 3.2).
+    if method == "CONNECT":
+        return RequestLine(method, target, minor, authority=_authority_form(target))
+    if target == "*" and method == "OPTIONS":
+        return RequestLine(method, target, minor, path=target)
+    return _with_absolute_form(method, target, minor)
 
 
-def _with_other_target(head: RequestHead) -> RequestHead:
-    """Tell the other three forms of a request target apart (RFC 9112 section 3.2)."""
-    if head.method == "CONNECT":
-        _split_authority(head)
-    elif head.target == "*" and head.method == "OPTIONS":
-        head.path = head.target
-    else:
-        _split_absolute(head)
-    return head
+def _authority_form(target: str) -> str:
+    """RFC 9112 section 3.2.3: CONNECT takes host and port, and nothing else does."""
+    _, colon, port = target.rpartition(":")
+    if not (colon and port and is_host(target)):
+        raise ProtocolError(f"target of CONNECT is not host:port: {target[:60]!r}")
+    return target
 
 
-def _split_authority(head: RequestHead) -> None:
-    """Section 3.2.3: CONNECT takes host and port, and nothing else does."""
-    _, colon, port = head.target.rpartition(":")
-    if not (colon and port and is_host(head.target)):
-        raise ProtocolError(f"target of CONNECT is not host:port: {head.target[:60]!r}")
-    head.authority = head.target
-
-
-def _split_absolute(head: RequestHead) -> None:
-    match = grammar.absolute_form(head.target)
+def _with_absolute_form(method: str, target: str, minor: int) -> RequestLine:
+    match = grammar.absolute_form(target)
     if match is None:
-        raise ProtocolError(f"not a request target: {head.target[:60]!r}")
+        raise ProtocolError(f"not a request target: {target[:60]!r}")
     scheme, authority, path, query = match.groups()
     if scheme.lower() not in KNOWN_SCHEMES:
         raise ProtocolError(f"scheme of the target is not served: {scheme[:20]!r}")
     # RFC 9110 section 4.2: userinfo and an empty host are not valid in an http URI.
     if not authority or not is_host(authority):
         raise ProtocolError(f"authority of the target is not valid: {authority[:60]!r}")
-    head.scheme, head.authority = scheme.lower(), authority
-    # Section 3.2.4: OPTIONS of an absolute target without a path means the whole server.
-    head.path = path or ("*" if head.method == "OPTIONS" and query is None else "/")
-    head.query = query or ""
+    # RFC 9112 section 3.2.4: OPTIONS of an absolute target without a path means the whole server.
+    path = path or ("*" if method == "OPTIONS" and query is None else "/")
+    return RequestLine(method, target, minor, path, query or "", authority, scheme.lower())
 
 
-def check_head(head: RequestHead, limits: Limits) -> None:
-    """Check what request line and fields mean only together, and set ``keep_alive``.
+def check_together(line: RequestLine, fields: FieldBlock, limits: Limits) -> bool:
+    """Check what request line and fields mean only together.
+
+    Returns:
+        Whether the client lets the connection be used again (RFC 9112 section 9.3).
 
     Raises:
         ProtocolError: 400, 413 or 417.
     """
-    fields = head.fields
-    wanted = head.minor > 0 or "keep-alive" in fields.connection
-    head.keep_alive = wanted and not fields.closes
-    if head.minor > 0:
+    if line.minor > 0:
         if fields.host is None:  # RFC 9112 section 3.2
             raise ProtocolError("no Host")
         # Section 3.3: the target URI then has no authority, and an http URI without one MUST be
         # rejected (RFC 9110 section 4.2.1). nginx and Apache do.
-        if not (fields.host or head.authority):
+        if not (fields.host or line.authority):
             raise ProtocolError("Host is empty")
         if fields.expectations - {"100-continue"}:  # RFC 9110 section 10.1.1
             raise ProtocolError("an expectation that cannot be met", status=417)
@@ -291,3 +289,4 @@ def check_head(head: RequestHead, limits: Limits) -> None:
         raise ProtocolError("Transfer-Encoding in HTTP/1.0")
     if limits.body is not None and fields.body_length > limits.body:
         raise ProtocolError(f"the body is longer than {limits.body} bytes", status=413)
+    return not fields.closes and (line.minor > 0 or "keep-alive" in fields.connection)

@@ -14,7 +14,7 @@ from bladehttp.headers import Pairs
 from bladehttp.wire import framing, grammar
 from bladehttp.wire.body import BodySink, Chunked, Decoder, FixedLength
 from bladehttp.wire.buffer import ReceiveBuffer
-from bladehttp.wire.head import HeadParser, RequestHead, check_head, parse_request_line
+from bladehttp.wire.head import FieldBlock, HeadParser, RequestLine, check_together
 from bladehttp.wire.limits import Limits
 
 # As many bytes of a request line's beginning are looked at before its end is here: enough for
@@ -27,17 +27,26 @@ class Request:
     """One complete request as it came over the wire.
 
     Attributes:
-        head: Request line and fields.
+        line: What its request line says.
+        fields: What its fields say.
+        keep_alive: Whether the client lets the connection be used again (RFC 9112 section 9.3).
         body: The content, chunking undone; b"" if there is none or it is in ``file``.
         file: A temporary file with the content, positioned at its beginning, where it is
             longer than `Limits.spool`. Whoever takes the request closes it.
         trailers: The trailer fields of a chunked body.
     """
 
-    head: RequestHead
+    line: RequestLine
+    fields: FieldBlock
+    keep_alive: bool
     body: bytes = b""
     file: IO[bytes] | None = None
     trailers: Pairs = ()
+
+    @property
+    def expects_continue(self) -> bool:
+        """Whether the client waits for 100 (Continue); never in HTTP/1.0 (RFC 9110 10.1.1)."""
+        return self.line.minor > 0 and "100-continue" in self.fields.expectations
 
     def close(self) -> None:
         """Close the temporary file, if there is one."""
@@ -49,7 +58,7 @@ class Request:
 class OpenBody:
     """A body that is arriving: whose it is, what decodes it, where it goes."""
 
-    head: RequestHead
+    request: Request
     decoder: Decoder
     sink: BodySink
 
@@ -77,18 +86,15 @@ def whole_request(data: bytes, parser: HeadParser) -> Request | None:
         data: What has arrived after a complete request, or as the first of a connection.
         parser: Parses heads.
     """
-    line, _, lines = data.partition(b"\r\n")
+    data, _, lines = data.partition(b"\r\n")
     fields = parser.blocks.get(lines)
-    if fields is None or not fields.is_plain or len(line) > parser.longest_line:
+    if fields is None or not fields.is_plain or len(data) > parser.longest_line:
         return None
     try:
-        head = parse_request_line(line, fields)
+        line = parser.request_line(data)
     except ProtocolError:
         return None
-    if not head.minor:
-        return None
-    head.keep_alive = not fields.closes
-    return Request(head)
+    return Request(line, fields, not fields.closes) if line.minor else None
 
 
 class RequestReader:
@@ -105,8 +111,8 @@ class RequestReader:
         "_body",
         "_empty_lines",
         "_error",
-        "_head",
         "_head_bytes",
+        "_line",
         "_lines",
         "_parser",
         "buffer",
@@ -125,7 +131,7 @@ class RequestReader:
         self.phase = Phase.IDLE
         self.needs_continue = False
         self._empty_lines = 0
-        self._head: RequestHead | None = None
+        self._line: RequestLine | None = None
         self._head_bytes = 0
         self._lines: list[bytes] = []
         self._body: OpenBody | None = None
@@ -133,7 +139,7 @@ class RequestReader:
     @property
     def method(self) -> str:
         """The method of the request that is being read, "" if it is not known yet."""
-        return self._head.method if self._head is not None else ""
+        return self._line.method if self._line is not None else ""
 
     def feed(self, data: bytes) -> None:
         """Take bytes in. After an error they are dropped."""
@@ -167,18 +173,13 @@ class RequestReader:
         try:
             if self._body is not None:
                 return self._take_body(self._body)
-            head = self._take_known_head() if self._head is None else None
-            if head is not None and not head.fields.body_length:  # nearly always
-                self._head = None
-                self._empty_lines = 0
-                return Request(head)
-            head = head or self._take_head()
-            if head is None:
-                return None
-            if head.fields.body_length:
-                return self._take_body(self._open_body(head))
-            self._start_request()
-            return Request(head)
+            request = self._take_known_head() if self._line is None else None
+            request = request or self._take_head()
+            if request is not None and request.fields.body_length:
+                return self._take_body(self._open_body(request))
+            if self._line is not None and request is not None:
+                self._start_request()
+            return request
         except ProtocolError as error:
             raise self._fail(error) from None
 
@@ -189,30 +190,31 @@ class RequestReader:
         self._error = error
         return error
 
-    def _take_head(self) -> RequestHead | None:
-        while self._head is None:
+    def _take_head(self) -> Request | None:
+        while self._line is None:
             if not self._take_request_line():
                 return None
-        return self._take_fields(self._head)
+        return self._take_fields(self._line)
 
-    def _take_known_head(self) -> RequestHead | None:
+    def _take_known_head(self) -> Request | None:
         """Take a head whose field block has been accepted before, if the next one is."""
         peeked = self.buffer.peek_head()
         if peeked is None:
             return None
-        line, lines = peeked
+        data, lines = peeked
         parser = self._parser
         fields = parser.blocks.get(lines)
-        if fields is None or not 0 < len(line) <= parser.longest_line:
+        if fields is None or not 0 < len(data) <= parser.longest_line:
             return None
-        head = parse_request_line(line, fields)
-        if fields.is_plain and head.minor:
-            head.keep_alive = not fields.closes
+        line = parser.request_line(data)
+        if fields.is_plain and line.minor:
+            keep_alive = not fields.closes
+            self._empty_lines = 0
         else:
-            self._head = head
-            check_head(head, parser.limits)
-        self.buffer.skip(len(line) + 2 + len(lines))
-        return head
+            self._line = line
+            keep_alive = check_together(line, fields, parser.limits)
+        self.buffer.skip(len(data) + 2 + len(lines))
+        return Request(line, fields, keep_alive)
 
     def _take_request_line(self) -> bool:
         """Take the request line or an empty line before it; False if neither is here."""
@@ -226,7 +228,7 @@ class RequestReader:
             return False
         if line:
             self.phase = Phase.HEAD
-            self._head = parse_request_line(line)
+            self._line = self._parser.request_line(line)
             self._head_bytes = len(line) + 2
             return True
         self._empty_lines += 1  # RFC 9112 section 2.2: ignore at least one before a request line
@@ -234,7 +236,7 @@ class RequestReader:
             raise ProtocolError("too many empty lines before a request")
         return True
 
-    def _take_fields(self, head: RequestHead) -> RequestHead | None:
+    def _take_fields(self, start: RequestLine) -> Request | None:
         limits = self._parser.limits
         while True:
             room = min(limits.field_line, limits.head - self._head_bytes)
@@ -248,22 +250,21 @@ class RequestReader:
                 raise ProtocolError(f"more than {limits.fields} fields", status=431)
             self._parser.field(line)
             self._lines.append(line)
-        head.fields = self._parser.field_block(self._lines)
-        check_head(head, limits)
-        return head
+        fields = self._parser.field_block(self._lines)
+        return Request(start, fields, check_together(start, fields, limits))
 
-    def _open_body(self, head: RequestHead) -> OpenBody:
+    def _open_body(self, request: Request) -> OpenBody:
         limits = self._parser.limits
-        length = head.fields.body_length
+        length = request.fields.body_length
         decoder: Decoder = (
             Chunked(limits, self._parser.field)
             if length == framing.CHUNKED
             else FixedLength(length)
         )
-        self._body = OpenBody(head, decoder, BodySink(limits.spool, length))
+        self._body = OpenBody(request, decoder, BodySink(limits.spool, length))
         self.phase = Phase.BODY
         # RFC 9110 section 10.1.1: 100 may be left out when the body is already coming.
-        self.needs_continue = head.expects_continue and not self.buffer
+        self.needs_continue = request.expects_continue and not self.buffer
         return self._body
 
     def _take_body(self, body: OpenBody) -> Request | None:
@@ -274,7 +275,9 @@ class RequestReader:
         file = body.sink.file
         if file is not None:
             file.seek(0)
-        request = Request(body.head, body.sink.getvalue(), file, body.decoder.trailers)
+        request = body.request
+        request.body, request.file = body.sink.getvalue(), file
+        request.trailers = body.decoder.trailers
         self._start_request()
         return request
 

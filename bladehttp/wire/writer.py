@@ -6,11 +6,12 @@ answers to how long a body is.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
+from typing import NamedTuple
 
 from bladehttp.headers import Pairs
+from bladehttp.status import PHRASES
 from bladehttp.wire import grammar
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -46,8 +47,7 @@ class Coding(IntEnum):
 LENGTH, CHUNKED, CLOSE = Coding.LENGTH, Coding.CHUNKED, Coding.CLOSE
 
 
-@dataclass(slots=True)
-class Reply:
+class Reply(NamedTuple):
     """A response's head, ready to send.
 
     Attributes:
@@ -65,7 +65,7 @@ class Reply:
 
 def write_head(
     status: int,
-    reason: str,
+    reason: str | None,
     fields: Iterable[tuple[str, str]],
     length: int | None,
     *,
@@ -80,7 +80,8 @@ def write_head(
 
     Args:
         status: 200 to 599: the final ones.
-        reason: The reason phrase, "" allowed. As names and values, checked when it was set.
+        reason: The reason phrase, "" allowed; None: that of the status. As names and values,
+            checked when it was set.
         fields: (name, value) in order. Content-Length is believed for a stream and for HEAD
             without a body in hand; beside a body it must be right. "Connection: close" is
             obeyed, other options are the connection's own business and left out. Content-Type
@@ -97,29 +98,53 @@ def write_head(
     """
     if not isinstance(status, int) or not 200 <= status <= 599:
         raise ValueError(f"status of a response is 200 to 599, not {status!r}")
-    start, own = _start(status, reason, tuple(fields), date)
-    if length is None or own or method == "HEAD" or status in BODYLESS:
+    start, own, is_plain = _start(status, reason, tuple(fields), date)
+    if length is None or method == "HEAD" or not is_plain:
         declared = _declared_length(own)
         coding, known = _frame(status, length, declared, method, minor)
         keep_alive = keep_alive and coding is not CLOSE and not _asks_close(own)
     else:
         coding, known = LENGTH, length
     if coding is CHUNKED:
-        framing_line = "Transfer-Encoding: chunked\r\n"
+        framing_line = b"Transfer-Encoding: chunked\r\n"
     else:
-        framing_line = "" if known is None else f"Content-Length: {known}\r\n"
-    head = f"{start}{framing_line}{CONNECTION_LINES[keep_alive][minor > 0]}\r\n"
-    return Reply(head.encode("latin-1"), coding, known or 0, keep_alive)
+        framing_line = b"" if known is None else b"Content-Length: %d\r\n" % known
+    connection_line = CONNECTION_LINES[keep_alive][minor > 0]
+    return Reply(start + framing_line + connection_line + b"\r\n", coding, known or 0, keep_alive)
+
+
+def write_whole(
+    status: int, reason: str | None, fields: Pairs, body: bytes, date: str
+) -> bytes | None:
+    """Serialise a response with its body, for a connection of HTTP/1.1 that is kept.
+
+    It is what `write_head` makes for them, where that has nothing to decide: most responses are
+    like that. All else, and what is to be refused, gets None and is for `write_head`.
+
+    Args:
+        status: As there, and so the others. Not for a response to HEAD.
+        reason: The reason phrase.
+        fields: (name, value) in order.
+        body: The body.
+        date: The value of Date.
+    """
+    if type(status) is not int or not 200 <= status <= 599:  # a float would be found, too
+        return None
+    start, _, is_plain = _start(status, reason, fields, date)
+    return b"%bContent-Length: %d\r\n\r\n%b" % (start, len(body), body) if is_plain else None
 
 
 @lru_cache(maxsize=64)
-def _start(status: int, reason: str, fields: Pairs, date: str) -> tuple[str, dict[str, str]]:
-    """Return a head's lines but for its framing, and the fields that are not sent as they are.
+def _start(
+    status: int, reason: str | None, fields: Pairs, date: str
+) -> tuple[bytes, dict[str, str], bool]:
+    """Return a head but for its framing, the fields not sent as they are, and whether it is plain.
 
-    Most responses of a server have one of a few statuses and sets of fields: the last ones are
-    remembered, for as long as Date says the same second.
+    It is plain if there are none of these and a body may follow. Most responses of a server have
+    one of a few statuses and sets of fields: the last ones are remembered, for as long as Date
+    says the same second.
     """
-    lines = f"HTTP/1.1 {status} {reason}\r\n"
+    lines = f"HTTP/1.1 {status} {PHRASES.get(status, '') if reason is None else reason}\r\n"
     own: dict[str, str] = {}
     for name, value in fields:
         key = name.lower()
@@ -129,13 +154,15 @@ def _start(status: int, reason: str, fields: Pairs, date: str) -> tuple[str, dic
             lines += f"{name}: {value}\r\n"
             if key == "date":
                 date = ""
-    return lines + (f"Date: {date}\r\n" if date else ""), own
+    if date:
+        lines += f"Date: {date}\r\n"
+    return lines.encode("latin-1"), own, not own and status not in BODYLESS
 
 
 CONNECTION_LINES = (
     # client is of 1.0         1.1 or later
-    ("Connection: close\r\n", "Connection: close\r\n"),  # not kept
-    ("Connection: keep-alive\r\n", ""),  # kept
+    (b"Connection: close\r\n", b"Connection: close\r\n"),  # not kept
+    (b"Connection: keep-alive\r\n", b""),  # kept
 )
 
 

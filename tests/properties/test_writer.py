@@ -6,7 +6,7 @@ from bladehttp.wire.body import BodySink, Chunked
 from bladehttp.wire.buffer import ReceiveBuffer
 from bladehttp.wire.head import HeadParser
 from bladehttp.wire.limits import Limits
-from bladehttp.wire.writer import LAST_CHUNK, Coding, Reply, write_chunk, write_head
+from bladehttp.wire.writer import LAST_CHUNK, Coding, Reply, write_chunk, write_head, write_whole
 
 DATE = "Sun, 06 Nov 1994 08:49:37 GMT"
 
@@ -88,3 +88,35 @@ def test_chunks_are_decoded_to_what_was_written(parts: list[bytes], step: int) -
         buffer.feed(data[start : start + step])
         done.append(decoder.take(buffer, sink))
     assert (sink.getvalue(), done.index(True)) == (b"".join(parts), len(done) - 1)
+
+
+own_fields = st.sampled_from(
+    [("Connection", "close"), ("Content-Length", "3"), ("content-type", "text/plain")]
+)
+
+
+@given(
+    st.sampled_from([100, 200, 200.0, True, 204, 205, 304, 404, 599, 600]),
+    st.none() | field_values,
+    fields,
+    st.lists(own_fields, max_size=1),
+    st.binary(max_size=40),
+)
+def test_the_short_way_writes_what_the_long_one_does_or_nothing(
+    status: int,
+    reason: str | None,
+    fields: list[tuple[str, str]],
+    own: list[tuple[str, str]],
+    body: bytes,
+) -> None:
+    given_fields = (*fields, *own)
+    written = write_whole(status, reason, given_fields, body, DATE)
+    if written is not None:
+        reply = write_head(status, reason, given_fields, len(body), date=DATE)
+        assert reply.keep_alive
+        assert written == on_the_wire(reply, [body])
+    elif type(status) is int and 200 <= status <= 599:
+        assert status in {204, 205, 304} or {name for name, _ in own} & {
+            "Connection",
+            "Content-Length",
+        }

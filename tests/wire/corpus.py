@@ -105,24 +105,24 @@ def _repeated(value: Any) -> Any:
 
 def describe(request: Request) -> dict[str, Any]:
     """Return a request in the form of the corpus's JSON, and close its file."""
-    head = request.head
+    line, fields = request.line, request.fields
     body = request.body
     if request.file is not None:
         with request.file:
             body = request.file.read()
     return {
-        "method": head.method,
-        "target": head.target,
-        "version": f"1.{head.minor}",
-        "fields": [list(pair) for pair in head.fields.pairs],
+        "method": line.method,
+        "target": line.target,
+        "version": f"1.{line.minor}",
+        "fields": [list(pair) for pair in fields.pairs],
         "body": body.decode("latin-1"),
         "trailers": [list(pair) for pair in request.trailers],
-        "path": head.path,
-        "query": head.query,
-        "authority": head.authority,
-        "host": head.fields.host,
-        "cookie": head.fields.cookie,
-        "keep_alive": head.keep_alive,
+        "path": line.path,
+        "query": line.query,
+        "authority": line.authority,
+        "host": fields.host,
+        "cookie": fields.cookie,
+        "keep_alive": request.keep_alive,
     }
 
 

@@ -1,20 +1,20 @@
 from string import ascii_lowercase, ascii_uppercase
+from typing import Any
 
 import pytest
 
 from bladehttp.exceptions import ProtocolError
 from bladehttp.wire import head as head_module
 from bladehttp.wire.framing import CHUNKED
-from bladehttp.wire.head import HeadParser, RequestHead, check_head, is_host, parse_request_line
+from bladehttp.wire.head import HeadParser, check_together, is_host, parse_request_line
 from bladehttp.wire.limits import Limits
-from bladehttp.wire.reader import RequestReader
+from bladehttp.wire.reader import Request, RequestReader
 
 
-def take(parser: HeadParser, data: bytes) -> RequestHead | None:
+def take(parser: HeadParser, data: bytes) -> Request | None:
     reader = RequestReader(parser)
     reader.feed(data)
-    request = reader.take_request()
-    return request.head if request else None
+    return reader.take_request()
 
 
 def refused(parser: HeadParser, data: bytes) -> int:
@@ -47,8 +47,8 @@ def request(*fields: str, line: str = "GET / HTTP/1.1") -> bytes:
     ],
 )
 def test_target(line: str, authority: str, path: str, query: str, scheme: str) -> None:
-    head = parse_request_line(line.encode())
-    found = (head.authority, head.path, head.query, head.scheme)
+    found_line = parse_request_line(line.encode())
+    found = (found_line.authority, found_line.path, found_line.query, found_line.scheme)
     assert found == (authority, path, query, scheme)
 
 
@@ -166,15 +166,32 @@ def test_field_block_in_other_bytes_is_another(other: bytes) -> None:
 
 def test_caches_are_bounded_in_entries_and_bytes() -> None:
     parser = HeadParser(Limits())
-    most_lines = most_blocks = 0
+    caches: list[tuple[dict[bytes, Any], int, int]] = [
+        (parser.lines, head_module.CACHED_REQUEST_LINES, head_module.CACHED_REQUEST_LINE_BYTES),
+        (parser._fields, head_module.CACHED_LINES, head_module.CACHED_LINE_BYTES),
+        (parser.blocks, head_module.CACHED_BLOCKS, head_module.CACHED_BLOCK_BYTES),
+    ]
+    found = [0, 0, 0]
     for i in range(3 * head_module.CACHED_LINES):
-        assert take(parser, request("Host: a", f"X: {i}", "Y: " + "y" * (i % 3000)))
-        most_lines = max(most_lines, len(parser._lines))
-        most_blocks = max(most_blocks, len(parser.blocks))
-    assert most_lines == head_module.CACHED_LINES
-    assert most_blocks == head_module.CACHED_BLOCKS
-    assert max(map(len, parser._lines)) <= head_module.CACHED_LINE_BYTES
-    assert max(map(len, parser.blocks)) <= head_module.CACHED_BLOCK_BYTES
+        line = f"GET /{i}?{'a' * (i % 600)} HTTP/1.1"
+        assert take(parser, request("Host: a", f"X: {i}", "Y: " + "y" * (i % 3000), line=line))
+        found = [max(old, len(cache)) for old, (cache, _, _) in zip(found, caches, strict=True)]
+    assert found == [most for _, most, _ in caches]
+    assert all(max(map(len, cache)) <= size for cache, _, size in caches)
+
+
+@pytest.mark.parametrize("line", ["GET  / HTTP/1.1", "GET / HTTP/2.0", "GET a HTTP/1.1"])
+def test_refused_request_line_is_not_kept(line: str) -> None:
+    parser = HeadParser(Limits())
+    assert refused(parser, request("Host: a", line=line)) in {400, 505}
+    assert not parser.lines
+
+
+def test_known_request_line_is_checked_with_each_field_block() -> None:
+    parser = HeadParser(Limits())
+    assert take(parser, request("Host: a"))
+    assert refused(parser, request("X: y")) == 400
+    assert take(parser, request("X: y", line="GET / HTTP/1.0"))
 
 
 @pytest.mark.parametrize(
@@ -199,7 +216,7 @@ def test_refused_field_is_not_kept(line: bytes) -> None:
     for _ in range(2):
         with pytest.raises(ProtocolError):
             parser.field(line)
-    assert parser._lines == {}
+    assert parser._fields == {}
 
 
 @pytest.mark.parametrize(
@@ -256,7 +273,7 @@ def test_body_limit_counts_for_known_fields() -> None:
         assert refused(parser, request("Host: a", "Content-Length: 5") + b"hello") == 413
 
 
-def test_check_head_of_a_body_without_limit() -> None:
-    head = parse_request_line(b"GET / HTTP/1.1")
-    head.fields = HeadParser(Limits()).field_block([b"Host: a", b"Content-Length: 99999999999"])
-    check_head(head, Limits(body=None))
+def test_check_of_a_body_without_limit() -> None:
+    line = parse_request_line(b"GET / HTTP/1.1")
+    fields = HeadParser(Limits()).field_block([b"Host: a", b"Content-Length: 99999999999"])
+    assert check_together(line, fields, Limits(body=None))

@@ -164,7 +164,7 @@ def test_requests_are_taken_one_by_one() -> None:
     reader = new_reader()
     reader.feed(GET + POST + CHUNKED)
     requests = [reader.take_request() for _ in range(4)]
-    assert [request and (request.head.method, request.body) for request in requests] == [
+    assert [request and (request.line.method, request.body) for request in requests] == [
         ("GET", b""),
         ("POST", b"hello"),
         ("POST", b"hello"),
