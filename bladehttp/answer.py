@@ -13,18 +13,19 @@ from bladehttp.broken import Raw, Truncated, reset
 from bladehttp.cookies import format_set_cookie
 from bladehttp.files import FileBody, media_type
 from bladehttp.headers import Headers
-from bladehttp.late import Late
+from bladehttp.late import late
 from bladehttp.later import Channel, Deferred, Delay, Events
 
 
-class Answer(Late):
+class Answer:
     """The half of `HttpResponse` that is for handlers."""
 
-    __slots__ = ("_parts", "deferred", "headers", "source", "status")
+    __slots__ = ("_fields", "_late", "_parts", "deferred", "source", "status")
 
+    _late: dict[str, Any]
     _parts: list[bytes]
     deferred: Deferred | None
-    headers: Headers
+    headers: late[Headers] = late(lambda answer: answer._fields.headers)
     source: Any
     status: int
 

@@ -2,41 +2,44 @@
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, Generic, Self, TypeVar, overload
+
+T = TypeVar("T")
 
 
-class Late:
-    """A base for classes with slots of which some are filled when they are first read.
+class late(Generic[T]):  # noqa: N801 - stands in a class body as property does
+    """An attribute that is made when it is first read. Assignment puts another value in its place.
 
-    From then on such a slot is read as fast as any other, and until then it costs nothing.
-    Assignment fills it, too.
-
-    Attributes:
-        LATE: Attribute to how it is made of its instance.
+    Until it is read it costs nothing: what has been made is in the dict ``_late`` of the instance,
+    whose class has a slot of that name.
     """
 
-    __slots__ = ()
+    __slots__ = ("_make", "_name")
 
-    LATE: ClassVar[Mapping[str, Callable[[Any], Any]]] = {}
+    def __init__(self, make: Callable[[Any], T]) -> None:
+        """Make the value of an instance with a function of it."""
+        self._make = make
+        self._name = ""
 
-    if not TYPE_CHECKING:  # for a type checker the attributes are those that are declared
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
 
-        def __getattr__(self, name: str) -> Any:
-            # Only called for what is not there: a slot that is still empty, or a misspelt name.
-            make = self.LATE.get(name)
-            if make is None:
-                raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
-            value = make(self)
-            setattr(self, name, value)
-            return value
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, instance: Any, owner: type) -> T: ...
+    def __get__(self, instance: Any, owner: type) -> Self | T:
+        if instance is None:
+            return self
+        made: dict[str, T] = instance._late
+        name = self._name
+        if name in made:
+            return made[name]
+        value = made[name] = self._make(instance)
+        return value
 
-    def forget(self) -> None:
-        """Make every late attribute anew when it is read next."""
-        for name in self.LATE:
-            try:
-                delattr(self, name)
-            except AttributeError:
-                pass  # it was not read
+    def __set__(self, instance: Any, value: T) -> None:
+        instance._late[self._name] = value
 
 
 def late_names(

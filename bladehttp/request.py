@@ -4,16 +4,15 @@ Most attributes are made when they are first read. All of them can be assigned t
 """
 
 import json
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from socket import socket
-from typing import IO, Any, ClassVar
+from typing import IO, Any
 
 from bladehttp.auth import Auth
 from bladehttp.cookies import parse_cookies
 from bladehttp.exceptions import ProtocolError
 from bladehttp.headers import Headers
-from bladehttp.late import Late
+from bladehttp.late import late
 from bladehttp.response import HttpResponse
 from bladehttp.serialize import as_json
 from bladehttp.values import Values
@@ -49,7 +48,7 @@ class ClientInfo:
     certificate: dict[str, Any] | None = None
 
 
-class HttpRequest(Late):
+class HttpRequest:
     """One HTTP request.
 
     Attributes:
@@ -85,85 +84,40 @@ class HttpRequest(Late):
             name and a password. Auth.ANY.
     """
 
-    __slots__ = (
-        "_client",
-        "_decoded",
-        "_message",
-        "auth_method",
-        "body",
-        "body_file",
-        "client_certificate",
-        "cookies",
-        "disconnected",
-        "files",
-        "headers",
-        "host",
-        "http_version",
-        "ip",
-        "ipv6",
-        "is_secure",
-        "method",
-        "params",
-        "path",
-        "port",
-        "queries",
-        "raw_body",
-        "request_uri",
-        "trailers",
-    )
+    __slots__ = ("_client", "_late", "_message", "is_secure", "method")
 
     _client: ClientInfo
-    _decoded: Decoded
+    _late: dict[str, Any]
     _message: Request
-    auth_method: Auth
-    body: Any
-    body_file: IO[bytes] | None
-    client_certificate: dict[str, Any] | None
-    cookies: Values[str]
-    disconnected: bool
-    files: Values[dict[str, Any]]
-    headers: Headers
-    host: str
-    http_version: str
-    ip: str
-    ipv6: bool
     is_secure: bool
     method: str
-    params: dict[str, str]
-    path: str
-    port: int
-    queries: Values[str]
-    raw_body: bytes
-    request_uri: str
-    trailers: Headers
 
-    LATE: ClassVar[Mapping[str, Callable[["HttpRequest"], Any]]] = {
-        "_decoded": lambda _: Decoded({}, Values()),
-        "auth_method": lambda _: Auth.ANY,
-        "body": lambda request: request._decoded.body,
-        "body_file": lambda request: request._message.file,
-        "client_certificate": lambda request: request._client.certificate,
-        "cookies": lambda request: parse_cookies(request._message.fields.cookie),
-        "disconnected": lambda _: False,
-        "files": lambda request: request._decoded.files,
-        "headers": lambda request: _headers(request._message.fields),
-        "host": lambda request: host_name(_authority(request._message)),
-        "http_version": lambda request: f"1.{request._message.line.minor}",
-        "ip": lambda request: request._client.ip,
-        "ipv6": lambda request: request._client.ipv6,
-        "params": lambda _: {},
-        "path": lambda request: decode_path(request._message.line.path),
-        "port": lambda request: request._client.port,
-        "queries": lambda request: parse_query(
-            request._message.line.query, limit=len(request._message.line.query) + 1
-        ),
-        "raw_body": lambda request: request._message.body,
-        "request_uri": lambda request: request._message.line.target,
-        "trailers": lambda request: Headers.adopt(request._message.trailers),
-    }
+    _decoded: late[Decoded] = late(lambda _: Decoded({}, Values()))
+    auth_method: late[Auth] = late(lambda _: Auth.ANY)
+    body: late[Any] = late(lambda request: request._decoded.body)
+    body_file: late[IO[bytes] | None] = late(lambda request: request._message.file)
+    client_certificate: late[dict[str, Any] | None] = late(
+        lambda request: request._client.certificate
+    )
+    cookies: late[Values[str]] = late(lambda request: parse_cookies(request._message.fields.cookie))
+    disconnected: late[bool] = late(lambda _: False)
+    files: late[Values[dict[str, Any]]] = late(lambda request: request._decoded.files)
+    headers: late[Headers] = late(lambda request: _headers(request._message.fields))
+    host: late[str] = late(lambda request: host_name(_authority(request._message)))
+    http_version: late[str] = late(lambda request: f"1.{request._message.line.minor}")
+    ip: late[str] = late(lambda request: request._client.ip)
+    ipv6: late[bool] = late(lambda request: request._client.ipv6)
+    params: late[dict[str, str]] = late(lambda _: {})
+    path: late[str] = late(lambda request: decode_path(request._message.line.path))
+    port: late[int] = late(lambda request: request._client.port)
+    queries: late[Values[str]] = late(lambda request: _queries(request._message.line.query))
+    raw_body: late[bytes] = late(lambda request: request._message.body)
+    request_uri: late[str] = late(lambda request: request._message.line.target)
+    trailers: late[Headers] = late(lambda request: Headers.adopt(request._message.trailers))
 
     def __init__(self) -> None:
         """Make an empty GET, to be filled by `parse` or sent by `send`."""
+        self._late = {}
         self._message = Request(EMPTY_LINE, NO_FIELDS, keep_alive=True)
         self.method = EMPTY_LINE.method
         self._client = NOBODY
@@ -173,6 +127,7 @@ class HttpRequest(Late):
     def from_wire(cls, message: Request, client: ClientInfo, is_secure: bool) -> "HttpRequest":
         """Make the request that callbacks get of what came over the wire, but for its body."""
         request = cls.__new__(cls)
+        request._late = {}
         request._message = message
         request._client = client
         request.method = message.line.method
@@ -222,7 +177,7 @@ class HttpRequest(Late):
             return False
         finally:
             reader.close()
-        self.forget()
+        self._late = {}
         self._message = message
         self.method = message.line.method
         self._decoded = decoded
@@ -318,6 +273,10 @@ def _decoded(message: Request, limits: Limits) -> Decoded:
 def _headers(fields: FieldBlock) -> Headers:
     """Return the fields, Cookie excepted, which is in ``cookies`` (Blade)."""
     return Headers.adopt(fields.pairs, fields.index)
+
+
+def _queries(query: str) -> Values[str]:
+    return parse_query(query, limit=len(query) + 1)
 
 
 def _authority(message: Request) -> str:

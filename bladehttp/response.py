@@ -6,22 +6,23 @@ known here.
 """
 
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from datetime import timedelta
 from email.message import Message
-from typing import Any, ClassVar, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 from bladehttp.answer import Answer
 from bladehttp.exceptions import HttpStatusError, InvalidHeader
 from bladehttp.headers import Headers, HeadersLike, Pairs, index_of, is_field_value
+from bladehttp.late import late
 from bladehttp.pieces import Awaited, Blocks, Lines, awaited, through
 from bladehttp.serialize import as_json
 from bladehttp.status import PHRASES
 
-SERVER_FIELDS = (("Content-Type", "text/html; charset=utf-8"), ("X-Powered-By", "Blade"))
+SERVER_FIELDS: Pairs = (("Content-Type", "text/html; charset=utf-8"), ("X-Powered-By", "Blade"))
 """What a server's response starts with (Blade); Date comes when it is sent."""
 
-_SERVER_INDEX = index_of(SERVER_FIELDS)
+SERVER_INDEX = index_of(SERVER_FIELDS)
 _MISSING: Any = object()
 
 
@@ -58,6 +59,16 @@ class NotReceived:
     num_connects = 0
 
 
+class ForServer(NotReceived):
+    """The head a handler starts with."""
+
+    headers = property(lambda _: Headers.adopt(SERVER_FIELDS, SERVER_INDEX))
+
+
+NOT_RECEIVED = NotReceived()
+FOR_SERVER = ForServer()
+
+
 class HttpResponse(Answer):
     """The response to an HTTP request.
 
@@ -87,50 +98,21 @@ class HttpResponse(Answer):
             iterable of bytes, with `AsyncHttpClient.stream` an asynchronous one.
     """
 
-    __slots__ = (
-        "_fields",
-        "_reason",
-        "certificate",
-        "history",
-        "num_connects",
-        "redirects",
-        "request",
-        "responder",
-        "time_taken",
-        "timings",
-        "trailers",
-        "version",
-    )
+    __slots__ = ("_reason",)
 
     _fields: Fields
     _reason: str | None
-    certificate: dict[str, Any] | None
-    history: tuple[Hop, ...]
-    num_connects: int
-    redirects: int
-    request: Any
-    responder: str | None
-    time_taken: float
-    timings: dict[str, float]
-    trailers: Headers
-    version: str
 
-    LATE: ClassVar[Mapping[str, Callable[["HttpResponse"], Any]]] = {
-        "_fields": lambda _: NotReceived(),
-        "_reason": lambda response: response._fields.reason,
-        "certificate": lambda response: response._fields.certificate,
-        "deferred": lambda _: None,
-        "headers": lambda response: response._fields.headers,
-        "history": lambda _: (),
-        "num_connects": lambda response: response._fields.num_connects,
-        "redirects": lambda _: 0,
-        "request": lambda _: None,
-        "responder": lambda _: None,
-        "time_taken": lambda _: 0.0,
-        "timings": lambda response: response._fields.timings,
-        "trailers": lambda response: response._fields.trailers,
-        "version": lambda _: "1.1",
-    }
+    certificate: late[dict[str, Any] | None] = late(lambda response: response._fields.certificate)
+    history: late[tuple[Hop, ...]] = late(lambda _: ())
+    num_connects: late[int] = late(lambda response: response._fields.num_connects)
+    redirects: late[int] = late(lambda _: 0)
+    request: late[Any] = late(lambda _: None)
+    responder: late[str | None] = late(lambda _: None)
+    time_taken: late[float] = late(lambda _: 0.0)
+    timings: late[dict[str, float]] = late(lambda response: response._fields.timings)
+    trailers: late[Headers] = late(lambda response: response._fields.trailers)
+    version: late[str] = late(lambda _: "1.1")
 
     def __init__(
         self,
@@ -143,6 +125,8 @@ class HttpResponse(Answer):
         responder: str | None = None,
     ) -> None:
         """Make a response (Blade's constructor). A str body is sent as UTF-8."""
+        self._fields = NOT_RECEIVED
+        self._late = {}
         self._parts = []
         self._reason = None
         self.headers = headers if isinstance(headers, Headers) else Headers(headers)
@@ -151,7 +135,7 @@ class HttpResponse(Answer):
         self.time_taken = time_taken
         self.redirects = redirects
         self.responder = responder
-        self.source = None
+        self.source = self.deferred = None
         if body:
             self.write(body)
 
@@ -159,11 +143,11 @@ class HttpResponse(Answer):
     def for_server(cls) -> "HttpResponse":
         """Make the response a handler is given: 200, empty, with Blade's default fields."""
         response = cls.__new__(cls)
+        response._fields = FOR_SERVER
+        response._late = {}
         response._parts = []
-        response._reason = None
         response.status = 200
-        response.headers = Headers.adopt(SERVER_FIELDS, _SERVER_INDEX)
-        response.source = response.deferred = None
+        response._reason = response.source = response.deferred = None
         return response
 
     @classmethod
@@ -172,12 +156,11 @@ class HttpResponse(Answer):
     ) -> Self:
         """Make the response a client gives back, its head to be parsed when it is read."""
         response = cls.__new__(cls)
-        response._parts = [body]
         response._fields = fields
+        response._late = {"version": version, "responder": responder}
+        response._parts = [body]
         response.status = status
-        response.version = version
-        response.responder = responder
-        response.source = None
+        response._reason = response.source = response.deferred = None
         return response
 
     def json(self, data: Any = _MISSING, status: int | None = None) -> Any:
@@ -204,15 +187,21 @@ class HttpResponse(Answer):
             InvalidHeader: ``headers`` were replaced, and a field of theirs cannot be sent.
             TypeError: They are not fields at all.
         """
-        headers, parts = self.headers, self._parts
-        fields = headers if isinstance(headers, Headers) else Headers(headers)
+        parts = self._parts
+        if self._fields is FOR_SERVER and "headers" not in self._late:
+            fields = SERVER_FIELDS  # nearly always: not even looked at
+        else:
+            headers = self.headers
+            fields = (headers if isinstance(headers, Headers) else Headers(headers)).as_tuple()
         body = parts[0] if len(parts) == 1 else self.body
-        return self.status, self._reason, fields.as_tuple(), body
+        return self.status, self._reason, fields, body
 
     @property
     def reason(self) -> str:
         """The reason phrase: as received, as set, or that of the status."""
         reason = self._reason
+        if reason is None:
+            reason = self._fields.reason
         return PHRASES.get(self.status, "") if reason is None else reason
 
     @reason.setter

@@ -5,8 +5,6 @@ is not known here.
 """
 
 from abc import abstractmethod
-from email.utils import formatdate
-from functools import lru_cache
 from time import monotonic, time
 from typing import Any
 
@@ -15,7 +13,7 @@ from bladehttp.later import Channel, Deferred
 from bladehttp.request import ClientInfo, HttpRequest
 from bladehttp.response import HttpResponse
 from bladehttp.server.answered import Account
-from bladehttp.server.outbox import JOINED, Outbox
+from bladehttp.server.outbox import Outbox
 from bladehttp.server.service import Service
 from bladehttp.server.states import FINISH, IDLE, PAUSED, READING, REPLIED, WRITE, Event
 from bladehttp.server.transport import Transport
@@ -223,24 +221,20 @@ def _write(
     if type(source) is Raw:
         return b"", b"", CLOSE, 0, False
     status, reason, fields, body = response.as_sent()
-    date = http_date(int(time()))
-    is_short = source is None and len(body) <= JOINED
-    if is_short and keep and minor and method != "HEAD":
-        whole = write_whole(status, reason, fields, body, date)
+    second = int(time())
+    if source is None and keep and minor and method != "HEAD":
+        whole = write_whole(status, reason, fields, body, second)
         if whole is not None:
             return whole, b"", LENGTH, len(body), True
     length = len(body) if source is None else length_of(source)
     head, coding, length, keep = write_head(
-        status, reason, fields, length, date=date, method=method, minor=minor, keep_alive=keep
+        status,
+        reason,
+        fields,
+        length,
+        second=second,
+        method=method,
+        minor=minor,
+        keep_alive=keep,
     )
-    if source is not None or coding is not LENGTH:
-        body = b""
-    return (
-        (head + body, b"", coding, length, keep) if is_short else (head, body, coding, length, keep)
-    )
-
-
-@lru_cache(maxsize=1)
-def http_date(second: int) -> str:
-    """Return a time as Date has it (RFC 9110 section 5.6.7); made once a second."""
-    return formatdate(second, usegmt=True)
+    return head, body if source is None and coding is LENGTH else b"", coding, length, keep

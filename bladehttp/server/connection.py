@@ -28,6 +28,7 @@ from bladehttp.server.states import (
 )
 from bladehttp.server.transport import RECEIVE, PlainHttpError, PlainTransport, Transport
 from bladehttp.wire.coding import undo_encoding
+from bladehttp.wire.head import NO_FIELDS
 from bladehttp.wire.proxy import ProxyReader
 from bladehttp.wire.reader import RESTING, Phase, Request, RequestReader, whole_request
 from bladehttp.wire.writer import CONTINUE
@@ -50,13 +51,14 @@ LINGER_BYTES = 64 * 1024 * 1024
 class Connection(Answering):
     """One client's connection."""
 
-    __slots__ = ("_discarded", "_introduction", "_reader", "_served")
+    __slots__ = ("_discarded", "_fields", "_introduction", "_reader", "_served")
 
     def __init__(self, service: Service, transport: Transport, client: ClientInfo) -> None:
         """Take over a socket that was accepted; `open` starts it."""
         super().__init__(service, transport, client)
         self._introduction: ProxyReader | None = None
         self._reader = RESTING  # one of its own as long as part of a request is here
+        self._fields = NO_FIELDS  # of the last request that came whole
         self._served = 0
         self._discarded = 0
 
@@ -148,10 +150,11 @@ class Connection(Answering):
         transport = self.transport
         if events & WRITE:
             transport.flush()
-        data = transport.receive()
-        # Nearly always it is just one request.
-        message = whole_request(data, self._service.parser) if self._reader is RESTING else None
-        if message is not None:
+        data, message = transport.receive(), None
+        if self._reader is RESTING:
+            message = whole_request(data, self._service.parser, self._fields)
+        if message is not None:  # nearly always it is just one request
+            self._fields = message.fields
             self._serve(message)
             self._flush()
         elif data:
@@ -262,15 +265,18 @@ class Connection(Answering):
             self._refuse(ProtocolError("no tunnels here", status=501))
             return
         request = HttpRequest.from_wire(message, self.client, service.is_secure)
-        self._request = request
         if message.fields.body_length and not self._decode(message, request):
             return
+        self._request = request
         if service.proxies is not None:
             service.proxies.apply(request)
         if not message.keep_alive:
             self._lingers = bool(self._reader.buffer)
         response = service.dispatcher.respond(request, self.transport.socket, service.workers)
-        self._note_time(request)
+        loop = service.loop
+        self._begun, loop.now = loop.now, monotonic()
+        if loop.now - self._begun > service.slow:
+            self._warn(request, loop.now - self._begun)
         keep = message.keep_alive and self._served != service.max_requests
         if response.deferred is None:
             self._reply(response, line.method, line.minor, keep)
@@ -285,21 +291,18 @@ class Connection(Answering):
                 undo_encoding(message, limits)
             request.decode(limits)
         except ProtocolError as error:
+            message.close()
             self._refuse(error, message.line.method)
             return False
         except Exception as error:  # noqa: BLE001 - no temporary file, no memory, a fault of ours
+            message.close()
             self._fail(error, message.line.method)
             return False
         return True
 
-    def _note_time(self, request: HttpRequest) -> None:
-        """Read the clock after a handler, which may have taken longer than a deadline runs."""
-        loop, now = self._service.loop, monotonic()
-        self._begun, loop.now = loop.now, now
-        took = now - self._begun
-        if took > self._service.slow:
-            name = self._service.dispatcher.name(request)
-            log.warning("%s kept everybody waiting for %.0f ms", name, took * 1000)
+    def _warn(self, request: HttpRequest, seconds: float) -> None:
+        name = self._service.dispatcher.name(request)
+        log.warning("%s kept everybody waiting for %.0f ms", name, seconds * 1000)
 
     def _refuse(self, error: ProtocolError, method: str = "") -> None:
         """Answer with an error that is the client's, as the last thing on the connection."""

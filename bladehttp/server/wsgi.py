@@ -273,7 +273,7 @@ def _head(response: HttpResponse, method: str) -> Reply:
         raise TypeError("a raw answer cannot be sent through WSGI")
     status, reason, fields, body = response.as_sent()
     length = len(body) if response.source is None else length_of(response.source)
-    return write_head(status, reason, fields, length, date="", method=method)
+    return write_head(status, reason, fields, length, second=None, method=method)
 
 
 def _parts(head: bytes) -> tuple[str, list[tuple[str, str]]]:

@@ -11,7 +11,7 @@ together is checked each time.
 
 import ipaddress
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from bladehttp.exceptions import ProtocolError
@@ -53,6 +53,8 @@ class FieldBlock:
         closes: Whether Connection says close.
         is_plain: Whether `check_together` has nothing to refuse in a request of HTTP/1.1 with
             them, and no body follows: there is a Host, and neither a length nor Expect.
+        tail: What a request ends with that is a request line and these fields: CRLF, the lines as
+            they came, the empty line. b"" for fields that are not plain, or too long to remember.
     """
 
     pairs: Pairs
@@ -64,6 +66,7 @@ class FieldBlock:
     expectations: frozenset[str]
     closes: bool
     is_plain: bool
+    tail: bytes = b""
 
 
 @dataclass(slots=True)
@@ -94,7 +97,8 @@ class HeadParser:
 
     Attributes:
         limits: The limits.
-        lines: Request lines that were accepted before, as they came, to what they say.
+        lines: Request lines of HTTP/1.1 or later that were accepted before, as they came, to what
+            they say. None is longer than ``longest_line``.
         blocks: Field lines that were accepted before, as they came and with the empty line after
             them, to what they say together.
         longest_line: Longest request line, without CRLF, that no limit is met by together with
@@ -116,7 +120,7 @@ class HeadParser:
         line = self.lines.get(data)
         if line is None:
             line = parse_request_line(data)
-            if len(data) <= CACHED_REQUEST_LINE_BYTES:
+            if line.minor and len(data) <= min(self.longest_line, CACHED_REQUEST_LINE_BYTES):
                 _remember(self.lines, data, line, CACHED_REQUEST_LINES)
         return line
 
@@ -129,6 +133,8 @@ class HeadParser:
         block = _build_block([self.field(line) for line in lines])
         key = b"\r\n".join([*lines, b"", b""])
         if len(key) <= CACHED_BLOCK_BYTES:
+            if block.is_plain:
+                block = replace(block, tail=b"\r\n" + key)
             _remember(self.blocks, key, block, CACHED_BLOCKS)
         return block
 

@@ -76,7 +76,7 @@ class Phase(IntEnum):
     """What came is not a request, and nothing after it will be."""
 
 
-def whole_request(data: bytes, parser: HeadParser) -> Request | None:
+def whole_request(data: bytes, parser: HeadParser, last: FieldBlock) -> Request | None:
     """Return the request that some bytes are, if they are just a head with nothing left to check.
 
     That is so for most requests: the fields have been accepted before and announce no body. All
@@ -85,16 +85,35 @@ def whole_request(data: bytes, parser: HeadParser) -> Request | None:
     Args:
         data: What has arrived after a complete request, or as the first of a connection.
         parser: Parses heads.
+        last: The fields of the connection's last request, which most likely come again;
+            `NO_FIELDS` before the first.
     """
-    data, _, lines = data.partition(b"\r\n")
-    fields = parser.blocks.get(lines)
-    if fields is None or not fields.is_plain or len(data) > parser.longest_line:
+    if last.tail and data.endswith(last.tail):  # cheaper than to look it up by its hash
+        fields = last
+        start = data[: -len(last.tail)]
+    else:
+        start, _, lines = data.partition(b"\r\n")
+        known = parser.blocks.get(lines)
+        if known is None or not known.is_plain:
+            return None
+        fields = known
+    line = parser.lines.get(start)
+    if line is None:
+        line = _new_line(start, parser)
+        if line is None:
+            return None
+    return Request(line, fields, not fields.closes)
+
+
+def _new_line(data: bytes, parser: HeadParser) -> RequestLine | None:
+    """Return a request line that is seen for the first time, if no more is to be checked."""
+    if len(data) > parser.longest_line:
         return None
     try:
         line = parser.request_line(data)
     except ProtocolError:
         return None
-    return Request(line, fields, not fields.closes) if line.minor else None
+    return line if line.minor else None
 
 
 class RequestReader:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from bladehttp.headers import Pairs
 from bladehttp.status import PHRASES
 from bladehttp.wire import grammar
+from bladehttp.wire.dates import format_http_date
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 """RFC 9110 section 15.2.1."""
@@ -69,7 +70,7 @@ def write_head(
     fields: Iterable[tuple[str, str]],
     length: int | None,
     *,
-    date: str,
+    second: int | None,
     method: str = "GET",
     minor: int = 1,
     keep_alive: bool = True,
@@ -87,7 +88,7 @@ def write_head(
             obeyed, other options are the connection's own business and left out. Content-Type
             goes with the body where the status has none.
         length: Bytes of the body in hand, None for a stream.
-        date: The value of Date, unless a field gives one.
+        second: The time in seconds since 1970, for Date, unless a field gives one; None: no Date.
         method: Of the request.
         minor: Minor version of the request.
         keep_alive: Whether the connection may be kept.
@@ -98,7 +99,7 @@ def write_head(
     """
     if not isinstance(status, int) or not 200 <= status <= 599:
         raise ValueError(f"status of a response is 200 to 599, not {status!r}")
-    start, own, is_plain = _start(status, reason, tuple(fields), date)
+    start, own, is_plain = _start(status, reason, tuple(fields), second)
     if length is None or method == "HEAD" or not is_plain:
         declared = _declared_length(own)
         coding, known = _frame(status, length, declared, method, minor)
@@ -114,7 +115,7 @@ def write_head(
 
 
 def write_whole(
-    status: int, reason: str | None, fields: Pairs, body: bytes, date: str
+    status: int, reason: str | None, fields: Pairs, body: bytes, second: int | None
 ) -> bytes | None:
     """Serialise a response with its body, for a connection of HTTP/1.1 that is kept.
 
@@ -126,17 +127,17 @@ def write_whole(
         reason: The reason phrase.
         fields: (name, value) in order.
         body: The body.
-        date: The value of Date.
+        second: The time.
     """
     if type(status) is not int or not 200 <= status <= 599:  # a float would be found, too
         return None
-    start, _, is_plain = _start(status, reason, fields, date)
+    start, _, is_plain = _start(status, reason, fields, second)
     return b"%bContent-Length: %d\r\n\r\n%b" % (start, len(body), body) if is_plain else None
 
 
 @lru_cache(maxsize=64)
 def _start(
-    status: int, reason: str | None, fields: Pairs, date: str
+    status: int, reason: str | None, fields: Pairs, second: int | None
 ) -> tuple[bytes, dict[str, str], bool]:
     """Return a head but for its framing, the fields not sent as they are, and whether it is plain.
 
@@ -153,9 +154,9 @@ def _start(
         elif key != "content-type" or status not in TYPELESS:
             lines += f"{name}: {value}\r\n"
             if key == "date":
-                date = ""
-    if date:
-        lines += f"Date: {date}\r\n"
+                second = None
+    if second is not None:
+        lines += f"Date: {format_http_date(second)}\r\n"
     return lines.encode("latin-1"), own, not own and status not in BODYLESS
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bladehttp.exceptions import ProtocolError
-from bladehttp.wire.head import HeadParser
+from bladehttp.wire.head import NO_FIELDS, HeadParser
 from bladehttp.wire.limits import Limits
 from bladehttp.wire.reader import Request, RequestReader, whole_request
 
@@ -138,11 +138,13 @@ def read(pieces: Iterable[bytes], parser: HeadParser) -> Verdict:
     """Take the requests of a stream that comes piece by piece, as a connection does."""
     requests: list[dict[str, Any]] = []
     reader: RequestReader | None = None
+    fields = NO_FIELDS
     try:
         for piece in pieces:
             if reader is None:
-                request = whole_request(piece, parser)
+                request = whole_request(piece, parser, fields)
                 if request is not None:
+                    fields = request.fields
                     requests.append(describe(request))
                     continue
                 reader = RequestReader(parser)

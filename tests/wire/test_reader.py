@@ -5,7 +5,7 @@ import pytest
 from bladehttp.exceptions import ProtocolError
 from bladehttp.wire.head import HeadParser
 from bladehttp.wire.limits import Limits
-from bladehttp.wire.reader import Phase, RequestReader
+from bladehttp.wire.reader import Phase, RequestReader, whole_request
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
@@ -262,3 +262,29 @@ def test_limit_below_the_beginning_that_is_looked_at_counts_first(split: int) ->
     with pytest.raises(ProtocolError) as caught:
         reader.take_request()
     assert caught.value.status == 414
+
+
+@pytest.mark.parametrize(
+    ("data", "target"),
+    [
+        (b"GET /b HTTP/1.1\r\nHost: a\r\n\r\n", "/b"),
+        (b"GET / HTTP/1.1\r\nX: y\r\nHost: a\r\n\r\n", None),  # more fields before the known ones
+        (b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", None),  # two
+        (b"\r\nHost: a\r\n\r\n", None),
+        (b"GET / HTTP/1.1\nX: y\r\nHost: a\r\n\r\n", None),
+        (b"GET / HTTP/1.0\r\nHost: a\r\n\r\n", None),
+        (b"\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", None),
+        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", None),
+    ],
+)
+def test_only_one_plain_request_with_the_last_fields_is_taken_whole(
+    data: bytes, target: str | None
+) -> None:
+    parser = HeadParser(Limits())
+    reader = RequestReader(parser)
+    reader.feed(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    first = reader.take_request()
+    assert first is not None
+    assert first.fields.tail
+    found = whole_request(data, parser, first.fields)
+    assert (found and found.line.target) == target

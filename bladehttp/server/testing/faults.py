@@ -95,5 +95,5 @@ class Throttled(Channel):
 def _head(response: HttpResponse, length: int | None) -> bytes:
     """Return the head of an answer, that of a chunked one if the length is None."""
     return write_head(
-        response.status, response.reason, response.headers.as_tuple(), length, date=""
+        response.status, response.reason, response.headers.as_tuple(), length, second=None
     ).head
