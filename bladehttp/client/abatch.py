@@ -34,7 +34,7 @@ class Batch:
         """
         try:
             while True:
-                while not self._feed.has_room:
+                while not self._feed.room:
                     self.room.clear()
                     await self.room.wait()
                 self._start(await anext(requests))

@@ -170,9 +170,9 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
         try:
             while not feed.over:
                 batch.news.clear()
-                while (result := feed.pop()) is not None:
+                while feed.ready:
                     batch.room.set()
-                    yield result
+                    yield feed.ready.popleft()
                 if taking.done():
                     taking.result()
                 if not feed.over:

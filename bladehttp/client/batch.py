@@ -3,13 +3,14 @@
 import select
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from time import monotonic
 from typing import Any
 
 import pycurl
 
 from bladehttp.client.crowd import Crowd, Result, belongs_to
-from bladehttp.client.engine import ACTIONS, INTEREST, poll_time
+from bladehttp.client.engine import INTEREST, poll_time
 from bladehttp.client.errors import Sent
 from bladehttp.client.exchange import Exchange
 from bladehttp.client.pool import Pool
@@ -25,6 +26,9 @@ class Feed:
 
     Never more than ``concurrency`` exchanges are under way, and never more than that many results
     held back, whether for their order or because nobody has taken them.
+
+    Attributes:
+        ready: The results that are to be given, in order.
     """
 
     def __init__(self, make: Make, concurrency: int, ordered: bool) -> None:
@@ -34,18 +38,17 @@ class Feed:
         self._has_more = True
         self._taken = 0
         self._numbers: dict[Exchange, int] = {}
-        self._ready: deque[Result] = deque()
+        self.ready: deque[Result] = deque()
         self._held: dict[int, Result] = {}
         self._next = 0
 
     @property
-    def has_room(self) -> bool:
-        """Whether another request may be taken."""
-        return (
-            self._has_more
-            and len(self._numbers) < self._concurrency
-            and len(self._ready) + len(self._held) < self._concurrency
-        )
+    def room(self) -> int:
+        """How many requests may be taken at least."""
+        if not self._has_more:
+            return 0
+        most = max(len(self._numbers), len(self.ready) + len(self._held))
+        return max(0, self._concurrency - most)
 
     def take(self, given: Any) -> Exchange | None:
         """Return the exchange for a request, None for a bad one, whose error is its result."""
@@ -70,21 +73,17 @@ class Feed:
 
     def _put(self, number: int, result: Result) -> None:
         if not self._ordered:
-            self._ready.append(result)
+            self.ready.append(result)
             return
         self._held[number] = result
         while self._next in self._held:
-            self._ready.append(self._held.pop(self._next))
+            self.ready.append(self._held.pop(self._next))
             self._next += 1
-
-    def pop(self) -> Result | None:
-        """Return the next result, None if there is none yet."""
-        return self._ready.popleft() if self._ready else None
 
     @property
     def over(self) -> bool:
         """Whether every request was taken and every result given."""
-        return not (self._has_more or self._numbers or self._ready)
+        return not (self._has_more or self._numbers or self.ready)
 
 
 def _sent(given: Any) -> Sent:
@@ -133,42 +132,63 @@ def run_batch(
 
 
 def _loop(crowd: Crowd, feed: Feed, requests: Iterator[Any]) -> Iterator[Result]:
-    poll = select.poll()
-
-    def watch(descriptor: int, what: int) -> None:
-        if what == pycurl.POLL_REMOVE:
-            poll.unregister(descriptor)
-        else:
-            poll.register(descriptor, INTEREST[what])
-
-    crowd.watch = watch
+    watching = Watching()
+    crowd.watch = watching.change
     while not feed.over:
         _start(crowd, feed, requests)
-        yield from _results(crowd, feed)
-        for descriptor, event in poll.poll(poll_time(monotonic(), crowd.wake())) if crowd else ():
-            crowd.act(descriptor, ACTIONS[event])
+        before = monotonic()
+        while feed.ready:
+            yield feed.ready.popleft()
+        away = monotonic() - before
+        if away > ABSENT:
+            crowd.forgive(away)  # the time a caller takes is not the peers' silence
+        if crowd:
+            crowd.act(watching.wait(crowd.wake()))
         for exchange, result in crowd.turn():
             feed.put(exchange, result)
 
 
+class Watching:
+    """The descriptors of a crowd, watched by poll(2).
+
+    A connection that is kept is watched no more when a response has ended, and again when the next
+    request is sent, which mostly is before the next wait. poll(2) is told what is different then.
+
+    Attributes:
+        change: Called with a descriptor and libcurl's interest in it.
+    """
+
+    __slots__ = ("_changes", "_poll", "_watched", "change")
+
+    def __init__(self) -> None:
+        self._poll = select.poll()
+        self._watched: dict[int, int] = {}
+        self._changes: dict[int, int] = {}
+        self.change = self._changes.__setitem__
+
+    def wait(self, until: float) -> list[tuple[int, int]]:
+        """Return the events that have come by a time, in terms of `time.monotonic`."""
+        watched, changes = self._watched, self._changes
+        for descriptor, interest in changes.items():
+            if watched.get(descriptor, pycurl.POLL_REMOVE) == interest:
+                continue
+            if interest == pycurl.POLL_REMOVE:
+                del watched[descriptor]
+                self._poll.unregister(descriptor)
+            else:
+                watched[descriptor] = interest
+                self._poll.register(descriptor, INTEREST[interest])
+        changes.clear()
+        return self._poll.poll(poll_time(monotonic(), until))
+
+
 def _start(crowd: Crowd, feed: Feed, requests: Iterator[Any]) -> None:
     """Start as many as there is room for."""
-    while feed.has_room:
-        try:
-            given = next(requests)
-        except StopIteration:
+    while room := feed.room:
+        for given in islice(requests, room):
+            exchange = feed.take(given)
+            if exchange is not None:
+                crowd.start(exchange)
+            room -= 1
+        if room:
             feed.end()
-            return
-        exchange = feed.take(given)
-        if exchange is not None:
-            crowd.start(exchange)
-
-
-def _results(crowd: Crowd, feed: Feed) -> Iterator[Result]:
-    """Yield what is ready; the time a caller takes is not the peers' silence."""
-    while (result := feed.pop()) is not None:
-        before = monotonic()
-        yield result
-        away = monotonic() - before
-        if away > ABSENT:
-            crowd.forgive(away)

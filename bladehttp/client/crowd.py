@@ -1,15 +1,14 @@
 """Crowd: many exchanges at once over one CurlMulti, each with its own clocks.
 
-It has no loop of its own. Whoever has one (batch.py, aio.py) tells it of descriptors that are ready
-by `act`, calls `turn` when `wake` is due, and is told by ``watch`` which descriptors to look after.
+It has no loop of its own. Whoever has one (batch.py, driver.py) tells it of descriptors that are
+ready by `act`, calls `turn` when `wake` is due, and is told by ``watch`` which to look after.
 
 The silence of one exchange among many on a connection (HTTP/2) shows in its byte counts alone. They
 are looked at before events are acted on, at most every 20 ms, and a change is put down to the
-last event before: a clock is never early, and 20 ms late at the most.
+last events before: a clock is never early, and 20 ms late at the most.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from heapq import heapify, heappop, heappush
 from math import inf
 from time import monotonic
@@ -17,7 +16,7 @@ from typing import Any, NamedTuple
 
 import pycurl
 
-from bladehttp.client.engine import RECEIVE, SUCCESS, TOTAL, Outcome
+from bladehttp.client.engine import ACTIONS, RECEIVE, SUCCESS, TOTAL, Outcome
 from bladehttp.client.errors import Sent
 from bladehttp.client.exchange import Exchange
 from bladehttp.client.handle import Chains, Handle
@@ -35,14 +34,26 @@ NUDGE = 0.005
 """How long libcurl may have forgotten a transfer of a shared connection, in seconds."""
 
 
-@dataclass(slots=True)
-class Running:
-    """An exchange on a handle: the bytes it has moved, and when that was last seen to change."""
+class Place:
+    """A handle and the exchange on it, if there is one.
+
+    Attributes:
+        curl: The easy handle of the handle.
+        exchange: What runs on it, or has.
+        handle: The handle.
+        last: When the bytes it has moved were last seen to change.
+        moved: How many they were then.
+    """
+
+    __slots__ = ("curl", "exchange", "handle", "last", "moved")
 
     exchange: Exchange
-    handle: Handle
     last: float
-    moved: int = 0
+    moved: int
+
+    def __init__(self, handle: Handle) -> None:
+        self.handle = handle
+        self.curl = handle.curl
 
 
 class Waiting(NamedTuple):
@@ -61,23 +72,23 @@ class Crowd:
     """
 
     __slots__ = (
-        "_chains", "_check_at", "_counter", "_ended", "_error", "_handles", "_is_due", "_last",
-        "_limited", "_looked", "_multi", "_nudge_at", "_running", "_sharing", "_sockets",
-        "_waiting", "sound", "watch",
+        "_chains", "_check_at", "_counter", "_ended", "_error", "_idle", "_is_due", "_last",
+        "_limit", "_looked", "_multi", "_nudge_at", "_running", "_sharing", "_sockets", "_waiting",
+        "sound", "watch",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.sound = True
         self.watch: Watch = _watch_nothing
-        self._handles: list[Handle] = []
+        self._idle: list[Place] = []
         self._chains: Chains = {}
         self._sharing = Sharing()
-        self._running: dict[Any, Running] = {}
+        self._running: dict[Any, Place] = {}
         self._waiting: list[Waiting] = []
         self._ended: list[tuple[Exchange, Result]] = []
         self._counter = 0
         self._is_due = False
-        self._limited = False
+        self._limit: int | None = None
         self._error: BaseException | None = None
         self._check_at = self._nudge_at = inf
         self._last = self._looked = 0.0
@@ -87,8 +98,9 @@ class Crowd:
 
     def limit(self, host_connections: int | None) -> None:
         """Set the most connections to one host; None for no limit."""
-        self._limited = host_connections is not None
-        self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, host_connections or 0)
+        if host_connections != self._limit:
+            self._limit = host_connections
+            self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, host_connections or 0)
 
     def __len__(self) -> int:
         """How many exchanges have not ended."""
@@ -96,33 +108,45 @@ class Crowd:
 
     def start(self, exchange: Exchange) -> None:
         """Begin an exchange; how it ended is given by `turn`."""
-        handle = self._handles.pop() if self._handles else Handle(self._chains)
+        place = self._idle.pop() if self._idle else Place(Handle(self._chains))
         try:
-            exchange.prepare(handle)
+            exchange.prepare(place.handle)
         except Exception as error:  # noqa: BLE001 - a value, as all that ends an exchange
-            self._put_back(handle)
-            self._end(exchange, error)
+            self._put_back(place)
+            self._fail(exchange, error)
             return
-        self._sharing.join(handle.curl, exchange.message.url.origin)
-        now = monotonic()
-        self._add(handle.curl)
-        self._running[handle.curl] = Running(exchange, handle, now)
-        self._check_at = min(self._check_at, exchange.deadline, now + exchange.silence)
+        curl = place.curl
+        self._sharing.join(curl, exchange.message.url.origin)
+        place.exchange, place.moved = exchange, 0
+        place.last = now = monotonic()
+        self._running[curl] = place
+        self._add(curl)
+        self._watch_clocks(exchange, now)
 
-    def act(self, descriptor: int, bits: int) -> None:
-        """Tell libcurl that a descriptor is ready; ``bits`` are its CSELECT_ ones."""
+    def _watch_clocks(self, exchange: Exchange, last: float) -> None:
+        """Look no later than when one of its clocks may run out."""
+        self._check_at = min(self._check_at, exchange.deadline, last + exchange.silence)
+
+    def act(self, events: Iterable[tuple[int, int]]) -> None:
+        """Tell libcurl of descriptors that are ready, with what poll(2) or epoll(7) say of them."""
         now = monotonic()
         if now - self._looked >= PAUSE:
             self._look()
             self._looked = now
-        self._last = now
-        self._multi.socket_action(descriptor, bits)
-        self._plan_nudge(now)
+        socket_action = self._multi.socket_action
+        for descriptor, event in events:
+            socket_action(descriptor, ACTIONS[event])
+        self._last = monotonic()
+        self._plan_nudge()
 
-    def _plan_nudge(self, now: float) -> None:
+    def _plan_nudge(self) -> None:
         """Have `turn` look after connections that carry several transfers (`_nudge`)."""
-        if self._nudge_at == inf and len(self._running) > len(self._sockets):
-            self._nudge_at = now + NUDGE
+        if (
+            self._nudge_at == inf
+            and self._sharing.shared
+            and len(self._running) > len(self._sockets)
+        ):
+            self._nudge_at = self._last + NUDGE
 
     def _nudge(self) -> None:
         """Have libcurl run every transfer of every connection.
@@ -150,12 +174,12 @@ class Crowd:
         Raises:
             BaseException: What broke into libcurl's callbacks, such as KeyboardInterrupt.
         """
-        now = monotonic()
         if self._is_due or self._multi.timeout() == 0:
             self._is_due = False
-            self._last = now
             self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
-            self._plan_nudge(now)
+            self._last = monotonic()
+            self._plan_nudge()
+        now = monotonic()
         if self._nudge_at <= now:
             self._nudge()
         while self._waiting and self._waiting[0].due <= now:
@@ -178,45 +202,45 @@ class Crowd:
             for curl in succeeded:
                 self._finish(self._running[curl], SUCCESS)
             for curl, *what in failed:
-                if self._limited and what[0] == pycurl.E_OPERATION_TIMEDOUT and _only_waits(curl):
+                if self._limit and what[0] == pycurl.E_OPERATION_TIMEDOUT and _only_waits(curl):
                     self._begin_anew(curl)
                 else:
                     self._finish(self._running[curl], Outcome(*what))
 
-    def _finish(self, running: Running, outcome: Outcome) -> None:
-        exchange, handle = running.exchange, self._take_off(running)
-        result: Result | None
+    def _finish(self, place: Place, outcome: Outcome) -> None:
+        exchange = place.exchange
+        self._take_off(place)
         try:
-            result = exchange.finish(handle, outcome)
+            response = exchange.finish(place.handle, outcome)
         except Exception as error:  # noqa: BLE001 - a value
-            result = error
-        self._put_back(handle)
-        if result is not None:
-            self._end(exchange, result)
+            self._put_back(place)
+            self._fail(exchange, error)
+            return
+        self._put_back(place)
+        if response is not None:
+            self._ended.append((exchange, response))
         elif exchange.not_before:
             self._counter += 1
             heappush(self._waiting, Waiting(exchange.not_before, self._counter, exchange))
         else:
             self.start(exchange)
 
-    def _end(self, exchange: Exchange, result: Result) -> None:
-        if isinstance(result, Exception):
-            message = exchange.message
-            belongs_to(result, Sent(message.method, message.url.text, exchange.given))
-        self._ended.append((exchange, result))
+    def _fail(self, exchange: Exchange, error: Exception) -> None:
+        message = exchange.message
+        belongs_to(error, Sent(message.method, message.url.text, exchange.given))
+        self._ended.append((exchange, error))
 
-    def _take_off(self, running: Running) -> Handle:
-        curl, origin = running.handle.curl, running.exchange.message.url.origin
+    def _take_off(self, place: Place) -> None:
+        curl, origin = place.curl, place.exchange.message.url.origin
         del self._running[curl]
         self._multi.remove_handle(curl)
-        if self._sharing.leave(curl, origin):
+        if origin[0] == "https" and self._sharing.leave(curl, origin):
             self._release(origin)
-        return running.handle
 
     def _release(self, origin: Origin) -> None:
         """Begin anew what has waited to share a connection."""
-        for curl, running in self._running.items():
-            if running.exchange.message.url.origin == origin and _only_waits(curl):
+        for curl, place in self._running.items():
+            if place.exchange.message.url.origin == origin and _only_waits(curl):
                 self._sharing.join(curl, origin)
                 self._begin_anew(curl)
 
@@ -232,70 +256,71 @@ class Crowd:
         self._multi.add_handle(curl)
         self._is_due = True
 
-    def _put_back(self, handle: Handle) -> None:
-        if handle.sound:
-            self._handles.append(handle)
+    def _put_back(self, place: Place) -> None:
+        if place.handle.sound:
+            self._idle.append(place)
         else:
-            handle.close()
+            place.handle.close()
 
     def _look(self) -> None:
-        """Note who has moved bytes since the last look; the last event is when at the latest."""
-        for running in self._running.values():
-            moved = _bytes_moved(running.handle.curl)
-            if moved != running.moved:
-                running.moved = moved
-                running.last = self._last
+        """Note who has moved bytes since the last look; the last events were when at the latest."""
+        for place in self._running.values():
+            moved = _bytes_moved(place.curl)
+            if moved != place.moved:
+                place.moved = moved
+                place.last = self._last
 
     def _expire(self, now: float) -> None:
         """End those whose clock has run out, and note when to look next."""
         self._look()
         self._check_at = inf
-        for running in list(self._running.values()):
-            exchange = running.exchange
-            if not running.moved or _waits(exchange):
-                running.last = now  # the time to connect is libcurl's to watch
+        for place in list(self._running.values()):
+            exchange = place.exchange
+            if not place.moved or _waits(exchange):
+                place.last = now  # the time to connect is libcurl's to watch
             if exchange.deadline <= now:
-                self._finish(running, Outcome(expired=TOTAL))
-            elif running.last + exchange.silence <= now:
-                self._finish(running, Outcome(expired=RECEIVE))
+                self._finish(place, Outcome(expired=TOTAL))
+            elif place.last + exchange.silence <= now:
+                self._finish(place, Outcome(expired=RECEIVE))
             else:
-                silent = running.last + exchange.silence
-                self._check_at = min(self._check_at, exchange.deadline, silent)
+                self._watch_clocks(exchange, place.last)
 
     def touch(self, curl: Any) -> None:
         """Begin the silence of a transfer anew, and let libcurl go on with it, after a pause."""
-        running = self._running[curl]
-        running.last = now = monotonic()
+        place = self._running[curl]
+        place.last = monotonic()
         self._is_due = True
-        exchange = running.exchange
-        self._check_at = min(self._check_at, exchange.deadline, now + exchange.silence)
+        self._watch_clocks(place.exchange, place.last)
 
     def stop(self, exchange: Exchange) -> None:
         """Abort an exchange, if it has not ended; nothing is said of it any more."""
         self._ended = [pair for pair in self._ended if pair[0] is not exchange]
         self._waiting = [waiting for waiting in self._waiting if waiting.exchange is not exchange]
         heapify(self._waiting)
-        for running in list(self._running.values()):
-            if running.exchange is exchange:
-                exchange.abandon(self._take_off(running))
-                self._put_back(running.handle)
+        for place in list(self._running.values()):
+            if place.exchange is exchange:
+                self._abandon(place)
 
     def stop_all(self) -> None:
         """Abort every exchange."""
         self._ended.clear()
         self._waiting.clear()
-        for running in list(self._running.values()):
-            running.exchange.abandon(self._take_off(running))
-            self._put_back(running.handle)
+        for place in list(self._running.values()):
+            self._abandon(place)
+
+    def _abandon(self, place: Place) -> None:
+        self._take_off(place)
+        place.exchange.abandon(place.handle)
+        self._put_back(place)
 
     def forgive(self, seconds: float) -> None:
         """Do not count some time in which nobody had a chance to look."""
-        for running in self._running.values():
-            running.last += seconds
-            running.exchange.deadline += seconds
+        for place in self._running.values():
+            place.last += seconds
+            place.exchange.deadline += seconds
         self._check_at += seconds
 
-    def _on_socket(self, what: int, descriptor: int, *_: object) -> None:
+    def _on_socket(self, what: int, descriptor: int, _multi: object, _data: object) -> None:
         # pycurl would print what is raised here and lose it
         try:
             if what == pycurl.POLL_REMOVE:
@@ -309,9 +334,9 @@ class Crowd:
     def close(self) -> None:
         """Abort what runs and close every connection and handle."""
         self.stop_all()
-        for handle in self._handles:
-            handle.close()
-        self._handles.clear()
+        for place in self._idle:
+            place.handle.close()
+        self._idle.clear()
         self._multi.close()
 
 

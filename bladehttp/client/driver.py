@@ -1,18 +1,22 @@
 """Driver: what runs a crowd on asyncio's event loop.
 
-Descriptors are watched by add_reader and add_writer, one timer is set by call_at. All of it runs in
+The loop watches one descriptor, which stands for all of libcurl's (readiness.py): what libcurl
+waits for changes twice with each request, and to tell the loop is a dozen calls. All of it runs in
 the loop's thread.
 """
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from math import inf
+from typing import Any, Protocol
 
 import pycurl
 
 from bladehttp.client.awaited import AwaitedBody
 from bladehttp.client.crowd import Crowd, Result
+from bladehttp.client.engine import INTEREST
 from bladehttp.client.exchange import Exchange
+from bladehttp.client.readiness import readiness
 from bladehttp.exceptions import ClientClosed
 
 Done = Callable[[Exchange, Result], None]
@@ -24,13 +28,6 @@ class Looking(Protocol):
     def look(self) -> None: ...
 
 
-class Started(NamedTuple):
-    """Whom to tell of an exchange's end, and its body if it has to be awaited."""
-
-    done: Done
-    body: AwaitedBody | None
-
-
 class Driver:
     """What runs a crowd on an event loop.
 
@@ -39,26 +36,33 @@ class Driver:
         loop: The event loop.
     """
 
-    __slots__ = ("_crowd", "_news", "_started", "_timer", "_watched", "closed", "loop")
+    __slots__ = (
+        "_bodies", "_crowd", "_is_due", "_is_watching", "_news", "_readiness", "_started",
+        "_timer", "_watched", "closed", "loop",
+    )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.closed = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_due = False
+        self._started: dict[Exchange, Done] = {}
+        self._bodies: dict[Exchange, AwaitedBody] = {}
+        self._news: list[Looking] = []
+        self._watched: set[int] = set()
+        self._is_watching = False
+        self._readiness = readiness()
         self._crowd = Crowd()
         self._crowd.watch = self._watch
-        self._timer: asyncio.TimerHandle | None = None
-        self._started: dict[Exchange, Started] = {}
-        self._news: list[Looking] = []
-        self._watched: dict[int, int] = {}
 
     def start(self, exchange: Exchange, done: Done) -> None:
         """Begin an exchange; ``done`` is called with it and its result, in a later turn."""
         self._crowd.limit(exchange.message.settings.max_host_connections)
         body = exchange.message.body
-        awaited = body if isinstance(body, AwaitedBody) else None
-        if awaited is not None:
-            awaited.start(self.touch)
-        self._started[exchange] = Started(done, awaited)
+        if isinstance(body, AwaitedBody):
+            body.start(self.touch)
+            self._bodies[exchange] = body
+        self._started[exchange] = done
         self._crowd.start(exchange)
         self._arm()
 
@@ -71,10 +75,9 @@ class Driver:
 
     def _end(self, exchange: Exchange) -> Done:
         """Forget an exchange, and return whom to tell."""
-        done, body = self._started.pop(exchange)
-        if body is not None:
-            body.stop()
-        return done
+        if exchange in self._bodies:
+            self._bodies.pop(exchange).stop()
+        return self._started.pop(exchange)
 
     def tell(self, whom: Looking) -> None:
         """Have something look after itself as soon as libcurl has returned."""
@@ -86,23 +89,20 @@ class Driver:
         self._arm()
 
     def _watch(self, descriptor: int, what: int) -> None:
-        before = self._watched.pop(descriptor, pycurl.POLL_NONE)
-        if what != pycurl.POLL_REMOVE:
-            self._watched[descriptor] = what
-        changed = before ^ what  # POLL_IN and POLL_OUT are bits, POLL_INOUT is both
-        if changed & pycurl.POLL_IN:
-            if what & pycurl.POLL_IN:
-                self.loop.add_reader(descriptor, self._ready, descriptor, pycurl.CSELECT_IN)
-            else:
-                self.loop.remove_reader(descriptor)
-        if changed & pycurl.POLL_OUT:
-            if what & pycurl.POLL_OUT:
-                self.loop.add_writer(descriptor, self._ready, descriptor, pycurl.CSELECT_OUT)
-            else:
-                self.loop.remove_writer(descriptor)
+        if what == pycurl.POLL_REMOVE:
+            self._watched.discard(descriptor)
+            self._readiness.unregister(descriptor)
+        elif descriptor in self._watched:
+            self._readiness.modify(descriptor, INTEREST[what])
+        else:
+            if not self._is_watching:
+                self.loop.add_reader(self._readiness.fileno(), self._ready)
+                self._is_watching = True
+            self._readiness.register(descriptor, INTEREST[what])
+            self._watched.add(descriptor)
 
-    def _ready(self, descriptor: int, bits: int) -> None:
-        self._crowd.act(descriptor, bits)
+    def _ready(self) -> None:
+        self._crowd.act(self._readiness.poll(0))
         self._turn()
 
     def _turn(self) -> None:
@@ -122,15 +122,26 @@ class Driver:
             self._end(exchange)(exchange, result)
 
     def _arm(self) -> None:
-        """Set the timer for when the crowd wants its turn; one that is too early may stay."""
+        """See that the crowd has its turn when it wants it; a timer that is too early may stay."""
+        if self._is_due:
+            return
         wake = self._crowd.wake()
+        if wake == 0.0:
+            self._is_due = True
+            self.loop.call_soon(self._turn_at_once)
+            return
         if self._timer is not None:
             if self._timer.when() <= wake:
                 return
             self._timer.cancel()
         self._timer = None
-        if wake < float("inf"):
+        if wake < inf:
             self._timer = self.loop.call_at(wake, self._turn_by_timer)
+
+    def _turn_at_once(self) -> None:
+        self._is_due = False
+        if not self.closed:
+            self._turn()
 
     def _turn_by_timer(self) -> None:
         self._timer = None
@@ -142,6 +153,9 @@ class Driver:
         if self._timer is not None:
             self._timer.cancel()
         self._crowd.close()
+        if self._is_watching and not self.loop.is_closed():
+            self.loop.remove_reader(self._readiness.fileno())
+        self._readiness.close()
         for exchange in list(self._started):
             error = ClientClosed("transfer has been aborted")
             error.__cause__ = reason

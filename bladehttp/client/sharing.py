@@ -17,23 +17,34 @@ MULTIPLEXED = (3, 30)
 
 
 class Sharing:
-    """What is known of the origins, and the transfers that are first at one."""
+    """What is known of the origins, and the transfers that are first at one.
 
-    __slots__ = ("_first", "_waits")
+    Attributes:
+        shared: Whether there is an origin whose connections may be shared.
+    """
+
+    __slots__ = ("_first", "_waits", "shared")
 
     def __init__(self) -> None:
+        self.shared = False
         self._first: dict[Origin, Any] = {}
         self._waits: dict[Origin, bool] = {}
 
     def join(self, curl: Any, origin: Origin) -> None:
         """Set up whether a transfer waits. Without TLS nothing is agreed on, and none does."""
-        waits = origin[0] == "https" and self._waits.get(origin, True)
+        if origin[0] != "https":
+            curl.setopt(pycurl.PIPEWAIT, 0)
+            return
+        self.shared = True
+        waits = self._waits.get(origin, True)
         curl.setopt(pycurl.PIPEWAIT, waits)
         if waits and origin not in self._waits:
             self._first.setdefault(origin, curl)
 
     def decided(self) -> list[Origin]:
         """Return the origins for which those that wait are to wait no more."""
+        if not self._first:
+            return []
         connected = [
             origin for origin, curl in self._first.items() if curl.getinfo(pycurl.REQUEST_SIZE)
         ]
@@ -45,9 +56,7 @@ class Sharing:
         return True
 
     def leave(self, curl: Any, origin: Origin) -> bool:
-        """Learn from a transfer that ended; whether those that wait are to wait no more."""
-        if origin[0] != "https":
-            return False
+        """Learn from the end of one over TLS; whether those that wait are to wait no more."""
         version = curl.getinfo(pycurl.INFO_HTTP_VERSION)
         first = self._first.get(origin) is curl and self._decide(origin)
         if version:

@@ -1,0 +1,52 @@
+"""Readiness: what stands for many descriptors says of each what poll(2) would."""
+
+import asyncio
+import select
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from support import nothing_left
+
+from bladehttp import AsyncHttpClient
+from bladehttp.client.readiness import Readiness, Selected, readiness
+
+IN, OUT = select.POLLIN, select.POLLOUT
+
+
+@pytest.mark.parametrize("make", [readiness, Selected])
+def test_each_descriptor_is_ready_for_what_it_is_asked_for(make: Callable[[], Readiness]) -> None:
+    watched, (ours, theirs) = make(), socket.socketpair()
+    with ours, theirs:
+        watched.register(ours.fileno(), IN)
+        assert watched.poll(0) == []
+        theirs.send(b"x")
+        assert select.select([watched.fileno()], [], [], 1)[0]
+        assert watched.poll(0) == [(ours.fileno(), IN)]
+        watched.modify(ours.fileno(), IN | OUT)
+        assert watched.poll(0) == [(ours.fileno(), IN | OUT)]
+        watched.modify(ours.fileno(), OUT)
+        assert watched.poll(0) == [(ours.fileno(), OUT)]
+        watched.modify(ours.fileno(), 0)
+        assert watched.poll(0) == []
+        watched.unregister(ours.fileno())
+        watched.register(ours.fileno(), 0)
+        assert watched.poll(0) == []
+        watched.unregister(ours.fileno())
+        assert not select.select([watched.fileno()], [], [], 0)[0]
+    watched.close()
+
+
+def test_requests_are_answered_without_epoll(monkeypatch: pytest.MonkeyPatch, peers: Any) -> None:
+    monkeypatch.delattr(select, "epoll", raising=False)
+    assert isinstance(readiness(), Selected)
+    url = peers().url
+
+    async def main() -> list[bytes]:
+        async with AsyncHttpClient() as client:
+            requests = [{"url": url, "data": bytes(10**6)} for _ in range(10)]
+            return [response.body async for response in client.send_many(requests)]
+
+    with nothing_left():
+        assert asyncio.run(main()) == [b"ok"] * 10
