@@ -48,15 +48,23 @@ class Fields(Protocol):
     def timings(self) -> dict[str, float]: ...
     @property
     def num_connects(self) -> int: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def time_taken(self) -> float: ...
+    @property
+    def request(self) -> Any: ...
 
 
 class NotReceived:
     """The head of a response that did not come from a server."""
 
     headers = trailers = property(lambda _: Headers())
-    reason = certificate = None
+    reason = certificate = request = None
     timings = property(lambda _: {})
     num_connects = 0
+    time_taken = 0.0
+    version = "1.1"
 
 
 class ForServer(NotReceived):
@@ -107,12 +115,12 @@ class HttpResponse(Answer):
     history: late[tuple[Hop, ...]] = late(lambda _: ())
     num_connects: late[int] = late(lambda response: response._fields.num_connects)
     redirects: late[int] = late(lambda _: 0)
-    request: late[Any] = late(lambda _: None)
+    request: late[Any] = late(lambda response: response._fields.request)
     responder: late[str | None] = late(lambda _: None)
-    time_taken: late[float] = late(lambda _: 0.0)
+    time_taken: late[float] = late(lambda response: response._fields.time_taken)
     timings: late[dict[str, float]] = late(lambda response: response._fields.timings)
     trailers: late[Headers] = late(lambda response: response._fields.trailers)
-    version: late[str] = late(lambda _: "1.1")
+    version: late[str] = late(lambda response: response._fields.version)
 
     def __init__(
         self,
@@ -151,13 +159,11 @@ class HttpResponse(Answer):
         return response
 
     @classmethod
-    def received(
-        cls, body: bytes, status: int, version: str, responder: str, fields: Fields
-    ) -> Self:
+    def received(cls, body: bytes, status: int, responder: str, fields: Fields) -> Self:
         """Make the response a client gives back, its head to be parsed when it is read."""
         response = cls.__new__(cls)
         response._fields = fields
-        response._late = {"version": version, "responder": responder}
+        response._late = {"responder": responder}
         response._parts = [body]
         response.status = status
         response._reason = response.source = response.deferred = None

@@ -81,15 +81,22 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
         return self._driver
 
     def _message(
-        self, url: str, method: str = "GET", data: Any = None, **arguments: Any
+        self,
+        url: str,
+        method: str = "GET",
+        data: Any = None,
+        headers: HeadersLike | None = None,
+        **others: Any,
     ) -> Message:
-        if isinstance(data, AsyncIterable):
+        if data is not None and isinstance(data, AsyncIterable):
             data = AwaitedBody(data)
-        return super()._message(url, method, data, **arguments)
+        return super()._message(url, method, data, headers, **others)
 
-    async def _send(self, url: str, method: str, data: Any, **arguments: Any) -> HttpResponse:
+    async def _send(
+        self, url: str, method: str, data: Any, headers: HeadersLike | None, others: dict[str, Any]
+    ) -> HttpResponse:
         self._running()
-        message = self._message(url, method, data, **arguments)
+        message = self._message(url, method, data, headers, **others)
         async with self._room:
             return await self._run(Exchange(message, in_force(self._hooks)))
 

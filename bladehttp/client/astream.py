@@ -72,7 +72,7 @@ class AsyncStream(Exchange):
             return  # what told of this has ended meanwhile, and may be tried again
         if self._is_open:
             self._wake()
-        elif self.is_decided(self._handle, self._sink.has_begun):
+        elif self.is_decided(self._sink.has_begun):
             self._open_body()
             self._wake()
         elif self._sink.is_full:
@@ -82,7 +82,7 @@ class AsyncStream(Exchange):
     def _open_body(self) -> None:
         self._sink.open()
         try:
-            response = self.opened(self._handle)
+            response = self.opened()
         except Exception as error:  # noqa: BLE001 - a hook's, raised by who waits
             self._driver.stop(self)
             self._done(self, error)
@@ -92,12 +92,12 @@ class AsyncStream(Exchange):
         self._is_open = True
         self._stop_clocks()
 
-    def finish(self, handle: Handle, outcome: Outcome) -> HttpResponse | None:
+    def finish(self, outcome: Outcome) -> HttpResponse | None:
         """Return the last response, or None; see `Exchange.finish`."""
         self._is_running = False
         if not self._is_open:
-            return super().finish(handle, outcome)
-        self.ended(handle, outcome)
+            return super().finish(outcome)
+        self.ended(outcome)
         return self._response
 
     def _done(self, _: Exchange, result: Result) -> None:

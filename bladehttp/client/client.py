@@ -45,8 +45,10 @@ class HttpClient(Verbs[HttpResponse]):
         self._crowds = Pool(Crowd)
         self._quiet = False
 
-    def _send(self, url: str, method: str, data: Any, **arguments: Any) -> HttpResponse:
-        message = self._message(url, method, data, **arguments)
+    def _send(
+        self, url: str, method: str, data: Any, headers: HeadersLike | None, others: dict[str, Any]
+    ) -> HttpResponse:
+        message = self._message(url, method, data, headers, **others)
         engine = self._pool.take()
         try:
             return exchange(engine, message, in_force(self._hooks))

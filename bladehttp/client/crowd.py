@@ -211,7 +211,7 @@ class Crowd:
         exchange = place.exchange
         self._take_off(place)
         try:
-            response = exchange.finish(place.handle, outcome)
+            response = exchange.finish(outcome)
         except Exception as error:  # noqa: BLE001 - a value
             self._put_back(place)
             self._fail(exchange, error)
@@ -310,7 +310,7 @@ class Crowd:
 
     def _abandon(self, place: Place) -> None:
         self._take_off(place)
-        place.exchange.abandon(place.handle)
+        place.exchange.abandon()
         self._put_back(place)
 
     def forgive(self, seconds: float) -> None:

@@ -1,11 +1,8 @@
 """Exchange: a message and all that redirects and retries make of it, under one clock."""
 
 from dataclasses import replace
-from math import inf
 from time import monotonic, sleep
 from typing import Any
-
-import pycurl
 
 from bladehttp.client.engine import Engine, Outcome
 from bladehttp.client.errors import Sent
@@ -48,13 +45,11 @@ class Exchange:
             hooks: Whom to tell, None for nobody.
             given: What responses and exceptions have as ``request.given``.
         """
-        settings = message.settings
         self.message = message
         self.given = given
-        self.silence = settings.receive_timeout / 1000 or inf
-        self._started = monotonic()
-        total = settings.total_timeout
-        self.deadline = self._started + total / 1000 if total else inf
+        self.silence = message.settings.silence
+        self._started = started = monotonic()
+        self.deadline = started + message.settings.patience
         self.not_before = 0.0
         self._history: list[Hop] = []
         self._retries = 0
@@ -64,8 +59,7 @@ class Exchange:
 
     def pause(self) -> None:
         """Wait until the next message may be sent."""
-        if self.not_before:
-            sleep(max(0.0, self.not_before - monotonic()))
+        sleep(max(0.0, self.not_before - monotonic()))
 
     def prepare(self, handle: Handle, sink: Any = None) -> None:
         """Set a handle up for the message.
@@ -81,9 +75,8 @@ class Exchange:
         """
         self.not_before = 0.0
         message = self.message if self._hooks is None else self._announced(self._hooks)
-        self._transfer = Transfer(message, sink)
         try:
-            self._transfer.prepare(handle)
+            self._transfer = Transfer(message, handle, sink)
         except Exception as error:
             self._tell_of(error)
             raise
@@ -97,36 +90,36 @@ class Exchange:
             return self.message
         return replace(self.message, fields=with_body_fields(fields, self.message.body))
 
-    def is_decided(self, handle: Handle, has_begun: bool) -> bool:
+    def is_decided(self, has_begun: bool) -> bool:
         """Whether the response whose head has come is the one to be given.
 
         It is not if it is interim, a redirect, or to be retried; nor may 401 and 407 be, as long
         as nothing of their body has come: libcurl may answer them itself.
         """
-        settings, status = self.message.settings, handle.curl.getinfo(pycurl.RESPONSE_CODE)
+        settings, status = self.message.settings, self._transfer.status()
         if status in NEXT_METHOD and settings.follow_redirect:
             return False
         if settings.retry is not None and status in settings.retry.statuses:
             return False
         return has_begun or (status >= 200 and status not in CHALLENGES)
 
-    def opened(self, handle: Handle) -> HttpResponse:
+    def opened(self) -> HttpResponse:
         """Return the last response, its body to come."""
-        return self._completed(self._transfer.opened(handle))
+        return self._completed(self._transfer.opened())
 
-    def ended(self, handle: Handle, outcome: Outcome) -> None:
+    def ended(self, outcome: Outcome) -> None:
         """Take note of the end of a response that was opened.
 
         Raises:
             HttpException: It is not whole.
         """
-        self._transfer.finish(handle, outcome)
+        self._transfer.finish(outcome)
 
-    def abandon(self, handle: Handle) -> None:
+    def abandon(self) -> None:
         """Take from the handle what `prepare` gave it: there is no outcome and will be none."""
-        self._transfer.abandon(handle)
+        self._transfer.abandon()
 
-    def finish(self, handle: Handle, outcome: Outcome) -> HttpResponse | None:
+    def finish(self, outcome: Outcome) -> HttpResponse | None:
         """Return the last response, or None if there is another message to be sent.
 
         Raises:
@@ -135,10 +128,10 @@ class Exchange:
                 hook.
         """
         try:
-            response = self._transfer.finish(handle, outcome)
+            response = self._transfer.finish(outcome)
             following = self._following(response) if response.status in NEXT_METHOD else None
         except Exception as error:
-            delay = self._delay_after(error, handle)
+            delay = self._delay_after(error)
             if delay is None:
                 self._tell_of(error)
                 raise
@@ -155,8 +148,9 @@ class Exchange:
         return None
 
     def _completed(self, response: HttpResponse) -> HttpResponse:
-        response.time_taken = (monotonic() - self._started) * 1000
-        response.request = Sent(self.message.method, self.message.url.text, self.given)
+        received = self._transfer.received
+        received.time_taken = (monotonic() - self._started) * 1000
+        received.request = Sent(self.message.method, self.message.url.text, self.given)
         if self._history:
             response.redirects = len(self._history)
             response.history = tuple(self._history)
@@ -186,14 +180,12 @@ class Exchange:
             return None
         return self._delay(retry, response.headers.get("Retry-After"))
 
-    def _delay_after(self, error: Exception, handle: Handle) -> float | None:
+    def _delay_after(self, error: Exception) -> float | None:
         """Return how long to wait after a failure, None if it is not one to be tried again."""
         retry = self.message.settings.retry
         if retry is None:
             return None
-        # the bytes sent of it; PRETRANSFER_TIME is set for a refused connection too
-        was_sent = bool(handle.curl.getinfo(pycurl.REQUEST_SIZE))
-        if not retry.may_repeat(error, self.message.method, was_sent):
+        if not retry.may_repeat(error, self.message.method, self._transfer.was_sent()):
             return None
         return self._delay(retry, None)
 
@@ -231,14 +223,15 @@ def exchange(engine: Engine, message: Message, hooks: Hooks | None) -> HttpRespo
     current = Exchange(message, hooks)
     response = None
     while response is None:
-        current.pause()
+        if current.not_before:
+            current.pause()
         current.prepare(engine)
         try:
             outcome = engine.run(current.silence, current.deadline)
         except BaseException:
-            current.abandon(engine)
+            current.abandon()
             raise
-        response = current.finish(engine, outcome)
+        response = current.finish(outcome)
     return response
 
 

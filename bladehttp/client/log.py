@@ -64,6 +64,11 @@ ARROWS = {
 HEADS = (pycurl.INFOTYPE_HEADER_IN, pycurl.INFOTYPE_HEADER_OUT)
 
 
+def wire_log_is_on() -> bool:
+    """Whether what goes over the wire is logged."""
+    return wire.isEnabledFor(logging.DEBUG)
+
+
 def start_wire_log(curl: Any, patterns: tuple[str, ...]) -> bool:
     """Set a handle up to log what goes over the wire; return whether that log is on.
 
@@ -71,7 +76,7 @@ def start_wire_log(curl: Any, patterns: tuple[str, ...]) -> bool:
         curl: The handle. CURLOPT_VERBOSE, CURLOPT_DEBUGFUNCTION.
         patterns: ``sensitive_headers`` of the client.
     """
-    if not wire.isEnabledFor(logging.DEBUG):
+    if not wire_log_is_on():
         return False
     curl.setopt(pycurl.DEBUGFUNCTION, partial(_log_wire, patterns))
     curl.setopt(pycurl.VERBOSE, 1)

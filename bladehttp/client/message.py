@@ -1,11 +1,11 @@
 """Message: one request as it will be sent on one hop, checked, with every field decided."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bladehttp.client.body import Body, Content
 from bladehttp.client.options import Settings
-from bladehttp.client.url import Url
+from bladehttp.client.url import Url, absolute, parse_url
 from bladehttp.exceptions import InvalidHeader
 from bladehttp.headers import Headers, HeadersLike, is_token
 
@@ -23,13 +23,16 @@ FOR_THE_PROXY = {"proxy-authorization"}  # RFC 9110 section 11.7.2
 # RFC 6265 section 5.4: one Cookie field; libcurl would send its own beside the caller's
 NOT_AS_FIELDS = FOR_THE_PROXY | {"cookie"}
 
+MOST_KEPT = 256
+"""How many messages a client keeps; more are begun anew."""
+
 # HEAD: libcurl reads no content after such a request; TRACE: RFC 9110 section 9.3.8, MUST NOT
 BODYLESS = {"HEAD", "TRACE"}
 
 
 @dataclass(slots=True)
 class Message:
-    """A request on its way.
+    """A request on its way. It stays as it was made: the same one may be sent many times.
 
     Attributes:
         method: A token.
@@ -37,6 +40,8 @@ class Message:
         fields: The caller's fields and what his settings make of them, in order.
         body: The content, or None.
         settings: The properties that are in force for it.
+        is_plain: Whether it is a GET and nothing more: what handles are set up for between two
+            transfers.
     """
 
     method: str
@@ -44,6 +49,15 @@ class Message:
     fields: Fields
     body: Body | None
     settings: Settings
+    is_plain: bool = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self.is_plain = (
+            self.method == "GET"
+            and not self.fields
+            and self.body is None
+            and self.url.target is None
+        )
 
     def lines(self) -> list[bytes]:
         """Return the fields as CURLOPT_HTTPHEADER takes them."""
@@ -135,6 +149,31 @@ def make_message(
     if fields or settings.auth is not None or url.credentials is not None:
         fields, settings = with_authorization(fields, settings, url)
     return Message(method, url, fields, body, settings)
+
+
+class Bare(dict[str, Message]):
+    """The GETs of URLs and nothing more, by URL, as one state of a client makes them.
+
+    Each is made when it is first asked for, and the same from then on.
+
+    Attributes:
+        settings: The client's properties.
+        fields: The client's headers.
+    """
+
+    __slots__ = ("fields", "settings")
+
+    def __init__(self, settings: Settings, fields: tuple[tuple[str, str], ...]) -> None:
+        self.settings = settings
+        self.fields = fields
+
+    def __missing__(self, url: str) -> Message:
+        text = absolute(url, self.settings.base_url, Headers.adopt(self.fields))
+        message = make_message("GET", parse_url(text), list(self.fields), None, self.settings)
+        if len(self) >= MOST_KEPT:
+            self.clear()
+        self[url] = message
+        return message
 
 
 def with_body_fields(fields: Fields, body: Body | None) -> Fields:

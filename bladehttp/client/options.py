@@ -6,6 +6,7 @@ it without a lock, and a handle that was set up for equal libcurl options is lef
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from math import inf
 from types import MappingProxyType
 from typing import Any
 
@@ -190,6 +191,8 @@ class Settings:
     Attributes:
         curl: The libcurl options they become.
         files: Names of properties and the files they name, to be there when a request is made.
+        silence: ``receive_timeout`` in seconds, infinite if there is none.
+        patience: ``total_timeout`` likewise.
     """
 
     base_url: str | None = None
@@ -229,12 +232,16 @@ class Settings:
     curl_options: Mapping[int, Any] = field(default_factory=lambda: NOTHING)
     curl: tuple[tuple[int, object], ...] = field(init=False, repr=False, compare=False)
     files: tuple[tuple[str, str], ...] = field(init=False, repr=False, compare=False)
+    silence: float = field(init=False, repr=False, compare=False)
+    patience: float = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         pairs = (pair for row in OPTIONS for pair in row.encode(getattr(self, row.name)))
         object.__setattr__(self, "curl", tuple(pairs))
         files = named_files(self.ca_cert, self.client_cert, self.pinned_key)
         object.__setattr__(self, "files", files)
+        object.__setattr__(self, "silence", self.receive_timeout / 1000 or inf)
+        object.__setattr__(self, "patience", (self.total_timeout or inf) / 1000)
 
     def __getstate__(self) -> dict[str, Any]:
         # not ``curl``: the other end may have another libcurl, and other files

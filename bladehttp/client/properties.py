@@ -8,11 +8,11 @@ from typing import Any, Generic, Self, TypeVar, overload
 from bladehttp.auth import Auth
 from bladehttp.client.encode import NOT_GIVEN, make_body
 from bladehttp.client.hooks import NAMES, Hook, Hooks, hook_list
-from bladehttp.client.message import Message, make_message, merge
+from bladehttp.client.message import Bare, Message, make_message, merge
 from bladehttp.client.options import Settings
 from bladehttp.client.progress import Report
 from bladehttp.client.retry import Retry
-from bladehttp.client.url import is_absolute, parse_url, resolve, with_query
+from bladehttp.client.url import absolute, parse_url, with_query
 from bladehttp.headers import Headers, HeadersLike
 
 T = TypeVar("T")
@@ -182,7 +182,7 @@ class Configured:
             its caches. What every request sets itself is refused. {} by default.
     """
 
-    __slots__ = ("_headers", "_hooks", "_settings")
+    __slots__ = ("_bare", "_headers", "_hooks", "_settings")
 
     base_url = Property[str | None]()
     user_agent = Property[str]()
@@ -234,6 +234,7 @@ class Configured:
         self._hooks = Hooks(**given)
         self._settings = Settings().changed({"base_url": base_url, **properties})
         self._headers = Headers(headers)
+        self._bare = Bare(self._settings, ())
 
     @property
     def headers(self) -> Headers:
@@ -254,7 +255,22 @@ class Configured:
         url: str,
         method: str = "GET",
         data: Any = None,
-        *,
+        headers: HeadersLike | None = None,
+        **others: Any,
+    ) -> Message:
+        """Return the request that arguments as of `HttpClient.send_request` make."""
+        if others or headers is not None or data is not None or method != "GET":
+            return self._made(url, method, data, headers, **others)
+        bare, settings, fields = self._bare, self._settings, self._headers.as_tuple()
+        if bare.settings is not settings or bare.fields is not fields:
+            bare = self._bare = Bare(settings, fields)
+        return bare[url]
+
+    def _made(
+        self,
+        url: str,
+        method: str = "GET",
+        data: Any = None,
         headers: HeadersLike | None = None,
         json: Any = NOT_GIVEN,
         form: Any = None,
@@ -262,11 +278,9 @@ class Configured:
         query: Any = None,
         **properties: Any,
     ) -> Message:
-        """Return the request that arguments as of `HttpClient.send_request` make."""
         settings = self._settings.changed(properties) if properties else self._settings
         fields = self._headers.pairs() if headers is None else merge(self._headers, headers)
-        if not is_absolute(url):
-            url = resolve(url, settings.base_url, self._headers.get("Host"))
+        url = absolute(url, settings.base_url, self._headers)
         if query is not None:
             url = with_query(url, query)
         body = make_body(data, json, form, files, fields)
@@ -288,6 +302,7 @@ class Configured:
 
     def __setstate__(self, state: tuple[Settings, Headers, Hooks]) -> None:
         self._settings, self._headers, self._hooks = state
+        self._bare = Bare(self._settings, ())
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} base_url={self.base_url!r}>"

@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from bladehttp.client.certificate import as_dict
+from bladehttp.client.errors import Sent
 from bladehttp.headers import Headers
 
 BLANK = (b"\r\n", b"\n")
@@ -15,7 +16,7 @@ BLANK = (b"\r\n", b"\n")
 TIMES = ("namelookup", "connect", "tls", "first_byte", "total")
 
 # RFC 9112 section 4: status-line = HTTP-version SP status-code SP [ reason-phrase ]
-status_line = re.compile(rb"HTTP/[0-9.]+ [0-9]{3}(?: (?P<reason>[^\r\n]*))?").match
+status_line = re.compile(rb"HTTP/(?P<version>[0-9.]+) [0-9]{3}(?: (?P<reason>[^\r\n]*))?").match
 
 
 class Received:
@@ -24,15 +25,19 @@ class Received:
     Attributes:
         chain: The certificates the server presented, as libcurl describes them.
         times: When each of TIMES was reached, in seconds from the start, and the new connections.
+        request: What was sent to get it.
+        time_taken: Milliseconds from the start of the first request to the end of the response.
     """
 
-    __slots__ = ("_lines", "chain", "times")
+    __slots__ = ("_lines", "chain", "request", "time_taken", "times")
 
     def __init__(self, lines: list[bytes], times: tuple[float, ...] = ()) -> None:
         """Take the lines as CURLOPT_HEADERFUNCTION gets them, each with its line end."""
         self._lines = lines
         self.times = times
         self.chain: list[Any] = []
+        self.request: Sent | None = None
+        self.time_taken = 0.0
 
     def _split(self) -> tuple[list[bytes], list[bytes]]:
         """Return the last block that begins with a status line, and what comes after it."""
@@ -76,6 +81,13 @@ class Received:
         if match is None or head[0].startswith((b"HTTP/2", b"HTTP/3")):
             return None
         return (match["reason"] or b"").decode("latin-1").strip()
+
+    @property
+    def version(self) -> str:
+        """The version of HTTP: "1.0", "1.1", "2" or "3"."""
+        head = self._split()[0]
+        match = status_line(head[0]) if head else None
+        return "1.1" if match is None else match["version"].decode()
 
     @property
     def certificate(self) -> dict[str, Any] | None:

@@ -166,7 +166,8 @@ class Stream:
         current, engine = self._current, self._engine
         response = None
         while response is None:
-            current.pause()
+            if current.not_before:
+                current.pause()
             self._sink = Sink(engine.halt)
             current.prepare(engine, self._sink)
             self._running = True
@@ -174,10 +175,10 @@ class Stream:
             outcome = self._until_it_is_known()
             if outcome is None:
                 self._sink.open()
-                response = current.opened(engine)
+                response = current.opened()
             else:
                 self._stop(sound=True)
-                response = current.finish(engine, outcome)
+                response = current.finish(outcome)
         self._left = monotonic()
         self._response = response
         response.source = self if self._running else None
@@ -187,7 +188,7 @@ class Stream:
         """Receive the head of the response whose body will be read, or all there is."""
         current, engine, sink = self._current, self._engine, self._sink
         outcome = engine.proceed(current.silence, current.deadline)
-        while outcome is None and not current.is_decided(engine, sink.has_begun):
+        while outcome is None and not current.is_decided(sink.has_begun):
             if sink.has_begun:
                 sink.collect()
                 sink.resume(engine.curl)
@@ -236,7 +237,7 @@ class Stream:
         self._left = monotonic()
         if outcome is not None:
             self._stop(sound=outcome == SUCCESS)
-            current.ended(self._engine, outcome)
+            current.ended(outcome)
 
     def _stop(self, sound: bool) -> None:
         self._running = False
@@ -248,4 +249,4 @@ class Stream:
         self._closed = True
         if self._running:
             self._stop(sound=False)
-            self._current.abandon(self._engine)
+            self._current.abandon()

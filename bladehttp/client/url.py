@@ -7,6 +7,7 @@ one libcurl connects to.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -131,31 +132,26 @@ def _shown(url: str) -> str:
     return repr(url[:200])
 
 
-def is_absolute(text: str) -> bool:
-    """Whether a URL has a scheme.
-
-    Raises:
-        TypeError: It is not a str.
-    """
-    if not isinstance(text, str):
-        raise TypeError(f"a URL is a str, not {type(text).__name__}")
-    return has_scheme(text) is not None
-
-
-def resolve(text: str, base: str | None, host: str | None) -> str:
-    """Return a relative URL as an absolute one.
+def absolute(text: str, base: str | None, headers: Mapping[str, str]) -> str:
+    """Return a URL as an absolute one.
 
     Args:
         text: The URL.
         base: What it is relative to (RFC 3986 section 5), or None.
-        host: The value of a Host field, which is the base, with https, if there is no other.
+        headers: The client's; their Host is the base, with https, if there is no other.
 
     Raises:
+        TypeError: It is not a str.
         InvalidUrl: There is neither a base nor a host.
     """
+    if not isinstance(text, str):
+        raise TypeError(f"a URL is a str, not {type(text).__name__}")
+    if has_scheme(text):
+        return text
     if has_control(text):  # before urljoin, which drops some of them silently
         raise InvalidUrl(f"URL holds control characters: {text[:200]!r}")
     if base is None:
+        host = headers.get("Host")
         if host is None:
             raise InvalidUrl(f"URL is relative and there is no base_url: {_shown(text)}")
         base = f"https://{host}/"

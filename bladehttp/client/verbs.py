@@ -19,7 +19,9 @@ class Verbs(Configured, ABC, Generic[Given]):
     __slots__ = ()
 
     @abstractmethod
-    def _send(self, url: str, method: str, data: Any, **arguments: Any) -> Given:
+    def _send(
+        self, url: str, method: str, data: Any, headers: HeadersLike | None, others: dict[str, Any]
+    ) -> Given:
         """Send a request with arguments as of `send_request`."""
 
     def send_request(
@@ -67,45 +69,43 @@ class Verbs(Configured, ABC, Generic[Given]):
             TypeError: An argument of a wrong type, or an unknown property.
             ValueError: An argument that cannot be used.
         """
-        return self._send(
-            url, method, data, headers=headers, json=json, form=form, files=files, query=query,
-            **properties,
-        )  # fmt: skip
+        others = {"json": json, "form": form, "files": files, "query": query, **properties}
+        return self._send(url, method, data, headers, others)
 
     def get(self, url: str, headers: HeadersLike | None = None, **options: Any) -> Given:
         """Send a GET request; see `send_request`, as for all the verbs."""
-        return self.send_request(url, "GET", headers=headers, **options)
+        return self._send(url, "GET", None, headers, options)
 
     def post(
         self, url: str, data: Any = None, headers: HeadersLike | None = None, **options: Any
     ) -> Given:
         """Send a POST request."""
-        return self.send_request(url, "POST", data, headers=headers, **options)
+        return self._send(url, "POST", data, headers, options)
 
     def put(
         self, url: str, data: Any = None, headers: HeadersLike | None = None, **options: Any
     ) -> Given:
         """Send a PUT request."""
-        return self.send_request(url, "PUT", data, headers=headers, **options)
+        return self._send(url, "PUT", data, headers, options)
 
     def patch(
         self, url: str, data: Any = None, headers: HeadersLike | None = None, **options: Any
     ) -> Given:
         """Send a PATCH request."""
-        return self.send_request(url, "PATCH", data, headers=headers, **options)
+        return self._send(url, "PATCH", data, headers, options)
 
     def delete(self, url: str, headers: HeadersLike | None = None, **options: Any) -> Given:
         """Send a DELETE request."""
-        return self.send_request(url, "DELETE", headers=headers, **options)
+        return self._send(url, "DELETE", None, headers, options)
 
     def head(self, url: str, headers: HeadersLike | None = None, **options: Any) -> Given:
         """Send a HEAD request."""
-        return self.send_request(url, "HEAD", headers=headers, **options)
+        return self._send(url, "HEAD", None, headers, options)
 
     def options(self, url: str, headers: HeadersLike | None = None, **options: Any) -> Given:
         """Send an OPTIONS request."""
-        return self.send_request(url, "OPTIONS", headers=headers, **options)
+        return self._send(url, "OPTIONS", None, headers, options)
 
     def trace(self, url: str, headers: HeadersLike | None = None, **options: Any) -> Given:
         """Send a TRACE request."""
-        return self.send_request(url, "TRACE", headers=headers, **options)
+        return self._send(url, "TRACE", None, headers, options)

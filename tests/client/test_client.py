@@ -20,6 +20,7 @@ from bladehttp import Auth, Headers, HttpRequest
 from bladehttp.client import HttpClient, shared
 from bladehttp.client.default import close_shared
 from bladehttp.client.hooks import NAMES
+from bladehttp.client.message import MOST_KEPT
 from bladehttp.client.options import OPTIONS, SENSITIVE_HEADERS, Settings
 from bladehttp.client.properties import Configured
 from bladehttp.exceptions import ClientClosed, InvalidHeader, InvalidUrl
@@ -49,7 +50,7 @@ def test_the_table_has_a_row_for_every_property() -> None:
         name for name, value in vars(Configured).items() if type(value).__name__ == "Property"
     }
     assert set(rows) == properties == set(DEFAULTS)
-    assert set(Settings.__slots__) == set(rows) | {"curl", "files"}
+    assert set(Settings.__slots__) == set(rows) | {"curl", "files", "silence", "patience"}
     assert public(HttpClient) - properties == {
         "headers", "set_headers", "send_request", "get", "post", "put", "patch", "delete", "head",
         "options", "trace", "close", "closed", "save_cookies", "send_many",
@@ -341,6 +342,7 @@ def test_a_forked_child_does_not_touch_its_parents_connections(
     program = """
 import os, sys
 from bladehttp.client import HttpClient
+from bladehttp.client.message import MOST_KEPT
 url, ca = sys.argv[1:]
 client = HttpClient(ca_cert=ca)
 assert client.get(url + "/parent").body == b"ok"
@@ -426,3 +428,45 @@ def test_a_body_of_the_last_response_is_not_kept_alive(
         assert tracemalloc.get_traced_memory()[0] < 12 << 20
     finally:
         tracemalloc.stop()
+
+
+def test_a_change_shows_in_the_next_request_of_the_same_url(client: HttpClient, peers: Any) -> None:
+    peer = peers()
+    token = ("Authorization", "Bearer x")
+    for change in (
+        lambda: client.headers.add(*token),
+        lambda: client.headers.pop("Authorization"),
+        lambda: setattr(client, "user_agent", "other"),
+        lambda: setattr(client, "headers", {"X-One": "1"}),
+        lambda: client.headers.update({"X-One": "2"}),
+    ):
+        client.get(peer.url)
+        change()
+        client.get(peer.url)
+        client.get(peer.url)
+    seen = [
+        (request.get("Authorization"), request.get("User-Agent"), request.get("X-One"))
+        for request in peer.requests[1::3]
+    ]
+    blade = "Blade HTTP Client/1.0"
+    assert seen == [
+        ("Bearer x", blade, None),
+        (None, blade, None),
+        (None, "other", None),
+        (None, "other", "1"),
+        (None, "other", "2"),
+    ]
+    assert [request.fields for request in peer.requests[2::3]] == [
+        request.fields for request in peer.requests[1::3]
+    ]
+
+
+def test_many_urls_are_asked_for_with_one_client(client: HttpClient, peers: Any) -> None:
+    peer = peers()
+    count = MOST_KEPT + 10
+    for number in [*range(count), 0, count - 1]:
+        assert client.get(f"{peer.url}/{number}").body == b"ok"
+    assert [request.target for request in peer.requests[-3:]] == [
+        f"/{count - 1}", "/0", f"/{count - 1}",
+    ]  # fmt: skip
+    assert len(client._bare) <= MOST_KEPT

@@ -1,0 +1,129 @@
+"""Extras: what a transfer sets on a handle that is not a plain GET, and how it is undone.
+
+Between two transfers a handle is set up for a GET without fields or content, since that is what
+comes next nearly always; a transfer that is one has no extras.
+"""
+
+from typing import Any
+
+import pycurl
+
+from bladehttp.auth import Auth
+from bladehttp.client.engine import Outcome
+from bladehttp.client.environment import is_direct
+from bladehttp.client.handle import Handle
+from bladehttp.client.log import start_wire_log, stop_wire_log, wire_log_is_on
+from bladehttp.client.message import Message
+from bladehttp.client.progress import Progress, Report
+from bladehttp.client.resend import Once
+from bladehttp.client.retry import IDEMPOTENT
+
+
+def extras_for(handle: Handle, message: Message, lines: list[bytes]) -> "Extras | None":
+    """Set a handle up for what is more than a plain GET; return None if there is nothing."""
+    if message.is_plain and message.settings.progress is None and not wire_log_is_on():
+        return None
+    return Extras(handle, message, lines)
+
+
+class Extras:
+    """What one transfer has set on a handle."""
+
+    __slots__ = ("_is_wired", "_message", "_once", "_progress")
+
+    def __init__(self, handle: Handle, message: Message, lines: list[bytes]) -> None:
+        """Set a handle up for a message, whose header lines will be in a list."""
+        self._message = message
+        self._once: Once | None = None
+        self._progress: Progress | None = None
+        curl, settings = handle.curl, message.settings
+        self._is_wired = start_wire_log(curl, settings.sensitive_headers)
+        if message.method not in IDEMPOTENT:
+            self._once = Once(lines)
+            curl.setopt(pycurl.PREREQFUNCTION, self._once)
+        if message.url.target is not None:
+            _keep_target(handle, message)
+        if settings.progress is not None:
+            self._watch(curl, settings.progress)
+        if not message.is_plain:
+            _set(handle, message)
+
+    def _watch(self, curl: Any, report: Report) -> None:
+        body = self._message.body
+        self._progress = Progress(report, upwards=body is not None and body.length != 0)
+        curl.setopt(pycurl.XFERINFOFUNCTION, self._progress)
+        curl.setopt(pycurl.NOPROGRESS, 0)
+
+    def undo(self, curl: Any) -> None:
+        """Leave the handle set up for a plain GET."""
+        if self._is_wired:
+            stop_wire_log(curl)
+        if self._progress is not None:
+            curl.setopt(pycurl.NOPROGRESS, 1)
+            curl.unsetopt(pycurl.XFERINFOFUNCTION)
+        if self._once is not None:
+            curl.unsetopt(pycurl.PREREQFUNCTION)
+        if not self._message.is_plain:
+            _unset(curl, self._message)
+
+    def outcome(self, outcome: Outcome) -> Outcome:
+        """Return how the transfer ended in truth.
+
+        Raises:
+            BaseException: Whatever the caller's own code raised while its data was read.
+        """
+        body, progress, once = self._message.body, self._progress, self._once
+        if body is not None and body.error is not None:
+            raise body.error
+        if progress is not None and progress.error is not None:
+            raise progress.error
+        if once is not None and once.tripped:
+            return once.outcome(self._message.method)
+        return outcome
+
+
+def _keep_target(handle: Handle, message: Message) -> None:
+    """Send a path as it was given (CURLOPT_REQUEST_TARGET), where a server is asked for it.
+
+    A proxy is asked for the whole URL, which libcurl leaves as it is; and a digest is made of the
+    path as libcurl writes it.
+    """
+    settings = message.settings
+    has_password = isinstance(settings.auth, tuple) or settings.netrc
+    if has_password and settings.auth_method & Auth.DIGEST:
+        return
+    if is_direct(settings, message.url.origin[0]):
+        handle.forget()  # it cannot be unset
+        handle.curl.setopt(pycurl.REQUEST_TARGET, message.url.target)
+
+
+def _set(handle: Handle, message: Message) -> None:
+    """Set a handle up for anything that is not a plain GET."""
+    curl, body, method = handle.curl, message.body, message.method
+    try:
+        if lines := message.lines():
+            curl.setopt(pycurl.HTTPHEADER, lines)
+        if lines := message.proxy_lines():
+            curl.setopt(pycurl.PROXYHEADER, lines)
+        if cookies := message.cookies():
+            curl.setopt(pycurl.COOKIE, cookies)
+        if body is not None:
+            body.attach(curl, method)
+        elif method == "HEAD":
+            curl.setopt(pycurl.NOBODY, 1)  # as CUSTOMREQUEST it would wait for a body
+        elif method != "GET":
+            curl.setopt(pycurl.CUSTOMREQUEST, method)
+    except BaseException:
+        handle.sound = False
+        raise
+
+
+def _unset(curl: Any, message: Message) -> None:
+    """Undo what `_set` did. Setting [] instead of unsetting would leave the old fields."""
+    curl.unsetopt(pycurl.HTTPHEADER)
+    curl.unsetopt(pycurl.PROXYHEADER)
+    curl.unsetopt(pycurl.COOKIE)
+    curl.unsetopt(pycurl.CUSTOMREQUEST)
+    if message.body is not None:
+        message.body.detach(curl)
+    curl.setopt(pycurl.HTTPGET, 1)  # clears POST, UPLOAD and NOBODY
