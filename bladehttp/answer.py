@@ -48,9 +48,9 @@ class Answer:
         Raises:
             TypeError: Neither str nor bytes.
         """
-        if isinstance(data, str):
-            data = data.encode()
-        self._parts.append(data if type(data) is bytes else bytes(memoryview(data)))
+        if type(data) is not bytes:
+            data = data.encode() if isinstance(data, str) else bytes(memoryview(data))
+        self._parts.append(data)
 
     def stream(self, source: Iterable[bytes | str]) -> None:
         """Send what an iterable gives, piece by piece, as the client takes it.

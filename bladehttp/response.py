@@ -194,8 +194,8 @@ class HttpResponse(Answer):
             TypeError: They are not fields at all.
         """
         parts = self._parts
-        if self._fields is FOR_SERVER and "headers" not in self._late:
-            fields = SERVER_FIELDS  # nearly always: not even looked at
+        if self._fields is FOR_SERVER and not self._late:
+            fields = SERVER_FIELDS  # as they were
         else:
             headers = self.headers
             fields = (headers if isinstance(headers, Headers) else Headers(headers)).as_tuple()

@@ -6,20 +6,19 @@ is not known here.
 
 from abc import abstractmethod
 from time import monotonic, time
-from typing import Any
 
 from bladehttp.broken import Raw, length_of
 from bladehttp.later import Channel, Deferred
 from bladehttp.request import ClientInfo, HttpRequest
 from bladehttp.response import HttpResponse
 from bladehttp.server.answered import Account
-from bladehttp.server.outbox import Outbox
+from bladehttp.server.outbox import JOINED, Outbox
 from bladehttp.server.service import Service
 from bladehttp.server.states import FINISH, IDLE, PAUSED, READING, REPLIED, WRITE, Event
 from bladehttp.server.transport import Transport
 from bladehttp.server.watched import Watched
 from bladehttp.wire.head import RequestLine
-from bladehttp.wire.writer import CLOSE, LENGTH, Coding, write_head, write_whole
+from bladehttp.wire.writer import CLOSE, LENGTH, Reply, write_head, write_whole
 
 
 class Answering(Watched):
@@ -53,51 +52,65 @@ class Answering(Watched):
     def _ended(self) -> None:
         """All is sent and the client has sent its last byte."""
 
-    def _reply(self, response: HttpResponse, method: str, minor: int, keep: bool) -> None:
-        """Put an answer into the outbox."""
-        outbox, dispatcher = self._outbox, self._service.dispatcher
+    def _reply(
+        self, request: HttpRequest, response: HttpResponse, line: RequestLine, keep: bool
+    ) -> None:
+        """Put the answer to a request into the outbox."""
+        callbacks = self._service.dispatcher.callbacks
         keep = keep and not self._service.draining
+        whole = None
+        if keep and line.is_plain and not callbacks["answered"]:
+            whole = _whole(response)
+        if whole is None:
+            self._request = request
+            self._reply_in_parts(response, line.method, line.minor, keep)
+            return
+        self._outbox.add(whole)
+        if self._request is not None:
+            self._end_exchange()
+        self._become(REPLIED)
+        if callbacks["reply"]:
+            self._call("reply", response)
+
+    def _reply_in_parts(self, response: HttpResponse, method: str, minor: int, keep: bool) -> None:
+        """Put any answer into the outbox: to ``_request``, or to what is none."""
+        outbox, dispatcher = self._outbox, self._service.dispatcher
         try:
-            head, body, coding, length, keep = _write(response, method, minor, keep)
+            reply, body = _write(response, method, minor, keep)
         except Exception as error:  # noqa: BLE001 - what cannot be sent is the handler's fault
             dispatcher.discard(response, self.transport.socket)
             response = dispatcher.failed(error, self.transport.socket)
-            head, body, coding, length, keep = _write(response, method, minor, keep=False)
-        outbox.add(head)
-        if body:
-            outbox.add(body)
-        source = response.source
-        streaming = source is not None and self._stream(source, coding, length)
-        callbacks = dispatcher.callbacks
-        if callbacks["answered"]:
-            self._open_account(response, length if coding is LENGTH else 0)
-        if not streaming:
+            reply, body = _write(response, method, minor, keep=False)
+        outbox.add(reply.head)
+        outbox.add(body)
+        if response.source is not None:
+            outbox.stream(response.source, reply.coding, reply.length)
+            if isinstance(response.source, Channel):
+                self._listen(response.source)
+        if dispatcher.callbacks["answered"]:
+            self._open_account(response, len(body))
+        if not outbox.streaming:
             self._end_exchange()
-        if not keep:
+        if not reply.keep_alive:
             self._become(Event.REPLIED_LAST)
         else:
-            self._become(Event.BLOCKED if streaming else REPLIED)
-        if callbacks["reply"] and self._connected:
+            self._become(Event.BLOCKED if outbox.streaming else REPLIED)
+        if dispatcher.callbacks["reply"] and self._connected:
             self._call("reply", response)
 
-    def _stream(self, source: Any, coding: Coding, length: int) -> bool:
-        """Have a stream sent after its head; False if it is over already, as for HEAD."""
-        if isinstance(source, Channel):
-            self._listen(source)
-        self._outbox.stream(source, coding, length)
-        return self._outbox.streaming
-
     def _wait(
-        self, response: HttpResponse, deferred: Deferred, line: RequestLine, keep: bool
+        self, request: HttpRequest, response: HttpResponse, line: RequestLine, keep: bool
     ) -> None:
         """Go on when a deferred answer is given."""
-        loop = self._service.loop
+        loop, deferred = self._service.loop, response.deferred
+        assert deferred is not None
+        self._request = request
         self._deferred = deferred
         self._become(Event.DEFERRED)
 
         def answer() -> None:
             if self._deferred is deferred:  # else the client has gone
-                self._guarded(self._answer, response, deferred, line, keep)
+                self._guarded(self._answer, request, response, line, keep)
 
         deferred.then(lambda: loop.call_soon(answer))
         if deferred.timeout:
@@ -105,13 +118,14 @@ class Answering(Watched):
             deferred.then(timer.cancel)
 
     def _answer(
-        self, response: HttpResponse, deferred: Deferred, line: RequestLine, keep: bool
+        self, request: HttpRequest, response: HttpResponse, line: RequestLine, keep: bool
     ) -> None:
         """Send a deferred answer, and go on with the requests that have come meanwhile."""
-        self._deferred = None
+        deferred, self._deferred = self._deferred, None
+        assert deferred is not None
         self._become(Event.ANSWERED)
         response = self._service.dispatcher.settled(response, deferred, self.transport.socket)
-        self._reply(response, line.method, line.minor, keep)
+        self._reply(request, response, line, keep)
         self._send(0)
 
     def _listen(self, channel: Channel) -> None:
@@ -144,7 +158,10 @@ class Answering(Watched):
 
     def _flush(self) -> None:
         """Send what the client takes now."""
-        if not self._outbox.send(self.transport):
+        sent = self._outbox.send(self.transport)
+        if sent and self.state is IDLE:  # nearly always
+            return
+        if not sent:
             if self.state in READING:
                 self._become(Event.BLOCKED)
             elif self._outbox.starved and not self.transport.blocked:
@@ -204,14 +221,24 @@ class Answering(Watched):
             self._call("disconnect", self.client)
 
 
-def _write(
-    response: HttpResponse, method: str, minor: int, keep: bool
-) -> tuple[bytes, bytes, Coding, int, bool]:
-    """Return what a response is over the wire.
+def _whole(response: HttpResponse) -> bytes | None:
+    """Return an answer that is all here and of which nothing is to be decided, else None.
 
-    Returns:
-        The head, with a short body behind it; a long body; how a body or stream follows the
-        head; its length; whether the connection is kept.
+    So it is for most of them. What is to be refused gets None, too.
+    """
+    if response.source is not None:
+        return None
+    try:
+        status, reason, fields, body = response.as_sent()
+    except Exception:  # noqa: BLE001 - reported by who writes it in parts
+        return None
+    if len(body) > JOINED:  # to copy it behind its head would cost more than to send it by itself
+        return None
+    return write_whole(status, reason, fields, body, int(time()))
+
+
+def _write(response: HttpResponse, method: str, minor: int, keep: bool) -> tuple[Reply, bytes]:
+    """Return a response's head, and its body if that is here as a whole and to be sent.
 
     Raises:
         ValueError: As `write_head`.
@@ -219,22 +246,16 @@ def _write(
     """
     source = response.source
     if type(source) is Raw:
-        return b"", b"", CLOSE, 0, False
+        return Reply(b"", CLOSE, 0, keep_alive=False), b""
     status, reason, fields, body = response.as_sent()
-    second = int(time())
-    if source is None and keep and minor and method != "HEAD":
-        whole = write_whole(status, reason, fields, body, second)
-        if whole is not None:
-            return whole, b"", LENGTH, len(body), True
-    length = len(body) if source is None else length_of(source)
-    head, coding, length, keep = write_head(
+    reply = write_head(
         status,
         reason,
         fields,
-        length,
-        second=second,
+        len(body) if source is None else length_of(source),
+        second=int(time()),
         method=method,
         minor=minor,
         keep_alive=keep,
     )
-    return head, body if source is None and coding is LENGTH else b"", coding, length, keep
+    return reply, body if source is None and reply.coding is LENGTH else b""

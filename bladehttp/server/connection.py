@@ -261,27 +261,27 @@ class Connection(Answering):
         service.stats.requests += 1
         self._served += 1
         self._become(REQUEST)
-        if line.method == "CONNECT":  # a 2xx would turn the connection into a tunnel
+        if not line.is_plain and line.method == "CONNECT":  # a 2xx would begin a tunnel
             self._refuse(ProtocolError("no tunnels here", status=501))
             return
         request = HttpRequest.from_wire(message, self.client, service.is_secure)
         if message.fields.body_length and not self._decode(message, request):
             return
-        self._request = request
         if service.proxies is not None:
             service.proxies.apply(request)
         if not message.keep_alive:
             self._lingers = bool(self._reader.buffer)
         response = service.dispatcher.respond(request, self.transport.socket, service.workers)
-        loop = service.loop
-        self._begun, loop.now = loop.now, monotonic()
-        if loop.now - self._begun > service.slow:
-            self._warn(request, loop.now - self._begun)
+        loop, now = service.loop, monotonic()
+        took = now - loop.now
+        self._begun, loop.now = loop.now, now
+        if took > service.slow:
+            self._warn(request, took)
         keep = message.keep_alive and self._served != service.max_requests
         if response.deferred is None:
-            self._reply(response, line.method, line.minor, keep)
+            self._reply(request, response, line, keep)
         else:
-            self._wait(response, response.deferred, line, keep)
+            self._wait(request, response, line, keep)
 
     def _decode(self, message: Request, request: HttpRequest) -> bool:
         """Make sense of a body; False if there is none to be made, and that is answered."""
@@ -298,6 +298,7 @@ class Connection(Answering):
             message.close()
             self._fail(error, message.line.method)
             return False
+        self._request = request  # whose files are to be closed
         return True
 
     def _warn(self, request: HttpRequest, seconds: float) -> None:
@@ -309,13 +310,14 @@ class Connection(Answering):
         self._service.stats.refused += 1
         log.debug("refused %s with %d: %s", self.client.ip, error.status, error)
         self._lingers = True
-        self._reply(error_response(error.status), method or self._reader.method, 1, keep=False)
+        response = error_response(error.status)
+        self._reply_in_parts(response, method or self._reader.method, 1, keep=False)
 
     def _fail(self, error: Exception, method: str = "") -> None:
         """Report an error that is the server's, and answer 500 as the last thing."""
         self._lingers = True
         response = self._service.dispatcher.failed(error, self.transport.socket)
-        self._reply(response, method or self._reader.method, 1, keep=False)
+        self._reply_in_parts(response, method or self._reader.method, 1, keep=False)
 
     def _refuse_and_flush(self, error: ProtocolError) -> None:
         self._refuse(error)

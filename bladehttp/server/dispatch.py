@@ -15,7 +15,7 @@ from bladehttp.later import Deferred
 from bladehttp.request import HttpRequest
 from bladehttp.response import HttpResponse
 from bladehttp.server.record import RequestLog
-from bladehttp.server.routes import Handler, Routes
+from bladehttp.server.routes import Handler, Params, Route, Routes
 from bladehttp.server.workers import Workers
 from bladehttp.status import phrase
 
@@ -91,21 +91,18 @@ class Dispatcher:
         if self.log is not None:
             self.log.add(request)
         response = HttpResponse.for_server()
+        receive = self.callbacks["receive"]
         try:
-            for callback in self.callbacks["receive"]:
+            for callback in receive:
                 callback(request, response)
-            routes = self.routes
-            found = None if routes is None else routes.find(request.method, request.path)
-            if found is not None:
-                route, params = found
-                if params:
-                    request.params = params
-                if route.offload and workers is not None:
-                    offload(route.handler, request, response, workers)
-                else:
-                    route.handler(request, response)
-            elif not self.callbacks["receive"]:
-                self.not_routed(request, response)
+            if self.routes is not None:
+                found = self.routes.find(request.method, request.path)
+                if found is not None:
+                    handle(*found, request, response, workers)
+                elif not receive:
+                    self.not_routed(request, response)
+            elif not receive:
+                self.none_handler(request, response)
         except Exception as error:  # noqa: BLE001 - whatever a handler raises is answered with 500
             self.discard(response, client)
             return self.failed(error, client)
@@ -185,6 +182,22 @@ class Dispatcher:
                 callback(argument)
             except Exception as error:  # noqa: BLE001 - reported, and the others still run
                 self.report(error, client)
+
+
+def handle(
+    route: Route,
+    params: Params | None,
+    request: HttpRequest,
+    response: HttpResponse,
+    workers: Workers | None,
+) -> None:
+    """Have a route's handler answer."""
+    if params:
+        request.params = params
+    if route.offload and workers is not None:
+        offload(route.handler, request, response, workers)
+    else:
+        route.handler(request, response)
 
 
 def not_found(request: HttpRequest, response: HttpResponse) -> None:

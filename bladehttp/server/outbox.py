@@ -89,6 +89,8 @@ class Outbox:
 
     def add(self, data: bytes) -> None:
         """Append bytes."""
+        if not data:
+            return
         self.pending += len(data)
         if self._pieces is None:
             self._pieces = [data]
@@ -126,20 +128,22 @@ class Outbox:
             OSError: The connection is lost.
             StreamError: The stream raised something, or gave more or less than announced.
         """
-        if transport.blocked:
-            transport.flush()
-        if self._stream is not None or self.pending > JOINED:
+        if self._stream is not None or self.pending > JOINED or transport.blocked:
             return self._send_much(transport)
         pieces = self._pieces
-        if pieces is not None:  # whole answers, of pipelined requests maybe
-            whole = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            taken = transport.send(whole)
-            self.sent += taken
-            self.pending -= taken
-            self._pieces = [memoryview(whole)[taken:]] if self.pending else None
+        if pieces is None:
+            return True
+        # Whole answers, of pipelined requests maybe.
+        whole = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        taken = transport.send(whole)
+        self.sent += taken
+        self.pending -= taken
+        self._pieces = [memoryview(whole)[taken:]] if self.pending else None
         return not (self.pending or transport.blocked)
 
     def _send_much(self, transport: Transport) -> bool:
+        if transport.blocked:
+            transport.flush()
         room = TURN
         while room > 0:
             if self._stream is not None:

@@ -81,6 +81,8 @@ class RequestLine:
         query: What follows the first "?", not decoded; "" for none.
         authority: Host and port the target names, "" where it names none (origin-form).
         scheme: Of an absolute-form target, else "".
+        is_plain: Whether it is of HTTP/1.1 or later, has an ordinary target, and a method whose
+            answer may have a body.
     """
 
     method: str
@@ -90,6 +92,7 @@ class RequestLine:
     query: str = ""
     authority: str = ""
     scheme: str = ""
+    is_plain: bool = False
 
 
 class HeadParser:
@@ -241,7 +244,8 @@ def parse_request_line(line: bytes) -> RequestLine:
     if minor is None:
         raise ProtocolError(f"HTTP/{version} is not supported", status=505)
     if path is not None and method != "CONNECT":
-        return RequestLine(method, target, minor, path, query or "")
+        is_plain = minor > 0 and method != "HEAD"
+        return RequestLine(method, target, minor, path, query or "", is_plain=is_plain)
     # The other three forms of a request target (RFC 9112 section 3.2).
     if method == "CONNECT":
         return RequestLine(method, target, minor, authority=_authority_form(target))
