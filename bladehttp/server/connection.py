@@ -183,7 +183,7 @@ class Connection(Answering):
     def _keep(self, data: bytes) -> None:
         """Give what has come to a reader."""
         if self._reader is RESTING:
-            self._reader = RequestReader(self._service.parser)
+            self._reader = RequestReader(self._service.parser, self._fields)
         self._reader.feed(data)
 
     def _overhear(self, events: int) -> None:
@@ -230,7 +230,7 @@ class Connection(Answering):
                 break
             self._serve(message)
             if not reader.buffer:
-                self._reader = RESTING
+                self._fields, self._reader = reader.last, RESTING
                 break
             if self.state is not IDLE:
                 break

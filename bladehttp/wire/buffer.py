@@ -57,6 +57,23 @@ class ReceiveBuffer:
             return data[start:line_end], data[line_end + 2 : end]
         return bytes(data[start:line_end]), bytes(data[line_end + 2 : end])
 
+    def take_before(self, tail: bytes, longest: int) -> bytes | None:
+        """Take the first line and what follows it, if that begins with certain bytes.
+
+        Args:
+            tail: The bytes, the CRLF that ends the line included.
+            longest: Most bytes of the line, which has at least one.
+
+        Returns:
+            The line without its CRLF.
+        """
+        data, start = self._data, self._start
+        end = data.find(b"\r\n", start, start + longest + 2)
+        if end <= start or not data.startswith(tail, end):
+            return None
+        self._start = self._scanned = end + len(tail)
+        return bytes(data[start:end])
+
     def peek(self, count: int) -> bytes:
         """Return up to ``count`` bytes without taking them."""
         return bytes(self._data[self._start : self._start + count])

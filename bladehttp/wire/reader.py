@@ -14,7 +14,13 @@ from bladehttp.headers import Pairs
 from bladehttp.wire import framing, grammar
 from bladehttp.wire.body import BodySink, Chunked, Decoder, FixedLength
 from bladehttp.wire.buffer import ReceiveBuffer
-from bladehttp.wire.head import FieldBlock, HeadParser, RequestLine, check_together
+from bladehttp.wire.head import (
+    NO_FIELDS,
+    FieldBlock,
+    HeadParser,
+    RequestLine,
+    check_together,
+)
 from bladehttp.wire.limits import Limits
 
 # As many bytes of a request line's beginning are looked at before its end is here: enough for
@@ -121,6 +127,7 @@ class RequestReader:
 
     Attributes:
         buffer: The bytes that wait beyond what has been made of them. Only to be looked at.
+        last: The plain fields of the last request that had some, as for `whole_request`.
         phase: What has arrived of the request that `take_request` will return next.
         needs_continue: The head is complete, the client waits for 100 (Continue) and has
             sent nothing of the body.
@@ -135,13 +142,15 @@ class RequestReader:
         "_lines",
         "_parser",
         "buffer",
+        "last",
         "needs_continue",
         "phase",
     )
 
-    def __init__(self, parser: HeadParser) -> None:
+    def __init__(self, parser: HeadParser, last: FieldBlock = NO_FIELDS) -> None:
         """Read under the limits of a parser that may be shared."""
         self._parser = parser
+        self.last = last
         self.buffer = ReceiveBuffer()
         self._error: ProtocolError | None = None
         self._start_request()
@@ -217,11 +226,19 @@ class RequestReader:
 
     def _take_known_head(self) -> Request | None:
         """Take a head whose field block has been accepted before, if the next one is."""
+        parser, last = self._parser, self.last
+        if last.tail:  # as in `whole_request`
+            data = self.buffer.take_before(last.tail, parser.longest_line)
+            if data is not None:
+                self._empty_lines = 0
+                line = parser.request_line(data)
+                if line.minor:
+                    return Request(line, last, not last.closes)
+                return Request(line, last, check_together(line, last, parser.limits))
         peeked = self.buffer.peek_head()
         if peeked is None:
             return None
         data, lines = peeked
-        parser = self._parser
         fields = parser.blocks.get(lines)
         if fields is None or not 0 < len(data) <= parser.longest_line:
             return None
@@ -229,6 +246,7 @@ class RequestReader:
         if fields.is_plain and line.minor:
             keep_alive = not fields.closes
             self._empty_lines = 0
+            self.last = fields
         else:
             self._line = line
             keep_alive = check_together(line, fields, parser.limits)

@@ -147,12 +147,12 @@ def read(pieces: Iterable[bytes], parser: HeadParser) -> Verdict:
                     fields = request.fields
                     requests.append(describe(request))
                     continue
-                reader = RequestReader(parser)
+                reader = RequestReader(parser, fields)
             reader.feed(piece)
             while reader is not None and (request := reader.take_request()) is not None:
                 requests.append(describe(request))
                 if not reader.buffer:
-                    reader = None
+                    fields, reader = reader.last, None
         return Verdict(requests, 0)
     except ProtocolError as error:
         return Verdict(requests, error.status)
