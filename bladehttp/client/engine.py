@@ -15,7 +15,7 @@ its own clocks is not ``sound`` and is closed, not kept.
 import select
 from collections.abc import Callable
 from functools import partial
-from math import ceil, inf
+from math import ceil
 from time import monotonic
 from typing import NamedTuple
 
@@ -115,11 +115,12 @@ class Engine(Handle):
         Raises:
             BaseException: Whatever a signal handler raises, KeyboardInterrupt first of all.
         """
-        self.start()
+        self.sound = False
+        self._multi.add_handle(self.curl)
         try:
             outcome = self.proceed(silence, deadline)
         finally:
-            self.stop()
+            self._multi.remove_handle(self.curl)
         self.sound = True
         return outcome or SUCCESS
 
@@ -170,7 +171,7 @@ class Engine(Handle):
         running = self._go_on()[1]
         now = last = monotonic()
         while running and self._halted is None:
-            until = min(self._due(now), last + silence, deadline, now + LONGEST_POLL)
+            until = min(now + self._longest(), last + silence, deadline)
             ready = self._wait(until - now) if until > now else 0
             now = monotonic()
             if ready > 0 and now < deadline:
@@ -193,10 +194,10 @@ class Engine(Handle):
                 return
             running = self._go_on()[1]
 
-    def _due(self, now: float) -> float:
-        """Return when libcurl wants to be called, whatever happens on the sockets."""
+    def _longest(self) -> float:
+        """Return for how many seconds libcurl may be left alone where nothing happens."""
         milliseconds = self._multi.timeout()
-        return inf if milliseconds < 0 else now + milliseconds / 1000
+        return milliseconds / 1000 if 0 <= milliseconds < LONGEST_POLL * 1000 else LONGEST_POLL
 
     def _expired(self, now: float, silent: float, deadline: float) -> str | None:
         """Return the clock that has run out, None if it is only libcurl's timer."""

@@ -51,7 +51,7 @@ class Exchange:
         self._started = started = monotonic()
         self.deadline = started + message.settings.patience
         self.not_before = 0.0
-        self._history: list[Hop] = []
+        self._history: tuple[Hop, ...] = ()
         self._retries = 0
         self._hooks = hooks
         if hooks is not None:
@@ -138,8 +138,7 @@ class Exchange:
             self._wait(error, delay)
             return None
         retry = self.message.settings.retry
-        delay = None if retry is None else self._delay_for(response, retry)
-        if delay is not None:
+        if retry is not None and (delay := self._delay_for(response, retry)) is not None:
             self._wait(response, delay)
         elif following is not None:
             self._move_to(following, response)
@@ -153,7 +152,7 @@ class Exchange:
         received.request = Sent(self.message.method, self.message.url.text, self.given)
         if self._history:
             response.redirects = len(self._history)
-            response.history = tuple(self._history)
+            response.history = self._history
         if self._hooks is not None:
             call(self._hooks.on_response, self._outgoing, response)
         return response
@@ -162,14 +161,14 @@ class Exchange:
         """Return the message that a redirect leads to, None if it is none or not followed."""
         if not self.message.settings.follow_redirect:
             return None
-        location = _location(response)
+        location = self._transfer.received.location
         if not location:
             return None
         return _follow(self.message, response, location, len(self._history) + 1)
 
     def _move_to(self, following: Message, response: HttpResponse) -> None:
         """Go on with the message that a redirect leads to."""
-        self._history.append(Hop(response.status, self.message.url.text))
+        self._history += (Hop(response.status, self.message.url.text),)
         self.message = following
         if self._hooks is not None:
             call(self._hooks.on_redirect, self._outgoing, response)
@@ -233,12 +232,6 @@ def exchange(engine: Engine, message: Message, hooks: Hooks | None) -> HttpRespo
             raise
         response = current.finish(outcome)
     return response
-
-
-def _location(response: HttpResponse) -> str:
-    """Return where a redirect leads, "" if it does not say."""
-    # beyond ASCII is against the rules, but is sent, and then meant as UTF-8
-    return response.headers.get("Location", "").encode("latin-1").decode("utf-8", "replace")
 
 
 def _follow(message: Message, response: HttpResponse, location: str, count: int) -> Message:

@@ -18,6 +18,8 @@ TIMES = ("namelookup", "connect", "tls", "first_byte", "total")
 # RFC 9112 section 4: status-line = HTTP-version SP status-code SP [ reason-phrase ]
 status_line = re.compile(rb"HTTP/(?P<version>[0-9.]+) [0-9]{3}(?: (?P<reason>[^\r\n]*))?").match
 
+find_locations = re.compile(rb"^location[ \t]*:([^\n]*)", re.IGNORECASE | re.MULTILINE).findall
+
 
 class Received:
     """The lines of one exchange, those of interim responses and authentication rounds included.
@@ -62,6 +64,15 @@ class Received:
             return True  # nearly always: no trailers
         begun = max((i for i, line in enumerate(lines) if status_line(line)), default=0)
         return any(line in BLANK for line in lines[begun:])
+
+    @property
+    def location(self) -> str:
+        """The value of Location, "" if there is none; no other field is read for it.
+
+        What is beyond ASCII is against the rules, but is sent, and then meant as UTF-8.
+        """
+        found = find_locations(b"".join(self._split()[0]))
+        return b", ".join([value.strip(b" \t\r") for value in found]).decode("utf-8", "replace")
 
     @property
     def headers(self) -> Headers:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from bladehttp.client.message import Fields, Message
+from bladehttp.client.options import Settings
 from bladehttp.client.url import parse_url, resolve_location
 from bladehttp.exceptions import UnsupportedProtocol
 
@@ -66,22 +67,21 @@ def next_message(message: Message, status: int, location: str) -> Message:
     is_insecure = message.url.origin[0] == "https" and url.origin[0] == "http"
     if is_insecure and not message.settings.allow_insecure_redirect:
         raise UnsupportedProtocol(f"redirect from https to http refused: {url.text[:200]!r}")
-    method = NEXT_METHOD[status](message.method)
-    following = replace(message, method=method, url=url)
+    method, fields, body = NEXT_METHOD[status](message.method), message.fields, message.body
     if method != message.method:
-        following.body = None
-        following.fields = [field for field in following.fields if not is_about_content(field[0])]
-    if following.body is not None:
-        following.body.rewind()
-    return following if url.origin == message.url.origin else _for_other_origin(following)
-
-
-def _for_other_origin(message: Message) -> Message:
+        fields, body = [field for field in fields if not is_about_content(field[0])], None
+    if body is not None:
+        body.rewind()
     settings = message.settings
-    fields = public_fields(message.fields, settings.sensitive_headers)
+    if url.origin != message.url.origin:
+        fields, settings = _for_other_origin(fields, settings)
+    return Message(method, url, fields, body, settings)
+
+
+def _for_other_origin(fields: Fields, settings: Settings) -> tuple[Fields, Settings]:
     if settings.auth is not None or settings.client_cert is not None:
         settings = settings.changed({"auth": None, "client_cert": None})
-    return replace(message, fields=fields, settings=settings)
+    return public_fields(fields, settings.sensitive_headers), settings
 
 
 def public_fields(fields: Fields, patterns: tuple[str, ...]) -> Fields:

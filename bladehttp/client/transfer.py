@@ -127,7 +127,7 @@ class Transfer:
             raise with_details(error, message, response)
         if message.url.origin[0] == "https":
             received.chain = self._handle.certificates(message.url.origin)
-        if response.body and received.may_have(b"content-encoding"):
+        if received.may_have(b"content-encoding"):
             _decode(message, response)
         return response
 
@@ -135,12 +135,12 @@ class Transfer:
 def times_of(curl: Any) -> tuple[float, ...]:
     """Return what `Received.times` is, at once, since the next request overwrites it: 1 us."""
     ask = curl.getinfo
-    end = ask(pycurl.STARTTRANSFER_TIME), ask(pycurl.TOTAL_TIME)
+    first_byte, total = ask(pycurl.STARTTRANSFER_TIME), ask(pycurl.TOTAL_TIME)
     connects = ask(pycurl.NUM_CONNECTS)
     if not connects:
-        return (0.0, 0.0, 0.0, *end, 0)
+        return (0.0, 0.0, 0.0, first_byte, total, 0)
     before = ask(pycurl.NAMELOOKUP_TIME), ask(pycurl.CONNECT_TIME), ask(pycurl.APPCONNECT_TIME)
-    return (*before, *end, connects)
+    return (*before, first_byte, total, connects)
 
 
 def _failure(

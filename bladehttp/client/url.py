@@ -158,6 +158,7 @@ def absolute(text: str, base: str | None, headers: Mapping[str, str]) -> str:
     return _join(base, text)
 
 
+@lru_cache(maxsize=1024)
 def resolve_location(location: str, base: str) -> str:
     """Return the absolute URL a Location field leads to (RFC 9110 section 10.2.2).
 
