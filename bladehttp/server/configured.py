@@ -98,7 +98,7 @@ class Configured:
         max_head_size: Request line and fields. 64 KiB. 431.
         max_fields: Number of fields. 100. 431.
         max_body_size: Body, chunking undone. 16 MiB. 413. None: no limit.
-        spool_size: A longer body or upload is kept in a temporary file. 512 KiB.
+        spool_size: A longer body or upload is kept in a temporary file. 1 MiB.
         max_parts: Parts of a multipart form, fields of an urlencoded one. 1000. 413.
         max_part_fields: Fields in the head of one part. 16. 413.
         verify_certs: Whether clients are asked for a certificate: False; True, and one that

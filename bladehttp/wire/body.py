@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from enum import IntEnum
+from io import BytesIO
 from typing import IO, Protocol
 
 from bladehttp.exceptions import ProtocolError
@@ -34,13 +35,14 @@ announces costs no file yet, and what it sends is not copied twice."""
 class BodySink:
     """Where a body's bytes go: memory up to a limit, a temporary file beyond."""
 
-    __slots__ = ("_data", "_spool", "file", "size")
+    __slots__ = ("_first", "_more", "_spool", "file", "size")
 
     def __init__(self, spool: int, announced: int = 0) -> None:
         """Keep up to ``spool`` bytes in memory, less if more than that is announced."""
         # The first piece as it is: most bodies are one. Pieces of few bytes each would take twenty
         # times their size if they were kept apart.
-        self._data: bytes | bytearray = b""
+        self._first = b""
+        self._more: BytesIO | None = None
         self._spool = spool if announced <= spool else min(spool, KEPT_FIRST)
         self.file: IO[bytes] | None = None
         self.size = 0
@@ -53,25 +55,33 @@ class BodySink:
             return
         if self.file is None:
             self.file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the request
-            self.file.write(self._data)
-            self._data = b""
+            self.file.write(self.getvalue())
+            self._forget()
         self.file.write(data)
 
     def _keep(self, data: bytes) -> None:
-        if not self._data:
-            self._data = data
-            return
-        if isinstance(self._data, bytes):
-            self._data = bytearray(self._data)
-        self._data += data
+        if self._more is not None:
+            self._more.write(data)
+        elif not self._first:
+            self._first = data
+        else:
+            self._more = BytesIO()
+            self._more.write(self._first)
+            self._more.write(data)
+            self._first = b""
+
+    def _forget(self) -> None:
+        self._first = b""
+        self._more = None
 
     def getvalue(self) -> bytes:
         """Return the bytes kept in memory: all of them, or b"" when they went to the file."""
-        return bytes(self._data)
+        # A BytesIO gives away the bytes it has, without a copy.
+        return self._first if self._more is None else self._more.getvalue()
 
     def close(self) -> None:
         """Drop the bytes."""
-        self._data = b""
+        self._forget()
         if self.file is not None:
             with suppress(OSError):  # no room for what was not written yet
                 self.file.close()

@@ -28,7 +28,7 @@ class Limits:
     head: int = 64 * 1024
     fields: int = 100
     body: int | None = 16 * 1024 * 1024
-    spool: int = 512 * 1024
+    spool: int = 1024 * 1024
     empty_lines: int = 8
     chunk_line: int = 4 * 1024
     chunk_extensions: int = 16 * 1024

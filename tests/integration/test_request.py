@@ -196,7 +196,7 @@ def test_a_long_body_is_in_a_file_while_it_is_answered(seen):
     def look(request):
         contents.append((request.body, request.raw_body, request.body_file.read()))
 
-    data = "x" * 600_000
+    data = "x" * 1_200_000
     request = seen(ask("/", f"Content-Length: {len(data)}", method="POST", body=data), look)
     assert contents == [(None, b"", data.encode())]
     assert request.body_file.closed
@@ -209,12 +209,12 @@ def test_a_long_upload_is_in_a_file_while_it_is_answered(seen):
         upload = request.files["file"]
         contents.append((upload["content"], upload["size"], len(upload["file"].read())))
 
-    data = FORM.replace("line", "x" * 600_000)
+    data = FORM.replace("line", "x" * 1_200_000)
     fields = ["Content-Type: multipart/form-data; boundary=x", f"Content-Length: {len(data)}"]
     data = data.replace('name="file"; filename="b.bin"', 'name="other"; filename="b.bin"')
     fields[1] = f"Content-Length: {len(data)}"
     request = seen(ask("/", *fields, method="POST", body=data), look)
-    assert contents == [(b"", 600_002, 600_002)]
+    assert contents == [(b"", 1_200_002, 1_200_002)]
     assert request.files["file"]["file"].closed
 
 

@@ -86,7 +86,9 @@ def test_a_handler_may_replace_what_the_request_has(serve, connect):
         response.write("fine")
 
     client = connect(serve(handler))
-    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 600000\r\n\r\n").send(b"x" * 600_000)
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1200000\r\n\r\n").send(
+        b"x" * 1_200_000
+    )
     assert client.response().body == b"fine"
 
 

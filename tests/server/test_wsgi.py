@@ -480,7 +480,7 @@ def test_a_server_that_does_not_take_the_answer_leaves_nothing_open():
     assert stream.closed == 1
 
 
-BIG = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 600000\r\n\r\n" + b"x" * 600_000
+BIG = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1200000\r\n\r\n" + b"x" * 1_200_000
 
 
 def test_a_body_in_a_file_can_be_streamed_back_and_is_closed_then():
@@ -491,7 +491,7 @@ def test_a_body_in_a_file_can_be_streamed_back_and_is_closed_then():
         files.append(request.body_file)
         response.stream(iter(lambda: request.body_file.read(1000), b""))
 
-    assert run(validator(server.wsgi), environ_of(BIG)).body == BIG[-600_000:]
+    assert run(validator(server.wsgi), environ_of(BIG)).body == BIG[-1_200_000:]
     assert files[0].closed
 
 
