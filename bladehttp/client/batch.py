@@ -1,16 +1,12 @@
 """Batch: the requests of one `send_many`, taken as there is room, and run by a poll loop."""
 
-import select
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from time import monotonic
 from typing import Any
 
-import pycurl
-
 from bladehttp.client.crowd import Crowd, Result, belongs_to
-from bladehttp.client.engine import INTEREST, poll_time
 from bladehttp.client.errors import Sent
 from bladehttp.client.exchange import Exchange
 from bladehttp.client.pool import Pool
@@ -132,8 +128,6 @@ def run_batch(
 
 
 def _loop(crowd: Crowd, feed: Feed, requests: Iterator[Any]) -> Iterator[Result]:
-    watching = Watching()
-    crowd.watch = watching.change
     while not feed.over:
         _start(crowd, feed, requests)
         before = monotonic()
@@ -143,43 +137,9 @@ def _loop(crowd: Crowd, feed: Feed, requests: Iterator[Any]) -> Iterator[Result]
         if away > ABSENT:
             crowd.forgive(away)  # the time a caller takes is not the peers' silence
         if crowd:
-            crowd.act(watching.wait(crowd.wake()))
+            crowd.wait()
         for exchange, result in crowd.turn():
             feed.put(exchange, result)
-
-
-class Watching:
-    """The descriptors of a crowd, watched by poll(2).
-
-    A connection that is kept is watched no more when a response has ended, and again when the next
-    request is sent, which mostly is before the next wait. poll(2) is told what is different then.
-
-    Attributes:
-        change: Called with a descriptor and libcurl's interest in it.
-    """
-
-    __slots__ = ("_changes", "_poll", "_watched", "change")
-
-    def __init__(self) -> None:
-        self._poll = select.poll()
-        self._watched: dict[int, int] = {}
-        self._changes: dict[int, int] = {}
-        self.change = self._changes.__setitem__
-
-    def wait(self, until: float) -> list[tuple[int, int]]:
-        """Return the events that have come by a time, in terms of `time.monotonic`."""
-        watched, changes = self._watched, self._changes
-        for descriptor, interest in changes.items():
-            if watched.get(descriptor, pycurl.POLL_REMOVE) == interest:
-                continue
-            if interest == pycurl.POLL_REMOVE:
-                del watched[descriptor]
-                self._poll.unregister(descriptor)
-            else:
-                watched[descriptor] = interest
-                self._poll.register(descriptor, INTEREST[interest])
-        changes.clear()
-        return self._poll.poll(poll_time(monotonic(), until))
 
 
 def _start(crowd: Crowd, feed: Feed, requests: Iterator[Any]) -> None:

@@ -1,14 +1,15 @@
 """Crowd: many exchanges at once over one CurlMulti, each with its own clocks.
 
-It has no loop of its own. Whoever has one (batch.py, driver.py) tells it of descriptors that are
-ready by `act`, calls `turn` when `wake` is due, and is told by ``watch`` which to look after.
+It has no loop of its own. Whoever has one calls `turn` when `wake` is due. An event loop
+(driver.py) tells it by `act` of descriptors that are ready, and is told which to look after; who
+has nothing else to do (batch.py) has it `wait`. What either does to libcurl is in multi.py.
 
 The silence of one exchange among many on a connection (HTTP/2) shows in its byte counts alone. They
 are looked at before events are acted on, at most every 20 ms, and a change is put down to the
 last events before: a clock is never early, and 20 ms late at the most.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from math import inf
 from time import monotonic
@@ -16,44 +17,44 @@ from typing import Any, NamedTuple
 
 import pycurl
 
-from bladehttp.client.engine import ACTIONS, RECEIVE, SUCCESS, TOTAL, Outcome
+from bladehttp.client.engine import RECEIVE, SET_SIZE, SUCCESS, TOTAL, Outcome
 from bladehttp.client.errors import Sent
 from bladehttp.client.exchange import Exchange
-from bladehttp.client.handle import Chains, Handle
+from bladehttp.client.handle import Chains, Handle, Options
+from bladehttp.client.multi import Events, Multi, Watch
 from bladehttp.client.sharing import Origin, Sharing
 from bladehttp.response import HttpResponse
 
 Result = HttpResponse | Exception
-Watch = Callable[[int, int], None]
 
 PAUSE = 0.02
 """The least time between two looks at the byte counts, in seconds; about 1 % of a core at 100."""
 
 
-NUDGE = 0.005
-"""How long libcurl may have forgotten a transfer of a shared connection, in seconds."""
-
-
-class Place:
-    """A handle and the exchange on it, if there is one.
+class Place(Handle):
+    """A handle for one exchange after another.
 
     Attributes:
-        curl: The easy handle of the handle.
         exchange: What runs on it, or has.
-        handle: The handle.
         last: When the bytes it has moved were last seen to change.
         moved: How many they were then.
     """
 
-    __slots__ = ("curl", "exchange", "handle", "last", "moved")
+    __slots__ = ("_on_open", "exchange", "last", "moved")
 
     exchange: Exchange
     last: float
     moved: int
 
-    def __init__(self, handle: Handle) -> None:
-        self.handle = handle
-        self.curl = handle.curl
+    def __init__(self, chains: Chains, on_open: Callable[[int, int], int]) -> None:
+        super().__init__(chains)
+        self._on_open = on_open
+
+    def _set_up(self, options: Options) -> None:
+        self.curl.setopt(pycurl.SOCKOPTFUNCTION, self._on_open)
+        super()._set_up(options)
+        if pycurl.SOCKOPTFUNCTION in dict(options):
+            self._on_open(SET_SIZE, 0)  # it is the caller who is told, and nobody knows
 
 
 class Waiting(NamedTuple):
@@ -72,14 +73,18 @@ class Crowd:
     """
 
     __slots__ = (
-        "_chains", "_check_at", "_counter", "_ended", "_error", "_idle", "_is_due", "_last",
-        "_limit", "_looked", "_multi", "_nudge_at", "_running", "_sharing", "_sockets", "_waiting",
-        "sound", "watch",
+        "_chains", "_check_at", "_counter", "_ended", "_idle", "_last", "_looked",
+        "_multi", "_running", "_sharing", "_waiting", "sound",
     )  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, watch: Watch | None = None) -> None:
+        """Make one.
+
+        Args:
+            watch: Called with a descriptor and what libcurl waits for there (CURL_POLL_); None: it
+                is driven by `wait`.
+        """
         self.sound = True
-        self.watch: Watch = _watch_nothing
         self._idle: list[Place] = []
         self._chains: Chains = {}
         self._sharing = Sharing()
@@ -87,20 +92,15 @@ class Crowd:
         self._waiting: list[Waiting] = []
         self._ended: list[tuple[Exchange, Result]] = []
         self._counter = 0
-        self._is_due = False
-        self._limit: int | None = None
-        self._error: BaseException | None = None
-        self._check_at = self._nudge_at = inf
+        self._check_at = inf
         self._last = self._looked = 0.0
-        self._sockets: set[int] = set()
-        self._multi = pycurl.CurlMulti()
-        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
+        self._multi = Multi(self._running)
+        if watch is not None:
+            self._multi.watch_by(watch)
 
     def limit(self, host_connections: int | None) -> None:
         """Set the most connections to one host; None for no limit."""
-        if host_connections != self._limit:
-            self._limit = host_connections
-            self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, host_connections or 0)
+        self._multi.limit(host_connections)
 
     def __len__(self) -> int:
         """How many exchanges have not ended."""
@@ -108,9 +108,9 @@ class Crowd:
 
     def start(self, exchange: Exchange) -> None:
         """Begin an exchange; how it ended is given by `turn`."""
-        place = self._idle.pop() if self._idle else Place(Handle(self._chains))
+        place = self._idle.pop() if self._idle else Place(self._chains, self._multi.on_open)
         try:
-            exchange.prepare(place.handle)
+            exchange.prepare(place)
         except Exception as error:  # noqa: BLE001 - a value, as all that ends an exchange
             self._put_back(place)
             self._fail(exchange, error)
@@ -120,53 +120,30 @@ class Crowd:
         place.exchange, place.moved = exchange, 0
         place.last = now = monotonic()
         self._running[curl] = place
-        self._add(curl)
+        self._multi.add(curl)
         self._watch_clocks(exchange, now)
 
     def _watch_clocks(self, exchange: Exchange, last: float) -> None:
         """Look no later than when one of its clocks may run out."""
         self._check_at = min(self._check_at, exchange.deadline, last + exchange.silence)
 
-    def act(self, events: Iterable[tuple[int, int]]) -> None:
+    def wait(self) -> None:
+        """Wait until something happens, or `wake` is due; `turn` is to be called then."""
+        if events := self._multi.wait(self.wake()):
+            self.act(events)
+
+    def act(self, events: Events) -> None:
         """Tell libcurl of descriptors that are ready, with what poll(2) or epoll(7) say of them."""
-        now = monotonic()
-        if now - self._looked >= PAUSE:
-            self._look()
-            self._looked = now
-        socket_action = self._multi.socket_action
-        for descriptor, event in events:
-            socket_action(descriptor, ACTIONS[event])
+        self._note()
+        self._multi.act(events)
         self._last = monotonic()
-        self._plan_nudge()
-
-    def _plan_nudge(self) -> None:
-        """Have `turn` look after connections that carry several transfers (`_nudge`)."""
-        if (
-            self._nudge_at == inf
-            and self._sharing.shared
-            and len(self._running) > len(self._sockets)
-        ):
-            self._nudge_at = self._last + NUDGE
-
-    def _nudge(self) -> None:
-        """Have libcurl run every transfer of every connection.
-
-        What it reads for another transfer of an HTTP/2 connection it keeps, and sometimes forgets
-        to run that one (docs/decisions/0031). It does no harm where it has not.
-        """
-        self._nudge_at = inf
-        for descriptor in tuple(self._sockets):
-            self._multi.socket_action(descriptor, 0)
 
     def wake(self) -> float:
         """Return when `turn` is to be called at the latest, in terms of `time.monotonic`."""
-        if self._ended or self._is_due:
+        if self._ended:
             return 0.0
-        milliseconds = self._multi.timeout()
-        due = inf if milliseconds < 0 else monotonic() + milliseconds / 1000
-        return min(
-            due, self._check_at, self._nudge_at, self._waiting[0].due if self._waiting else inf
-        )
+        due = self._waiting[0].due if self._waiting else inf
+        return min(self._multi.due(), self._check_at, due)
 
     def turn(self) -> list[tuple[Exchange, Result]]:
         """Do what is due, and return the exchanges that have ended.
@@ -174,14 +151,16 @@ class Crowd:
         Raises:
             BaseException: What broke into libcurl's callbacks, such as KeyboardInterrupt.
         """
-        if self._is_due or self._multi.timeout() == 0:
-            self._is_due = False
-            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+        multi = self._multi
+        if multi.wants_to_go_on:
+            self._note()
+            multi.go_on()
             self._last = monotonic()
-            self._plan_nudge()
         now = monotonic()
-        if self._nudge_at <= now:
-            self._nudge()
+        if multi.nudge_at <= now:
+            multi.nudge()
+        elif self._sharing.shared:
+            multi.plan_nudge()
         while self._waiting and self._waiting[0].due <= now:
             self.start(heappop(self._waiting).exchange)
         if self._check_at <= now:
@@ -189,9 +168,9 @@ class Crowd:
         self._read_info()
         for origin in self._sharing.decided():
             self._release(origin)
-        if self._error is not None:
-            raise self._error
+        multi.raise_error()
         ended, self._ended = self._ended, []
+        multi.found = len(ended)
         return ended
 
     def _read_info(self) -> None:
@@ -202,10 +181,16 @@ class Crowd:
             for curl in succeeded:
                 self._finish(self._running[curl], SUCCESS)
             for curl, *what in failed:
-                if self._limit and what[0] == pycurl.E_OPERATION_TIMEDOUT and _only_waits(curl):
-                    self._begin_anew(curl)
+                if self._may_begin_anew(curl, what[0]):
+                    self._multi.begin_anew(curl)
                 else:
                     self._finish(self._running[curl], Outcome(*what))
+
+    def _may_begin_anew(self, curl: Any, code: int) -> bool:
+        """Whether it is the wait for one of few connections that was taken for time to connect."""
+        if code != pycurl.E_OPERATION_TIMEDOUT or not self._multi.is_limited:
+            return False
+        return _only_waits(curl)
 
     def _finish(self, place: Place, outcome: Outcome) -> None:
         exchange = place.exchange
@@ -233,7 +218,7 @@ class Crowd:
     def _take_off(self, place: Place) -> None:
         curl, origin = place.curl, place.exchange.message.url.origin
         del self._running[curl]
-        self._multi.remove_handle(curl)
+        self._multi.remove(curl)
         if origin[0] == "https" and self._sharing.leave(curl, origin):
             self._release(origin)
 
@@ -242,25 +227,20 @@ class Crowd:
         for curl, place in self._running.items():
             if place.exchange.message.url.origin == origin and _only_waits(curl):
                 self._sharing.join(curl, origin)
-                self._begin_anew(curl)
-
-    def _begin_anew(self, curl: Any) -> None:
-        self._multi.remove_handle(curl)
-        self._add(curl)
-
-    def _add(self, curl: Any) -> None:
-        """Give a transfer to libcurl, which begins with it when it is called for its timers.
-
-        It is ready at once, but often says (`timeout`) that it is to be called in a millisecond.
-        """
-        self._multi.add_handle(curl)
-        self._is_due = True
+                self._multi.begin_anew(curl)
 
     def _put_back(self, place: Place) -> None:
-        if place.handle.sound:
+        if place.sound:
             self._idle.append(place)
         else:
-            place.handle.close()
+            place.close()
+
+    def _note(self) -> None:
+        """Look who has moved bytes before libcurl is called, if the last look was some time ago."""
+        now = monotonic()
+        if now - self._looked >= PAUSE:
+            self._look()
+            self._looked = now
 
     def _look(self) -> None:
         """Note who has moved bytes since the last look; the last events were when at the latest."""
@@ -289,7 +269,7 @@ class Crowd:
         """Begin the silence of a transfer anew, and let libcurl go on with it, after a pause."""
         place = self._running[curl]
         place.last = monotonic()
-        self._is_due = True
+        self._multi.is_due = True
         self._watch_clocks(place.exchange, place.last)
 
     def stop(self, exchange: Exchange) -> None:
@@ -320,28 +300,13 @@ class Crowd:
             place.exchange.deadline += seconds
         self._check_at += seconds
 
-    def _on_socket(self, what: int, descriptor: int, _multi: object, _data: object) -> None:
-        # pycurl would print what is raised here and lose it
-        try:
-            if what == pycurl.POLL_REMOVE:
-                self._sockets.discard(descriptor)
-            else:
-                self._sockets.add(descriptor)
-            self.watch(descriptor, what)
-        except BaseException as error:  # noqa: BLE001 - raised again by `turn`
-            self._error = error
-
     def close(self) -> None:
         """Abort what runs and close every connection and handle."""
         self.stop_all()
         for place in self._idle:
-            place.handle.close()
+            place.close()
         self._idle.clear()
         self._multi.close()
-
-
-def _watch_nothing(*_: object) -> None:
-    """Be what a kept crowd calls when libcurl closes a connection of its own accord."""
 
 
 def _waits(exchange: Exchange) -> bool:

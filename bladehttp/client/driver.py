@@ -52,8 +52,7 @@ class Driver:
         self._watched: set[int] = set()
         self._is_watching = False
         self._readiness = readiness()
-        self._crowd = Crowd()
-        self._crowd.watch = self._watch
+        self._crowd = Crowd(self._watch)
 
     def start(self, exchange: Exchange, done: Done) -> None:
         """Begin an exchange; ``done`` is called with it and its result, in a later turn."""

@@ -14,6 +14,7 @@ import pytest
 
 from bladehttp.client import HttpClient
 from bladehttp.client.engine import LONGEST_POLL
+from bladehttp.client.multi import FEW, OFTEN, Multi
 from bladehttp.exceptions import ReceiveTimeout, ResolveError
 
 
@@ -78,3 +79,42 @@ def test_the_engine_goes_on_when_there_is_room_again(client: HttpClient, peers: 
     for _ in range(3):
         assert [client.get(peer.url).body for peer in (one, other)] == [b"ok"] * 2
     assert (one.connections, other.connections) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {pycurl.SOCKOPTFUNCTION: lambda *_: 0}], ids=["ours", "the caller's"]
+)
+def test_nor_are_those_of_many_requests(
+    client: HttpClient, peers: Any, reply: Any, options: dict[int, Any]
+) -> None:
+    client.curl_options = options
+    asked, over, pause = (threading.Event() for _ in range(3))
+    small = peers(lambda _: (asked.is_set() and over.wait(5), asked.set(), reply(b"small"))[-1])
+    large = peers(lambda _: (pause.wait(0.05), reply(b"large"))[1])
+    assert [each.body for each in client.send_many([small.url])] == [b"small"]
+    with descriptors_in_use():
+        start = time.monotonic()
+        results = client.send_many([small.url] + [large.url] * 16, 5)  # select hears the first
+        assert [next(results).body for _ in range(16)] == [b"large"] * 16
+        assert time.monotonic() - start < 2 * LONGEST_POLL
+        over.set()
+        assert [each.body for each in results] == [b"small"]
+        client.close()
+
+
+def test_many_requests_of_which_few_are_ready_change_to_poll(
+    client: HttpClient, peers: Any, reply: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes: list[object] = []
+    change = Multi._change_to_poll
+    monkeypatch.setattr(
+        Multi, "_change_to_poll", lambda self, *until: (changes.append(self), change(self))[1]
+    )
+    over = threading.Event()
+    silent = peers(lambda _: (over.wait(20), reply(b"at last"))[1])
+    quick = peers(lambda _: (over.wait(0.001), reply(b"quick"))[1])
+    results = client.send_many([silent.url] * 2 * FEW + [quick.url] * 2 * OFTEN, 2 * FEW + 1)
+    assert [next(results).body for _ in range(2 * OFTEN)] == [b"quick"] * 2 * OFTEN
+    assert len(changes) == 1
+    over.set()
+    assert [each.body for each in results] == [b"at last"] * 2 * FEW

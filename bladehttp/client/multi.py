@@ -1,0 +1,217 @@
+"""Multi: a CurlMulti, and the two ways to drive it.
+
+All at once: ``CurlMulti.select()`` waits, and ``perform()`` looks at every transfer, without a line
+of Python for any. That is the cheapest where many are ready, but dear where few of many are, and
+select(2) knows no descriptor of 1024 and more. Then it changes to the other way, for good.
+
+Each for itself: libcurl tells what it waits for on each descriptor, and is told of those that are
+ready. Who waits for them is an event loop (driver.py), or poll(2) (watching.py).
+"""
+
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from functools import partial
+from math import inf
+from time import monotonic, sleep
+from typing import Any
+
+import pycurl
+
+from bladehttp.client.engine import ACTIONS, EARLY, LONGEST_POLL, SET_SIZE
+from bladehttp.client.watching import Watching
+
+Watch = Callable[[int, int], None]
+Events = list[tuple[int, int]]
+
+FEW = 8
+"""Where not even one of so many is ready it is cheaper to be told of each descriptor: a look at a
+transfer that waits costs 1 us, two changes of a descriptor's interest and a call for it 10."""
+
+OFTEN = 32
+"""How often that has to be so in succession."""
+
+NUDGE = 0.005
+"""How long libcurl may have forgotten a transfer of a shared connection, in seconds."""
+
+
+class Multi:
+    """A CurlMulti and how it is driven.
+
+    Attributes:
+        found: How many transfers have ended since the last `wait`; the caller says so.
+        info_read: Tells which transfers have ended.
+        is_due: Whether libcurl is to be called whatever it says itself.
+        nudge_at: When `nudge` is due, in terms of `time.monotonic`.
+        remove: Takes an easy handle off.
+    """
+
+    __slots__ = (
+        "_error", "_go_on", "_in_vain", "_limit", "_multi", "_running", "_sockets", "_wait",
+        "_watch", "found", "info_read", "is_due", "nudge_at", "remove",
+    )  # fmt: skip
+
+    _watch: Watch
+    _go_on: Callable[[], object]
+    _wait: Callable[[float], Events]
+
+    def __init__(self, running: Collection[Any]) -> None:
+        """Make one, to be driven all at once.
+
+        Args:
+            running: The easy handles that are added, kept by the caller.
+        """
+        self.is_due = False
+        self.nudge_at = inf
+        self._running = running
+        self._error: BaseException | None = None
+        self._sockets: set[int] = set()
+        self.found = self._in_vain = 0
+        self._limit: int | None = None
+        self._multi = pycurl.CurlMulti()
+        self._go_on, self._wait = self._multi.perform, self._select
+        self.info_read, self.remove = self._multi.info_read, self._multi.remove_handle
+
+    def watch_by(self, watch: Watch) -> None:
+        """Drive it by `act` from now on; ``watch`` is told what libcurl waits for."""
+        self._watch = watch
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
+        self._go_on = partial(self._multi.socket_action, pycurl.SOCKET_TIMEOUT, 0)
+
+    def limit(self, host_connections: int | None) -> None:
+        """Set the most connections to one host; None for no limit."""
+        if host_connections != self._limit:
+            self._limit = host_connections
+            self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, host_connections or 0)
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is such a limit."""
+        return self._limit is not None
+
+    def add(self, curl: Any) -> None:
+        """Add a transfer, which libcurl begins with when it is called for its timers.
+
+        It is ready at once, but often says (`timeout`) that it is to be called in a millisecond.
+        """
+        self._multi.add_handle(curl)
+        self.is_due = True
+
+    def begin_anew(self, curl: Any) -> None:
+        """Take a transfer off and add it again."""
+        self._multi.remove_handle(curl)
+        self.add(curl)
+
+    def due(self) -> float:
+        """Return when libcurl wants to be called, in terms of `time.monotonic`."""
+        if self.is_due:
+            return 0.0
+        milliseconds = self._multi.timeout()
+        due = inf if milliseconds < 0 else monotonic() + milliseconds / 1000
+        return min(due, self.nudge_at)
+
+    @property
+    def wants_to_go_on(self) -> bool:
+        """Whether `go_on` is to be called now."""
+        return self.is_due or self._multi.timeout() == 0
+
+    def go_on(self) -> None:
+        """Call libcurl for all that is due, or for every transfer."""
+        self.is_due = False
+        self._go_on()
+
+    def wait(self, until: float) -> Events:
+        """Wait until something happens, or a time comes; for who has no event loop.
+
+        Args:
+            until: In terms of `time.monotonic`.
+
+        Returns:
+            What to `act` on. None driven all at once, where `go_on` is due if something happened.
+        """
+        return self._wait(until)
+
+    def _select(self, until: float) -> Events:
+        now = monotonic()
+        until = min(until, now + LONGEST_POLL)
+        if until <= now:
+            return []
+        if not self._running:
+            sleep(until - now)
+            return []
+        ready = self._multi.select(until - now)
+        self.is_due = ready != 0
+        if self._is_too_dear(ready) or (not ready and monotonic() < until - EARLY):
+            self._change_to_poll()  # or it did not wait: it found no descriptor that it knows
+        return []
+
+    def _is_too_dear(self, ready: int) -> bool:
+        """Whether few of many were ready, or have ended, for some time."""
+        are_few = max(ready, self.found) * FEW < len(self._running)
+        self._in_vain = self._in_vain + 1 if are_few else 0
+        return self._in_vain >= OFTEN
+
+    def _change_to_poll(self, _: float = 0.0) -> Events:
+        """Wait by poll(2) from now on."""
+        watching = Watching()
+        self.watch_by(watching.change)
+        self._wait = watching.wait
+        self.is_due = True
+        for curl in tuple(self._running):
+            with suppress(pycurl.error):  # what it met ends the transfer, which tells of it
+                curl.pause(pycurl.PAUSE_RECV)
+                curl.pause(pycurl.PAUSE_CONT)  # has libcurl tell of its descriptor
+        return []
+
+    def act(self, events: Events) -> None:
+        """Tell libcurl of descriptors that are ready, with what poll(2) or epoll(7) say of them."""
+        socket_action = self._multi.socket_action
+        for descriptor, event in events:
+            socket_action(descriptor, ACTIONS[event])
+
+    def plan_nudge(self) -> None:
+        """Have `nudge` called if there are connections that carry several transfers."""
+        if self.nudge_at == inf and 0 < len(self._sockets) < len(self._running):
+            self.nudge_at = monotonic() + NUDGE
+
+    def nudge(self) -> None:
+        """Have libcurl run every transfer of every connection.
+
+        What it reads for another transfer of an HTTP/2 connection it keeps, and sometimes forgets
+        to run that one (docs/decisions/0031). It does no harm where it has not.
+        """
+        self.nudge_at = inf
+        for descriptor in tuple(self._sockets):
+            self._multi.socket_action(descriptor, 0)
+
+    def raise_error(self) -> None:
+        """Raise what broke into a callback.
+
+        Raises:
+            BaseException: KeyboardInterrupt first of all, or what ``watch`` raises.
+        """
+        if self._error is not None:
+            raise self._error
+
+    def _on_socket(self, what: int, descriptor: int, _multi: object, _data: object) -> None:
+        # pycurl would print what is raised here and lose it
+        try:
+            if what == pycurl.POLL_REMOVE:
+                self._sockets.discard(descriptor)
+            else:
+                self._sockets.add(descriptor)
+            self._watch(descriptor, what)
+        except BaseException as error:  # noqa: BLE001 - raised again by `raise_error`
+            self._error = error
+
+    def on_open(self, descriptor: int, _purpose: int) -> int:
+        """Take note of a descriptor that libcurl opens (CURLOPT_SOCKOPTFUNCTION)."""
+        try:  # as above
+            if descriptor >= SET_SIZE and self._wait == self._select:
+                self._wait = self._change_to_poll
+        except BaseException as error:  # noqa: BLE001 - as above
+            self._error = error
+        return int(pycurl.SOCKOPT_OK)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._multi.close()
