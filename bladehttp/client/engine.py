@@ -118,7 +118,7 @@ class Engine(Handle):
         self.sound = False
         self._multi.add_handle(self.curl)
         try:
-            outcome = self.proceed(silence, deadline)
+            outcome = self._drive(silence, deadline)
         finally:
             self._multi.remove_handle(self.curl)
         self.sound = True
@@ -152,12 +152,7 @@ class Engine(Handle):
         """
         if self._halted is HALT:
             self._halted = None
-        outcome = self._drive(silence, deadline)
-        if self._halted is None:
-            return outcome or self.ended()
-        if self._halted is HALT:
-            return outcome
-        raise self._halted
+        return self._drive(silence, deadline)
 
     def ended(self) -> Outcome | None:
         """Return how the transfer has ended, None if it has not."""
@@ -167,7 +162,8 @@ class Engine(Handle):
         return SUCCESS if done else None
 
     def _drive(self, silence: float, deadline: float) -> Outcome | None:
-        """Run until libcurl has done, or is to halt; return an Outcome if a clock ran out."""
+        """Run until libcurl has done or is to halt, or a clock has run out."""
+        outcome = None
         running = self._go_on()[1]
         now = last = monotonic()
         while running and self._halted is None:
@@ -177,15 +173,19 @@ class Engine(Handle):
             if ready > 0 and now < deadline:
                 last = now
             elif expired := self._expired(now, last + silence, deadline):
-                return Outcome(expired=expired)
+                outcome = Outcome(expired=expired)
+                break
             elif now >= last + silence:
                 last = now  # the time to connect is libcurl's to watch; ask again later
             elif not ready and now < until - EARLY:
                 self._change_to_poll(0)  # select found no descriptor that it knows
             running = self._go_on()[1]
-        if self._halted is HALT:
-            self._take_what_is_here(running)
-        return None
+        if self._halted is None:
+            return outcome or self.ended()
+        if self._halted is not HALT:
+            raise self._halted
+        self._take_what_is_here(running)
+        return outcome
 
     def _take_what_is_here(self, running: int) -> None:
         """Go on, after a callback wanted to halt, as long as nothing has to be waited for."""

@@ -21,7 +21,7 @@ from bladehttp.client.retry import IDEMPOTENT
 
 def extras_for(handle: Handle, message: Message, lines: list[bytes]) -> "Extras | None":
     """Set a handle up for what is more than a plain GET; return None if there is nothing."""
-    if message.is_plain and message.settings.progress is None and not wire_log_is_on():
+    if message.is_plain and not wire_log_is_on():
         return None
     return Extras(handle, message, lines)
 
@@ -29,7 +29,7 @@ def extras_for(handle: Handle, message: Message, lines: list[bytes]) -> "Extras 
 class Extras:
     """What one transfer has set on a handle."""
 
-    __slots__ = ("_is_wired", "_message", "_once", "_progress")
+    __slots__ = ("_is_wired", "_message", "_once", "_options", "_progress")
 
     def __init__(self, handle: Handle, message: Message, lines: list[bytes]) -> None:
         """Set a handle up for a message, whose header lines will be in a list."""
@@ -45,8 +45,7 @@ class Extras:
             _keep_target(handle, message)
         if settings.progress is not None:
             self._watch(curl, settings.progress)
-        if not message.is_plain:
-            _set(handle, message)
+        self._options = _set(handle, message)
 
     def _watch(self, curl: Any, report: Report) -> None:
         body = self._message.body
@@ -63,8 +62,13 @@ class Extras:
             curl.unsetopt(pycurl.XFERINFOFUNCTION)
         if self._once is not None:
             curl.unsetopt(pycurl.PREREQFUNCTION)
-        if not self._message.is_plain:
-            _unset(curl, self._message)
+        for option in self._options:
+            curl.unsetopt(option)  # to set [] instead would leave the fields
+        if self._message.body is not None:
+            self._message.body.detach(curl)
+        if self._message.method != "GET" or self._message.body is not None:
+            curl.unsetopt(pycurl.CUSTOMREQUEST)  # bodies set it too
+            curl.setopt(pycurl.HTTPGET, 1)  # clears POST, UPLOAD and NOBODY
 
     def outcome(self, outcome: Outcome) -> Outcome:
         """Return how the transfer ended in truth.
@@ -97,16 +101,18 @@ def _keep_target(handle: Handle, message: Message) -> None:
         handle.curl.setopt(pycurl.REQUEST_TARGET, message.url.target)
 
 
-def _set(handle: Handle, message: Message) -> None:
-    """Set a handle up for anything that is not a plain GET."""
+def _set(handle: Handle, message: Message) -> list[int]:
+    """Set fields, body and method; return the options of the fields, to be unset."""
     curl, body, method = handle.curl, message.body, message.method
+    fields = {
+        pycurl.HTTPHEADER: message.lines(),
+        pycurl.PROXYHEADER: message.proxy_lines(),
+        pycurl.COOKIE: message.cookies(),
+    }
     try:
-        if lines := message.lines():
-            curl.setopt(pycurl.HTTPHEADER, lines)
-        if lines := message.proxy_lines():
-            curl.setopt(pycurl.PROXYHEADER, lines)
-        if cookies := message.cookies():
-            curl.setopt(pycurl.COOKIE, cookies)
+        for option, value in fields.items():
+            if value:
+                curl.setopt(option, value)
         if body is not None:
             body.attach(curl, method)
         elif method == "HEAD":
@@ -116,14 +122,4 @@ def _set(handle: Handle, message: Message) -> None:
     except BaseException:
         handle.sound = False
         raise
-
-
-def _unset(curl: Any, message: Message) -> None:
-    """Undo what `_set` did. Setting [] instead of unsetting would leave the old fields."""
-    curl.unsetopt(pycurl.HTTPHEADER)
-    curl.unsetopt(pycurl.PROXYHEADER)
-    curl.unsetopt(pycurl.COOKIE)
-    curl.unsetopt(pycurl.CUSTOMREQUEST)
-    if message.body is not None:
-        message.body.detach(curl)
-    curl.setopt(pycurl.HTTPGET, 1)  # clears POST, UPLOAD and NOBODY
+    return [option for option, value in fields.items() if value]

@@ -57,6 +57,7 @@ class Message:
             and not self.fields
             and self.body is None
             and self.url.target is None
+            and self.settings.progress is None
         )
 
     def lines(self) -> list[bytes]:
