@@ -170,7 +170,7 @@ class Engine(Handle):
             until = min(now + self._longest(), last + silence, deadline)
             ready = self._wait(until - now) if until > now else 0
             now = monotonic()
-            if ready > 0 and now < deadline:
+            if ready > 0:
                 last = now
             elif expired := self._expired(now, last + silence, deadline):
                 outcome = Outcome(expired=expired)

@@ -181,6 +181,18 @@ def test_total_timeout_runs_while_connecting(client: HttpClient, deaf: int) -> N
         client.get(f"http://127.0.0.1:{deaf}/", total_timeout=100)
 
 
+def test_total_timeout_ends_what_never_pauses(client: HttpClient, peers: Any) -> None:
+    def flood(connection: Any) -> None:
+        connection.read_request()
+        connection.send(b"HTTP/1.1 200 OK\r\n\r\n")
+        while True:
+            connection.send(bytes(4096))
+
+    with Stopwatch() as watch, pytest.raises(TotalTimeout):
+        client.get(peers.raw(flood).url, total_timeout=100)
+    assert 95 <= watch.milliseconds < 100 + LATE
+
+
 @pytest.mark.parametrize("none", [0, None])
 def test_no_limit_means_none(client: HttpClient, peers: Any, none: int | None) -> None:
     client.receive_timeout = client.total_timeout = client.connect_timeout = none
