@@ -44,7 +44,7 @@ class Batch:
             self.news.set()
 
     def _start(self, given: Any) -> None:
-        exchange = self._feed.take(given)
+        exchange = self._feed.take(given, self._feed.making())
         if exchange is None:
             self.news.set()
         else:

@@ -5,13 +5,14 @@ import os
 import warnings
 from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 from bladehttp.client.abatch import Batch
 from bladehttp.client.astream import AsyncStream
 from bladehttp.client.awaited import AwaitedBody
-from bladehttp.client.batch import Feed, arguments
+from bladehttp.client.batch import Feed
 from bladehttp.client.checks import at_least_one
 from bladehttp.client.crowd import Result
 from bladehttp.client.download import Download, adownload
@@ -25,6 +26,15 @@ from bladehttp.exceptions import ClientClosed
 from bladehttp.headers import HeadersLike
 from bladehttp.pieces import awaited
 from bladehttp.response import HttpResponse
+
+
+def _resolve(future: "asyncio.Future[HttpResponse]", _: Exchange, result: Result) -> None:
+    if future.done():
+        return
+    if isinstance(result, Exception):
+        future.set_exception(result)
+    else:
+        future.set_result(result)
 
 
 class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
@@ -95,28 +105,18 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
     async def _send(
         self, url: str, method: str, data: Any, headers: HeadersLike | None, others: dict[str, Any]
     ) -> HttpResponse:
-        self._running()
+        driver = self._running()
         message = self._message(url, method, data, headers, **others)
         async with self._room:
-            return await self._run(Exchange(message, in_force(self._hooks)))
-
-    async def _run(self, exchange: Exchange) -> HttpResponse:
-        driver = self._running()
-        future: asyncio.Future[HttpResponse] = driver.loop.create_future()
-
-        def done(_: Exchange, result: Result) -> None:
-            if future.done():
-                return
-            if isinstance(result, Exception):
-                future.set_exception(result)
-            else:
-                future.set_result(result)
-
-        driver.start(exchange, done)
-        try:
-            return await future
-        finally:
-            driver.stop(exchange)
+            if driver.closed:
+                driver = self._running()
+            exchange = Exchange(message, in_force(self._hooks))
+            future: asyncio.Future[HttpResponse] = driver.loop.create_future()
+            driver.start(exchange, partial(_resolve, future))
+            try:
+                return await future
+            finally:
+                driver.stop(exchange)
 
     @asynccontextmanager
     async def stream(
@@ -171,7 +171,7 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
         it is awaited. The clocks run on while the next result is not asked for: the loop does too.
         """
         driver = self._running()
-        feed = Feed(self._given, at_least_one("concurrency", concurrency), ordered)
+        feed = Feed(self._making, at_least_one("concurrency", concurrency), ordered)
         batch = Batch(self._running, feed)
         taking = driver.loop.create_task(batch.take_all(awaited(requests)))
         try:
@@ -190,9 +190,6 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
                 await asyncio.wait((taking,))
             finally:
                 batch.stop()
-
-    def _given(self, given: Any) -> Exchange:
-        return Exchange(self._message(**arguments(given)), in_force(self._hooks), given)
 
     @property
     def closed(self) -> bool:

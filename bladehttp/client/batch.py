@@ -24,11 +24,12 @@ class Feed:
     held back, whether for their order or because nobody has taken them.
 
     Attributes:
+        making: Returns what makes exchanges of requests, with the client's hooks there are now.
         ready: The results that are to be given, in order.
     """
 
-    def __init__(self, make: Make, concurrency: int, ordered: bool) -> None:
-        self._make = make
+    def __init__(self, making: Callable[[], Make], concurrency: int, ordered: bool) -> None:
+        self.making = making
         self._concurrency = concurrency
         self._ordered = ordered
         self._has_more = True
@@ -46,12 +47,12 @@ class Feed:
         most = max(len(self._numbers), len(self.ready) + len(self._held))
         return max(0, self._concurrency - most)
 
-    def take(self, given: Any) -> Exchange | None:
+    def take(self, given: Any, make: Make) -> Exchange | None:
         """Return the exchange for a request, None for a bad one, whose error is its result."""
         number = self._taken
         self._taken += 1
         try:
-            exchange = self._make(given)
+            exchange = make(given)
         except Exception as error:  # noqa: BLE001 - a bad request is a value too
             belongs_to(error, _sent(given))
             self._put(number, error)
@@ -145,8 +146,9 @@ def _loop(crowd: Crowd, feed: Feed, requests: Iterator[Any]) -> Iterator[Result]
 def _start(crowd: Crowd, feed: Feed, requests: Iterator[Any]) -> None:
     """Start as many as there is room for."""
     while room := feed.room:
+        make = feed.making()
         for given in islice(requests, room):
-            exchange = feed.take(given)
+            exchange = feed.take(given, make)
             if exchange is not None:
                 crowd.start(exchange)
             room -= 1

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from bladehttp.client.batch import Feed, arguments, run_batch
+from bladehttp.client.batch import Feed, run_batch
 from bladehttp.client.checks import at_least_one
 from bladehttp.client.crowd import Crowd, Result
 from bladehttp.client.download import Download, download
@@ -144,11 +144,8 @@ class HttpClient(Verbs[HttpResponse]):
             TypeError: An argument of a wrong type.
             ValueError: ``concurrency`` is 0 or less.
         """
-        feed = Feed(self._given, at_least_one("concurrency", concurrency), ordered)
+        feed = Feed(self._making, at_least_one("concurrency", concurrency), ordered)
         return run_batch(self._crowds, feed, iter(requests), self.max_host_connections)
-
-    def _given(self, given: Any) -> Exchange:
-        return Exchange(self._message(**arguments(given)), in_force(self._hooks), given)
 
     @property
     def closed(self) -> bool:

@@ -40,7 +40,7 @@ class Place(Handle):
         moved: How many they were then.
     """
 
-    __slots__ = ("_on_open", "exchange", "last", "moved")
+    __slots__ = ("_on_open", "_waits", "exchange", "last", "moved")
 
     exchange: Exchange
     last: float
@@ -49,10 +49,19 @@ class Place(Handle):
     def __init__(self, chains: Chains, on_open: Callable[[int, int], int]) -> None:
         super().__init__(chains)
         self._on_open = on_open
+        self._waits = False
+
+    def let_wait(self, waits: bool) -> None:
+        """Have it wait for a connection to share, or not. CURLOPT_PIPEWAIT."""
+        if waits != self._waits:
+            self._waits = waits
+            self.curl.setopt(pycurl.PIPEWAIT, waits)
 
     def _set_up(self, options: Options) -> None:
         self.curl.setopt(pycurl.SOCKOPTFUNCTION, self._on_open)
         super()._set_up(options)
+        self._waits = False
+        self.curl.setopt(pycurl.PIPEWAIT, False)
         if pycurl.SOCKOPTFUNCTION in dict(options):
             self._on_open(SET_SIZE, 0)  # it is the caller who is told, and nobody knows
 
@@ -116,12 +125,14 @@ class Crowd:
             self._fail(exchange, error)
             return
         curl = place.curl
-        self._sharing.join(curl, exchange.message.url.origin)
-        place.exchange, place.moved = exchange, 0
+        place.let_wait(self._sharing.join(curl, exchange.message.url.origin))
+        place.exchange = exchange
+        place.moved = 0
         place.last = now = monotonic()
         self._running[curl] = place
         self._multi.add(curl)
-        self._watch_clocks(exchange, now)
+        if now + exchange.silence < self._check_at or exchange.deadline < self._check_at:
+            self._watch_clocks(exchange, now)
 
     def _watch_clocks(self, exchange: Exchange, last: float) -> None:
         """Look no later than when one of its clocks may run out."""
@@ -226,7 +237,7 @@ class Crowd:
         """Begin anew what has waited to share a connection."""
         for curl, place in self._running.items():
             if place.exchange.message.url.origin == origin and _only_waits(curl):
-                self._sharing.join(curl, origin)
+                place.let_wait(self._sharing.join(curl, origin))
                 self._multi.begin_anew(curl)
 
     def _put_back(self, place: Place) -> None:

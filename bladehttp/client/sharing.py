@@ -30,16 +30,15 @@ class Sharing:
         self._first: dict[Origin, Any] = {}
         self._waits: dict[Origin, bool] = {}
 
-    def join(self, curl: Any, origin: Origin) -> None:
-        """Set up whether a transfer waits. Without TLS nothing is agreed on, and none does."""
+    def join(self, curl: Any, origin: Origin) -> bool:
+        """Return whether a transfer waits. Without TLS nothing is agreed on, and none does."""
         if origin[0] != "https":
-            curl.setopt(pycurl.PIPEWAIT, 0)
-            return
+            return False
         self.shared = True
         waits = self._waits.get(origin, True)
-        curl.setopt(pycurl.PIPEWAIT, waits)
         if waits and origin not in self._waits:
             self._first.setdefault(origin, curl)
+        return waits
 
     def decided(self) -> list[Origin]:
         """Return the origins for which those that wait are to wait no more."""

@@ -6,7 +6,10 @@ What they differ in is what a verb gives: `HttpClient` the response, `AsyncHttpC
 from abc import ABC, abstractmethod
 from typing import Any, Generic, TypeVar
 
+from bladehttp.client.batch import Make, arguments
 from bladehttp.client.encode import NOT_GIVEN
+from bladehttp.client.exchange import Exchange
+from bladehttp.client.log import in_force
 from bladehttp.client.properties import Configured
 from bladehttp.headers import HeadersLike
 
@@ -23,6 +26,17 @@ class Verbs(Configured, ABC, Generic[Given]):
         self, url: str, method: str, data: Any, headers: HeadersLike | None, others: dict[str, Any]
     ) -> Given:
         """Send a request with arguments as of `send_request`."""
+
+    def _making(self) -> Make:
+        """Return what makes exchanges of what `send_many` is given, with the hooks of now."""
+        hooks, message = in_force(self._hooks), self._message
+
+        def make(given: Any) -> Exchange:
+            if type(given) is str:
+                return Exchange(message(given), hooks, given)
+            return Exchange(message(**arguments(given)), hooks, given)
+
+        return make
 
     def send_request(
         self,
