@@ -23,7 +23,7 @@ from bladehttp.client.watching import Watching
 Watch = Callable[[int, int], None]
 Events = list[tuple[int, int]]
 
-FEW = 8
+FEW = 16
 """Where not even one of so many is ready it is cheaper to be told of each descriptor: a look at a
 transfer that waits costs 1 us, two changes of a descriptor's interest and a call for it 10."""
 
