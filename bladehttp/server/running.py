@@ -130,8 +130,8 @@ class Running:
         service = self.service
         service.stats.connections += 1
         client = NOBODY  # who is at the other end of a unix socket has no address
-        if isinstance(address, tuple):
-            client = ClientInfo(address[0], address[1], sock.family == socket.AF_INET6)
+        if isinstance(address, tuple):  # of four for IPv6: flow and scope, too
+            client = ClientInfo(address[0], address[1], len(address) == 4)
         transport = TlsTransport(sock, self.context) if self.context else PlainTransport(sock)
         Connection(service, transport, client).open()
         if 0 < self._max_connections <= len(service.connections):

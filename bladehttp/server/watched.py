@@ -100,9 +100,11 @@ class Watched(ABC):
         self._abort()
 
     def _call(self, kind: str, argument: object) -> None:
-        """Call the callbacks of a kind that takes one argument."""
-        self._service.dispatcher.call(kind, argument, self.transport.socket)
-        self._service.loop.now = monotonic()  # they may take longer than a clock runs
+        """Call the callbacks of a kind that takes one argument, if there are any."""
+        dispatcher = self._service.dispatcher
+        if dispatcher.callbacks[kind]:
+            dispatcher.call(kind, argument, self.transport.socket)
+            self._service.loop.now = monotonic()  # they may take longer than a clock runs
 
     def _report(self, error: Exception) -> None:
         self._service.dispatcher.report(error, self.transport.socket)

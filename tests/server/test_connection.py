@@ -185,3 +185,13 @@ def test_states_are_visible_for_debugging(stepped):
         client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
         running.loop.step(1)
         assert connection.state is State.BODY
+
+
+def test_small_answers_are_not_held_back(serve, connect):
+    delays = []
+    server = serve()
+    server.on_connect(
+        lambda sock: delays.append(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+    )
+    connect(server).get().response()
+    assert delays == [1]
