@@ -225,26 +225,29 @@ class TlsTransport(SocketTransport):
             pass
         except ssl.SSLZeroReturnError:
             self.ended = True
-        self.flush()
+        if self._outgoing.pending:  # an alert, a new key
+            self.flush()
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def send(self, data: bytes | memoryview) -> int:
-        self.flush()
+        if self._unsent or self._outgoing.pending:
+            self.flush()
         if self._unsent:
             return 0
-        taken = self._tls.write(data[:RECORDS])
+        taken = self._tls.write(data if len(data) <= RECORDS else data[:RECORDS])
         self.flush()
         return taken
 
     def flush(self) -> None:
-        while self._unsent or self._outgoing.pending:
-            data = self._unsent or self._outgoing.read()
+        while data := self._unsent or self._outgoing.read():
             try:
-                self._unsent = data[self.socket.send(data) :]
-                self.progressed = True
+                taken = self.socket.send(data)
             except BlockingIOError:
                 self._unsent = data
-            if self._unsent:
+                return
+            self.progressed = True
+            self._unsent = data[taken:]
+            if self._unsent or not self._outgoing.pending:
                 return
 
     def finish(self) -> None:
