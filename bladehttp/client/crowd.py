@@ -181,7 +181,7 @@ class Crowd:
             self._release(origin)
         multi.raise_error()
         ended, self._ended = self._ended, []
-        multi.found = len(ended)
+        multi.found += len(ended)
         return ended
 
     def _read_info(self) -> None:

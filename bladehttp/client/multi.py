@@ -38,7 +38,7 @@ class Multi:
     """A CurlMulti and how it is driven.
 
     Attributes:
-        found: How many transfers have ended since the last `wait`; the caller says so.
+        found: How many transfers have ended since the last wait; who finds them counts them here.
         info_read: Tells which transfers have ended.
         is_due: Whether libcurl is to be called whatever it says itself.
         nudge_at: When `nudge` is due, in terms of `time.monotonic`.
@@ -146,8 +146,8 @@ class Multi:
 
     def _is_too_dear(self, ready: int) -> bool:
         """Whether few of many were ready, or have ended, for some time."""
-        are_few = max(ready, self.found) * FEW < len(self._running)
-        self._in_vain = self._in_vain + 1 if are_few else 0
+        found, self.found = max(ready, self.found), 0
+        self._in_vain = self._in_vain + 1 if found * FEW < len(self._running) else 0
         return self._in_vain >= OFTEN
 
     def _change_to_poll(self, _: float = 0.0) -> Events:
