@@ -35,7 +35,7 @@ class Place(Handle):
     """A handle for one exchange after another.
 
     Attributes:
-        exchange: What runs on it, or has.
+        exchange: What runs on it; not there while nothing does.
         last: When the bytes it has moved were last seen to change.
         moved: How many they were then.
     """
@@ -118,6 +118,7 @@ class Crowd:
     def start(self, exchange: Exchange) -> None:
         """Begin an exchange; how it ended is given by `turn`."""
         place = self._idle.pop() if self._idle else Place(self._chains, self._multi.on_open)
+        place.exchange = exchange
         try:
             exchange.prepare(place)
         except Exception as error:  # noqa: BLE001 - a value, as all that ends an exchange
@@ -126,7 +127,6 @@ class Crowd:
             return
         curl = place.curl
         place.let_wait(self._sharing.join(curl, exchange.message.url.origin))
-        place.exchange = exchange
         place.moved = 0
         place.last = now = monotonic()
         self._running[curl] = place
@@ -241,6 +241,7 @@ class Crowd:
                 self._multi.begin_anew(curl)
 
     def _put_back(self, place: Place) -> None:
+        del place.exchange  # an idle one keeps neither request nor response
         if place.sound:
             self._idle.append(place)
         else:

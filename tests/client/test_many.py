@@ -529,3 +529,15 @@ def test_what_is_begun_is_sent_in_the_next_turn(silent: Any) -> None:
     crowd.turn()
     assert crowd.wake() > 0.0
     crowd.close()
+
+
+def test_an_idle_handle_keeps_nothing_of_its_last_exchange(
+    client: HttpClient, echo: HttpServer
+) -> None:
+    def exchanges() -> int:
+        gc.collect()
+        return sum(isinstance(each, Exchange) for each in gc.get_objects())
+
+    before = exchanges()
+    assert len(list(client.send_many([echo.url] * 20, 5))) == 20
+    assert exchanges() <= before
