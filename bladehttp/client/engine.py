@@ -14,6 +14,7 @@ its own clocks is not ``sound`` and is closed, not kept.
 
 import select
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from math import ceil
 from time import monotonic
@@ -221,8 +222,9 @@ class Engine(Handle):
     def _change_to_poll(self, _: float) -> int:
         """Wait by poll(2) from now on."""
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
-        self.curl.pause(pycurl.PAUSE_RECV)
-        self.curl.pause(pycurl.PAUSE_CONT)  # has libcurl tell of the descriptors there are already
+        with suppress(pycurl.error):  # what it met ends the transfer, which tells of it
+            self.curl.pause(pycurl.PAUSE_RECV)
+            self.curl.pause(pycurl.PAUSE_CONT)  # has libcurl tell of the descriptors there are
         self._go_on = partial(self._multi.socket_action, pycurl.SOCKET_TIMEOUT, 0)
         self._wait = self._poll_for
         return INTERRUPTED
