@@ -22,7 +22,7 @@ class Answer:
 
     __slots__ = ("_fields", "_late", "_parts", "deferred", "source", "status")
 
-    _late: dict[str, Any]
+    _late: dict[str, Any] | None
     _parts: list[bytes]
     deferred: Deferred | None
     headers: late[Headers] = late(lambda answer: answer._fields.headers)

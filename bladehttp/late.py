@@ -10,8 +10,8 @@ T = TypeVar("T")
 class late(Generic[T]):  # noqa: N801 - stands in a class body as property does
     """An attribute that is made when it is first read. Assignment puts another value in its place.
 
-    Until it is read it costs nothing: what has been made is in the dict ``_late`` of the instance,
-    whose class has a slot of that name.
+    Until it is read it costs nothing: what has been made is in a dict that the slot ``_late`` of the
+    instance holds; None until there is something.
     """
 
     __slots__ = ("_make", "_name")
@@ -31,15 +31,23 @@ class late(Generic[T]):  # noqa: N801 - stands in a class body as property does
     def __get__(self, instance: Any, owner: type) -> Self | T:
         if instance is None:
             return self
-        made: dict[str, T] = instance._late
+        made: dict[str, T] | None = instance._late
         name = self._name
-        if name in made:
+        if made is not None and name in made:
             return made[name]
-        value = made[name] = self._make(instance)
+        value = self._make(instance)
+        _keep(instance, name, value)
         return value
 
     def __set__(self, instance: Any, value: T) -> None:
-        instance._late[self._name] = value
+        _keep(instance, self._name, value)
+
+
+def _keep(instance: Any, name: str, value: Any) -> None:
+    if instance._late is None:
+        instance._late = {name: value}
+    else:
+        instance._late[name] = value
 
 
 def late_names(

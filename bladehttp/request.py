@@ -87,7 +87,7 @@ class HttpRequest:
     __slots__ = ("_client", "_late", "_message", "is_secure", "method")
 
     _client: ClientInfo
-    _late: dict[str, Any]
+    _late: dict[str, Any] | None
     _message: Request
     is_secure: bool
     method: str
@@ -117,7 +117,7 @@ class HttpRequest:
 
     def __init__(self) -> None:
         """Make an empty GET, to be filled by `parse` or sent by `send`."""
-        self._late = {}
+        self._late = None
         self._message = Request(EMPTY_LINE, NO_FIELDS, keep_alive=True)
         self.method = EMPTY_LINE.method
         self._client = NOBODY
@@ -127,7 +127,7 @@ class HttpRequest:
     def from_wire(cls, message: Request, client: ClientInfo, is_secure: bool) -> "HttpRequest":
         """Make the request that callbacks get of what came over the wire, but for its body."""
         request = cls.__new__(cls)
-        request._late = {}
+        request._late = None
         request._message = message
         request._client = client
         request.method = message.line.method
@@ -177,7 +177,7 @@ class HttpRequest:
             return False
         finally:
             reader.close()
-        self._late = {}
+        self._late = None
         self._message = message
         self.method = message.line.method
         self._decoded = decoded

@@ -134,7 +134,7 @@ class HttpResponse(Answer):
     ) -> None:
         """Make a response (Blade's constructor). A str body is sent as UTF-8."""
         self._fields = NOT_RECEIVED
-        self._late = {}
+        self._late = None
         self._parts = []
         self._reason = None
         self.headers = headers if isinstance(headers, Headers) else Headers(headers)
@@ -152,10 +152,9 @@ class HttpResponse(Answer):
         """Make the response a handler is given: 200, empty, with Blade's default fields."""
         response = cls.__new__(cls)
         response._fields = FOR_SERVER
-        response._late = {}
         response._parts = []
         response.status = 200
-        response._reason = response.source = response.deferred = None
+        response._late = response._reason = response.source = response.deferred = None
         return response
 
     @classmethod

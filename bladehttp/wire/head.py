@@ -79,10 +79,10 @@ class RequestLine:
         minor: The minor version, as sent: 0 or above.
         path: The target's path, not decoded; "*" or "" where the form has none.
         query: What follows the first "?", not decoded; "" for none.
-        authority: Host and port the target names, "" where it names none (origin-form).
-        scheme: Of an absolute-form target, else "".
         is_plain: Whether it is of HTTP/1.1 or later, has an ordinary target, and a method whose
             answer may have a body.
+        authority: Host and port the target names, "" where it names none (origin-form).
+        scheme: Of an absolute-form target, else "".
     """
 
     method: str
@@ -90,9 +90,9 @@ class RequestLine:
     minor: int
     path: str = ""
     query: str = ""
+    is_plain: bool = False
     authority: str = ""
     scheme: str = ""
-    is_plain: bool = False
 
 
 class HeadParser:
@@ -108,7 +108,7 @@ class HeadParser:
             any of the blocks.
     """
 
-    __slots__ = ("_fields", "blocks", "limits", "lines", "longest_line")
+    __slots__ = ("_fields", "_longest_kept", "blocks", "limits", "lines", "longest_line")
 
     def __init__(self, limits: Limits) -> None:
         """Start with empty caches; every connection of a server shares one parser."""
@@ -117,13 +117,14 @@ class HeadParser:
         self.lines: dict[bytes, RequestLine] = {}
         self.blocks: dict[bytes, FieldBlock] = {}
         self.longest_line = min(limits.request_line - 2, limits.head - CACHED_BLOCK_BYTES - 2)
+        self._longest_kept = min(self.longest_line, CACHED_REQUEST_LINE_BYTES)
 
     def request_line(self, data: bytes) -> RequestLine:
         """Return what a request line, within its limit, says; see `parse_request_line`."""
         line = self.lines.get(data)
         if line is None:
             line = parse_request_line(data)
-            if line.minor and len(data) <= min(self.longest_line, CACHED_REQUEST_LINE_BYTES):
+            if line.minor and len(data) <= self._longest_kept:
                 _remember(self.lines, data, line, CACHED_REQUEST_LINES)
         return line
 
@@ -244,8 +245,7 @@ def parse_request_line(line: bytes) -> RequestLine:
     if minor is None:
         raise ProtocolError(f"HTTP/{version} is not supported", status=505)
     if path is not None and method != "CONNECT":
-        is_plain = minor > 0 and method != "HEAD"
-        return RequestLine(method, target, minor, path, query or "", is_plain=is_plain)
+        return RequestLine(method, target, minor, path, query or "", minor > 0 and method != "HEAD")
     # The other three forms of a request target (RFC 9112 section 3.2).
     if method == "CONNECT":
         return RequestLine(method, target, minor, authority=_authority_form(target))
@@ -274,7 +274,7 @@ def _with_absolute_form(method: str, target: str, minor: int) -> RequestLine:
         raise ProtocolError(f"authority of the target is not valid: {authority[:60]!r}")
     # RFC 9112 section 3.2.4: OPTIONS of an absolute target without a path means the whole server.
     path = path or ("*" if method == "OPTIONS" and query is None else "/")
-    return RequestLine(method, target, minor, path, query or "", authority, scheme.lower())
+    return RequestLine(method, target, minor, path, query or "", False, authority, scheme.lower())
 
 
 def check_together(line: RequestLine, fields: FieldBlock, limits: Limits) -> bool:

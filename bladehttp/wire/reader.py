@@ -104,22 +104,16 @@ def whole_request(data: bytes, parser: HeadParser, last: FieldBlock) -> Request 
             return None
         fields = known
     line = parser.lines.get(start)
-    if line is None:
-        line = _new_line(start, parser)
-        if line is None:
+    if line is None:  # seen for the first time
+        if len(start) > parser.longest_line:
+            return None
+        try:
+            line = parser.request_line(start)
+        except ProtocolError:
+            return None
+        if not line.minor:
             return None
     return Request(line, fields, not fields.closes)
-
-
-def _new_line(data: bytes, parser: HeadParser) -> RequestLine | None:
-    """Return a request line that is seen for the first time, if no more is to be checked."""
-    if len(data) > parser.longest_line:
-        return None
-    try:
-        line = parser.request_line(data)
-    except ProtocolError:
-        return None
-    return line if line.minor else None
 
 
 class RequestReader:
