@@ -10,8 +10,8 @@ T = TypeVar("T")
 class late(Generic[T]):  # noqa: N801 - stands in a class body as property does
     """An attribute that is made when it is first read. Assignment puts another value in its place.
 
-    Until it is read it costs nothing: what has been made is in a dict that the slot ``_late`` of the
-    instance holds; None until there is something.
+    Until it is read it costs nothing: what has been made is in a dict in the slot ``_late`` of the
+    instance, which is None until there is something.
     """
 
     __slots__ = ("_make", "_name")
