@@ -88,7 +88,10 @@ SET_SIZE = 1024
 class Engine(Handle):
     """A kept handle and what drives it, one transfer at a time."""
 
-    __slots__ = ("_go_on", "_halted", "_multi", "_poll", "_wait")
+    __slots__ = (
+        "_add", "_go_on", "_halted", "_info_read", "_multi", "_poll", "_remove", "_timeout",
+        "_wait",
+    )  # fmt: skip
 
     _go_on: Callable[[], tuple[int, int]]  # runs the transfer, and says whether it still runs
     _wait: Callable[[float], int]  # waits for so many seconds, and says how many are ready
@@ -97,11 +100,14 @@ class Engine(Handle):
         super().__init__()
         self._halted: BaseException | None = None
         self._poll = select.poll()
-        self._multi = pycurl.CurlMulti()
-        self._go_on, self._wait = self._multi.perform, self._multi.select
+        self._multi = multi = pycurl.CurlMulti()
+        self._go_on, self._wait = multi.perform, multi.select
+        # looked up once, as pycurl makes an object for a method at every look-up
+        self._add, self._remove = multi.add_handle, multi.remove_handle
+        self._timeout, self._info_read = multi.timeout, multi.info_read
 
     def _set_up(self, options: Options) -> None:
-        self.curl.setopt(pycurl.SOCKOPTFUNCTION, self._on_open)
+        self.setopt(pycurl.SOCKOPTFUNCTION, self._on_open)
         super()._set_up(options)
         if pycurl.SOCKOPTFUNCTION in dict(options):
             self._wait = self._change_to_poll  # it is the caller who is told
@@ -117,22 +123,22 @@ class Engine(Handle):
             BaseException: Whatever a signal handler raises, KeyboardInterrupt first of all.
         """
         self.sound = False
-        self._multi.add_handle(self.curl)
+        self._add(self.curl)
         try:
             outcome = self._drive(silence, deadline)
         finally:
-            self._multi.remove_handle(self.curl)
+            self._remove(self.curl)
         self.sound = True
         return outcome or SUCCESS
 
     def start(self) -> None:
         """Begin the transfer the handle is set up for; `proceed` goes on with it."""
         self.sound = False
-        self._multi.add_handle(self.curl)
+        self._add(self.curl)
 
     def stop(self) -> None:
         """End the transfer, at its end or before. Before, the engine is not sound any more."""
-        self._multi.remove_handle(self.curl)
+        self._remove(self.curl)
 
     def halt(self) -> None:
         """Have `proceed` return when libcurl does; for callbacks."""
@@ -157,7 +163,7 @@ class Engine(Handle):
 
     def ended(self) -> Outcome | None:
         """Return how the transfer has ended, None if it has not."""
-        _, done, failed = self._multi.info_read()
+        _, done, failed = self._info_read()
         if failed:
             return Outcome(*failed[0][1:])
         return SUCCESS if done else None
@@ -197,7 +203,7 @@ class Engine(Handle):
 
     def _longest(self) -> float:
         """Return for how many seconds libcurl may be left alone where nothing happens."""
-        milliseconds = self._multi.timeout()
+        milliseconds = self._timeout()
         return milliseconds / 1000 if 0 <= milliseconds < LONGEST_POLL * 1000 else LONGEST_POLL
 
     def _expired(self, now: float, silent: float, deadline: float) -> str | None:
@@ -208,7 +214,7 @@ class Engine(Handle):
 
     def _connected(self) -> bool:
         # zero until the request is about to be sent; set again from zero for each transfer
-        return bool(self.curl.getinfo(pycurl.PRETRANSFER_TIME))
+        return bool(self.getinfo(pycurl.PRETRANSFER_TIME))
 
     def _on_open(self, descriptor: int, _: int) -> int:
         # pycurl would print what is raised here and lose it: a Ctrl-C can arrive in any line

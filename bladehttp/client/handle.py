@@ -20,10 +20,12 @@ class Handle:
 
     Attributes:
         curl: The easy handle, to be set up by whoever runs a transfer.
+        setopt: Its method, looked up once: pycurl makes an object for it at every look-up.
+        getinfo: Likewise.
         sound: Whether it may be kept for another transfer.
     """
 
-    __slots__ = ("_applied", "_chains", "curl", "sound")
+    __slots__ = ("_applied", "_chains", "curl", "getinfo", "setopt", "sound")
 
     def __init__(self, chains: Chains | None = None) -> None:
         """Make one.
@@ -32,7 +34,8 @@ class Handle:
             chains: Certificates by the number of their connection, shared by handles that share
                 connections; None for a dict of its own.
         """
-        self.curl = pycurl.Curl()
+        self.curl = curl = pycurl.Curl()
+        self.setopt, self.getinfo = curl.setopt, curl.getinfo
         self.sound = True
         self._applied: Options | None = None
         self._chains: Chains = {} if chains is None else chains
@@ -71,7 +74,7 @@ class Handle:
     def _set(self, options: Options) -> None:
         for option, value in options:
             try:
-                self.curl.setopt(option, value)
+                self.setopt(option, value)
             except (pycurl.error, TypeError) as error:
                 raise ValueError(f"this libcurl cannot set option {option} to {value!r}") from error
 
@@ -82,10 +85,10 @@ class Handle:
         number of the connection; and for none that took up an earlier TLS session, where the
         server presents nothing and is who it was, so they are kept by its origin too.
         """
-        curl, chains = self.curl, self._chains
-        number = curl.getinfo(pycurl.CONN_ID)
-        if number not in chains or curl.getinfo(pycurl.NUM_CONNECTS):
-            chain = curl.getinfo(pycurl.INFO_CERTINFO) or chains.get(origin, [])
+        getinfo, chains = self.getinfo, self._chains
+        number = getinfo(pycurl.CONN_ID)
+        if number not in chains or getinfo(pycurl.NUM_CONNECTS):
+            chain = getinfo(pycurl.INFO_CERTINFO) or chains.get(origin, [])
             while len(chains) >= CHAINS_KEPT:
                 del chains[next(iter(chains))]
             chains[number] = chains[origin] = chain

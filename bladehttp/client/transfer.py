@@ -1,5 +1,6 @@
 """Transfer: one message on one handle; what starts it, and what is made of its end."""
 
+from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
@@ -74,7 +75,7 @@ class Transfer:
         lines: list[bytes] = []
         self._lines = lines
         self._content = content = BytesIO() if sink is None else sink
-        setopt = handle.curl.setopt
+        setopt = handle.setopt
         setopt(pycurl.URL, url.text)
         setopt(pycurl.WRITEFUNCTION, content.write)
         setopt(pycurl.HEADERFUNCTION, lines.append if sink is None else sink.hear(lines))
@@ -88,12 +89,12 @@ class Transfer:
 
     def status(self) -> int:
         """Return the status that has come last, 0 if none has."""
-        return int(self._handle.curl.getinfo(pycurl.RESPONSE_CODE))
+        return int(self._handle.getinfo(pycurl.RESPONSE_CODE))
 
     def was_sent(self) -> bool:
         """Whether any of the message was."""
         # PRETRANSFER_TIME is set for a refused connection too
-        return bool(self._handle.curl.getinfo(pycurl.REQUEST_SIZE))
+        return bool(self._handle.getinfo(pycurl.REQUEST_SIZE))
 
     def opened(self) -> HttpResponse:
         """Return the response whose head is complete and whose body is still to come."""
@@ -103,9 +104,9 @@ class Transfer:
         return response
 
     def _response(self) -> HttpResponse:
-        curl = self._handle.curl
-        self.received = received = Received(self._lines, times_of(curl))
-        status, url = curl.getinfo(pycurl.RESPONSE_CODE), self.message.url.text
+        getinfo = self._handle.getinfo
+        self.received = received = Received(self._lines, times_by(getinfo))
+        status, url = getinfo(pycurl.RESPONSE_CODE), self.message.url.text
         return HttpResponse.received(self._content.getvalue(), status, url, received)
 
     def finish(self, outcome: Outcome) -> HttpResponse:
@@ -132,9 +133,12 @@ class Transfer:
         return response
 
 
-def times_of(curl: Any) -> tuple[float, ...]:
-    """Return what `Received.times` is, at once, since the next request overwrites it: 1 us."""
-    ask = curl.getinfo
+def times_by(ask: Callable[[int], Any]) -> tuple[float, ...]:
+    """Return what `Received.times` is, at once, since the next request overwrites it: 1 us.
+
+    Args:
+        ask: ``getinfo`` of a handle.
+    """
     first_byte, total = ask(pycurl.STARTTRANSFER_TIME), ask(pycurl.TOTAL_TIME)
     connects = ask(pycurl.NUM_CONNECTS)
     if not connects:
@@ -163,9 +167,9 @@ def _failure(
         text = f"{text}; {expected(message, host)}; {seen}"
     error = exception_for(outcome.code, text, place, **details)
     if isinstance(error, OSError):
-        error.errno = handle.curl.getinfo(pycurl.OS_ERRNO) or None
+        error.errno = handle.getinfo(pycurl.OS_ERRNO) or None
     if isinstance(error, ProxyError):
-        error.status = handle.curl.getinfo(pycurl.HTTP_CONNECTCODE) or None
+        error.status = handle.getinfo(pycurl.HTTP_CONNECTCODE) or None
     if isinstance(error, IncompleteBody):
         error.partial = response.body = _partial(message, response)
     return error
