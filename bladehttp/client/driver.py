@@ -90,7 +90,10 @@ class Driver:
     def _watch(self, descriptor: int, what: int) -> None:
         if what == pycurl.POLL_REMOVE:
             self._watched.discard(descriptor)
-            self._readiness.unregister(descriptor)
+            try:
+                self._readiness.unregister(descriptor)
+            except OSError:
+                return  # it is closed, and has left by itself
         elif descriptor in self._watched:
             self._readiness.modify(descriptor, INTEREST[what])
         else:

@@ -1,15 +1,18 @@
 """Readiness: what stands for many descriptors says of each what poll(2) would."""
 
 import asyncio
+import os
 import select
 import socket
 from collections.abc import Callable
 from typing import Any
 
+import pycurl
 import pytest
 from support import nothing_left
 
 from bladehttp import AsyncHttpClient
+from bladehttp.client.driver import Driver
 from bladehttp.client.readiness import Readiness, Selected, readiness
 
 IN, OUT = select.POLLIN, select.POLLOUT
@@ -50,3 +53,20 @@ def test_requests_are_answered_without_epoll(monkeypatch: pytest.MonkeyPatch, pe
 
     with nothing_left():
         assert asyncio.run(main()) == [b"ok"] * 10
+
+
+def test_a_descriptor_that_was_closed_is_forgotten() -> None:
+    async def main() -> None:
+        driver, (reading, writing) = Driver(asyncio.get_running_loop()), os.pipe()
+        driver._watch(reading, pycurl.POLL_IN)
+        os.close(reading)
+        driver._watch(reading, pycurl.POLL_REMOVE)
+        reading = os.dup(writing)  # mostly the same number again
+        driver._watch(reading, pycurl.POLL_OUT)
+        driver._watch(reading, pycurl.POLL_REMOVE)
+        os.close(reading)
+        os.close(writing)
+        driver.close(RuntimeError())
+
+    with nothing_left():
+        asyncio.run(main())
