@@ -6,6 +6,7 @@ is not known here.
 
 from abc import abstractmethod
 from time import monotonic, time
+from typing import Any
 
 from bladehttp.broken import Raw, length_of
 from bladehttp.later import Channel, Deferred
@@ -82,11 +83,10 @@ class Answering(Watched):
             response = dispatcher.failed(error, self.transport.socket)
             reply, body = _write(response, method, minor, keep=False)
         outbox.add(reply.head)
-        outbox.add(body)
+        if body:
+            outbox.add(body)
         if response.source is not None:
-            outbox.stream(response.source, reply.coding, reply.length)
-            if isinstance(response.source, Channel):
-                self._listen(response.source)
+            self._stream(response.source, reply)
         if dispatcher.callbacks["answered"]:
             self._open_account(response, len(body))
         if not outbox.streaming:
@@ -97,6 +97,12 @@ class Answering(Watched):
             self._become(Event.BLOCKED if outbox.streaming else REPLIED)
         if dispatcher.callbacks["reply"] and self._connected:
             self._call("reply", response)
+
+    def _stream(self, source: Any, reply: Reply) -> None:
+        """Have a body sent piece by piece after its head."""
+        self._outbox.stream(source, reply.coding, reply.length)
+        if isinstance(source, Channel):
+            self._listen(source)
 
     def _wait(
         self, request: HttpRequest, response: HttpResponse, line: RequestLine, keep: bool

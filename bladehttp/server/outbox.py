@@ -89,8 +89,6 @@ class Outbox:
 
     def add(self, data: bytes) -> None:
         """Append bytes."""
-        if not data:
-            return
         self.pending += len(data)
         if self._pieces is None:
             self._pieces = [data]

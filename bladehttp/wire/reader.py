@@ -94,9 +94,9 @@ def whole_request(data: bytes, parser: HeadParser, last: FieldBlock) -> Request 
         last: The fields of the connection's last request, which most likely come again;
             `NO_FIELDS` before the first.
     """
-    if last.tail and data.endswith(last.tail):  # cheaper than to look it up by its hash
-        fields = last
-        start = data[: -len(last.tail)]
+    fields, tail = last, last.tail
+    if tail and data.endswith(tail):  # cheaper than to look it up by its hash
+        start = data[: -len(tail)]
     else:
         start, _, lines = data.partition(b"\r\n")
         known = parser.blocks.get(lines)

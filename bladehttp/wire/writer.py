@@ -129,7 +129,7 @@ def write_whole(
         body: The body.
         second: The time.
     """
-    if type(status) is not int or not 200 <= status <= 599:  # a float would be found, too
+    if type(status) is not int:  # a float that is equal to one would be taken for it
         return None
     start, _, is_plain = _start(status, reason, fields, second)
     return b"%bContent-Length: %d\r\n\r\n%b" % (start, len(body), body) if is_plain else None
@@ -141,9 +141,9 @@ def _start(
 ) -> tuple[bytes, dict[str, str], bool]:
     """Return a head but for its framing, the fields not sent as they are, and whether it is plain.
 
-    It is plain if there are none of these and a body may follow. Most responses of a server have
-    one of a few statuses and sets of fields: the last ones are remembered, for as long as Date
-    says the same second.
+    It is plain if there are none of these, the status may be sent and a body may follow it. Most
+    responses of a server have one of a few statuses and sets of fields: the last ones are
+    remembered, for as long as Date says the same second.
     """
     lines = f"HTTP/1.1 {status} {PHRASES.get(status, '') if reason is None else reason}\r\n"
     own: dict[str, str] = {}
@@ -157,7 +157,8 @@ def _start(
                 second = None
     if second is not None:
         lines += f"Date: {format_http_date(second)}\r\n"
-    return lines.encode("latin-1"), own, not own and status not in BODYLESS
+    is_plain = not own and 200 <= status <= 599 and status not in BODYLESS
+    return lines.encode("latin-1"), own, is_plain
 
 
 CONNECTION_LINES = (
