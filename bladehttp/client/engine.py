@@ -125,7 +125,7 @@ class Engine(Handle):
         self.sound = False
         self._add(self.curl)
         try:
-            outcome = self._drive(silence, deadline)
+            outcome = self.proceed(silence, deadline)
         finally:
             self._remove(self.curl)
         self.sound = True
@@ -158,7 +158,7 @@ class Engine(Handle):
             BaseException: Whatever a signal handler raises.
         """
         if self._halted is HALT:
-            self._halted = None
+            self._halted = None  # maybe of the transfer before, a stream that had no content
         return self._drive(silence, deadline)
 
     def ended(self) -> Outcome | None:

@@ -107,6 +107,24 @@ def test_no_body_at_all(client: HttpClient, peers: Any, reply: Any, status: str)
     assert peer.connections == 1
 
 
+def test_other_requests_follow_a_stream_without_a_body(
+    client: HttpClient, peers: Any, reply: Any
+) -> None:
+    pause = threading.Event()
+
+    def respond(request: Any) -> bytes:
+        pause.wait(0.01)  # a client that does not wait has nothing then
+        return bytes(reply(b"", "204 None", length=False) if request.target == "/" else reply(b"x"))
+
+    peer = peers(respond)
+    with client.stream(peer.url) as response:
+        assert response.status == 204
+    assert [client.get(peer.url + "/x").body for _ in range(2)] == [b"x"] * 2
+    with client.stream(peer.url + "/x") as response:
+        assert response.read() == b"x"
+    assert peer.connections == 1
+
+
 def test_redirects_are_followed_and_their_bodies_not_given(
     client: HttpClient, peers: Any, reply: Any
 ) -> None:
