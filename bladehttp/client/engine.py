@@ -122,18 +122,18 @@ class Engine(Handle):
         Raises:
             BaseException: Whatever a signal handler raises, KeyboardInterrupt first of all.
         """
-        self.sound = False
+        self.intact = False
         self._add(self.curl)
         try:
             outcome = self.proceed(silence, deadline)
         finally:
             self._remove(self.curl)
-        self.sound = True
+        self.intact = True
         return outcome or SUCCESS
 
     def start(self) -> None:
         """Begin the transfer the handle is set up for; `proceed` goes on with it."""
-        self.sound = False
+        self.intact = False
         self._add(self.curl)
 
     def stop(self) -> None:

@@ -1,7 +1,9 @@
 """Extras: what a transfer sets on a handle that is not a plain GET, and how it is undone.
 
 Between two transfers a handle is set up for a GET without fields or content, since that is what
-comes next nearly always; a transfer that is one has no extras.
+comes next nearly always; a transfer that is one has no extras. From the first option set to the
+last undone a handle is not sound: whatever breaks in, a Ctrl-C in any line, it is closed, and
+nothing of one request goes with another.
 """
 
 from typing import Any
@@ -29,11 +31,13 @@ def extras_for(handle: Handle, message: Message, lines: list[bytes]) -> "Extras 
 class Extras:
     """What one transfer has set on a handle."""
 
-    __slots__ = ("_is_wired", "_message", "_once", "_options", "_progress")
+    __slots__ = ("_handle", "_is_wired", "_message", "_once", "_options", "_progress")
 
     def __init__(self, handle: Handle, message: Message, lines: list[bytes]) -> None:
         """Set a handle up for a message, whose header lines will be in a list."""
+        self._handle = handle
         self._message = message
+        handle.plain = False
         self._once: Once | None = None
         self._progress: Progress | None = None
         curl, settings = handle.curl, message.settings
@@ -41,11 +45,14 @@ class Extras:
         if message.method not in IDEMPOTENT:
             self._once = Once(lines)
             curl.setopt(pycurl.PREREQFUNCTION, self._once)
-        if message.url.target is not None:
-            _keep_target(handle, message)
+        if message.url.target is not None and _may_keep_target(message):
+            curl.setopt(pycurl.REQUEST_TARGET, message.url.target)
+            handle.forget()  # it cannot be unset
         if settings.progress is not None:
             self._watch(curl, settings.progress)
-        self._options = _set(handle, message)
+        if settings.curl_options:
+            handle.forget()  # what will be undone may be among them
+        self._options = _set(curl, message)
 
     def _watch(self, curl: Any, report: Report) -> None:
         body = self._message.body
@@ -53,8 +60,9 @@ class Extras:
         curl.setopt(pycurl.XFERINFOFUNCTION, self._progress)
         curl.setopt(pycurl.NOPROGRESS, 0)
 
-    def undo(self, curl: Any) -> None:
+    def undo(self) -> None:
         """Leave the handle set up for a plain GET."""
+        curl = self._handle.curl
         if self._is_wired:
             stop_wire_log(curl)
         if self._progress is not None:
@@ -69,6 +77,7 @@ class Extras:
         if self._message.method != "GET" or self._message.body is not None:
             curl.unsetopt(pycurl.CUSTOMREQUEST)  # bodies set it too
             curl.setopt(pycurl.HTTPGET, 1)  # clears POST, UPLOAD and NOBODY
+        self._handle.plain = True
 
     def outcome(self, outcome: Outcome) -> Outcome:
         """Return how the transfer ended in truth.
@@ -86,8 +95,8 @@ class Extras:
         return outcome
 
 
-def _keep_target(handle: Handle, message: Message) -> None:
-    """Send a path as it was given (CURLOPT_REQUEST_TARGET), where a server is asked for it.
+def _may_keep_target(message: Message) -> bool:
+    """Whether a path can be sent as it was given (CURLOPT_REQUEST_TARGET), to a server itself.
 
     A proxy is asked for the whole URL, which libcurl leaves as it is; and a digest is made of the
     path as libcurl writes it.
@@ -95,31 +104,25 @@ def _keep_target(handle: Handle, message: Message) -> None:
     settings = message.settings
     has_password = isinstance(settings.auth, tuple) or settings.netrc
     if has_password and settings.auth_method & Auth.DIGEST:
-        return
-    if is_direct(settings, message.url.origin[0]):
-        handle.forget()  # it cannot be unset
-        handle.curl.setopt(pycurl.REQUEST_TARGET, message.url.target)
+        return False
+    return is_direct(settings, message.url.origin[0])
 
 
-def _set(handle: Handle, message: Message) -> list[int]:
+def _set(curl: Any, message: Message) -> list[int]:
     """Set fields, body and method; return the options of the fields, to be unset."""
-    curl, body, method = handle.curl, message.body, message.method
+    body, method = message.body, message.method
     fields = {
         pycurl.HTTPHEADER: message.lines(),
         pycurl.PROXYHEADER: message.proxy_lines(),
         pycurl.COOKIE: message.cookies(),
     }
-    try:
-        for option, value in fields.items():
-            if value:
-                curl.setopt(option, value)
-        if body is not None:
-            body.attach(curl, method)
-        elif method == "HEAD":
-            curl.setopt(pycurl.NOBODY, 1)  # as CUSTOMREQUEST it would wait for a body
-        elif method != "GET":
-            curl.setopt(pycurl.CUSTOMREQUEST, method)
-    except BaseException:
-        handle.sound = False
-        raise
-    return [option for option, value in fields.items() if value]
+    options = [option for option, value in fields.items() if value]
+    for option in options:
+        curl.setopt(option, fields[option])
+    if body is not None:
+        body.attach(curl, method)
+    elif method == "HEAD":
+        curl.setopt(pycurl.NOBODY, 1)  # as CUSTOMREQUEST it would wait for a body
+    elif method != "GET":
+        curl.setopt(pycurl.CUSTOMREQUEST, method)
+    return options

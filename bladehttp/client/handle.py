@@ -22,10 +22,11 @@ class Handle:
         curl: The easy handle, to be set up by whoever runs a transfer.
         setopt: Its method, looked up once: pycurl makes an object for it at every look-up.
         getinfo: Likewise.
-        sound: Whether it may be kept for another transfer.
+        intact: Whether no transfer on it was cut short.
+        plain: Whether what transfers have set is undone, so that it is set up for a plain GET.
     """
 
-    __slots__ = ("_applied", "_chains", "curl", "getinfo", "setopt", "sound")
+    __slots__ = ("_applied", "_chains", "curl", "getinfo", "intact", "plain", "setopt")
 
     def __init__(self, chains: Chains | None = None) -> None:
         """Make one.
@@ -36,9 +37,14 @@ class Handle:
         """
         self.curl = curl = pycurl.Curl()
         self.setopt, self.getinfo = curl.setopt, curl.getinfo
-        self.sound = True
+        self.intact = self.plain = True
         self._applied: Options | None = None
         self._chains: Chains = {} if chains is None else chains
+
+    @property
+    def sound(self) -> bool:
+        """Whether it may be kept for another transfer."""
+        return self.intact and self.plain
 
     def configure(self, options: Options, files: Files = ()) -> None:
         """Set the handle up for a client's options, unless it is already.

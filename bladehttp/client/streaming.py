@@ -177,7 +177,7 @@ class Stream:
                 self._sink.open()
                 response = current.opened()
             else:
-                self._stop(sound=True)
+                self._stop(intact=True)
                 response = current.finish(outcome)
         self._left = monotonic()
         self._response = response
@@ -236,17 +236,17 @@ class Stream:
             raise
         self._left = monotonic()
         if outcome is not None:
-            self._stop(sound=outcome == SUCCESS)
+            self._stop(intact=outcome == SUCCESS)
             current.ended(outcome)
 
-    def _stop(self, sound: bool) -> None:
+    def _stop(self, intact: bool) -> None:
         self._running = False
         self._engine.stop()
-        self._engine.sound = sound
+        self._engine.intact = intact
 
     def close(self) -> None:
         """Give up what has not come yet."""
         self._closed = True
         if self._running:
-            self._stop(sound=False)
+            self._stop(intact=False)
             self._current.abandon()

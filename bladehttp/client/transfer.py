@@ -85,7 +85,7 @@ class Transfer:
         """Leave the handle set up for a plain GET, as `finish` does."""
         self._content.close()  # the handle keeps its write method, and would keep the bytes with it
         if self._extras is not None:
-            self._extras.undo(self._handle.curl)
+            self._extras.undo()
 
     def status(self) -> int:
         """Return the status that has come last, 0 if none has."""
