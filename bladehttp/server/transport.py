@@ -85,9 +85,8 @@ class SocketTransport(ABC):
 
     __slots__ = ("ended", "progressed", "socket")
 
-    @property
-    @abstractmethod
-    def blocked(self) -> bool: ...
+    blocked: bool
+
     @abstractmethod
     def send(self, data: bytes | memoryview) -> int: ...
 
@@ -175,7 +174,7 @@ class TlsTransport(SocketTransport):
     has arrived is decrypted at once, and what there is to send is counted by us.
     """
 
-    __slots__ = ("_incoming", "_outgoing", "_started", "_tls", "_unsent")
+    __slots__ = ("_incoming", "_outgoing", "_started", "_tls", "_unsent", "blocked")
 
     def __init__(self, sock: socket.socket, context: ssl.SSLContext) -> None:
         super().__init__(sock)
@@ -184,10 +183,7 @@ class TlsTransport(SocketTransport):
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._unsent = b""
         self._started = False
-
-    @property
-    def blocked(self) -> bool:
-        return bool(self._unsent)
+        self.blocked = False
 
     def certificate(self) -> dict[str, Any] | None:
         """Return the client's certificate, if it showed one and it was verified."""
@@ -230,10 +226,10 @@ class TlsTransport(SocketTransport):
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def send(self, data: bytes | memoryview) -> int:
-        if self._unsent or self._outgoing.pending:
+        if self.blocked:
             self.flush()
-        if self._unsent:
-            return 0
+            if self.blocked:
+                return 0
         taken = self._tls.write(data if len(data) <= RECORDS else data[:RECORDS])
         self.flush()
         return taken
@@ -242,17 +238,17 @@ class TlsTransport(SocketTransport):
         while data := self._unsent or self._outgoing.read():
             try:
                 taken = self.socket.send(data)
+                self.progressed = True
             except BlockingIOError:
-                self._unsent = data
-                return
-            self.progressed = True
+                taken = 0
             self._unsent = data[taken:]
-            if self._unsent or not self._outgoing.pending:
+            self.blocked = taken < len(data)
+            if self.blocked or not self._outgoing.pending:
                 return
 
     def finish(self) -> None:
         self._notify()
-        if not self._unsent:
+        if not self.blocked:
             self.socket.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:

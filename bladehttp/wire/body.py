@@ -35,15 +35,23 @@ announces costs no file yet, and what it sends is not copied twice."""
 class BodySink:
     """Where a body's bytes go: memory up to a limit, a temporary file beyond."""
 
-    __slots__ = ("_first", "_more", "_spool", "file", "size")
+    __slots__ = ("_announced", "_first", "_more", "_spool", "file", "size")
 
     def __init__(self, spool: int, announced: int = 0) -> None:
-        """Keep up to ``spool`` bytes in memory, less if more than that is announced."""
+        """Keep up to ``spool`` bytes in memory, less if more than that is announced.
+
+        Args:
+            spool: In bytes.
+            announced: How many will come, exactly; 0 or less if that is not known.
+        """
         # The first piece as it is: most bodies are one. Pieces of few bytes each would take twenty
         # times their size if they were kept apart.
         self._first = b""
         self._more: BytesIO | None = None
         self._spool = spool if announced <= spool else min(spool, KEPT_FIRST)
+        # One that grows moves, again and again: what is announced has its place at once. It is
+        # made when the second piece is here, as one who only announces is to cost nothing.
+        self._announced = announced if 0 < announced <= self._spool else 0
         self.file: IO[bytes] | None = None
         self.size = 0
 
@@ -65,7 +73,7 @@ class BodySink:
         elif not self._first:
             self._first = data
         else:
-            self._more = BytesIO()
+            self._more = BytesIO(bytes(self._announced))
             self._more.write(self._first)
             self._more.write(data)
             self._first = b""

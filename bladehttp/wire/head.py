@@ -100,8 +100,8 @@ class HeadParser:
 
     Attributes:
         limits: The limits.
-        lines: Request lines of HTTP/1.1 or later that were accepted before, as they came, to what
-            they say. None is longer than ``longest_line``.
+        lines: Request lines of HTTP/1.1 or later and without a query that were accepted before, as
+            they came, to what they say. None is longer than ``longest_line``.
         blocks: Field lines that were accepted before, as they came and with the empty line after
             them, to what they say together.
         longest_line: Longest request line, without CRLF, that no limit is met by together with
@@ -124,7 +124,8 @@ class HeadParser:
         line = self.lines.get(data)
         if line is None:
             line = parse_request_line(data)
-            if line.minor and len(data) <= self._longest_kept:
+            # Of those with a query there are too many: they would only drive the others out.
+            if line.minor and not line.query and len(data) <= self._longest_kept:
                 _remember(self.lines, data, line, CACHED_REQUEST_LINES)
         return line
 

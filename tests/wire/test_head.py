@@ -173,11 +173,20 @@ def test_caches_are_bounded_in_entries_and_bytes() -> None:
     ]
     found = [0, 0, 0]
     for i in range(3 * head_module.CACHED_LINES):
-        line = f"GET /{i}?{'a' * (i % 600)} HTTP/1.1"
+        line = f"GET /{i}/{'a' * (i % 600)} HTTP/1.1"
         assert take(parser, request("Host: a", f"X: {i}", "Y: " + "y" * (i % 3000), line=line))
         found = [max(old, len(cache)) for old, (cache, _, _) in zip(found, caches, strict=True)]
     assert found == [most for _, most, _ in caches]
     assert all(max(map(len, cache)) <= size for cache, _, size in caches)
+
+
+@pytest.mark.parametrize(
+    "line", ["GET /?a=1 HTTP/1.1", "GET / HTTP/1.0", f"GET /{'a' * 300} HTTP/1.1"]
+)
+def test_request_line_that_hardly_comes_again_is_not_kept(line: str) -> None:
+    parser = HeadParser(Limits())
+    assert take(parser, request("Host: a", line=line))
+    assert not parser.lines
 
 
 @pytest.mark.parametrize("line", ["GET  / HTTP/1.1", "GET / HTTP/2.0", "GET a HTTP/1.1"])
