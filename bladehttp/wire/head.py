@@ -121,12 +121,14 @@ class HeadParser:
 
     def request_line(self, data: bytes) -> RequestLine:
         """Return what a request line, within its limit, says; see `parse_request_line`."""
-        line = self.lines.get(data)
-        if line is None:
-            line = parse_request_line(data)
-            # Of those with a query there are too many: they would only drive the others out.
-            if line.minor and not line.query and len(data) <= self._longest_kept:
-                _remember(self.lines, data, line, CACHED_REQUEST_LINES)
+        return self.lines.get(data) or self.new_request_line(data)
+
+    def new_request_line(self, data: bytes) -> RequestLine:
+        """Return what a request line that is not among ``lines`` says."""
+        line = parse_request_line(data)
+        # Of those with a query there are too many: they would only drive the others out.
+        if not line.query and line.minor and len(data) <= self._longest_kept:
+            _remember(self.lines, data, line, CACHED_REQUEST_LINES)
         return line
 
     def field_block(self, lines: Sequence[bytes]) -> FieldBlock:

@@ -108,7 +108,7 @@ def whole_request(data: bytes, parser: HeadParser, last: FieldBlock) -> Request 
         if len(start) > parser.longest_line:
             return None
         try:
-            line = parser.request_line(start)
+            line = parser.new_request_line(start)
         except ProtocolError:
             return None
         if not line.minor:
