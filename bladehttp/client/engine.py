@@ -219,7 +219,7 @@ class Engine(Handle):
     def _on_open(self, descriptor: int, _: int) -> int:
         # pycurl would print what is raised here and lose it: a Ctrl-C can arrive in any line
         try:
-            if descriptor >= SET_SIZE:
+            if descriptor >= SET_SIZE and self._wait != self._poll_for:
                 self._wait = self._change_to_poll
         except BaseException as error:  # noqa: BLE001 - raised again by the loop
             self._halted = error

@@ -13,7 +13,7 @@ import pycurl
 import pytest
 
 from bladehttp.client import HttpClient
-from bladehttp.client.engine import LONGEST_POLL
+from bladehttp.client.engine import LONGEST_POLL, Engine
 from bladehttp.client.multi import FEW, OFTEN, Multi
 from bladehttp.exceptions import ReceiveTimeout, ResolveError
 
@@ -92,7 +92,8 @@ def test_nor_are_those_of_many_requests(
     small = peers(lambda _: (asked.is_set() and over.wait(5), asked.set(), reply(b"small"))[-1])
     large = peers(lambda _: (pause.wait(0.05), reply(b"large"))[1])
     assert [each.body for each in client.send_many([small.url])] == [b"small"]
-    with descriptors_in_use():
+    with descriptors_in_use(), contextlib.ExitStack() as stack:
+        stack.callback(over.set)
         start = time.monotonic()
         results = client.send_many([small.url] + [large.url] * 16, 5)  # select hears the first
         assert [next(results).body for _ in range(16)] == [b"large"] * 16
@@ -102,14 +103,42 @@ def test_nor_are_those_of_many_requests(
         client.close()
 
 
-def test_many_requests_of_which_few_are_ready_change_to_poll(
-    client: HttpClient, peers: Any, reply: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def changes(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What has changed from select to poll since."""
+    made: list[object] = []
+    for driven in (Engine, Multi):
+        change = driven._change_to_poll
+
+        def noted(self: Any, *until: float, change: Any = change) -> Any:
+            made.append(self)
+            return change(self, *until)
+
+        monkeypatch.setattr(driven, "_change_to_poll", noted)
+    return made
+
+
+@pytest.mark.parametrize(
+    "get",
+    [lambda client, url: client.get(url), lambda client, url: next(client.send_many([url]))],
+    ids=["one", "many"],
+)
+def test_only_a_descriptor_that_is_too_large_has_the_way_changed(
+    client: HttpClient, peers: Any, changes: list[object], get: Any
 ) -> None:
-    changes: list[object] = []
-    change = Multi._change_to_poll
-    monkeypatch.setattr(
-        Multi, "_change_to_poll", lambda self, *until: (changes.append(self), change(self))[1]
-    )
+    for _ in range(3):
+        assert get(client, peers().url).body == b"ok"
+    assert changes == []
+    with descriptors_in_use():
+        for _ in range(3):
+            assert get(client, peers().url).body == b"ok"
+        client.close()
+    assert len(changes) == 1
+
+
+def test_many_requests_of_which_few_are_ready_change_to_poll(
+    client: HttpClient, peers: Any, reply: Any, changes: list[object]
+) -> None:
     over = threading.Event()
     silent = peers(lambda _: (over.wait(20), reply(b"at last"))[1])
     quick = peers(lambda _: (over.wait(0.001), reply(b"quick"))[1])
