@@ -29,6 +29,12 @@ class Answer:
     source: Any
     status: int
 
+    def __getstate__(self) -> Any:
+        """Return what copying and pickling take along: nothing that two copies would share."""
+        state: Any = super().__getstate__()
+        others, slots = state
+        return others, {**slots, "_late": dict(self._late or ()), "_parts": self._parts[:]}
+
     @property
     def body(self) -> bytes:
         """The content as bytes, Content-Encoding undone on the client side."""

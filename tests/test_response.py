@@ -1,4 +1,7 @@
+import copy
 import json
+import pickle
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,26 @@ def test_server_response_starts_with_blades_fields() -> None:
 def test_fields_of_one_response_are_not_those_of_the_next() -> None:
     HttpResponse.for_server().headers["X"] = "y"
     assert "X" not in HttpResponse.for_server().headers
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [copy.copy, copy.deepcopy, lambda response: pickle.loads(pickle.dumps(response))],
+    ids=["copy", "deepcopy", "pickle"],
+)
+@pytest.mark.parametrize("made", [HttpResponse.for_server, lambda: HttpResponse("one")])
+def test_what_is_set_on_a_copy_is_not_set_on_the_original(
+    made: Callable[[], HttpResponse], copied: Callable[[HttpResponse], HttpResponse]
+) -> None:
+    response = made()
+    before = response.to_dict()
+    other = copied(response)
+    assert other.to_dict() == before
+    other.headers = {"X": "y"}
+    other.version = "2"
+    other.write("two")
+    assert response.to_dict() == before
+    assert (other.headers, other.version, other.body) == ({"X": "y"}, "2", response.body + b"two")
 
 
 @pytest.mark.parametrize(
