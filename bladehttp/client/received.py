@@ -44,7 +44,7 @@ class Received:
     def _split(self) -> tuple[list[bytes], list[bytes]]:
         """Return the last block that begins with a status line, and what comes after it."""
         lines = self._lines
-        if lines and lines[-1] == b"\r\n" and lines.count(b"\r\n") == 1:
+        if lines and lines[-1] == b"\r\n" and sum(map(lines.count, BLANK)) == 1:
             return lines[:-1], []  # one block and no trailers: nearly always
         start = 0
         while True:

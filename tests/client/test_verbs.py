@@ -382,6 +382,19 @@ def test_the_reason_of_a_version_that_has_none_is_the_statuses_own() -> None:
     assert (response.reason, response.headers) == ("Not Found", {"X-A": "b"})
 
 
+@pytest.mark.parametrize("end", ["\r\n", "\n"], ids=["CRLF", "LF"])
+def test_fields_of_an_interim_response_and_of_trailers_are_not_those_of_the_response(
+    end: str,
+) -> None:
+    final = [b"HTTP/1.1 200 OK\r\n", b"A: b\r\n", b"\r\n"]
+    other = [f"{line}{end}".encode() for line in ("Location: /other", "")]
+    after_interim = Received([f"HTTP/1.1 103 Early{end}".encode(), *other, *final])
+    assert (after_interim.headers, after_interim.location) == ({"A": "b"}, "")
+    head = [line.replace(b"\r\n", end.encode()) for line in final]
+    with_trailers = Received([*head, b"T: t\r\n", b"\r\n"])
+    assert (with_trailers.headers, with_trailers.trailers) == ({"A": "b"}, {"T": "t"})
+
+
 def test_fields_of_the_call_replace_those_of_the_client(client: HttpClient, peers: Any) -> None:
     peer = peers()
     client.headers = Headers([("X-A", "1"), ("X-A", "2"), ("X-B", "b"), ("accept", "a/b")])
