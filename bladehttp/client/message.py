@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from bladehttp.client.body import Body, Content
 from bladehttp.client.options import Settings
-from bladehttp.client.url import Url, absolute, parse_url
+from bladehttp.client.url import LONGEST_KEPT, Url, absolute, parse_url
 from bladehttp.exceptions import InvalidHeader
 from bladehttp.headers import Headers, HeadersLike, is_token
 
@@ -155,7 +155,7 @@ def make_message(
 class Bare(dict[str, Message]):
     """The GETs of URLs and nothing more, by URL, as one state of a client makes them.
 
-    Each is made when it is first asked for, and the same from then on.
+    Each is made when it is first asked for, and the same from then on if its URL is not too long.
 
     Attributes:
         settings: The client's properties.
@@ -173,7 +173,8 @@ class Bare(dict[str, Message]):
         message = make_message("GET", parse_url(text), list(self.fields), None, self.settings)
         if len(self) >= MOST_KEPT:
             self.clear()
-        self[url] = message
+        if len(url) <= LONGEST_KEPT:
+            self[url] = message
         return message
 
 

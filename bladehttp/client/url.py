@@ -38,6 +38,10 @@ has_lower_triplet = re.compile(r"%(?:[a-f][0-9A-Fa-f]|[0-9A-F][a-f])").search
 needs_encoding = re.compile(r"[^\x21-\x7e]").search
 PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
+LONGEST_KEPT = 2048
+"""The longest text that is remembered once it was taken apart, in characters: a server may answer
+with Locations of 100 KB, and 1024 of them would be 300 MB."""
+
 
 @dataclass(frozen=True, slots=True)
 class Url:
@@ -63,9 +67,8 @@ class Url:
         return f"{self.origin[1]}:{self.origin[2]}"
 
 
-@lru_cache(maxsize=1024)
 def parse_url(text: str) -> Url:
-    """Return a URL taken apart.
+    """Return a URL taken apart; one that is not too long is taken apart once.
 
     Spaces and non-ASCII characters of path and query are percent-encoded as UTF-8, a
     non-ASCII host becomes punycode; everything else stays as it was given.
@@ -74,6 +77,10 @@ def parse_url(text: str) -> Url:
         InvalidUrl: It has control characters, no scheme, no host, or a bad host or port.
         UnsupportedProtocol: The scheme is neither http nor https.
     """
+    return (_url_kept if len(text) <= LONGEST_KEPT else _url)(text)
+
+
+def _url(text: str) -> Url:
     if has_control(text):
         raise InvalidUrl(f"URL holds control characters: {text[:200]!r}")
     parts = split_url(text)
@@ -95,6 +102,9 @@ def parse_url(text: str) -> Url:
         _credentials(userinfo) if userinfo else None,
         rest.partition("#")[0] if has_lower_triplet(rest) else None,
     )
+
+
+_url_kept = lru_cache(maxsize=1024)(_url)
 
 
 def _parse_authority(authority: str, url: str) -> tuple[str, str]:
@@ -158,7 +168,6 @@ def absolute(text: str, base: str | None, headers: Mapping[str, str]) -> str:
     return _join(base, text)
 
 
-@lru_cache(maxsize=1024)
 def resolve_location(location: str, base: str) -> str:
     """Return the absolute URL a Location field leads to (RFC 9110 section 10.2.2).
 
@@ -167,7 +176,8 @@ def resolve_location(location: str, base: str) -> str:
     """
     if has_control(location):
         raise InvalidUrl(f"Location holds control characters: {location[:200]!r}")
-    return _join(base, location)
+    is_short = len(base) + len(location) <= LONGEST_KEPT
+    return (_joined_kept if is_short else _join)(base, location)
 
 
 def _join(base: str, text: str) -> str:
@@ -180,6 +190,9 @@ def _join(base: str, text: str) -> str:
         return urljoin(base, text)
     except ValueError as error:
         raise InvalidUrl(f"{error}: {_shown(text)}") from error
+
+
+_joined_kept = lru_cache(maxsize=1024)(_join)
 
 
 def with_query(text: str, query: Any) -> str:

@@ -1,8 +1,11 @@
 """Redirects: method and body, counts, and what may not cross to another origin."""
 
+import gc
 import io
 import ssl
+import tracemalloc
 from typing import Any
+from urllib.parse import clear_cache
 
 import pytest
 
@@ -262,6 +265,31 @@ def test_sensitive_headers_can_be_named(client: HttpClient, peers: Any, reply: A
     assert second.last.get("X-Mine") is None
     assert second.last.get("A-Token") is None
     assert second.last.get("X-Api-Key") == "3"
+
+
+def test_long_locations_and_urls_are_not_remembered(
+    client: HttpClient, peers: Any, reply: Any
+) -> None:
+    size = 60_000
+
+    def respond(seen: Any) -> bytes:
+        number, _, rest = seen.target[1:].partition("-")
+        if rest and number != "0":
+            return bytes(reply(b"", "302 Moved", f"Location: /{int(number) - 1}-{rest}"))
+        return bytes(reply(b"ok"))
+
+    peer = peers(respond)
+    client.get(peer.url)
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for number in range(3):
+        assert client.get(f"{peer.url}/15-{number}{'x' * size}").redirects == 15
+    peer.requests.clear()
+    gc.collect()
+    clear_cache()  # urllib keeps 128, whatever their length
+    held = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert held < 3 * 15 * size  # not even one text for each hop
 
 
 def test_a_location_never_brings_credentials(client: HttpClient, peers: Any, reply: Any) -> None:
