@@ -13,16 +13,15 @@ from bladehttp.broken import Raw, Truncated, reset
 from bladehttp.cookies import format_set_cookie
 from bladehttp.files import FileBody, media_type
 from bladehttp.headers import Headers
-from bladehttp.late import late
+from bladehttp.late import Late, late
 from bladehttp.later import Channel, Deferred, Delay, Events
 
 
-class Answer:
+class Answer(Late):
     """The half of `HttpResponse` that is for handlers."""
 
-    __slots__ = ("_fields", "_late", "_parts", "deferred", "source", "status")
+    __slots__ = ("_fields", "_parts", "deferred", "source", "status")
 
-    _late: dict[str, Any] | None
     _parts: list[bytes]
     deferred: Deferred | None
     headers: late[Headers] = late(lambda answer: answer._fields.headers)
@@ -30,10 +29,9 @@ class Answer:
     status: int
 
     def __getstate__(self) -> Any:
-        """Return what copying and pickling take along: nothing that two copies would share."""
-        state: Any = super().__getstate__()
-        others, slots = state
-        return others, {**slots, "_late": dict(self._late or ()), "_parts": self._parts[:]}
+        """Return what copying and pickling take along, as `Late` does."""
+        others, slots = super().__getstate__()
+        return others, {**slots, "_parts": self._parts[:]}
 
     @property
     def body(self) -> bytes:

@@ -10,8 +10,7 @@ T = TypeVar("T")
 class late(Generic[T]):  # noqa: N801 - stands in a class body as property does
     """An attribute that is made when it is first read. Assignment puts another value in its place.
 
-    Until it is read it costs nothing: what has been made is in a dict in the slot ``_late`` of the
-    instance, which is None until there is something.
+    It is for classes that have `Late` as a base. Until it is read it costs nothing.
     """
 
     __slots__ = ("_make", "_name")
@@ -27,8 +26,8 @@ class late(Generic[T]):  # noqa: N801 - stands in a class body as property does
     @overload
     def __get__(self, instance: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, instance: Any, owner: type) -> T: ...
-    def __get__(self, instance: Any, owner: type) -> Self | T:
+    def __get__(self, instance: "Late", owner: type) -> T: ...
+    def __get__(self, instance: "Late | None", owner: type) -> Self | T:
         if instance is None:
             return self
         made: dict[str, T] | None = instance._late
@@ -39,15 +38,32 @@ class late(Generic[T]):  # noqa: N801 - stands in a class body as property does
         _keep(instance, name, value)
         return value
 
-    def __set__(self, instance: Any, value: T) -> None:
+    def __set__(self, instance: "Late", value: T) -> None:
         _keep(instance, self._name, value)
 
 
-def _keep(instance: Any, name: str, value: Any) -> None:
+def _keep(instance: "Late", name: str, value: object) -> None:
     if instance._late is None:
         instance._late = {name: value}
     else:
         instance._late[name] = value
+
+
+class Late:
+    """A base for classes with slots that have late attributes.
+
+    What has been made is in the dict ``_late``, which is None until there is something.
+    """
+
+    __slots__ = ("_late",)
+
+    _late: dict[str, Any] | None
+
+    def __getstate__(self) -> Any:
+        """Return what copying and pickling take along: nothing that two copies would share."""
+        state: Any = super().__getstate__()
+        others, slots = state
+        return others, {**slots, "_late": dict(self._late or ())}
 
 
 def late_names(

@@ -12,7 +12,7 @@ from bladehttp.auth import Auth
 from bladehttp.cookies import parse_cookies
 from bladehttp.exceptions import ProtocolError
 from bladehttp.headers import Headers
-from bladehttp.late import late
+from bladehttp.late import Late, late
 from bladehttp.response import HttpResponse
 from bladehttp.serialize import as_json
 from bladehttp.values import Values
@@ -48,7 +48,7 @@ class ClientInfo:
     certificate: dict[str, Any] | None = None
 
 
-class HttpRequest:
+class HttpRequest(Late):
     """One HTTP request.
 
     Attributes:
@@ -84,11 +84,11 @@ class HttpRequest:
             name and a password. Auth.ANY.
     """
 
-    __slots__ = ("_client", "_late", "_message", "is_secure", "method")
+    __slots__ = ("_client", "_message", "disconnected", "is_secure", "method")
 
     _client: ClientInfo
-    _late: dict[str, Any] | None
     _message: Request
+    disconnected: bool  # not late: the server's thread may set it while a worker reads others
     is_secure: bool
     method: str
 
@@ -100,7 +100,6 @@ class HttpRequest:
         lambda request: request._client.certificate
     )
     cookies: late[Values[str]] = late(lambda request: parse_cookies(request._message.fields.cookie))
-    disconnected: late[bool] = late(lambda _: False)
     files: late[Values[dict[str, Any]]] = late(lambda request: request._decoded.files)
     headers: late[Headers] = late(lambda request: _headers(request._message.fields))
     host: late[str] = late(lambda request: host_name(_authority(request._message)))
@@ -121,7 +120,7 @@ class HttpRequest:
         self._message = Request(EMPTY_LINE, NO_FIELDS, keep_alive=True)
         self.method = EMPTY_LINE.method
         self._client = NOBODY
-        self.is_secure = False
+        self.disconnected = self.is_secure = False
 
     @classmethod
     def from_wire(cls, message: Request, client: ClientInfo, is_secure: bool) -> "HttpRequest":
@@ -131,6 +130,7 @@ class HttpRequest:
         request._message = message
         request._client = client
         request.method = message.line.method
+        request.disconnected = False
         request.is_secure = is_secure
         return request
 

@@ -1,3 +1,4 @@
+import copy
 import json
 import socket
 from typing import Any
@@ -120,6 +121,14 @@ def test_attribute_can_be_assigned(name: str, value: Any, read_before: bool) -> 
 def test_misspelt_attribute_is_an_error() -> None:
     with pytest.raises(AttributeError):
         HttpRequest().metod = "GET"  # type: ignore[attr-defined]
+
+
+def test_what_is_set_on_a_copy_is_not_set_on_the_original() -> None:
+    request = parsed(RAW)
+    other = copy.copy(request)
+    assert other.to_dict() == request.to_dict()
+    other.path = "/other"
+    assert request.path == "/a b/c"
 
 
 def test_headers_of_one_request_are_not_those_of_the_next() -> None:

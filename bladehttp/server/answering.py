@@ -236,11 +236,11 @@ def _whole(response: HttpResponse) -> bytes | None:
         return None
     try:
         status, reason, fields, body = response.as_sent()
+        if len(body) > JOINED:  # to copy it behind its head would cost more than another send
+            return None
+        return write_whole(status, reason, fields, body, int(time()))
     except Exception:  # noqa: BLE001 - reported by who writes it in parts
         return None
-    if len(body) > JOINED:  # to copy it behind its head would cost more than to send it by itself
-        return None
-    return write_whole(status, reason, fields, body, int(time()))
 
 
 def _write(response: HttpResponse, method: str, minor: int, keep: bool) -> tuple[Reply, bytes]:
