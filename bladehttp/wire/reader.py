@@ -282,7 +282,10 @@ class RequestReader:
             self._parser.field(line)
             self._lines.append(line)
         fields = self._parser.field_block(self._lines)
-        return Request(start, fields, check_together(start, fields, limits))
+        keep_alive = check_together(start, fields, limits)
+        if fields.tail:
+            self.last = fields
+        return Request(start, fields, keep_alive)
 
     def _open_body(self, request: Request) -> OpenBody:
         limits = self._parser.limits

@@ -288,3 +288,15 @@ def test_only_one_plain_request_with_the_last_fields_is_taken_whole(
     assert first.fields.tail
     found = whole_request(data, parser, first.fields)
     assert (found and found.line.target) == target
+
+
+def test_the_last_fields_are_known_when_others_have_driven_them_out() -> None:
+    parser = HeadParser(Limits())
+    reader = RequestReader(parser)
+    reader.feed(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert reader.take_request() is not None
+    parser.blocks.clear()
+    again = whole_request(b"GET /b HTTP/1.1\r\nHost: a\r\n\r\n", parser, reader.last)
+    assert again is not None
+    assert again.fields is reader.last
+    assert parser.blocks == {}
