@@ -344,7 +344,4 @@ def _bytes_moved(curl: Any) -> int:
 
 def belongs_to(error: Exception, request: Sent) -> None:
     """Give an exception, of whatever class, the request it is about."""
-    try:
-        error.request = request  # type: ignore[attr-defined]
-    except AttributeError:
-        pass  # one with slots cannot say
+    vars(error)["request"] = request

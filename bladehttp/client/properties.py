@@ -259,7 +259,8 @@ class Configured:
         **others: Any,
     ) -> Message:
         """Return the request that arguments as of `HttpClient.send_request` make."""
-        if others or headers is not None or data is not None or method != "GET":
+        is_bare = not others and headers is None and data is None and method == "GET"
+        if not is_bare or not isinstance(url, str):
             return self._made(url, method, data, headers, **others)
         bare, settings, fields = self._bare, self._settings, self._headers.as_tuple()
         if bare.settings is not settings or bare.fields is not fields:

@@ -583,3 +583,9 @@ def test_connections_are_kept(client: HttpClient, peers: Any) -> None:
 def test_json_of_the_response_is_read(client: HttpClient, peers: Any, reply: Any) -> None:
     peer = peers(reply(json.dumps({"a": [1]}).encode()))
     assert client.get(peer.url).json() == {"a": [1]}
+
+
+@pytest.mark.parametrize("url", [b"http://a/", ["http://a/"], None, 7])
+def test_a_url_that_is_no_str_is_told_so(client: HttpClient, url: Any) -> None:
+    with pytest.raises(TypeError, match="a URL is a str"):
+        client.get(url)
