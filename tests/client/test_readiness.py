@@ -5,6 +5,7 @@ import os
 import select
 import socket
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pycurl
@@ -43,7 +44,8 @@ def test_each_descriptor_is_ready_for_what_it_is_asked_for(make: Callable[[], Re
 
 def test_requests_are_answered_without_epoll(monkeypatch: pytest.MonkeyPatch, peers: Any) -> None:
     monkeypatch.delattr(select, "epoll", raising=False)
-    assert isinstance(readiness(), Selected)
+    with closing(readiness()) as watched:
+        assert isinstance(watched, Selected)
     url = peers().url
 
     async def main() -> list[bytes]:
