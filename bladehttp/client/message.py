@@ -85,7 +85,8 @@ class Message:
 
 def _line(name: str, value: str) -> bytes:
     # "Name:" would take a field away; this is how libcurl is told to send an empty one
-    text = f"{name}: {value}" if value.strip() else f"{name};"
+    # joined, as a member of an enumeration of str has a format of its own
+    text = name + ": " + value if value.strip() else name + ";"
     return text.encode("latin-1")
 
 

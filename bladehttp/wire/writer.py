@@ -99,6 +99,7 @@ def write_head(
     """
     if not isinstance(status, int) or not 200 <= status <= 599:
         raise ValueError(f"status of a response is 200 to 599, not {status!r}")
+    status = int(status)  # an enumeration's member is written as its number
     start, own, is_plain = _start(status, reason, tuple(fields), second)
     if length is None or method == "HEAD" or not is_plain:
         declared = _declared_length(own)
@@ -145,14 +146,17 @@ def _start(
     responses of a server have one of a few statuses and sets of fields: the last ones are
     remembered, for as long as Date says the same second.
     """
-    lines = f"HTTP/1.1 {status} {PHRASES.get(status, '') if reason is None else reason}\r\n"
+    # Joined, not formatted: a member of an enumeration of str has a format of its own, and what is
+    # remembered is for all that are equal.
+    phrase = PHRASES.get(status, "") if reason is None else reason
+    lines = f"HTTP/1.1 {status} " + phrase + "\r\n"
     own: dict[str, str] = {}
     for name, value in fields:
         key = name.lower()
         if key in OWN_FIELDS:
             own[key] = f"{own[key]}, {value}" if key in own else value
         elif key != "content-type" or status not in TYPELESS:
-            lines += f"{name}: {value}\r\n"
+            lines += name + ": " + value + "\r\n"
             if key == "date":
                 second = None
     if second is not None:

@@ -4,6 +4,7 @@ import io
 import json
 import os
 from email import message_from_bytes
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -589,3 +590,13 @@ def test_json_of_the_response_is_read(client: HttpClient, peers: Any, reply: Any
 def test_a_url_that_is_no_str_is_told_so(client: HttpClient, url: Any) -> None:
     with pytest.raises(TypeError, match="a URL is a str"):
         client.get(url)
+
+
+class Kind(str, Enum):  # noqa: UP042 - a StrEnum is formatted as its value, and this is not
+    PLAIN = "text/plain"
+
+
+def test_a_member_of_an_enumeration_is_sent_as_its_value(client: HttpClient, peers: Any) -> None:
+    peer = peers()
+    client.get(peer.url, headers={"X-Kind": Kind.PLAIN})
+    assert peer.last.get("X-Kind") == "text/plain"

@@ -1,8 +1,17 @@
+from enum import Enum
 from typing import Any
 
 import pytest
 
-from bladehttp.wire.writer import CONTINUE, LAST_CHUNK, Coding, Reply, write_chunk, write_head
+from bladehttp.wire.writer import (
+    CONTINUE,
+    LAST_CHUNK,
+    Coding,
+    Reply,
+    write_chunk,
+    write_head,
+    write_whole,
+)
 
 SECOND, DATE = 784111777, "Sun, 06 Nov 1994 08:49:37 GMT"
 KEPT = f"Date: {DATE}\r\n"
@@ -210,3 +219,20 @@ def test_chunk(data: bytes, chunk: bytes) -> None:
 
 def test_constants() -> None:
     assert (CONTINUE, LAST_CHUNK) == (b"HTTP/1.1 100 Continue\r\n\r\n", b"0\r\n\r\n")
+
+
+class Status(int, Enum):
+    OK = 200
+
+
+class Kind(str, Enum):  # noqa: UP042 - a StrEnum is formatted as its value, and this is not
+    PLAIN = "text/plain"
+
+
+def test_members_of_enumerations_are_written_as_their_values() -> None:
+    fields = (("X-Kind", "text/plain"),)
+    expected = reply("HTTP/1.1 200 OK\r\nX-Kind: text/plain\r\nContent-Length: 1\r\n", length=1)
+    written = write_head(Status.OK, None, [("X-Kind", Kind.PLAIN)], 1, second=None)
+    assert written == expected
+    # what is equal to them is remembered with them
+    assert write_whole(200, None, fields, b"a", None) == expected.head + b"a"
