@@ -128,7 +128,7 @@ class Exchange:
                 hook.
         """
         try:
-            response = self._transfer.finish(outcome)
+            response = self._transfer.finish(outcome, self.deadline)
             following = self._following(response) if response.status in NEXT_METHOD else None
         except Exception as error:
             delay = self._delay_after(error)

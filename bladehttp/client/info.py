@@ -6,9 +6,9 @@ import sys
 
 import pycurl
 
-from bladehttp.client.decoding import CODINGS
 from bladehttp.client.environment import options_in_force
 from bladehttp.client.options import Settings
+from bladehttp.decoders import CODINGS
 
 FEATURES = {
     name.removeprefix("VERSION_").lower().replace("_", "-"): bit

@@ -31,7 +31,6 @@ from bladehttp.client.checks import (
     text,
     whole_number,
 )
-from bladehttp.client.decoding import CODINGS
 from bladehttp.client.jar import CookieJar, check_jar, jar_options, with_jar
 from bladehttp.client.progress import Report, check_report
 from bladehttp.client.retry import Retry, check_retry
@@ -61,6 +60,7 @@ from bladehttp.client.trust import (
     tls_options,
     trust_options,
 )
+from bladehttp.decoders import CODINGS
 
 Pairs = Iterable[tuple[int, object]]
 

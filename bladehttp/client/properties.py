@@ -121,9 +121,10 @@ class Configured:
             so costs a round; Auth.BASIC sends the password at once. Auth.DIGEST is that of MD5 and
             SHA-256 (RFC 7616); with a body only where the server offers qop "auth", since libcurl
             answers "auth-int" as if there were none. CURLOPT_HTTPAUTH.
-        accept_encoding: The Accept-Encoding field. "", the default, means everything that can
-            be undone: gzip, deflate, and br where the package brotli (1.2 or later) is installed.
-            None sends none and leaves bodies as they come. CURLOPT_ACCEPT_ENCODING.
+        accept_encoding: The Accept-Encoding field. "", the default, lists every coding that can be
+            undone: gzip, deflate, br with the package brotli or brotlicffi (1.2 or later), and
+            zstd on Python 3.14 or with the package zstandard. None sends none and leaves bodies
+            as they come. CURLOPT_ACCEPT_ENCODING.
         max_body_size: The longest body to accept, decoded, in bytes. None, the default: no
             limit. CURLOPT_MAXFILESIZE_LARGE.
         retry: A `Retry` that says when a request is sent again. None, the default: never.

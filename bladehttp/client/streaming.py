@@ -13,12 +13,12 @@ from typing import Any
 
 import pycurl
 
-from bladehttp.client.decoding import Decoding
 from bladehttp.client.engine import SUCCESS, Engine, Outcome
 from bladehttp.client.exchange import Exchange
 from bladehttp.client.message import Message
 from bladehttp.client.received import BLANK
 from bladehttp.client.transfer import PARTIAL_CONTENT, with_details
+from bladehttp.decoders import ContentDecoder
 from bladehttp.exceptions import BodyTooLarge, DecodingError
 from bladehttp.pieces import through
 from bladehttp.response import HttpResponse
@@ -104,22 +104,17 @@ class Sink:
 
 
 class Undoing:
-    """A stage that undoes the Content-Encoding of a streamed body; see `Decoding`."""
+    """A stage that undoes the Content-Encoding of a streamed body; see `ContentDecoder`."""
 
     def __init__(self, message: Message, response: HttpResponse) -> None:
-        """Take what was sent and what came.
-
-        Raises:
-            DecodingError: A coding is unknown.
-        """
+        """Take what was sent and what came."""
         self._message = message
         self._response = response
         settings = message.settings
         coding = response.headers.get("Content-Encoding", "")
         if settings.accept_encoding is None or response.status == PARTIAL_CONTENT:
             coding = ""
-        with self._told():
-            self._decoding = Decoding(coding, settings.max_body_size)
+        self._decoding = ContentDecoder(coding, settings.max_body_size)
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
         """Yield what the next piece holds.

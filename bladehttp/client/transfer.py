@@ -1,13 +1,15 @@
 """Transfer: one message on one handle; what starts it, and what is made of its end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO
+from itertools import chain
+from math import inf
+from time import monotonic
 from typing import Any
 
 import pycurl
 
 from bladehttp.client.certificate import presented
-from bladehttp.client.decoding import decode
 from bladehttp.client.engine import RECEIVE, SUCCESS, TOTAL, Outcome
 from bladehttp.client.environment import names_tls_proxy, options_in_force
 from bladehttp.client.errors import Sent, exception_for
@@ -15,6 +17,7 @@ from bladehttp.client.extras import extras_for
 from bladehttp.client.handle import Handle
 from bladehttp.client.message import Message
 from bladehttp.client.received import Received
+from bladehttp.decoders import ContentDecoder, blocks_of
 from bladehttp.exceptions import (
     BodyTooLarge,
     DecodingError,
@@ -25,6 +28,7 @@ from bladehttp.exceptions import (
     ReceiveTimeout,
     TotalTimeout,
 )
+from bladehttp.pieces import through
 from bladehttp.response import HttpResponse
 from bladehttp.serving import check_not_own
 
@@ -109,11 +113,15 @@ class Transfer:
         status, url = getinfo(pycurl.RESPONSE_CODE), self.message.url.text
         return HttpResponse.received(self._content.getvalue(), status, url, received)
 
-    def finish(self, outcome: Outcome) -> HttpResponse:
+    def finish(self, outcome: Outcome, deadline: float = inf) -> HttpResponse:
         """Return the response, whatever its status, once the handle has run.
 
+        Args:
+            outcome: How the transfer has ended.
+            deadline: When the body has to be decoded, in terms of `time.monotonic`.
+
         Raises:
-            HttpException: There is none, or it is not whole.
+            HttpException: There is none, it is not whole, or its coding cannot be undone.
             BaseException: Whatever the caller's own code raised while its data was read.
         """
         message, response = self.message, self._response()
@@ -122,14 +130,14 @@ class Transfer:
         if self._extras is not None:
             outcome = self._extras.outcome(outcome)
         if outcome is not SUCCESS:
-            raise _failure(self._handle, message, outcome, response)
+            raise _failure(self._handle, message, outcome, response, deadline)
         if not received.is_whole:
             error = ProtocolError(f"receiving from {message.url.place}: the head has no end")
             raise with_details(error, message, response)
         if message.url.origin[0] == "https":
             received.chain = self._handle.certificates(message.url.origin)
         if received.may_have(b"content-encoding"):
-            _decode(message, response)
+            _decode(message, response, deadline)
         return response
 
 
@@ -148,7 +156,7 @@ def times_by(ask: Callable[[int], Any]) -> tuple[float, ...]:
 
 
 def _failure(
-    handle: Handle, message: Message, outcome: Outcome, response: HttpResponse
+    handle: Handle, message: Message, outcome: Outcome, response: HttpResponse, deadline: float
 ) -> Exception:
     """Return the exception for a transfer that failed."""
     url, place = message.url.text, message.url.place
@@ -171,7 +179,7 @@ def _failure(
     if isinstance(error, ProxyError):
         error.status = handle.getinfo(pycurl.HTTP_CONNECTCODE) or None
     if isinstance(error, IncompleteBody):
-        error.partial = response.body = _partial(message, response)
+        error.partial = response.body = _partial(message, response, deadline)
     return error
 
 
@@ -206,24 +214,47 @@ CLOCKS: dict[str, tuple[type[HttpException], str]] = {
 }
 
 
-def _partial(message: Message, response: HttpResponse) -> bytes:
+def _partial(message: Message, response: HttpResponse, deadline: float) -> bytes:
     """Return what arrived of a body, its coding undone as far as it goes."""
-    coding = response.headers.get("Content-Encoding")
-    if coding is None or message.settings.accept_encoding is None:
+    if message.settings.accept_encoding is None or "Content-Encoding" not in response.headers:
         return response.body
     try:
-        return decode(response.body, coding, message.settings.max_body_size, partial=True)
+        return _decoded(message, response, deadline, is_whole=False)
     except HttpException:
         return response.body
 
 
-def _decode(message: Message, response: HttpResponse) -> None:
+def _decode(message: Message, response: HttpResponse, deadline: float) -> None:
     """Undo the Content-Encoding. Part of an encoded whole (206) cannot be decoded, and stays."""
-    settings = message.settings
-    if settings.accept_encoding is None or response.status == PARTIAL_CONTENT:
+    if message.settings.accept_encoding is None or response.status == PARTIAL_CONTENT:
         return
-    coding = response.headers.get("Content-Encoding", "")
     try:
-        response.body = decode(response.body, coding, settings.max_body_size)
-    except (DecodingError, BodyTooLarge) as error:
+        response.body = _decoded(message, response, deadline, is_whole=True)
+    except (DecodingError, BodyTooLarge, TotalTimeout) as error:
         raise with_details(error, message, response) from error.__cause__
+
+
+def _decoded(message: Message, response: HttpResponse, deadline: float, is_whole: bool) -> bytes:
+    """Return the decoded body.
+
+    Raises:
+        DecodingError: It is not in its coding, or the coding cannot be undone here.
+        BodyTooLarge: It is longer than ``max_body_size``.
+        TotalTimeout: It takes too long.
+    """
+
+    def in_time(pieces: Iterable[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            if monotonic() > deadline:
+                raise TotalTimeout(f"decoding the body from {message.url.place}: {over}")
+            yield piece
+
+    body, settings = response.body, message.settings
+    if not body:
+        return body
+    over = f"{TOTAL} is over ({settings.total_timeout} ms)"
+    decoder = ContentDecoder(response.headers.get("Content-Encoding", ""), settings.max_body_size)
+    blocks = in_time(blocks_of(body))
+    if is_whole:
+        return b"".join(in_time(through(decoder, blocks)))
+    return b"".join(in_time(chain.from_iterable(map(decoder.feed, blocks))))

@@ -105,9 +105,10 @@ class Configured:
             is shown is checked; or "required". False.
         client_ca_file: PEM file of the authorities that clients' certificates are checked
             against. None: those in ``cert_file``.
-        decode_request_body: Whether gzip and deflate are undone in requests' bodies, under the
-            limit of ``max_body_size`` for what comes out. 415 for another coding. False:
-            bodies stay as they were sent.
+        decode_request_body: Whether gzip, deflate, br and zstd (the latter two where their
+            libraries are installed) are undone in requests' bodies, under the limit of
+            ``max_body_size`` for what comes out. 415 for another coding. False: bodies stay as
+            they were sent.
         trusted_proxies: Addresses and networks ("10.0.0.0/8") whose word is taken for who a
             client is, and for the host and scheme it asked for; "unix:" for who comes over a
             unix socket. They have to set every one of the fields below, or let no client's

@@ -27,7 +27,7 @@ from bladehttp.server.states import (
     State,
 )
 from bladehttp.server.transport import RECEIVE, PlainHttpError, PlainTransport, Transport
-from bladehttp.wire.coding import undo_encoding
+from bladehttp.wire.form import undo_encoding
 from bladehttp.wire.head import NO_FIELDS
 from bladehttp.wire.proxy import ProxyReader
 from bladehttp.wire.reader import RESTING, Phase, Request, RequestReader, whole_request

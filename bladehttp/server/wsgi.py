@@ -17,7 +17,7 @@ from bladehttp.request import ClientInfo, HttpRequest
 from bladehttp.response import HttpResponse
 from bladehttp.server.dispatch import Dispatcher, error_response
 from bladehttp.server.forwarded import TrustedProxies
-from bladehttp.wire.coding import undo_encoding
+from bladehttp.wire.form import undo_encoding
 from bladehttp.wire.head import HeadParser, parse_request_line
 from bladehttp.wire.reader import Request, RequestReader
 from bladehttp.wire.writer import LAST_CHUNK, Coding, Reply, write_chunk, write_head

@@ -1,9 +1,10 @@
-"""What a body says: urlencoded, JSON and multipart content to plain data.
+"""What a body says: content codings undone; urlencoded, JSON and multipart content to plain data.
 
-Called with whole bodies only. Every failure is the client's and a ProtocolError: broken
-JSON, truncated multipart and a charset that does not exist are 4xx, never 500.
+Called with whole bodies only. Every failure is the client's and a ProtocolError: a damaged coding,
+broken JSON, truncated multipart and a charset that does not exist are 4xx, never 500.
 """
 
+import io
 import json
 import math
 import mmap
@@ -22,13 +23,16 @@ from multipart import (
     parse_options_header,
 )
 
-from bladehttp.exceptions import ProtocolError
+from bladehttp.decoders import CODINGS, MOST_CODINGS, ContentDecoder, codings_of
+from bladehttp.exceptions import BodyTooLarge, DecodingError, ProtocolError
+from bladehttp.pieces import through
 from bladehttp.values import Values
 from bladehttp.wire.body import BodySink
 from bladehttp.wire.limits import Limits
+from bladehttp.wire.reader import Request
 
 BLOCK = 64 * 1024
-"""Bytes given to the multipart parser at a time."""
+"""Bytes given to a decoder or to the multipart parser at a time."""
 
 CHARSETS = frozenset(
     "utf-8 utf8 us-ascii ascii iso-8859-1 latin-1 latin1 windows-1252 cp1252".split()
@@ -75,6 +79,50 @@ def parse_query(query: str, limit: int = 1000) -> Values[str]:
         )
     except ValueError as error:
         raise ProtocolError(f"more than {limit} fields", status=413) from error
+
+
+def undo_encoding(message: Request, limits: Limits) -> None:
+    """Replace a request's content by what it is with its Content-Encoding undone.
+
+    The fields stay as they were sent.
+
+    Raises:
+        ProtocolError: 413 if it is longer than `Limits.body` then, 400 if it is not in the
+            coding it names or ends early, 415 for a coding that cannot be undone here.
+    """
+    encoding = message.fields.index.get("content-encoding", "")
+    codings = codings_of(encoding)
+    if not codings or (not message.body and message.file is None):
+        return
+    if len(codings) > MOST_CODINGS:
+        raise ProtocolError(f"more than {MOST_CODINGS} content codings")
+    for coding in codings:
+        if coding not in CODINGS:  # RFC 9110 section 8.4: a server MAY answer 415
+            raise ProtocolError(f"unknown content coding {coding[:40]!r}", status=415)
+    source = message.file or io.BytesIO(message.body)
+    sink = BodySink(limits.spool)
+    with source:
+        try:
+            _decode_into(sink, source, ContentDecoder(encoding, limits.body))
+        except BodyTooLarge as error:
+            sink.close()
+            raise ProtocolError(
+                f"the body is longer than {limits.body} bytes", status=413
+            ) from error
+        except DecodingError as error:
+            sink.close()
+            raise ProtocolError(f"the body's Content-Encoding: {error}") from error
+        except BaseException:
+            sink.close()
+            raise
+    message.body, message.file = sink.getvalue(), sink.file
+
+
+def _decode_into(sink: BodySink, source: IO[bytes], decoder: ContentDecoder) -> None:
+    for piece in through(decoder, iter(lambda: source.read(BLOCK), b"")):
+        sink.write(piece)
+    if sink.file is not None:
+        sink.file.seek(0)
 
 
 def decode(content_type: str, body: bytes, file: IO[bytes] | None, limits: Limits) -> Decoded:

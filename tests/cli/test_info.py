@@ -16,7 +16,7 @@ def test_info_names_the_parts() -> None:
     assert info["pycurl"] in pycurl.version
     assert info["protocols"] == ["http", "https"]
     assert {"http2", "ssl", "libz"} <= set(info["features"])
-    assert info["content_codings"] == ["gzip", "deflate", "br"]
+    assert info["content_codings"] == ["gzip", "deflate", "br", "zstd"]
 
 
 def test_info_tells_whom_is_trusted(certificates: Any, monkeypatch: Any) -> None:

@@ -3,17 +3,20 @@
 import contextlib
 import copy
 import errno
+import gzip
 import pickle
 import socket
 import subprocess
 import sys
 import threading
+import time
 import zlib
 from typing import Any
 
 import brotli
 import pycurl
 import pytest
+import zstandard
 
 from bladehttp import exceptions
 from bladehttp.client import HttpClient
@@ -31,6 +34,7 @@ from bladehttp.exceptions import (
     ReadError,
     ResolveError,
     SocketException,
+    TotalTimeout,
     UnrewindableBody,
     UnsupportedProtocol,
     WriteError,
@@ -160,6 +164,8 @@ CODED = {
     "identity": b"text" * 1000,
     "deflate, gzip": zlib.compress(zlib.compress(b"text" * 1000), wbits=31),
     "br": brotli.compress(b"text" * 1000),
+    "zstd": zstandard.compress(b"text" * 1000),
+    "Zstd, none": zstandard.compress(b"text" * 500) * 2,
 }
 
 
@@ -169,7 +175,7 @@ def test_a_content_encoding_is_undone(
 ) -> None:
     peer = peers(reply(CODED[coding], "200 OK", f"Content-Encoding: {coding}"))
     assert client.get(peer.url).body == b"text" * 1000
-    assert peer.last.get("Accept-Encoding") == "gzip, deflate, br"
+    assert peer.last.get("Accept-Encoding") == "gzip, deflate, br, zstd"
 
 
 def test_accept_encoding_none_leaves_bodies_as_they_are(
@@ -204,10 +210,17 @@ def test_an_empty_body_needs_no_decoding(client: HttpClient, peers: Any, reply: 
         ("deflate", CODED["Deflate"][:-1], "ends early"),
         ("br", CODED["br"][:-1], "ends early"),
         ("br", CODED["br"] + b"rubbish", "is not br"),
-        ("bogus", b"x", "'bogus' is not known"),
+        ("zstd", CODED["zstd"][:-1], "ends early"),
+        ("zstd", CODED["zstd"] + b"rubbish", "is not zstd"),
+        ("gzip, compress", b"x", "'compress' is not supported; accept_encoding=None leaves"),
+        ("x-compress", b"x", "'compress' is not supported"),
+        ("dcb", b"x", "'dcb' is not supported; accept_encoding=None leaves"),
+        (", ".join(["gzip"] * 1000), b"x", "more than 5 content codings; accept_encoding=None"),
+        ("gzip", gzip.compress(b"") * 200_000, "too many empty members"),
     ],
-    ids=["trailer", "truncated", "garbage", "rubbish", "zlib", "raw", "brotli", "after", "unknown"],
-)
+    ids=["trailer", "truncated", "garbage", "rubbish", "zlib", "raw", "brotli", "after",
+         "zstd", "after zstd", "compress", "x-compress", "dcb", "many", "empty members"],
+)  # fmt: skip
 def test_a_body_that_cannot_be_decoded_is_no_success(
     client: HttpClient, peers: Any, reply: Any, coding: str, body: bytes, said: str
 ) -> None:
@@ -222,13 +235,56 @@ def test_a_body_that_cannot_be_decoded_is_no_success(
 @pytest.mark.parametrize("module", ["None", "type('', (), {'Decompressor': object})"])
 def test_br_is_asked_for_only_where_it_can_be_undone_within_bounds(module: str) -> None:
     program = (
-        f"import sys; sys.modules['brotli'] = {module}\n"
-        "from bladehttp.client.decoding import CODINGS\n"
+        f"import sys; sys.modules['brotli'] = sys.modules['brotlicffi'] = {module}\n"
+        "from bladehttp.decoders import CODINGS\n"
         "print(*CODINGS)"
     )
     command = [sys.executable, "-c", program]
     printed = subprocess.run(command, check=True, capture_output=True, text=True, timeout=30)
-    assert printed.stdout == "gzip deflate\n"
+    assert printed.stdout == "gzip deflate zstd\n"
+
+
+NO_CODINGS = ["none", "utf-8", "UTF8", "aws-chunked", "binary", "identity, none", "bogus",
+              "x" * 5000, ", ".join(["none"] * 1000), "", ",", "gzip;q=1"]  # fmt: skip
+
+
+@pytest.mark.parametrize("status", ["200 OK", "404 Not Found", "500 Error"])
+@pytest.mark.parametrize("name", NO_CODINGS, ids=lambda name: name[:12] or "empty")
+def test_what_is_no_coding_leaves_the_body_as_it_came(
+    client: HttpClient, peers: Any, reply: Any, name: str, status: str
+) -> None:
+    peer = peers(reply(b"body", status, f"Content-Encoding: {name}"))
+    assert client.get(peer.url).body == b"body"
+    with client.stream(peer.url) as response:
+        assert response.read() == b"body"
+
+
+@pytest.mark.parametrize("coding", ["gzip", "compress", "br", ", ".join(["gzip"] * 1000)])
+@pytest.mark.parametrize(
+    ("method", "status", "length"),
+    [("HEAD", "200 OK", True), ("GET", "204 No Content", False), ("GET", "304 Same", False),
+     ("GET", "200 OK", True)],
+    ids=["HEAD", "204", "304", "empty"],
+)  # fmt: skip
+def test_no_content_needs_no_decoding(
+    client: HttpClient, peers: Any, reply: Any, coding: str, method: str, status: str, length: bool
+) -> None:
+    peer = peers(reply(b"", status, f"Content-Encoding: {coding}", length=length))
+    assert client.send_request(peer.url, method).body == b""
+    with client.stream(peer.url, method) as response:
+        assert response.read() == b""
+
+
+def test_decoding_ends_with_the_clock_of_the_whole(
+    client: HttpClient, peers: Any, reply: Any
+) -> None:
+    bomb = gzip.compress(bytes(8 << 20), 1) * 100
+    peer = peers(reply(bomb, "200 OK", "Content-Encoding: gzip"))
+    began = time.monotonic()
+    with pytest.raises(TotalTimeout, match="decoding the body") as caught:
+        client.get(peer.url, total_timeout=100)
+    assert time.monotonic() - began < 0.5
+    assert caught.value.response.status == 200
 
 
 def test_an_unasked_transfer_coding(client: HttpClient, peers: Any) -> None:
@@ -239,8 +295,8 @@ def test_an_unasked_transfer_coding(client: HttpClient, peers: Any) -> None:
 
 @pytest.mark.parametrize(
     ("coding", "sent", "partial"),
-    [("gzip", CODED["gzip"][:-4], b"text" * 1000), ("bogus", b"half", b"half"),
-     ("gzip", b"half", b"half")],
+    [("gzip", CODED["gzip"][:-4], b"text" * 1000), ("compress", b"half", b"half"),
+     ("gzip", b"half", b"half"), ("none", b"half", b"half")],
 )  # fmt: skip
 def test_the_partial_bytes_are_decoded_as_far_as_they_go(
     client: HttpClient, peers: Any, coding: str, sent: bytes, partial: bytes
