@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import pycurl
 
+from bladehttp.client.host_names import list_to_ascii
 from bladehttp.client.options import Settings
 from bladehttp.client.route import proxy_url
 from bladehttp.client.trust import TRUST_VARIABLES, Pair, environment_trust
@@ -20,6 +21,13 @@ VARIABLES: Mapping[bytes, bytes] = getattr(os.environ, "_data", os.environb)
 TRUST = frozenset(map(os.fsencode, TRUST_VARIABLES))
 HTTPS_PROXIES = ("https_proxy", "HTTPS_PROXY")
 HTTP_PROXIES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
+NO_PROXY = ("no_proxy", "NO_PROXY")
+
+PROXY_VARIABLES = {
+    "http": frozenset(map(os.fsencode, (*HTTP_PROXIES, *NO_PROXY))),
+    "https": frozenset(map(os.fsencode, (*HTTPS_PROXIES, "all_proxy", "ALL_PROXY", *NO_PROXY))),
+}
+"""What libcurl reads for a URL of each scheme, and HTTP_PROXY."""
 
 
 def options_in_force(settings: Settings, scheme: str) -> tuple[Pair, ...]:
@@ -31,12 +39,12 @@ def options_in_force(settings: Settings, scheme: str) -> tuple[Pair, ...]:
     """
     if not settings.trust_env:
         return settings.curl
-    if scheme == "https":
-        if settings.ca_cert is None and not VARIABLES.keys().isdisjoint(TRUST):
-            return settings.curl + environment_trust(os.environ)
-    elif b"HTTP_PROXY" in VARIABLES and settings.proxy is None:
-        return settings.curl + environment_proxy(os.environ)
-    return settings.curl
+    options = settings.curl
+    if not VARIABLES.keys().isdisjoint(PROXY_VARIABLES[scheme]) and settings.proxy is None:
+        options += environment_proxy(os.environ, scheme, settings.no_proxy is None)
+    if scheme == "https" and settings.ca_cert is None and not VARIABLES.keys().isdisjoint(TRUST):
+        options += environment_trust(os.environ)
+    return options
 
 
 def is_direct(settings: Settings, scheme: str) -> bool:
@@ -56,13 +64,27 @@ def names_tls_proxy(settings: Settings) -> bool:
     return any(proxy is not None and proxy.lower().startswith("https:") for proxy in proxies)
 
 
-def environment_proxy(environ: Mapping[str, str]) -> tuple[Pair, ...]:
-    """Return what HTTP_PROXY in capitals becomes, which libcurl never reads.
+def environment_proxy(
+    environ: Mapping[str, str], scheme: str, with_no_proxy: bool
+) -> tuple[Pair, ...]:
+    """Return what libcurl would not read from the environment as it is meant.
 
-    In a CGI program, where REQUEST_METHOD is set (RFC 3875 section 4.1.12), it is the Proxy field
-    of whoever sent the request (CVE-2016-5385), and ignored.
+    HTTP_PROXY in capitals it never reads. In a CGI program, where REQUEST_METHOD is set (RFC 3875
+    section 4.1.12), that is the Proxy field of the client's request (CVE-2016-5385), and ignored.
+    Host names beyond ASCII it would send to DNS as they are.
+
+    Args:
+        environ: The environment.
+        scheme: Of the request's URL.
+        with_no_proxy: Whether the variable no_proxy is in force.
     """
-    value = environ["HTTP_PROXY"]
-    if not value or "REQUEST_METHOD" in environ or environ.get("http_proxy"):
-        return ()
-    return ((pycurl.PROXY, proxy_url("HTTP_PROXY", value)),)
+    names = HTTP_PROXIES if scheme == "http" else (*HTTPS_PROXIES, *HTTP_PROXIES[2:])
+    name = next((name for name in names if environ.get(name)), "")
+    is_unread = name == "HTTP_PROXY" and "REQUEST_METHOD" not in environ
+    options: tuple[Pair, ...] = ()
+    if is_unread or (name and not environ[name].isascii()):
+        options = ((pycurl.PROXY, proxy_url(name, environ[name])),)
+    hosts = next(filter(None, map(environ.get, NO_PROXY)), "") if with_no_proxy else ""
+    if not hosts.isascii():
+        options += ((pycurl.NOPROXY, list_to_ascii(hosts)),)
+    return options

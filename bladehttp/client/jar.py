@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import pycurl
 
+from bladehttp.client.host_names import to_ascii
 from bladehttp.client.url import has_control
 
 HTTP_ONLY = "#HttpOnly_"
@@ -119,11 +120,15 @@ class CookieJar:
     ) -> None:
         """Add a cookie, or replace the one of that name, domain and path; see `Cookie`.
 
+        A domain beyond ASCII is kept in its ASCII form.
+
         Raises:
+            InvalidUrl: The domain has no such form.
             ValueError: libcurl does not take it: a control character, a domain that is a public
                 suffix, or a name with a prefix (``__Host-``) whose conditions are not met.
         """
-        cookie = Cookie(name, value, domain, path, secure, http_only, expires, host_only)
+        ascii_domain = to_ascii(domain)
+        cookie = Cookie(name, value, ascii_domain, path, secure, http_only, expires, host_only)
         if not (name and domain) or has_control("".join(cookie[:4])):
             raise ValueError(f"cookie cannot be kept: {cookie!r}"[:200])
         self._add([_format(cookie)])
@@ -132,7 +137,8 @@ class CookieJar:
 
     def delete(self, name: str, domain: str | None = None) -> None:
         """Forget the cookies of a name; those of one domain, or of all."""
-        gone = [each for each in self if each.name == name and domain in (None, each.domain)]
+        wanted = None if domain is None else to_ascii(domain)
+        gone = [each for each in self if each.name == name and wanted in (None, each.domain)]
         self._add([_format(each._replace(expires=1)) for each in gone])
 
     def clear(self) -> None:

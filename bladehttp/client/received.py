@@ -9,6 +9,7 @@ from typing import Any
 
 from bladehttp.client.certificate import as_dict
 from bladehttp.client.errors import Sent
+from bladehttp.client.url import location_text
 from bladehttp.headers import Headers
 
 BLANK = (b"\r\n", b"\n")
@@ -67,12 +68,9 @@ class Received:
 
     @property
     def location(self) -> str:
-        """The value of Location, "" if there is none; no other field is read for it.
-
-        What is beyond ASCII is against the rules, but is sent, and then meant as UTF-8.
-        """
+        """The value of Location, "" if there is none; no other field is read for it."""
         found = find_locations(b"".join(self._split()[0]))
-        return b", ".join([value.strip(b" \t\r") for value in found]).decode("utf-8", "replace")
+        return location_text(b", ".join([value.strip(b" \t\r") for value in found]))
 
     @property
     def headers(self) -> Headers:

@@ -8,11 +8,13 @@ import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import quote
 
 import pycurl
 
 from bladehttp.client.checks import path, text
-from bladehttp.client.url import has_control
+from bladehttp.client.host_names import list_to_ascii, to_ascii
+from bladehttp.client.url import SENT_AS_GIVEN, has_control
 from bladehttp.exceptions import InvalidUrl, UnsupportedProtocol
 
 Pair = tuple[int, object]
@@ -65,19 +67,29 @@ def proxy_url(name: str, value: Any) -> str:
         scheme, rest = "http", value
     if scheme.lower() not in PROXY_SCHEMES:
         raise UnsupportedProtocol(f"{name} is one of {', '.join(PROXY_SCHEMES)}, not {scheme!r}")
-    place = rest.rpartition("@")[2].rstrip("/")
-    if not value.isascii() or has_control(value) or " " in value or not place or "/" in place:
+    userinfo, at, place = rest.rpartition("@")
+    place = place.rstrip("/")
+    if has_control(value) or " " in value or not place or "/" in place:
         raise InvalidUrl(f"{name} is not scheme://[name:password@]host:port")
-    return str(value)
+    if value.isascii():
+        return str(value)
+    host, colon, port = place.partition(":")  # an IPv6 address is ASCII and stays whole
+    return f"{scheme}://{quote(userinfo, SENT_AS_GIVEN)}{at}{to_ascii(host)}{colon}{port}"
 
 
 def host_list(name: str, value: Any) -> str:
-    """Accept hosts as a str with commas, or as an iterable of them."""
+    """Accept hosts as a str with commas, or as an iterable of them; names become ASCII.
+
+    Raises:
+        TypeError: It is neither, or one is not a str.
+        ValueError: One holds control characters.
+        InvalidUrl: A name has no ASCII form.
+    """
     if isinstance(value, str):
-        return plain_text(name, value)
+        return plain_text(name, list_to_ascii(value))
     if not isinstance(value, Iterable):
         raise TypeError(f"{name} is a list of hosts, not {value!r}"[:200])
-    return ",".join(plain_text(name, each) for each in value)
+    return ",".join(plain_text(name, list_to_ascii(text(name, each))) for each in value)
 
 
 def environment_options(trusted: bool) -> Iterable[Pair]:
@@ -101,13 +113,15 @@ def no_proxy_options(value: str | None) -> Iterable[Pair]:
 
 
 def address_map(name: str, value: Any) -> Mapping[str, str]:
-    """Accept a dict of "host:port" and address.
+    """Accept a dict of "host:port" and address; host names become ASCII.
 
     Raises:
         ValueError: A key has no port, or an address is none.
+        InvalidUrl: A host name has no ASCII form.
     """
     if not isinstance(value, Mapping):
         raise TypeError(f"{name} is a dict, not {value!r}"[:200])
+    addresses = {}
     for place, address in value.items():
         if not split_place(text(f"{name}: a key", place)):
             raise ValueError(f"{name} has keys like 'host:port', not {place!r}"[:200])
@@ -115,7 +129,9 @@ def address_map(name: str, value: Any) -> Mapping[str, str]:
             ipaddress.ip_address(text(f"{name}: an address", address).strip("[]"))
         except ValueError as error:
             raise ValueError(f"{name}: {error}"[:200]) from error
-    return MappingProxyType(dict(value))
+        host, _, port = place.rpartition(":")
+        addresses[f"{to_ascii(host)}:{port}"] = address
+    return MappingProxyType(addresses)
 
 
 def address_options(value: Mapping[str, str]) -> Iterable[Pair]:

@@ -4,6 +4,18 @@ libcurl parses a URL again when it is given one. What this parser lets through, 
 the same way: whatever the two could read differently (a backslash, a control character, a
 percent-encoded host) is refused here, so that the origin the credentials are bound to is the
 one libcurl connects to.
+
+What is percent-encoded, in path, query and fragment:
+
+- A blank, a non-ASCII character (as UTF-8), a backslash and each of { } " < > ^ ` | become triplets
+  with upper case digits. RFC 3986 has no place for them, and Tomcat, Jetty and IIS answer 400.
+- Everything else is sent as it was given, so that a signed URL stays valid: a triplet is never
+  decoded, encoded twice or changed in case; a lone "%" stays, and so do "[" and "]" (``a[]=1``).
+- A Location may hold bytes that are not UTF-8. They become triplets as they are, with lower case
+  digits, whatever charset was meant (`location_text`).
+
+Dot segments of an absolute URL are sent where the caller gave them. They are removed from a
+Location and from what is joined to a base (RFC 3986 section 5.2, reference.py).
 """
 
 import re
@@ -11,8 +23,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
-from urllib.parse import quote, unquote, urlencode, urljoin
+from urllib.parse import quote, unquote, urlencode
 
+from bladehttp.client.host_names import to_ascii
+from bladehttp.client.reference import parse_reference, resolve
 from bladehttp.exceptions import InvalidUrl, UnsupportedProtocol
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -20,27 +34,37 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 # RFC 3986 section 3.1: scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." )
 has_scheme = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:").match
 
+# "localhost:8000/x" and "example.com": by the grammar a scheme and a path, by intention a host
+may_be_host = re.compile(r"[\w.-]+(?::[0-9]+)?(?:[/?#][^@\x00-\x1f\x7f]*)?").fullmatch
+
 # RFC 3986 appendix B, with the authority required (RFC 9110 section 4.2.1)
 split_url = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#\\]*)(?P<rest>(?:[/?#].*)?)",
     re.DOTALL,
 ).fullmatch
 
-# RFC 3986 section 3.2: authority = [ userinfo "@" ] host [ ":" port ]; a host here is an
-# IP-literal or a name of letters, digits, "-", "_" and "." (what else reg-name allows is no
-# host anybody has). An empty port is the scheme's own.
+# RFC 3986 section 3.2: authority = [ userinfo "@" ] host [ ":" port ], port = *DIGIT; a host here
+# is an IP-literal or a name of letters, digits, "-", "_" and "." (what else reg-name allows is no
+# host anybody has), with what is not ASCII left to IDNA. An empty port is the scheme's own.
 split_host = re.compile(
-    r"(?P<host>\[[0-9A-Fa-f:.%A-Za-z_~-]+\]|[\w.-]+)(?::(?P<port>[0-9]{0,5}))?"
+    r"(?P<host>\[[0-9A-Fa-f:.%A-Za-z_~-]+\]|(?:[\w.-]|[^\x00-\x7f])+)(?::(?P<port>[0-9]*))?"
 ).fullmatch
 
 has_control = re.compile(r"[\x00-\x1f\x7f]").search
 has_lower_triplet = re.compile(r"%(?:[a-f][0-9A-Fa-f]|[0-9A-F][a-f])").search
-needs_encoding = re.compile(r"[^\x21-\x7e]").search
-PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
+
+ENCODED = ' {}"<>^`|\\'
+"""The ASCII characters that are percent-encoded in path, query and fragment."""
+
+SENT_AS_GIVEN = "".join(char for char in map(chr, range(0x21, 0x7F)) if char not in ENCODED)
+needs_encoding = re.compile(f"[^{re.escape(SENT_AS_GIVEN)}]").search
 
 LONGEST_KEPT = 2048
 """The longest text that is remembered once it was taken apart, in characters: a server may answer
 with Locations of 100 KB, and 1024 of them would be 300 MB."""
+
+# what `bytes.decode` makes of a byte that is not UTF-8 (PEP 383)
+escaped_bytes = re.compile("[\udc80-\udcff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +92,10 @@ class Url:
 
 
 def parse_url(text: str) -> Url:
-    """Return a URL taken apart; one that is not too long is taken apart once.
+    """Return the parts of a URL; the result for one that is not too long is remembered.
 
-    Spaces and non-ASCII characters of path and query are percent-encoded as UTF-8, a
-    non-ASCII host becomes punycode; everything else stays as it was given.
+    What is percent-encoded is said at the top of the module. A non-ASCII host becomes ASCII
+    (host_names.py), leading zeros of the port go; everything else stays as it was given.
 
     Raises:
         InvalidUrl: It has control characters, no scheme, no host, or a bad host or port.
@@ -82,11 +106,12 @@ def parse_url(text: str) -> Url:
 
 def _url(text: str) -> Url:
     if has_control(text):
-        raise InvalidUrl(f"URL holds control characters: {text[:200]!r}")
+        raise InvalidUrl(f"URL holds control characters: {_shown(text)}")
     parts = split_url(text)
     scheme = text.partition(":")[0].lower()
     if has_scheme(text) and scheme not in DEFAULT_PORTS:
-        raise UnsupportedProtocol(f"scheme {scheme[:40]!r} is neither http nor https")
+        reason = f"scheme {scheme[:40]!r} is neither http nor https{_hint(text)}"
+        raise UnsupportedProtocol(reason)
     if parts is None:
         raise InvalidUrl(f"URL is not http://host... or https://host...: {_shown(text)}")
     userinfo, _, authority = parts["authority"].rpartition("@")
@@ -95,11 +120,11 @@ def _url(text: str) -> Url:
     if not rest.startswith("/"):
         rest = "/" + rest  # RFC 9112 section 3.2.1: an empty path is sent as "/"
     if needs_encoding(rest):
-        rest = quote(_encoded(rest, text), safe=PRINTABLE)
+        rest = quote(_encoded(rest, text), safe=SENT_AS_GIVEN)
     return Url(
         f"{scheme}://{host}{port and ':' + port}{rest}",
         (scheme, host.lower(), int(port or DEFAULT_PORTS[scheme])),
-        _credentials(userinfo) if userinfo else None,
+        _credentials(userinfo, text) if userinfo else None,
         rest.partition("#")[0] if has_lower_triplet(rest) else None,
     )
 
@@ -111,15 +136,11 @@ def _parse_authority(authority: str, url: str) -> tuple[str, str]:
     parts = split_host(authority)
     if parts is None:
         raise InvalidUrl(f"host or port is not valid in {_shown(url)}")
-    host, port = parts["host"], parts["port"] or ""
-    if port and int(port) > 65535:
-        raise InvalidUrl(f"port {port} is beyond 65535 in {_shown(url)}")
-    if not host.isascii():
-        try:
-            host = host.encode("idna").decode()
-        except UnicodeError as error:
-            raise InvalidUrl(f"host {host[:80]!r} has no IDNA form") from error
-    return host, port
+    digits = parts["port"] or ""
+    port = digits.lstrip("0") or digits[:1]
+    if len(port) > 5 or int(port or 0) > 65535:
+        raise InvalidUrl(f"port {port[:20]} is beyond 65535 in {_shown(url)}")
+    return to_ascii(parts["host"]), port
 
 
 def _encoded(rest: str, url: str) -> bytes:
@@ -129,9 +150,12 @@ def _encoded(rest: str, url: str) -> bytes:
         raise InvalidUrl(f"URL is not Unicode text: {_shown(url)}") from error
 
 
-def _credentials(userinfo: str) -> tuple[str, str]:
+def _credentials(userinfo: str, url: str) -> tuple[str, str]:
     name, _, password = userinfo.partition(":")
-    return unquote(name), unquote(password)
+    name, password = unquote(name), unquote(password)
+    if has_control(name) or has_control(password):
+        raise InvalidUrl(f"name or password of the URL holds control characters: {_shown(url)}")
+    return name, password
 
 
 def _shown(url: str) -> str:
@@ -142,8 +166,13 @@ def _shown(url: str) -> str:
     return repr(url[:200])
 
 
+def _hint(text: str) -> str:
+    """Return what to write in place of a host, and perhaps a port, without a scheme."""
+    return f"; for a host write http://{text[:200]}" if may_be_host(text) else ""
+
+
 def absolute(text: str, base: str | None, headers: Mapping[str, str]) -> str:
-    """Return a URL as an absolute one.
+    """Return a URL as an absolute one. Blanks around it and around the base are dropped.
 
     Args:
         text: The URL.
@@ -156,43 +185,53 @@ def absolute(text: str, base: str | None, headers: Mapping[str, str]) -> str:
     """
     if not isinstance(text, str):
         raise TypeError(f"a URL is a str, not {type(text).__name__}")
+    text = text.strip(" ")
     if has_scheme(text):
         return text
-    if has_control(text):  # before urljoin, which drops some of them silently
-        raise InvalidUrl(f"URL holds control characters: {text[:200]!r}")
     if base is None:
         host = headers.get("Host")
         if host is None:
-            raise InvalidUrl(f"URL is relative and there is no base_url: {_shown(text)}")
+            reason = f"URL is relative and there is no base_url: {_shown(text)}{_hint(text)}"
+            raise InvalidUrl(reason)
         base = f"https://{host}/"
-    return _join(base, text)
+    return resolve(text, base.strip(" "))
+
+
+def location_text(value: bytes) -> str:
+    """Return a Location field as text; bytes that are not UTF-8 are percent-encoded as they are.
+
+    RFC 3986 section 2.5: which characters they stand for is for the server to say, so they go back
+    to it unchanged.
+    """
+    text = value.decode("utf-8", "surrogateescape")
+    return text if text.isascii() else escaped_bytes.sub(_triplet, text)
+
+
+def _triplet(escaped: re.Match[str]) -> str:
+    return f"%{ord(escaped[0]) - 0xDC00:02x}"
 
 
 def resolve_location(location: str, base: str) -> str:
     """Return the absolute URL a Location field leads to (RFC 9110 section 10.2.2).
 
     Raises:
-        InvalidUrl: It cannot be taken apart.
+        InvalidUrl: It holds control characters.
     """
     if has_control(location):
-        raise InvalidUrl(f"Location holds control characters: {location[:200]!r}")
+        raise InvalidUrl(f"Location holds control characters: {_shown(location)}")
     is_short = len(base) + len(location) <= LONGEST_KEPT
-    return (_joined_kept if is_short else _join)(base, location)
+    return (_resolved_kept if is_short else _resolved)(location, base)
 
 
-def _join(base: str, text: str) -> str:
-    # urljoin would read an empty authority as that of the base
-    if has_scheme(text):
-        return text
-    if text.startswith("//"):
-        return f"{base.partition(':')[0]}:{text}"
-    try:
-        return urljoin(base, text)
-    except ValueError as error:
-        raise InvalidUrl(f"{error}: {_shown(text)}") from error
+def _resolved(location: str, base: str) -> str:
+    target = resolve(location, base)
+    if "#" in base and "#" not in target:
+        # RFC 9110 section 10.2.2: it inherits the fragment of what was asked for
+        return f"{target}#{parse_reference(base).fragment}"
+    return target
 
 
-_joined_kept = lru_cache(maxsize=1024)(_join)
+_resolved_kept = lru_cache(maxsize=1024)(_resolved)
 
 
 def with_query(text: str, query: Any) -> str:
