@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint check format fuzz soak matrix screens docs browser bench bench-check build package clean
+.PHONY: help setup run test lowest lint check format fuzz soak matrix screens docs browser bench bench-check build package clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -24,6 +24,20 @@ run: $(STAMP) ## Start a server, send it real requests, print what went over
 
 test: $(STAMP) ## Run the whole suite with branch coverage, on two cores
 	$(BIN)/python -X dev -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=term $(ARGS)
+
+# The oldest versions that pyproject.toml allows of what the package needs; the tests' own tools as
+# they are in .venv.
+LOWEST := .venv-lowest
+$(LOWEST)/.stamp: pyproject.toml
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1' uv
+	$(LOWEST)/bin/uv pip compile --quiet --resolution lowest-direct --no-header --output-file $(LOWEST)/floors.txt pyproject.toml
+	$(LOWEST)/bin/python -m pip install --quiet --editable . --group test --constraint $(LOWEST)/floors.txt
+	touch $@
+
+lowest: $(LOWEST)/.stamp ## Run the whole suite with the oldest dependencies that are allowed
+	cat $(LOWEST)/floors.txt
+	$(LOWEST)/bin/python -X dev -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 lint: $(STAMP) ## Run ruff, mypy --strict and import-linter
 	$(BIN)/ruff check .
@@ -92,4 +106,4 @@ package: $(STAMP) ## Build both and test what they install (ARGS=tests/cli)
 	$(BIN)/python tests/slow/package.py $(ARGS)
 
 clean: ## Remove the environment and what was built
-	rm -rf $(VENV) $(BENCH) $(DOCS) site dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(LOWEST) $(BENCH) $(DOCS) site dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
