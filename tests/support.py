@@ -1,14 +1,15 @@
 """What several test modules need: raw clients, and a count of what a process holds."""
 
+import asyncio
 import contextlib
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 PATIENCE = 10
 """Seconds after which a test gives up waiting. Nothing passes by waiting this long."""
@@ -159,3 +160,15 @@ def nothing_left() -> Iterator[None]:
         ),
         f"left: {descriptors()} descriptors, {threading.enumerate()} after {before}",
     )
+
+
+class Loops:
+    """The kind of event loop that `run_async` makes; tests/client/conftest.py sets it."""
+
+    factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+
+
+def run_async(main: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine as `asyncio.run` does, on the kind of loop the test is for."""
+    with asyncio.Runner(loop_factory=Loops.factory) as runner:
+        return runner.run(main)

@@ -16,12 +16,14 @@ class Batch:
     Attributes:
         news: Set when there may be a result, or the requests are at their end.
         room: Set when another request may be taken.
+        reason: Why what is still under way is aborted, as of `Driver.stop`.
     """
 
     def __init__(self, running: Callable[[], Driver], feed: Feed) -> None:
         """Take what gives the driver, anew for each request: the client may be closed between."""
         self.news = asyncio.Event()
         self.room = asyncio.Event()
+        self.reason: BaseException | None = None
         self._running = running
         self._feed = feed
         self._under_way: dict[Exchange, Driver] = {}
@@ -57,7 +59,24 @@ class Batch:
         self.news.set()
         self.room.set()
 
+    async def next(self, taking: "asyncio.Task[None]") -> Result | None:
+        """Return the next result, None after the last; ``taking`` runs `take_all`.
+
+        Raises:
+            BaseException: What the caller's iterable raises.
+        """
+        feed = self._feed
+        while not feed.over:
+            if feed.ready:
+                self.room.set()
+                return feed.ready.popleft()
+            if taking.done():
+                taking.result()
+            self.news.clear()
+            await self.news.wait()
+        return None
+
     def stop(self) -> None:
         """Abort what is under way."""
         for exchange, driver in self._under_way.items():
-            driver.stop(exchange)
+            driver.stop(exchange, self.reason)

@@ -115,8 +115,9 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
             driver.start(exchange, partial(_resolve, future))
             try:
                 return await future
-            finally:
-                driver.stop(exchange)
+            except BaseException as error:
+                driver.stop(exchange, error)
+                raise
 
     @asynccontextmanager
     async def stream(
@@ -141,6 +142,9 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
             body = AsyncStream(self._running(), message, in_force(self._hooks))
             try:
                 yield await body.open()
+            except BaseException as error:
+                body.close(error)
+                raise
             finally:
                 body.close()
 
@@ -175,15 +179,11 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
         batch = Batch(self._running, feed)
         taking = driver.loop.create_task(batch.take_all(awaited(requests)))
         try:
-            while not feed.over:
-                batch.news.clear()
-                while feed.ready:
-                    batch.room.set()
-                    yield feed.ready.popleft()
-                if taking.done():
-                    taking.result()
-                if not feed.over:
-                    await batch.news.wait()
+            while (result := await batch.next(taking)) is not None:
+                yield result
+        except BaseException as error:
+            batch.reason = error
+            raise
         finally:
             taking.cancel()
             try:

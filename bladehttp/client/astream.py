@@ -9,7 +9,7 @@ from math import inf
 from time import monotonic
 from typing import Any
 
-from bladehttp.client.crowd import Result
+from bladehttp.client.crowd import Result, within
 from bladehttp.client.driver import Driver
 from bladehttp.client.engine import Outcome
 from bladehttp.client.exchange import Exchange
@@ -82,9 +82,9 @@ class AsyncStream(Exchange):
     def _open_body(self) -> None:
         self._sink.open()
         try:
-            response = self.opened()
+            response = within(self, self.opened)
         except Exception as error:  # noqa: BLE001 - a hook's, raised by who waits
-            self._driver.stop(self)
+            self._driver.stop(self, error)
             self._done(self, error)
             return
         response.source = self
@@ -172,12 +172,12 @@ class AsyncStream(Exchange):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def close(self) -> None:
-        """Give up what has not come yet."""
+    def close(self, reason: BaseException | None = None) -> None:
+        """Give up what has not come yet, for a reason as of `Driver.stop`."""
         self._is_closed = True
         if not self._has_ended:
             self._has_ended = True
-            self._driver.stop(self)
+            self._driver.stop(self, reason)
             self._wake()
 
 

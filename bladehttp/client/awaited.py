@@ -12,7 +12,7 @@ from typing import Any
 
 import pycurl
 
-from bladehttp.client.body import Stream
+from bladehttp.client.body import Bound, Stream, unbound
 from bladehttp.client.source import Source, view_of
 
 
@@ -130,8 +130,8 @@ class AwaitedBody(Stream):
         """End what `start` began."""
         self._awaited.stop()
 
-    def attach(self, curl: Any, method: str) -> None:
-        super().attach(curl, method)
+    def attach(self, curl: Any, method: str, _bound: Bound = unbound) -> None:
+        super().attach(curl, method)  # it has a task in the caller's context, and is not bound
         self._curl = curl
 
     def detach(self, curl: Any) -> None:

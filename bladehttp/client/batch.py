@@ -118,11 +118,9 @@ def run_batch(
     try:
         crowd.limit(host_connections)
         yield from _loop(crowd, feed, requests)
-    except GeneratorExit:
-        crowd.stop_all()
-        raise
-    except BaseException:
-        crowd.sound = False
+    except BaseException as error:
+        crowd.stop_all(error)
+        crowd.sound = isinstance(error, GeneratorExit)
         raise
     finally:
         pool.give(crowd)

@@ -5,11 +5,25 @@ handle up for itself and undo exactly that. What a caller gives becomes a body i
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import pycurl
 
 from bladehttp.client.source import Source
+
+Call = TypeVar("Call", bound=Callable[..., Any])
+
+
+class Bound(Protocol):
+    """The type of `Handle.bound`."""
+
+    def __call__(self, function: Call, /) -> Call: ...
+
+
+def unbound(function: Call) -> Call:
+    """Return a function as it is."""
+    return function
 
 
 class Body(ABC):
@@ -54,8 +68,14 @@ class Body(ABC):
         return None
 
     @abstractmethod
-    def attach(self, curl: Any, method: str) -> None:
-        """Set a handle up to send this with a method."""
+    def attach(self, curl: Any, method: str, bound: Bound = unbound, /) -> None:
+        """Set a handle up to send this with a method.
+
+        Args:
+            curl: The handle.
+            method: The method.
+            bound: `Handle.bound`, for functions that run the caller's code.
+        """
 
     @abstractmethod
     def detach(self, curl: Any) -> None:
@@ -84,7 +104,7 @@ class Content(Body):
     def length(self) -> int:
         return len(self._data)
 
-    def attach(self, curl: Any, method: str) -> None:
+    def attach(self, curl: Any, method: str, _bound: Bound = unbound) -> None:
         curl.setopt(pycurl.POSTFIELDS, self._data)  # makes it a POST
         if method != "POST":
             curl.setopt(pycurl.CUSTOMREQUEST, method)
@@ -118,11 +138,11 @@ class Stream(Body):
     def error(self) -> BaseException | None:
         return self._source.error
 
-    def attach(self, curl: Any, method: str) -> None:
+    def attach(self, curl: Any, method: str, bound: Bound = unbound) -> None:
         source = self._source
         curl.setopt(pycurl.UPLOAD, 1)  # makes it a PUT
-        curl.setopt(pycurl.READFUNCTION, source.read)
-        curl.setopt(pycurl.SEEKFUNCTION, source.seek)
+        curl.setopt(pycurl.READFUNCTION, bound(source.read))
+        curl.setopt(pycurl.SEEKFUNCTION, bound(source.seek))
         curl.setopt(pycurl.INFILESIZE_LARGE, -1 if source.length is None else source.length)
         if method != "PUT":
             curl.setopt(pycurl.CUSTOMREQUEST, method)

@@ -84,6 +84,9 @@ class HttpClient(Verbs[HttpResponse]):
         body = Stream(engine, Exchange(message, in_force(self._hooks)))
         try:
             yield body.open()
+        except BaseException as error:
+            body.close(error)
+            raise
         finally:
             body.close()
             self._pool.give(engine)

@@ -10,22 +10,27 @@ last events before: a clock is never early, and 20 ms late at the most.
 """
 
 from collections.abc import Callable
+from contextvars import Context, copy_context
+from functools import partial
 from heapq import heapify, heappop, heappush
 from math import inf
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 import pycurl
 
+from bladehttp.client.body import Call
 from bladehttp.client.engine import RECEIVE, SET_SIZE, SUCCESS, TOTAL, Outcome
 from bladehttp.client.errors import Sent
 from bladehttp.client.exchange import Exchange
 from bladehttp.client.handle import Chains, Handle, Options
 from bladehttp.client.multi import Events, Multi, Watch
 from bladehttp.client.sharing import Origin, Sharing
+from bladehttp.exceptions import ClientClosed
 from bladehttp.response import HttpResponse
 
 Result = HttpResponse | Exception
+T = TypeVar("T")
 
 PAUSE = 0.02
 """The least time between two looks at the byte counts, in seconds; about 1 % of a core at 100."""
@@ -36,11 +41,12 @@ class Place(Handle):
 
     Attributes:
         exchange: What runs on it; not there while nothing does.
+        context: In which libcurl calls the caller's code; None where it calls none.
         last: When the bytes it has moved were last seen to change.
         moved: How many they were then.
     """
 
-    __slots__ = ("_on_open", "_waits", "exchange", "last", "moved")
+    __slots__ = ("_on_open", "_waits", "context", "exchange", "last", "moved")
 
     exchange: Exchange
     last: float
@@ -50,12 +56,24 @@ class Place(Handle):
         super().__init__(chains)
         self._on_open = on_open
         self._waits = False
+        self.context: Context | None = None
 
     def let_wait(self, waits: bool) -> None:
         """Have it wait for a connection to share, or not. CURLOPT_PIPEWAIT."""
         if waits != self._waits:
             self._waits = waits
             self.curl.setopt(pycurl.PIPEWAIT, waits)
+
+    def bound(self, function: Call) -> Call:
+        """Return a function of the caller's as one that runs in the caller's context.
+
+        It is a copy of it, one for each transfer: a context is entered once at a time, and libcurl
+        may call while the caller's own is.
+        """
+        if self.context is None:
+            self.context = copy_context()
+        bound: Any = partial(self.context.run, function)
+        return cast("Call", bound)
 
     def _set_up(self, options: Options) -> None:
         self.curl.setopt(pycurl.SOCKOPTFUNCTION, self._on_open)
@@ -116,11 +134,16 @@ class Crowd:
         return len(self._running) + len(self._waiting)
 
     def start(self, exchange: Exchange) -> None:
-        """Begin an exchange; how it ended is given by `turn`."""
+        """Begin an exchange, in the context of the caller; how it ended is given by `turn`."""
+        exchange.context = copy_context()
+        self._begin(exchange)
+
+    def _begin(self, exchange: Exchange) -> None:
+        """Begin an exchange, or go on with it."""
         place = self._idle.pop() if self._idle else Place(self._chains, self._multi.on_open)
         place.exchange = exchange
         try:
-            exchange.prepare(place)
+            within(exchange, exchange.prepare, place)
         except Exception as error:  # noqa: BLE001 - a value, as all that ends an exchange
             self._put_back(place)
             self._fail(exchange, error)
@@ -173,7 +196,7 @@ class Crowd:
         elif self._sharing.shared:
             multi.plan_nudge()
         while self._waiting and self._waiting[0].due <= now:
-            self.start(heappop(self._waiting).exchange)
+            self._begin(heappop(self._waiting).exchange)
         if self._check_at <= now:
             self._expire(now)
         self._read_info()
@@ -205,9 +228,9 @@ class Crowd:
 
     def _finish(self, place: Place, outcome: Outcome) -> None:
         exchange = place.exchange
-        self._take_off(place)
+        self._take_off(place, outcome)
         try:
-            response = exchange.finish(outcome)
+            response = within(exchange, exchange.finish, outcome)
         except Exception as error:  # noqa: BLE001 - a value
             self._put_back(place)
             self._fail(exchange, error)
@@ -219,17 +242,20 @@ class Crowd:
             self._counter += 1
             heappush(self._waiting, Waiting(exchange.not_before, self._counter, exchange))
         else:
-            self.start(exchange)
+            self._begin(exchange)
 
     def _fail(self, exchange: Exchange, error: Exception) -> None:
         message = exchange.message
         belongs_to(error, Sent(message.method, message.url.text, exchange.given))
         self._ended.append((exchange, error))
 
-    def _take_off(self, place: Place) -> None:
+    def _take_off(self, place: Place, outcome: Outcome | None = None) -> None:
         curl, origin = place.curl, place.exchange.message.url.origin
         del self._running[curl]
-        self._multi.remove(curl)
+        if outcome is SUCCESS:
+            self._multi.remove(curl)
+        else:
+            self._multi.abort(curl)
         if origin[0] == "https" and self._sharing.leave(curl, origin):
             self._release(origin)
 
@@ -242,6 +268,7 @@ class Crowd:
 
     def _put_back(self, place: Place) -> None:
         del place.exchange  # an idle one keeps neither request nor response
+        place.context = None
         if place.sound:
             self._idle.append(place)
         else:
@@ -284,25 +311,30 @@ class Crowd:
         self._multi.is_due = True
         self._watch_clocks(place.exchange, place.last)
 
-    def stop(self, exchange: Exchange) -> None:
-        """Abort an exchange, if it has not ended; nothing is said of it any more."""
+    def stop(self, exchange: Exchange, reason: BaseException) -> None:
+        """Abort an exchange, if it has not ended; nothing is said of it any more.
+
+        Args:
+            exchange: The exchange.
+            reason: What its hooks are told, as of `Exchange.abandon`.
+        """
         self._ended = [pair for pair in self._ended if pair[0] is not exchange]
         self._waiting = [waiting for waiting in self._waiting if waiting.exchange is not exchange]
         heapify(self._waiting)
         for place in list(self._running.values()):
             if place.exchange is exchange:
-                self._abandon(place)
+                self._abandon(place, reason)
 
-    def stop_all(self) -> None:
-        """Abort every exchange."""
+    def stop_all(self, reason: BaseException) -> None:
+        """Abort every exchange, for a reason as of `stop`."""
         self._ended.clear()
         self._waiting.clear()
         for place in list(self._running.values()):
-            self._abandon(place)
+            self._abandon(place, reason)
 
-    def _abandon(self, place: Place) -> None:
+    def _abandon(self, place: Place, reason: BaseException) -> None:
         self._take_off(place)
-        place.exchange.abandon()
+        place.exchange.abandon(reason)
         self._put_back(place)
 
     def forgive(self, seconds: float) -> None:
@@ -312,13 +344,19 @@ class Crowd:
             place.exchange.deadline += seconds
         self._check_at += seconds
 
-    def close(self) -> None:
-        """Abort what runs and close every connection and handle."""
-        self.stop_all()
+    def close(self, reason: BaseException | None = None) -> None:
+        """Abort what runs, for a reason as of `stop`, and close every connection and handle."""
+        self.stop_all(reason or ClientClosed("client has been closed"))
         for place in self._idle:
             place.close()
         self._idle.clear()
         self._multi.close()
+
+
+def within(exchange: Exchange, function: Callable[..., T], *arguments: Any) -> T:
+    """Call a function in the context of whoever asked for an exchange."""
+    context = exchange.context
+    return function(*arguments) if context is None else context.run(function, *arguments)
 
 
 def _waits(exchange: Exchange) -> bool:

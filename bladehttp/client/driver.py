@@ -1,5 +1,9 @@
 """Driver: what runs a crowd on asyncio's event loop.
 
+Handles and timers of the loop are given an empty context: they serve all requests, and would keep
+the context variables of the one that happened to make them. Of the loop nothing is asked but
+add_reader, call_soon, call_later, create_task and create_future, of a timer nothing but cancel.
+
 The loop watches one descriptor, which stands for all of libcurl's (readiness.py): what libcurl
 waits for changes twice with each request, and to tell the loop is a dozen calls. All of it runs in
 the loop's thread.
@@ -7,7 +11,9 @@ the loop's thread.
 
 import asyncio
 from collections.abc import Callable
+from contextvars import Context
 from math import inf
+from time import monotonic
 from typing import Any, Protocol
 
 import pycurl
@@ -38,13 +44,14 @@ class Driver:
 
     __slots__ = (
         "_bodies", "_crowd", "_is_due", "_is_watching", "_news", "_readiness", "_started",
-        "_timer", "_watched", "closed", "loop",
+        "_timer", "_timer_at", "_watched", "closed", "loop",
     )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.closed = False
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = inf
         self._is_due = False
         self._started: dict[Exchange, Done] = {}
         self._bodies: dict[Exchange, AwaitedBody] = {}
@@ -59,17 +66,22 @@ class Driver:
         self._crowd.limit(exchange.message.settings.max_host_connections)
         body = exchange.message.body
         if isinstance(body, AwaitedBody):
-            body.start(self.touch)
+            body.start(self.touch)  # in the context of the caller
             self._bodies[exchange] = body
         self._started[exchange] = done
         self._crowd.start(exchange)
         self._arm()
 
-    def stop(self, exchange: Exchange) -> None:
-        """Abort an exchange if it has not ended; its ``done`` is not called any more."""
+    def stop(self, exchange: Exchange, reason: BaseException | None = None) -> None:
+        """Abort an exchange if it has not ended; its ``done`` is not called any more.
+
+        Args:
+            exchange: The exchange.
+            reason: What its hooks are told; None for a CancelledError.
+        """
         if exchange in self._started:
             self._end(exchange)
-            self._crowd.stop(exchange)
+            self._crowd.stop(exchange, reason or asyncio.CancelledError())
             self._arm()
 
     def _end(self, exchange: Exchange) -> Done:
@@ -98,7 +110,7 @@ class Driver:
             self._readiness.modify(descriptor, INTEREST[what])
         else:
             if not self._is_watching:
-                self.loop.add_reader(self._readiness.fileno(), self._ready)
+                Context().run(self.loop.add_reader, self._readiness.fileno(), self._ready)
                 self._is_watching = True
             self._readiness.register(descriptor, INTEREST[what])
             self._watched.add(descriptor)
@@ -113,7 +125,8 @@ class Driver:
         except BaseException as error:
             self.close(error)
             raise
-        self._arm()
+        if not self.closed:
+            self._arm()
 
     def _do(self) -> None:
         ended = self._crowd.turn()
@@ -121,7 +134,8 @@ class Driver:
         for each in dict.fromkeys(news):
             each.look()
         for exchange, result in ended:
-            self._end(exchange)(exchange, result)
+            if exchange in self._started:  # a hook may have closed all of it
+                self._end(exchange)(exchange, result)
 
     def _arm(self) -> None:
         """See that the crowd has its turn when it wants it; a timer that is too early may stay."""
@@ -130,15 +144,17 @@ class Driver:
         wake = self._crowd.wake()
         if wake == 0.0:
             self._is_due = True
-            self.loop.call_soon(self._turn_at_once)
+            self.loop.call_soon(self._turn_at_once, context=Context())
             return
         if self._timer is not None:
-            if self._timer.when() <= wake:
+            if self._timer_at <= wake:
                 return
             self._timer.cancel()
-        self._timer = None
+        self._timer, self._timer_at = None, wake
         if wake < inf:
-            self._timer = self.loop.call_at(wake, self._turn_by_timer)
+            # not call_at: the loop's clock need not be ours
+            delay = max(0.0, wake - monotonic())
+            self._timer = self.loop.call_later(delay, self._turn_by_timer, context=Context())
 
     def _turn_at_once(self) -> None:
         self._is_due = False
@@ -150,15 +166,23 @@ class Driver:
         self._turn()
 
     def close(self, reason: BaseException) -> None:
-        """Close every connection and end what runs with an exception."""
+        """Close every connection and end what runs with an exception. Idempotent."""
+        if self.closed:
+            return
         self.closed = True
+        ended = [(exchange, self._aborted(exchange, reason)) for exchange in list(self._started)]
         if self._timer is not None:
             self._timer.cancel()
         self._crowd.close()
         if self._is_watching and not self.loop.is_closed():
             self.loop.remove_reader(self._readiness.fileno())
         self._readiness.close()
-        for exchange in list(self._started):
-            error = ClientClosed("transfer has been aborted")
-            error.__cause__ = reason
+        for exchange, error in ended:
             self._end(exchange)(exchange, error)
+
+    def _aborted(self, exchange: Exchange, reason: BaseException) -> ClientClosed:
+        """Abort an exchange and return the exception that it ends with."""
+        error = ClientClosed("transfer has been aborted")
+        error.__cause__ = reason
+        self._crowd.stop(exchange, error)
+        return error

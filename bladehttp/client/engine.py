@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 import pycurl
 
+from bladehttp.client.closing import Closing
 from bladehttp.client.handle import Handle, Options
 
 INTEREST = {
@@ -89,8 +90,8 @@ class Engine(Handle):
     """A kept handle and what drives it, one transfer at a time."""
 
     __slots__ = (
-        "_add", "_go_on", "_halted", "_info_read", "_multi", "_poll", "_remove", "_timeout",
-        "_wait",
+        "_add", "_closing", "_go_on", "_halted", "_info_read", "_multi", "_poll", "_remove",
+        "_timeout", "_wait",
     )  # fmt: skip
 
     _go_on: Callable[[], tuple[int, int]]  # runs the transfer, and says whether it still runs
@@ -101,6 +102,7 @@ class Engine(Handle):
         self._halted: BaseException | None = None
         self._poll = select.poll()
         self._multi = multi = pycurl.CurlMulti()
+        self._closing = Closing(multi)
         self._go_on, self._wait = multi.perform, multi.select
         # looked up once, as pycurl makes an object for a method at every look-up
         self._add, self._remove = multi.add_handle, multi.remove_handle
@@ -124,10 +126,13 @@ class Engine(Handle):
         """
         self.intact = False
         self._add(self.curl)
+        outcome = None
         try:
             outcome = self.proceed(silence, deadline)
         finally:
             self._remove(self.curl)
+            if outcome is not SUCCESS:
+                self._closing.note(self.getinfo)
         self.intact = True
         return outcome or SUCCESS
 
@@ -139,6 +144,7 @@ class Engine(Handle):
     def stop(self) -> None:
         """End the transfer, at its end or before. Before, the engine is not sound any more."""
         self._remove(self.curl)
+        self._closing.note(self.getinfo)
 
     def halt(self) -> None:
         """Have `proceed` return when libcurl does; for callbacks."""
@@ -253,7 +259,7 @@ class Engine(Handle):
     def close(self) -> None:
         """Close the connections and both handles."""
         super().close()
-        self._multi.close()
+        self._closing.close()
 
 
 def poll_time(now: float, until: float) -> int:

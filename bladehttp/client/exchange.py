@@ -1,5 +1,7 @@
 """Exchange: a message and all that redirects and retries make of it, under one clock."""
 
+import logging
+from contextvars import Context
 from dataclasses import replace
 from time import monotonic, sleep
 from typing import Any
@@ -17,6 +19,8 @@ from bladehttp.response import Hop, HttpResponse
 
 CHALLENGES = (401, 407)
 
+logger = logging.getLogger("bladehttp.client")
+
 
 class Exchange:
     """A message and all that its redirects and retries make of it.
@@ -30,11 +34,14 @@ class Exchange:
         silence: The longest time without a byte in either direction once connected, in seconds.
         deadline: When all of it must be over, in terms of `time.monotonic`.
         not_before: When the next message is to be sent, likewise; 0 for at once.
+        context: The context variables of whoever asked for it, in which a crowd runs everything of
+            the caller's: hooks, log records, data. None where an engine runs it, whose thread and
+            context are the caller's own.
     """
 
     __slots__ = (
-        "_history", "_hooks", "_outgoing", "_retries", "_started", "_transfer",
-        "deadline", "given", "message", "not_before", "silence",
+        "_history", "_hooks", "_is_announced", "_outgoing", "_retries", "_started", "_transfer",
+        "context", "deadline", "given", "message", "not_before", "silence",
     )  # fmt: skip
 
     def __init__(self, message: Message, hooks: Hooks | None = None, given: Any = None) -> None:
@@ -47,6 +54,7 @@ class Exchange:
         """
         self.message = message
         self.given = given
+        self.context: Context | None = None
         self.silence = message.settings.silence
         self._started = started = monotonic()
         self.deadline = started + message.settings.patience
@@ -54,6 +62,7 @@ class Exchange:
         self._history: tuple[Hop, ...] = ()
         self._retries = 0
         self._hooks = hooks
+        self._is_announced = False
         if hooks is not None:
             self._outgoing = Outgoing(given)
 
@@ -74,16 +83,17 @@ class Exchange:
             BaseException: Whatever a hook raises.
         """
         self.not_before = 0.0
-        message = self.message if self._hooks is None else self._announced(self._hooks)
         try:
+            message = self.message if self._hooks is None else self._announced(self._hooks)
             self._transfer = Transfer(message, handle, sink)
-        except Exception as error:
-            self._tell_of(error)
+        except BaseException as error:
+            self.tell_of(error)
             raise
 
     def _announced(self, hooks: Hooks) -> Message:
         """Return the message with the fields that hooks make of its own."""
         self._outgoing.update(self.message, len(self._history), self._retries)
+        self._is_announced = True
         call(hooks.on_request, self._outgoing)
         fields = self._outgoing.headers.pairs()
         if fields == self.message.fields:
@@ -115,9 +125,30 @@ class Exchange:
         """
         self._transfer.finish(outcome)
 
-    def abandon(self) -> None:
-        """Take from the handle what `prepare` gave it: there is no outcome and will be none."""
+    def abandon(self, reason: BaseException) -> None:
+        """Reset the handle after an aborted transfer. Call instead of `finish`.
+
+        Args:
+            reason: What ended the request; `on_error` is called with it if nothing has followed
+                `on_request` yet.
+        """
         self._transfer.abandon()
+        self.tell_of_abort(reason)
+
+    def tell_of_abort(self, reason: BaseException) -> None:
+        """Call `on_error` if it is owed, and log what it raises.
+
+        Raised, that would take the place of a CancelledError or a KeyboardInterrupt.
+        """
+        if not self._is_announced:
+            return
+        try:
+            if self.context is None:
+                self._call_on_error(reason)
+            else:  # a copy: a hook of this very request may be what aborts it
+                self.context.copy().run(self._call_on_error, reason)
+        except Exception:
+            logger.exception("on_error failed for a request that was aborted")
 
     def finish(self, outcome: Outcome) -> HttpResponse | None:
         """Return the last response, or None if there is another message to be sent.
@@ -130,10 +161,10 @@ class Exchange:
         try:
             response = self._transfer.finish(outcome, self.deadline)
             following = self._following(response) if response.status in NEXT_METHOD else None
-        except Exception as error:
+        except BaseException as error:
             delay = self._delay_after(error)
             if delay is None:
-                self._tell_of(error)
+                self.tell_of(error)
                 raise
             self._wait(error, delay)
             return None
@@ -154,6 +185,7 @@ class Exchange:
             response.redirects = len(self._history)
             response.history = self._history
         if self._hooks is not None:
+            self._is_announced = False
             call(self._hooks.on_response, self._outgoing, response)
         return response
 
@@ -171,6 +203,7 @@ class Exchange:
         self._history += (Hop(response.status, self.message.url.text),)
         self.message = following
         if self._hooks is not None:
+            self._is_announced = False
             call(self._hooks.on_redirect, self._outgoing, response)
 
     def _delay_for(self, response: HttpResponse, retry: Retry) -> float | None:
@@ -179,10 +212,10 @@ class Exchange:
             return None
         return self._delay(retry, response.headers.get("Retry-After"))
 
-    def _delay_after(self, error: Exception) -> float | None:
+    def _delay_after(self, error: BaseException) -> float | None:
         """Return how long to wait after a failure, None if it is not one to be tried again."""
         retry = self.message.settings.retry
-        if retry is None:
+        if retry is None or not isinstance(error, Exception):
             return None
         if not retry.may_repeat(error, self.message.method, self._transfer.was_sent()):
             return None
@@ -205,10 +238,19 @@ class Exchange:
         self._retries += 1
         self.not_before = monotonic() + delay
         if self._hooks is not None:
+            self._is_announced = False
             call(self._hooks.on_retry, self._outgoing, result, delay * 1000)
 
-    def _tell_of(self, error: Exception) -> None:
-        if self._hooks is not None:
+    def tell_of(self, error: BaseException) -> None:
+        """Call `on_error` if `on_request` was called and nothing has followed it."""
+        if isinstance(error, Exception):
+            self._call_on_error(error)
+        else:
+            self.tell_of_abort(error)
+
+    def _call_on_error(self, error: BaseException) -> None:
+        if self._hooks is not None and self._is_announced:
+            self._is_announced = False
             call(self._hooks.on_error, self._outgoing, error)
 
 
@@ -221,16 +263,20 @@ def exchange(engine: Engine, message: Message, hooks: Hooks | None) -> HttpRespo
     """
     current = Exchange(message, hooks)
     response = None
-    while response is None:
-        if current.not_before:
-            current.pause()
-        current.prepare(engine)
-        try:
-            outcome = engine.run(current.silence, current.deadline)
-        except BaseException:
-            current.abandon()
-            raise
-        response = current.finish(outcome)
+    try:
+        while response is None:
+            if current.not_before:
+                current.pause()
+            current.prepare(engine)
+            try:
+                outcome = engine.run(current.silence, current.deadline)
+            except BaseException as error:
+                current.abandon(error)
+                raise
+            response = current.finish(outcome)
+    except BaseException as error:
+        current.tell_of(error)  # a Ctrl-C between two lines of the loop
+        raise
     return response
 
 

@@ -41,7 +41,7 @@ class Extras:
         self._once: Once | None = None
         self._progress: Progress | None = None
         curl, settings = handle.curl, message.settings
-        self._is_wired = start_wire_log(curl, settings.sensitive_headers)
+        self._is_wired = start_wire_log(handle, settings.sensitive_headers)
         if message.method not in IDEMPOTENT:
             self._once = Once(lines)
             curl.setopt(pycurl.PREREQFUNCTION, self._once)
@@ -52,12 +52,12 @@ class Extras:
             self._watch(curl, settings.progress)
         if settings.curl_options:
             handle.forget()  # what will be undone may be among them
-        self._options = _set(curl, message)
+        self._options = _set(handle, message)
 
     def _watch(self, curl: Any, report: Report) -> None:
         body = self._message.body
         self._progress = Progress(report, upwards=body is not None and body.length != 0)
-        curl.setopt(pycurl.XFERINFOFUNCTION, self._progress)
+        curl.setopt(pycurl.XFERINFOFUNCTION, self._handle.bound(self._progress))
         curl.setopt(pycurl.NOPROGRESS, 0)
 
     def undo(self) -> None:
@@ -108,9 +108,9 @@ def _may_keep_target(message: Message) -> bool:
     return is_direct(settings, message.url.origin[0])
 
 
-def _set(curl: Any, message: Message) -> list[int]:
+def _set(handle: Handle, message: Message) -> list[int]:
     """Set fields, body and method; return the options of the fields, to be unset."""
-    body, method = message.body, message.method
+    curl, body, method = handle.curl, message.body, message.method
     fields = {
         pycurl.HTTPHEADER: message.lines(),
         pycurl.PROXYHEADER: message.proxy_lines(),
@@ -120,7 +120,7 @@ def _set(curl: Any, message: Message) -> list[int]:
     for option in options:
         curl.setopt(option, fields[option])
     if body is not None:
-        body.attach(curl, method)
+        body.attach(curl, method, handle.bound)
     elif method == "HEAD":
         curl.setopt(pycurl.NOBODY, 1)  # as CUSTOMREQUEST it would wait for a body
     elif method != "GET":

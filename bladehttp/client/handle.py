@@ -4,6 +4,7 @@ from typing import Any
 
 import pycurl
 
+from bladehttp.client.body import Call
 from bladehttp.client.options import STANDING
 from bladehttp.client.trust import check_named
 
@@ -83,6 +84,10 @@ class Handle:
                 self.setopt(option, value)
             except (pycurl.error, TypeError) as error:
                 raise ValueError(f"this libcurl cannot set option {option} to {value!r}") from error
+
+    def bound(self, function: Call) -> Call:
+        """Return a function of the caller's as libcurl is to call it; see `Place.bound`."""
+        return function  # an engine runs in the caller's thread and context
 
     def certificates(self, origin: object) -> list[Any]:
         """Return the certificates presented on the connection used last, the server's own first.

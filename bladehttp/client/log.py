@@ -9,6 +9,7 @@ from typing import Any
 
 import pycurl
 
+from bladehttp.client.handle import Handle
 from bladehttp.client.hooks import Hooks, Outgoing
 from bladehttp.client.redact import redact, redact_line, redact_remark
 from bladehttp.response import HttpResponse
@@ -69,17 +70,17 @@ def wire_log_is_on() -> bool:
     return wire.isEnabledFor(logging.DEBUG)
 
 
-def start_wire_log(curl: Any, patterns: tuple[str, ...]) -> bool:
+def start_wire_log(handle: Handle, patterns: tuple[str, ...]) -> bool:
     """Set a handle up to log what goes over the wire; return whether that log is on.
 
     Args:
-        curl: The handle. CURLOPT_VERBOSE, CURLOPT_DEBUGFUNCTION.
+        handle: The handle. CURLOPT_VERBOSE, CURLOPT_DEBUGFUNCTION.
         patterns: ``sensitive_headers`` of the client.
     """
     if not wire_log_is_on():
         return False
-    curl.setopt(pycurl.DEBUGFUNCTION, partial(_log_wire, patterns))
-    curl.setopt(pycurl.VERBOSE, 1)
+    handle.setopt(pycurl.DEBUGFUNCTION, handle.bound(partial(_log_wire, patterns)))
+    handle.setopt(pycurl.VERBOSE, 1)
     return True
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import pycurl
 
+from bladehttp.client.closing import Closing
 from bladehttp.client.engine import ACTIONS, EARLY, LONGEST_POLL, SET_SIZE
 from bladehttp.client.watching import Watching
 
@@ -46,8 +47,8 @@ class Multi:
     """
 
     __slots__ = (
-        "_error", "_go_on", "_in_vain", "_limit", "_multi", "_running", "_sockets", "_wait",
-        "_watch", "found", "info_read", "is_due", "nudge_at", "remove",
+        "_closing", "_error", "_go_on", "_in_vain", "_limit", "_multi", "_running", "_sockets",
+        "_wait", "_watch", "found", "info_read", "is_due", "nudge_at", "remove",
     )  # fmt: skip
 
     _watch: Watch
@@ -68,6 +69,7 @@ class Multi:
         self.found = self._in_vain = 0
         self._limit: int | None = None
         self._multi = pycurl.CurlMulti()
+        self._closing = Closing(self._multi)
         self._go_on, self._wait = self._multi.perform, self._select
         self.info_read, self.remove = self._multi.info_read, self._multi.remove_handle
 
@@ -95,6 +97,11 @@ class Multi:
         """
         self._multi.add_handle(curl)
         self.is_due = True
+
+    def abort(self, curl: Any) -> None:
+        """Take a transfer off that has not succeeded."""
+        self._multi.remove_handle(curl)
+        self._closing.note(curl.getinfo)
 
     def begin_anew(self, curl: Any) -> None:
         """Take a transfer off and add it again."""
@@ -214,4 +221,4 @@ class Multi:
 
     def close(self) -> None:
         """Close the connections."""
-        self._multi.close()
+        self._closing.close()

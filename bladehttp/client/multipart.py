@@ -11,7 +11,7 @@ from typing import Any
 
 import pycurl
 
-from bladehttp.client.body import Body
+from bladehttp.client.body import Body, Bound, unbound
 from bladehttp.client.source import Source, file_source
 from bladehttp.client.url import has_control
 from bladehttp.exceptions import InvalidHeader
@@ -44,8 +44,8 @@ class Part:
         self.filename = filename
         self.content_type = content_type
 
-    def add_to(self, mime: Any) -> None:
-        """Add this part to a CurlMime."""
+    def add_to(self, mime: Any, bound: Bound) -> None:
+        """Add this part to a CurlMime; ``bound`` as of `Body.attach`."""
         part = mime.addpart()
         part.name(self.name.encode())
         if isinstance(self.data, bytes):
@@ -56,8 +56,8 @@ class Part:
             source = self.data
             part.data_cb(
                 source.length,
-                lambda _, size: source.read(size),
-                lambda _, offset, origin: source.seek(offset, origin),
+                bound(lambda _, size: source.read(size)),
+                bound(lambda _, offset, origin: source.seek(offset, origin)),
             )
         if self.filename is not None:
             part.filename(self.filename.encode())
@@ -84,10 +84,10 @@ class Multipart(Body):
     def error(self) -> BaseException | None:
         return next((source.error for source in self._sources if source.error), None)
 
-    def attach(self, curl: Any, method: str) -> None:
+    def attach(self, curl: Any, method: str, bound: Bound = unbound) -> None:
         self._mime = pycurl.CurlMime(curl)
         for part in self._parts:
-            part.add_to(self._mime)
+            part.add_to(self._mime, bound)
         curl.setopt(pycurl.MIMEPOST, self._mime)  # makes it a POST
         if method != "POST":
             curl.setopt(pycurl.CUSTOMREQUEST, method)

@@ -136,14 +136,18 @@ class Configured:
             are requests at once. CURLMOPT_MAX_HOST_CONNECTIONS.
         on_request: Functions that are called with an `Outgoing` before each message is sent, those
             of redirects and retries too. They may change its ``headers``. Each call is followed
-            by that of exactly one of the other four, with the same object, as long as nothing but
-            an Exception ends the request.
+            by that of exactly one of the other four, with the same object, however the request
+            ends. Hooks run in the context (`contextvars`) of the code that asked for the request,
+            also where asyncio or `HttpClient.send_many` runs many at once.
         on_response: Called with an `Outgoing` and the response that will be returned.
         on_redirect: Called with an `Outgoing` and a response whose redirect will be followed.
         on_retry: Called with an `Outgoing`, the response or exception because of which the
             request will be sent again, and the milliseconds until then.
-        on_error: Called with an `Outgoing` and the exception that will be raised. What any hook
-            raises is raised as it is, and is not told to ``on_error``.
+        on_error: Called with an `Outgoing` and the exception that will be raised, one that
+            ``on_request`` raises among them. For a request that is aborted that is CancelledError,
+            KeyboardInterrupt, GeneratorExit (`HttpClient.send_many` left early) or ClientClosed;
+            what ``on_error`` itself raises is logged then. What any other hook raises is raised
+            as it is, and is not told to ``on_error``.
         http_version: "auto", the default: over TLS what both sides agree on by ALPN, HTTP/2 or
             1.1, else 1.1. "1.0", "1.1", "2" (the same as "auto") or "3", which is tried first and
             falls back to what "auto" would do where the server does not answer it; nothing but

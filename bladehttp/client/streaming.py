@@ -226,8 +226,8 @@ class Stream:
         try:
             self._sink.resume(self._engine.curl)
             outcome = self._engine.proceed(current.silence, current.deadline)
-        except BaseException:
-            self.close()
+        except BaseException as error:
+            self.close(error)
             raise
         self._left = monotonic()
         if outcome is not None:
@@ -239,9 +239,13 @@ class Stream:
         self._engine.stop()
         self._engine.intact = intact
 
-    def close(self) -> None:
-        """Give up what has not come yet."""
+    def close(self, reason: BaseException | None = None) -> None:
+        """Give up what has not come yet.
+
+        Args:
+            reason: What ends it before its head has come; None for the reader.
+        """
         self._closed = True
         if self._running:
             self._stop(intact=False)
-            self._current.abandon()
+            self._current.abandon(reason or GeneratorExit())

@@ -1,5 +1,7 @@
 """Real peers for the client: a server that answers as it is told, and a count of what leaks."""
 
+import contextlib
+import importlib
 import socket
 import ssl
 import threading
@@ -11,6 +13,7 @@ from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
+from support import Loops
 
 from bladehttp.client import HttpClient
 from bladehttp.client.default import close_shared
@@ -231,6 +234,15 @@ class Peers:
             peer.close()
 
 
+@pytest.fixture(params=["asyncio", "uvloop"])
+def each_loop(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Run the test on asyncio's event loop, and on uvloop's."""
+    if request.param == "uvloop":
+        Loops.factory = pytest.importorskip("uvloop").new_event_loop
+    yield
+    Loops.factory = None
+
+
 @pytest.fixture(scope="session")
 def reply() -> Callable[..., bytes]:
     return answer
@@ -265,7 +277,9 @@ def tls_httpserver(server_context: ssl.SSLContext) -> Iterator[HTTPServer]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _started_before_counting(make_httpserver: HTTPServer) -> None:
-    """pytest-httpserver keeps its server for the session."""
+    """pytest-httpserver keeps its server for the session, uvloop two descriptors."""
+    with contextlib.suppress(ImportError):
+        importlib.import_module("uvloop").new_event_loop().close()
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
-from support import nothing_left, wait_until
+from support import nothing_left, run_async, wait_until
 
 import bladehttp
 from bladehttp import AsyncHttpClient, HttpServer, Retry
@@ -29,6 +29,8 @@ from bladehttp.exceptions import (
     TotalTimeout,
 )
 
+pytestmark = pytest.mark.usefixtures("each_loop")
+
 LATE = 2
 """Seconds a clock may be late on a busy machine before a test fails."""
 
@@ -40,7 +42,7 @@ def run(make: Callable[[AsyncHttpClient], Awaitable[Any]], **properties: Any) ->
         async with AsyncHttpClient(**properties) as client:
             return await make(client)
 
-    return asyncio.run(main())
+    return run_async(main())
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -297,7 +299,7 @@ def test_closing_ends_what_is_under_way(silent: Any) -> None:
         await client.close()
 
     with nothing_left():
-        asyncio.run(main())
+        run_async(main())
 
 
 def test_closing_ends_send_many_too(silent: Any) -> None:
@@ -311,7 +313,7 @@ def test_closing_ends_send_many_too(silent: Any) -> None:
                 pass
 
     with nothing_left():
-        asyncio.run(main())
+        run_async(main())
 
 
 class Failing(asyncio.SelectorEventLoop):
@@ -371,7 +373,7 @@ def test_one_left_open_warns(peers: Any) -> None:
             clients.clear()
 
     with nothing_left():
-        asyncio.run(main())
+        run_async(main())
 
 
 def test_one_that_outlives_its_loop_warns_and_closes(peers: Any) -> None:
@@ -382,7 +384,7 @@ def test_one_that_outlives_its_loop_warns_and_closes(peers: Any) -> None:
         await clients[0].get(peer.url)
 
     with nothing_left():
-        asyncio.run(main())
+        run_async(main())
         with pytest.warns(ResourceWarning):
             clients.clear()
 
@@ -404,8 +406,8 @@ def test_it_belongs_to_one_loop(peers: Any) -> None:
             await client.get(peer.url)
         await client.close()
 
-    asyncio.run(main())
-    asyncio.run(end())
+    run_async(main())
+    run_async(end())
 
 
 def test_connections_are_kept(peers: Any) -> None:
