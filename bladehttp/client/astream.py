@@ -75,8 +75,10 @@ class AsyncStream(Exchange):
         elif self.is_decided(self._sink.has_begun):
             self._open_body()
             self._wake()
+        elif self.need_not_wait:
+            self._driver.complete(self._handle.curl)
         elif self._sink.is_full:
-            self._sink.collect()
+            (self._sink.drop if self.leads_on else self._sink.collect)()
             self._go_on()
 
     def _open_body(self) -> None:

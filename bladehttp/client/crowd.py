@@ -170,7 +170,7 @@ class Crowd:
         """Tell libcurl of descriptors that are ready, with what poll(2) or epoll(7) say of them."""
         self._note()
         self._multi.act(events)
-        self._last = monotonic()
+        self._moved()
 
     def wake(self) -> float:
         """Return when `turn` is to be called at the latest, in terms of `time.monotonic`."""
@@ -189,7 +189,7 @@ class Crowd:
         if multi.wants_to_go_on:
             self._note()
             multi.go_on()
-            self._last = monotonic()
+            self._moved()
         now = monotonic()
         if multi.nudge_at <= now:
             multi.nudge()
@@ -281,6 +281,12 @@ class Crowd:
             self._look()
             self._looked = now
 
+    def _moved(self) -> None:
+        """Note that bytes may have moved, and look soon for heads after which nothing is wanted."""
+        self._last = now = monotonic()
+        if self._running and now + PAUSE < self._check_at:
+            self._check_at = now + PAUSE
+
     def _look(self) -> None:
         """Note who has moved bytes since the last look; the last events were when at the latest."""
         for place in self._running.values():
@@ -297,7 +303,9 @@ class Crowd:
             exchange = place.exchange
             if not place.moved or _waits(exchange):
                 place.last = now  # the time to connect is libcurl's to watch
-            if exchange.deadline <= now:
+            if place.sink.lines and place.sink.is_over():
+                self._finish(place, SUCCESS)
+            elif exchange.deadline <= now:
                 self._finish(place, Outcome(expired=TOTAL))
             elif place.last + exchange.silence <= now:
                 self._finish(place, Outcome(expired=RECEIVE))
@@ -310,6 +318,10 @@ class Crowd:
         place.last = monotonic()
         self._multi.is_due = True
         self._watch_clocks(place.exchange, place.last)
+
+    def complete(self, curl: Any) -> None:
+        """Take a transfer for ended of which no more is wanted; its connection is closed."""
+        self._finish(self._running[curl], SUCCESS)
 
     def stop(self, exchange: Exchange, reason: BaseException) -> None:
         """Abort an exchange, if it has not ended; nothing is said of it any more.

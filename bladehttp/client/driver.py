@@ -99,6 +99,11 @@ class Driver:
         self._crowd.touch(curl)
         self._arm()
 
+    def complete(self, curl: Any) -> None:
+        """Take a transfer for ended of which no more is wanted."""
+        self._crowd.complete(curl)
+        self._arm()
+
     def _watch(self, descriptor: int, what: int) -> None:
         if what == pycurl.POLL_REMOVE:
             self._watched.discard(descriptor)

@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 import pycurl
 
+from bladehttp.client.body_sink import NO_SINK, BodySink
 from bladehttp.client.closing import Closing
 from bladehttp.client.handle import Handle, Options
 
@@ -128,7 +129,7 @@ class Engine(Handle):
         self._add(self.curl)
         outcome = None
         try:
-            outcome = self.proceed(silence, deadline)
+            outcome = self.proceed(silence, deadline, self.sink)
         finally:
             self._remove(self.curl)
             if outcome is not SUCCESS:
@@ -151,7 +152,7 @@ class Engine(Handle):
         if self._halted is None:
             self._halted = HALT
 
-    def proceed(self, silence: float, deadline: float) -> Outcome | None:
+    def proceed(self, silence: float, deadline: float, sink: BodySink = NO_SINK) -> Outcome | None:
         """Go on with the transfer until its end, or until a callback calls `halt`: None then.
 
         The clock of silence starts anew: between two calls nobody waits for anything.
@@ -159,13 +160,14 @@ class Engine(Handle):
         Args:
             silence: As of `run`.
             deadline: As of `run`.
+            sink: Where the body goes. When it is over, None is returned as well.
 
         Raises:
             BaseException: Whatever a signal handler raises.
         """
         if self._halted is HALT:
             self._halted = None  # maybe of the transfer before, a stream that had no content
-        return self._drive(silence, deadline)
+        return self._drive(silence, deadline, sink)
 
     def ended(self) -> Outcome | None:
         """Return how the transfer has ended, None if it has not."""
@@ -174,12 +176,12 @@ class Engine(Handle):
             return Outcome(*failed[0][1:])
         return SUCCESS if done else None
 
-    def _drive(self, silence: float, deadline: float) -> Outcome | None:
-        """Run until libcurl has done or is to halt, or a clock has run out."""
-        outcome = None
+    def _drive(self, silence: float, deadline: float, sink: BodySink) -> Outcome | None:
+        """Run until libcurl has done or is to halt, or a clock has run out, or ``sink`` is over."""
+        outcome, lines = None, sink.lines
         running = self._go_on()[1]
         now = last = monotonic()
-        while running and self._halted is None:
+        while running and self._halted is None and not (lines and sink.is_over()):
             until = min(now + self._longest(), last + silence, deadline)
             ready = self._wait(until - now) if until > now else 0
             now = monotonic()

@@ -11,7 +11,7 @@ from bladehttp.client.errors import Sent
 from bladehttp.client.handle import Handle
 from bladehttp.client.hooks import Hooks, Outgoing, call
 from bladehttp.client.message import Message, with_body_fields
-from bladehttp.client.redirects import NEXT_METHOD, next_message
+from bladehttp.client.redirects import next_message
 from bladehttp.client.retry import Retry
 from bladehttp.client.transfer import Transfer, with_details
 from bladehttp.exceptions import HttpException, TooManyRedirects, UnrewindableBody
@@ -107,11 +107,21 @@ class Exchange:
         as nothing of their body has come: libcurl may answer them itself.
         """
         settings, status = self.message.settings, self._transfer.status()
-        if status in NEXT_METHOD and settings.follow_redirect:
+        if self.leads_on or not (has_begun or self._transfer.has_head):
             return False
         if settings.retry is not None and status in settings.retry.statuses:
             return False
         return has_begun or (status >= 200 and status not in CHALLENGES)
+
+    @property
+    def leads_on(self) -> bool:
+        """Whether what has come is the head of a redirect, so that its body is dropped."""
+        return self._transfer.leads_on
+
+    @property
+    def need_not_wait(self) -> bool:
+        """Whether it is one whose connection ends with it, so that it is followed at once."""
+        return self._transfer.leads_on and self._transfer.ends_connection
 
     def opened(self) -> HttpResponse:
         """Return the last response, its body to come."""
@@ -160,7 +170,7 @@ class Exchange:
         """
         try:
             response = self._transfer.finish(outcome, self.deadline)
-            following = self._following(response) if response.status in NEXT_METHOD else None
+            following = self._following(response)
         except BaseException as error:
             delay = self._delay_after(error)
             if delay is None:
@@ -191,9 +201,7 @@ class Exchange:
 
     def _following(self, response: HttpResponse) -> Message | None:
         """Return the message that a redirect leads to, None if it is none or not followed."""
-        if not self.message.settings.follow_redirect:
-            return None
-        location = self._transfer.received.location
+        location = self._transfer.location
         if not location:
             return None
         return _follow(self.message, response, location, len(self._history) + 1)

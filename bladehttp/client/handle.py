@@ -5,6 +5,7 @@ from typing import Any
 import pycurl
 
 from bladehttp.client.body import Call
+from bladehttp.client.body_sink import NO_SINK
 from bladehttp.client.options import STANDING
 from bladehttp.client.trust import check_named
 
@@ -25,9 +26,10 @@ class Handle:
         getinfo: Likewise.
         intact: Whether no transfer on it was cut short.
         plain: Whether what transfers have set is undone, so that it is set up for a plain GET.
+        sink: Where the body of the transfer goes if it is received as a whole.
     """
 
-    __slots__ = ("_applied", "_chains", "curl", "getinfo", "intact", "plain", "setopt")
+    __slots__ = ("_applied", "_chains", "curl", "getinfo", "intact", "plain", "setopt", "sink")
 
     def __init__(self, chains: Chains | None = None) -> None:
         """Make one.
@@ -39,6 +41,7 @@ class Handle:
         self.curl = curl = pycurl.Curl()
         self.setopt, self.getinfo = curl.setopt, curl.getinfo
         self.intact = self.plain = True
+        self.sink = NO_SINK
         self._applied: Options | None = None
         self._chains: Chains = {} if chains is None else chains
 

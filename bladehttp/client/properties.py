@@ -76,6 +76,8 @@ class Configured:
             another origin than the one asked for none is sent that holds credentials.
         user_agent: The User-Agent field; "" sends none. CURLOPT_USERAGENT.
         follow_redirect: Whether 301, 302, 303, 307 and 308 with a Location are followed. True.
+            The body of one that is followed is neither kept nor decoded; beyond 64 KiB of it, or
+            if the connection ends with it, the connection is given up.
         max_redirects: How many at the most, then TooManyRedirects is raised. 20; 0 allows none.
         allow_insecure_redirect: Whether a redirect from https to http is followed; anybody on the
             way can read what is asked for then, and change the answer. False, the default: it
@@ -125,8 +127,8 @@ class Configured:
             undone: gzip, deflate, br with the package brotli or brotlicffi (1.2 or later), and
             zstd on Python 3.14 or with the package zstandard. None sends none and leaves bodies
             as they come. CURLOPT_ACCEPT_ENCODING.
-        max_body_size: The longest body to accept, decoded, in bytes. None, the default: no
-            limit. CURLOPT_MAXFILESIZE_LARGE.
+        max_body_size: The longest body to accept, decoded, in bytes; that of a redirect which
+            is followed does not count. None, the default: no limit. CURLOPT_MAXFILESIZE_LARGE.
         retry: A `Retry` that says when a request is sent again. None, the default: never.
         max_host_connections: How many connections to one host one call of `HttpClient.send_many`,
             or an `AsyncHttpClient`, has open at the same time; requests wait for one, and that is
@@ -140,7 +142,8 @@ class Configured:
             ends. Hooks run in the context (`contextvars`) of the code that asked for the request,
             also where asyncio or `HttpClient.send_many` runs many at once.
         on_response: Called with an `Outgoing` and the response that will be returned.
-        on_redirect: Called with an `Outgoing` and a response whose redirect will be followed.
+        on_redirect: Called with an `Outgoing` and the response of a redirect that will be
+            followed; its body is empty, whatever was received.
         on_retry: Called with an `Outgoing`, the response or exception because of which the
             request will be sent again, and the milliseconds until then.
         on_error: Called with an `Outgoing` and the exception that will be raised, one that

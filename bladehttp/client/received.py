@@ -17,7 +17,9 @@ BLANK = (b"\r\n", b"\n")
 TIMES = ("namelookup", "connect", "tls", "first_byte", "total")
 
 # RFC 9112 section 4: status-line = HTTP-version SP status-code SP [ reason-phrase ]
-status_line = re.compile(rb"HTTP/(?P<version>[0-9.]+) [0-9]{3}(?: (?P<reason>[^\r\n]*))?").match
+status_line = re.compile(
+    rb"HTTP/(?P<version>[0-9.]+) (?P<status>[0-9]{3})(?: (?P<reason>[^\r\n]*))?"
+).match
 
 find_locations = re.compile(rb"^location[ \t]*:([^\n]*)", re.IGNORECASE | re.MULTILINE).findall
 
@@ -65,6 +67,25 @@ class Received:
             return True  # nearly always: no trailers
         begun = max((i for i, line in enumerate(lines) if status_line(line)), default=0)
         return any(line in BLANK for line in lines[begun:])
+
+    @property
+    def status(self) -> int:
+        """The status of the last block, 0 if there is none."""
+        head = self._split()[0]
+        match = status_line(head[0]) if head else None
+        return 0 if match is None else int(match["status"])
+
+    @property
+    def ends_connection(self) -> bool:
+        """Whether the connection ends with this response (RFC 9112 sections 6.3 and 9.3)."""
+        version, headers = self.version, self.headers
+        if version not in ("1.0", "1.1"):
+            return False
+        options = headers.get("Connection", "").lower().replace(" ", "").split(",")
+        if "close" in options or (version == "1.0" and "keep-alive" not in options):
+            return True
+        is_chunked = "chunked" in headers.get("Transfer-Encoding", "").lower()
+        return not is_chunked and "Content-Length" not in headers
 
     @property
     def location(self) -> str:

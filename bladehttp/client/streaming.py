@@ -13,6 +13,7 @@ from typing import Any
 
 import pycurl
 
+from bladehttp.client.body_sink import LONGEST_DROPPED
 from bladehttp.client.engine import SUCCESS, Engine, Outcome
 from bladehttp.client.exchange import Exchange
 from bladehttp.client.message import Message
@@ -33,11 +34,11 @@ class Sink:
     Attributes:
         pieces: What has come.
         is_full: Whether libcurl keeps a piece and has paused.
-        is_open: Whether the body is read in pieces. That of a redirect, or of an answer that may
-            be retried, is collected.
+        is_open: Whether the body is read in pieces. That of a redirect is dropped, that of an
+            answer that may be retried is collected.
     """
 
-    __slots__ = ("_most", "_tell", "is_full", "is_open", "pieces")
+    __slots__ = ("_dropped", "_most", "_tell", "is_full", "is_open", "pieces")
 
     def __init__(self, tell: Callable[[], None], most: float = PIECES) -> None:
         """Make one.
@@ -48,12 +49,16 @@ class Sink:
         """
         self._tell = tell
         self._most = most
+        self._dropped: int | None = None
         self.is_full = False
         self.pieces: deque[bytes] = deque()
         self.is_open = False
 
     def write(self, data: bytes) -> int:
         """Take a piece, or have libcurl keep it and pause (CURLOPT_WRITEFUNCTION)."""
+        if self._dropped is not None:
+            self._dropped += len(data)
+            return len(data) if self._dropped <= LONGEST_DROPPED else 0
         self._tell()
         if len(self.pieces) >= self._most:
             self.is_full = True
@@ -79,6 +84,12 @@ class Sink:
     def collect(self) -> None:
         """Take as many pieces as there are from now on."""
         self._most = inf
+
+    def drop(self) -> None:
+        """Keep nothing from now on, and abort the transfer beyond LONGEST_DROPPED."""
+        if self._dropped is None:
+            self._dropped = sum(map(len, self.pieces))
+            self.pieces.clear()
 
     def open(self) -> None:
         """Have the body read in pieces."""
@@ -184,8 +195,10 @@ class Stream:
         current, engine, sink = self._current, self._engine, self._sink
         outcome = engine.proceed(current.silence, current.deadline)
         while outcome is None and not current.is_decided(sink.has_begun):
+            if current.need_not_wait:
+                return SUCCESS  # taking the handle off closes the connection
             if sink.has_begun:
-                sink.collect()
+                (sink.drop if current.leads_on else sink.collect)()
                 sink.resume(engine.curl)
             outcome = engine.proceed(current.silence, current.deadline)
         if outcome is None and not sink.has_begun:

@@ -1,7 +1,6 @@
 """Transfer: one message on one handle; what starts it, and what is made of its end."""
 
 from collections.abc import Callable, Iterable, Iterator
-from io import BytesIO
 from itertools import chain
 from math import inf
 from time import monotonic
@@ -9,6 +8,7 @@ from typing import Any
 
 import pycurl
 
+from bladehttp.client.body_sink import NO_SINK, BodySink, leads_on
 from bladehttp.client.certificate import presented
 from bladehttp.client.engine import RECEIVE, SUCCESS, TOTAL, Outcome
 from bladehttp.client.environment import names_tls_proxy, options_in_force
@@ -16,7 +16,8 @@ from bladehttp.client.errors import Sent, exception_for
 from bladehttp.client.extras import extras_for
 from bladehttp.client.handle import Handle
 from bladehttp.client.message import Message
-from bladehttp.client.received import Received
+from bladehttp.client.received import BLANK, Received
+from bladehttp.client.redirects import NEXT_METHOD
 from bladehttp.decoders import ContentDecoder, blocks_of
 from bladehttp.exceptions import (
     BodyTooLarge,
@@ -50,12 +51,14 @@ class Transfer:
     `finish` makes of what came a response or an exception; `abandon` is for what never ended.
 
     Attributes:
+        location: Where the response leads to if it is a redirect that is followed, else "".
         message: The request.
         received: The head of the response, once it was asked for.
     """
 
-    __slots__ = ("_content", "_extras", "_handle", "_lines", "message", "received")
+    __slots__ = ("_content", "_extras", "_handle", "_lines", "location", "message", "received")
 
+    location: str
     received: Received
 
     def __init__(self, message: Message, handle: Handle, sink: Any = None) -> None:
@@ -78,7 +81,11 @@ class Transfer:
         handle.configure(options_in_force(settings, scheme), settings.files)
         lines: list[bytes] = []
         self._lines = lines
-        self._content = content = BytesIO() if sink is None else sink
+        if sink is None:
+            self._content = handle.sink = content = BodySink(lines, settings.follow_redirect)
+        else:
+            self._content, handle.sink = sink, NO_SINK
+            content = sink
         setopt = handle.setopt
         setopt(pycurl.URL, url.text)
         setopt(pycurl.WRITEFUNCTION, content.write)
@@ -94,6 +101,21 @@ class Transfer:
     def status(self) -> int:
         """Return the status that has come last, 0 if none has."""
         return int(self._handle.getinfo(pycurl.RESPONSE_CODE))
+
+    @property
+    def has_head(self) -> bool:
+        """Whether a head has ended, and no other has begun since."""
+        return bool(self._lines) and self._lines[-1] in BLANK
+
+    @property
+    def leads_on(self) -> bool:
+        """Whether what has come is the head of a redirect that is followed."""
+        return self.message.settings.follow_redirect and leads_on(self._lines)
+
+    @property
+    def ends_connection(self) -> bool:
+        """Whether the connection ends with the response whose head has come."""
+        return Received(self._lines).ends_connection
 
     def was_sent(self) -> bool:
         """Whether any of the message was."""
@@ -129,16 +151,33 @@ class Transfer:
         self.abandon()
         if self._extras is not None:
             outcome = self._extras.outcome(outcome)
-        if outcome is not SUCCESS:
+        self.location = self._location(response.status, outcome)
+        if outcome is not SUCCESS and not self.location:
             raise _failure(self._handle, message, outcome, response, deadline)
         if not received.is_whole:
             error = ProtocolError(f"receiving from {message.url.place}: the head has no end")
             raise with_details(error, message, response)
         if message.url.origin[0] == "https":
             received.chain = self._handle.certificates(message.url.origin)
-        if received.may_have(b"content-encoding"):
+        if self.location:
+            response.body = b""
+        elif received.may_have(b"content-encoding"):
             _decode(message, response, deadline)
         return response
+
+    def _location(self, status: int, outcome: Outcome) -> str:
+        """Return where a redirect leads to, "" if there is none or it is not followed.
+
+        Once its head is there, no fault of its body matters; our own clocks and callbacks do.
+        """
+        if status not in NEXT_METHOD or not self.message.settings.follow_redirect:
+            return ""
+        if outcome.expired or outcome.code in OWN_CALLBACKS or not self.received.is_whole:
+            return ""
+        return self.received.location
+
+
+OWN_CALLBACKS = {pycurl.E_READ_ERROR, pycurl.E_ABORTED_BY_CALLBACK}
 
 
 def times_by(ask: Callable[[int], Any]) -> tuple[float, ...]:

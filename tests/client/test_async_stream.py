@@ -175,7 +175,7 @@ def test_redirects_and_retries_are_followed_and_their_bodies_not_given(
             assert len(await response.aread()) == 3 * MIB
 
     run(main, base_url=peer.url)
-    assert peer.connections == 1
+    assert peer.connections == 2  # the redirect's body is too long to be received for nothing
 
 
 def test_memory_stays_constant_and_the_server_waits(flood: Any) -> None:
