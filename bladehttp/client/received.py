@@ -21,6 +21,18 @@ status_line = re.compile(
     rb"HTTP/(?P<version>[0-9.]+) (?P<status>[0-9]{3})(?: (?P<reason>[^\r\n]*))?"
 ).match
 
+# What libcurl hands over of HTTP/1 is checked again: it takes "HTTP/1.1 2000 OK" for a 200. The
+# space before an empty reason may be missing, as it often is. HTTP/2 and 3 have libcurl's lines.
+is_status_line = re.compile(
+    rb"HTTP/(?:1\.[01] [1-9][0-9]{2}(?: [^\r\n]*)?|[23] [1-9][0-9]{2} ?)\r?\n"
+).fullmatch
+
+VALID: set[bytes] = set()
+"""Status lines that were found to be valid, so that the usual ones are looked up."""
+
+MOST_VALID = 256
+LONGEST_VALID = 80
+
 find_locations = re.compile(rb"^location[ \t]*:([^\n]*)", re.IGNORECASE | re.MULTILINE).findall
 
 
@@ -55,6 +67,20 @@ class Received:
             if not (end + 1 < len(lines) and status_line(lines[end + 1])):
                 return lines[start:end], lines[end + 1 :]
             start = end + 1
+
+    @property
+    def fault(self) -> str | None:
+        """Why this is no head of a response, None if it is one."""
+        lines = self._lines
+        # nearly always: one block that ends, with a line seen before
+        if lines and lines[0] in VALID and lines.index(lines[-1]) == len(lines) - 1:
+            return None if lines[-1] == b"\r\n" or self.is_whole else NO_END
+        if not self.is_whole:
+            return NO_END
+        for before, line in zip([b"\n", *lines], lines, strict=False):
+            if before in BLANK and line[:5].upper() == b"HTTP/" and not _is_valid(line):
+                return f"status line {line[:80]!r} is not valid"
+        return None
 
     @property
     def is_whole(self) -> bool:
@@ -138,6 +164,19 @@ class Received:
         """Whether a field of that name can be in here: a quick look that never misses one."""
         # find: ``in`` first tries to take what it looks for as a number, and catches an exception
         return b"".join(self._lines).lower().find(lower_name) >= 0
+
+
+NO_END = "the head has no end"
+
+
+def _is_valid(line: bytes) -> bool:
+    if line in VALID:
+        return True
+    if not is_status_line(line):
+        return False
+    if len(VALID) < MOST_VALID and len(line) <= LONGEST_VALID:
+        VALID.add(line)
+    return True
 
 
 def _fields(lines: list[bytes]) -> list[tuple[str, str]]:

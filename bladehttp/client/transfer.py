@@ -123,11 +123,27 @@ class Transfer:
         return bool(self._handle.getinfo(pycurl.REQUEST_SIZE))
 
     def opened(self) -> HttpResponse:
-        """Return the response whose head is complete and whose body is still to come."""
+        """Return the response whose head is complete and whose body is still to come.
+
+        Raises:
+            ProtocolError: It is no head of a response.
+        """
         response = self._response()
+        self._check_head(response)
         if self.message.url.origin[0] == "https":
             self.received.chain = self._handle.certificates(self.message.url.origin)
         return response
+
+    def _check_head(self, response: HttpResponse) -> None:
+        """Raise if what came is no head of a response.
+
+        Raises:
+            ProtocolError: It has no end, or a status line is not valid (RFC 9112 section 4).
+        """
+        fault = self.received.fault
+        if fault is not None:
+            error = ProtocolError(f"receiving from {self.message.url.place}: {fault}")
+            raise with_details(error, self.message, response)
 
     def _response(self) -> HttpResponse:
         getinfo = self._handle.getinfo
@@ -154,9 +170,7 @@ class Transfer:
         self.location = self._location(response.status, outcome)
         if outcome is not SUCCESS and not self.location:
             raise _failure(self._handle, message, outcome, response, deadline)
-        if not received.is_whole:
-            error = ProtocolError(f"receiving from {message.url.place}: the head has no end")
-            raise with_details(error, message, response)
+        self._check_head(response)
         if message.url.origin[0] == "https":
             received.chain = self._handle.certificates(message.url.origin)
         if self.location:
@@ -172,7 +186,7 @@ class Transfer:
         """
         if status not in NEXT_METHOD or not self.message.settings.follow_redirect:
             return ""
-        if outcome.expired or outcome.code in OWN_CALLBACKS or not self.received.is_whole:
+        if outcome.expired or outcome.code in OWN_CALLBACKS or self.received.fault:
             return ""
         return self.received.location
 

@@ -11,12 +11,14 @@ import sys
 import threading
 import time
 import zlib
+from pathlib import Path
 from typing import Any
 
 import brotli
 import pycurl
 import pytest
 import zstandard
+from doors import Door, every_door
 
 from bladehttp import exceptions
 from bladehttp.client import HttpClient
@@ -101,6 +103,33 @@ def test_a_peer_that_breaks_the_rules(
 ) -> None:
     with pytest.raises(ProtocolError, match=said):
         client.get(peers.once(data).url)
+
+
+@every_door
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"HTTP/1.1 2000 OK", b"HTTP/1.1 200OK", b"HTTP/1.1 20 OK", b"HTTP/1.1 2a0 OK",
+        b"HTTP/1.1\t200 OK", b"HTTP/1.1 200\tOK", b"http/1.1 200 OK", b"HTTP/2.0 200 OK",
+        b"HTTP/1.1 3020 Found\r\nLocation: /x", b"HTTP/1.1 099 OK", b"HTTP/1.10 200 OK",
+        b"HTTP/1.1 1030 Hints\r\n\r\nHTTP/1.1 200 OK", b"HTTP/1.1 103 \r\n\r\nHTTP/1.1 2000 OK",
+    ],
+    ids=ascii,
+)  # fmt: skip
+def test_a_status_line_that_is_none(peers: Any, tmp_path: Path, door: Door, line: bytes) -> None:
+    peer = peers.once(line + b"\r\nContent-Length: 2\r\n\r\nok")
+    with pytest.raises(ProtocolError):
+        door(peer.url, tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"HTTP/1.1 200", b"HTTP/1.1 200 ", b"HTTP/1.0 299 \xff x", b"HTTP/1.1 999 Odd"],
+    ids=ascii,
+)
+def test_a_status_line_that_is_odd_but_valid(client: HttpClient, peers: Any, line: bytes) -> None:
+    peer = peers.once(line + b"\r\nContent-Length: 2\r\n\r\nok")
+    assert [client.get(peer.url).body for _ in range(2)] == [b"ok", b"ok"]
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,15 @@
 """The body of a redirect that is followed: neither kept, decoded, counted nor waited for."""
 
-import asyncio
 import threading
 import time
 import tracemalloc
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from doors import Door, every_door, get
 
-from bladehttp import AsyncHttpClient, Retry
+from bladehttp import Retry
 from bladehttp.client import HttpClient
 from bladehttp.client.body_sink import LONGEST_DROPPED
 from bladehttp.exceptions import BodyTooLarge, DecodingError, ReceiveTimeout
@@ -18,61 +17,6 @@ from bladehttp.exceptions import BodyTooLarge, DecodingError, ReceiveTimeout
 MIB = 1 << 20
 SOON = 5
 """Seconds. Who waits for the server to close waits for twice as long."""
-
-Door = Callable[..., bytes]
-
-
-def get(url: str, path: Path, **properties: Any) -> bytes:
-    with HttpClient(**properties) as client:
-        return client.get(url).body
-
-
-def stream(url: str, path: Path, **properties: Any) -> bytes:
-    with HttpClient(**properties) as client, client.stream(url) as response:
-        return b"".join(response.iter_bytes())
-
-
-def download(url: str, path: Path, **properties: Any) -> bytes:
-    with HttpClient(**properties) as client:
-        client.download(url, path)
-    return path.read_bytes()
-
-
-def send_many(url: str, path: Path, **properties: Any) -> bytes:
-    with HttpClient(**properties) as client:
-        (result,) = client.send_many([url])
-    if isinstance(result, Exception):
-        raise result
-    return result.body
-
-
-def awaited_get(url: str, path: Path, **properties: Any) -> bytes:
-    async def main() -> bytes:
-        async with AsyncHttpClient(**properties) as client:
-            return (await client.get(url)).body
-
-    return asyncio.run(main())
-
-
-def awaited_stream(url: str, path: Path, **properties: Any) -> bytes:
-    async def main() -> bytes:
-        async with AsyncHttpClient(**properties) as client, client.stream(url) as response:
-            return await response.aread()
-
-    return asyncio.run(main())
-
-
-def awaited_download(url: str, path: Path, **properties: Any) -> bytes:
-    async def main() -> None:
-        async with AsyncHttpClient(**properties) as client:
-            await client.download(url, path)
-
-    asyncio.run(main())
-    return path.read_bytes()
-
-
-DOORS = (get, stream, download, send_many, awaited_get, awaited_stream, awaited_download)
-every_door = pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__)
 
 
 def moved(*fields: str, version: str = "1.1") -> bytes:
