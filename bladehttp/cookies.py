@@ -28,14 +28,26 @@ def parse_cookies(field_value: str) -> Values[str]:
     A pair without "=" or without a name is passed over and the others stay. The value may
     contain "=". One pair of enclosing quotes is taken off. Nothing is percent-decoded: what
     a server sets comes back as it was. The work is linear in the length.
+
+    Args:
+        field_value: One character for one byte. A pair that is UTF-8 is decoded, as scripts in
+            browsers set such; others stay as they are.
     """
     cookies: Values[str] = Values()
+    is_ascii = field_value.isascii()
     for pair in field_value.split(";"):
-        name, equals, value = pair.partition("=")
+        name, equals, value = (pair if is_ascii else _decoded(pair)).partition("=")
         name = name.strip(" \t")
         if equals and name:
             cookies.add(name, _unquoted(value.strip(" \t")))
     return cookies
+
+
+def _decoded(pair: str) -> str:
+    try:
+        return pair.encode("latin-1").decode()
+    except UnicodeError:
+        return pair
 
 
 def _unquoted(value: str) -> str:

@@ -1,26 +1,29 @@
-"""HttpRequest: what a server's callbacks are given, and Blade's request object.
+"""HttpRequest: the request that a server's callbacks get, and Blade's request object.
 
-Most attributes are made when they are first read. All of them can be assigned to, as in Blade.
+Most attributes are computed when they are first read. All of them can be assigned to, as in Blade.
 """
 
 import json
 from dataclasses import dataclass
+from os import fstat
 from socket import socket
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 from bladehttp.auth import Auth
+from bladehttp.content import Content
 from bladehttp.cookies import parse_cookies
 from bladehttp.exceptions import ProtocolError
 from bladehttp.headers import Headers
 from bladehttp.late import Late, late
 from bladehttp.response import HttpResponse
 from bladehttp.serialize import as_json
-from bladehttp.values import Values
-from bladehttp.wire.form import Decoded, decode, parse_query
+from bladehttp.uploads import Upload
+from bladehttp.values import Required, Values
 from bladehttp.wire.head import NO_FIELDS, FieldBlock, HeadParser, RequestLine
 from bladehttp.wire.limits import Limits
 from bladehttp.wire.reader import Request, RequestReader
 from bladehttp.wire.target import decode_path, host_name
+from bladehttp.wire.urlencoded import parse_fields
 
 DEFAULT_LIMITS = Limits()
 
@@ -65,23 +68,28 @@ class HttpRequest(Late):
         port: The client's port, 0 where it is not known.
         ipv6: Whether ``ip`` is an IPv6 address.
         is_secure: Whether it came over TLS.
-        body: A `Values` of an urlencoded or multipart form's fields, the decoded value of
-            JSON, bytes for any other type, {} if there is none. A body of another type that
-            is longer than the server's spool limit is in ``body_file``, and this is None.
-        files: Name to {name, filename, mime, content, size} for each part of a multipart
-            form that has a filename or a Content-Type; `get_all` gives several under one
-            name. One longer than the spool limit has an open "file" and no content.
-        raw_body: The content as it was sent, chunking undone; b"" when it is in ``body_file``.
-        body_file: A temporary file with a body longer than the spool limit, else None. It
-            is closed when the request has been answered.
+        body: A `Values` of an urlencoded or multipart form's fields or of a JSON object, another
+            decoded value of JSON, bytes for any other type, {} if there is none.
+        files: Name to an `Upload` {name, filename, mime, content, size} for each part of a
+            multipart form that has a filename or a Content-Type; `get_all` gives several under
+            one name. A part without a filename is in ``body`` as well if it is text.
+        raw_body: The content as it was sent, chunking undone.
+        body_file: The temporary file with a body longer than the server's ``spool_size``, else
+            None. It is closed when the request has been answered.
         trailers: The trailer fields of a chunked body.
         disconnected: Whether the client has gone, or has at least sent its last byte, while
             its answer was to be given later; False until that is seen.
         client_certificate: The certificate the client showed and the server verified, as
             ssl.SSLSocket.getpeercert() has it; None for none.
-        params: What the parameters of the route's path stand for, {} if it has none.
+        params: The values of the parameters in the route's path, {} if it has none.
         auth_method: For `send`: which authentication methods may be used when the URL has a
             name and a password. Auth.ANY.
+
+    ``body``, ``files``, ``raw_body`` and ``body_file`` are decoded when they are first read. They
+    raise a ProtocolError then if the content is not what the fields say. ``body``, ``files``,
+    ``queries``, ``cookies`` and ``params`` raise a KeyError for a name that is not there. If a
+    handler does not catch them, the answer is 400 (or the error's ``status``), and on_error is
+    not called.
     """
 
     __slots__ = ("_client", "_message", "disconnected", "is_secure", "method")
@@ -92,25 +100,25 @@ class HttpRequest(Late):
     is_secure: bool
     method: str
 
-    _decoded: late[Decoded] = late(lambda _: Decoded({}, Values()))
+    _content: late[Content] = late(lambda request: Content(request._message, DEFAULT_LIMITS))
     auth_method: late[Auth] = late(lambda _: Auth.ANY)
-    body: late[Any] = late(lambda request: request._decoded.body)
-    body_file: late[IO[bytes] | None] = late(lambda request: request._message.file)
+    body: late[Any] = late(lambda request: request._content.decoded.body)
+    body_file: late[IO[bytes] | None] = late(lambda request: request._content.message.file)
     client_certificate: late[dict[str, Any] | None] = late(
         lambda request: request._client.certificate
     )
     cookies: late[Values[str]] = late(lambda request: parse_cookies(request._message.fields.cookie))
-    files: late[Values[dict[str, Any]]] = late(lambda request: request._decoded.files)
+    files: late[Values[Upload]] = late(lambda request: request._content.decoded.files)
     headers: late[Headers] = late(lambda request: _headers(request._message.fields))
     host: late[str] = late(lambda request: host_name(_authority(request._message)))
     http_version: late[str] = late(lambda request: f"1.{request._message.line.minor}")
     ip: late[str] = late(lambda request: request._client.ip)
     ipv6: late[bool] = late(lambda request: request._client.ipv6)
-    params: late[dict[str, str]] = late(lambda _: {})
+    params: late[dict[str, str]] = late(lambda _: Required())
     path: late[str] = late(lambda request: decode_path(request._message.line.path))
     port: late[int] = late(lambda request: request._client.port)
     queries: late[Values[str]] = late(lambda request: _queries(request._message.line.query))
-    raw_body: late[bytes] = late(lambda request: request._message.body)
+    raw_body: late[bytes] = late(lambda request: request._content.raw)
     request_uri: late[str] = late(lambda request: request._message.line.target)
     trailers: late[Headers] = late(lambda request: Headers.adopt(request._message.trailers))
 
@@ -134,13 +142,31 @@ class HttpRequest(Late):
         request.is_secure = is_secure
         return request
 
-    def decode(self, limits: Limits) -> None:
-        """Make ``body`` and ``files`` of the content.
+    def decode_with(self, limits: Limits, is_encoded: bool) -> None:
+        """Set how the content is decoded when it is read; see `Content`."""
+        self._content = Content(self._message, limits, is_encoded)
+
+    def open(self) -> BinaryIO:
+        """Return a binary stream over the content, for one that may be long.
+
+        Each call gives a stream of its own, at the beginning. It is to be closed.
 
         Raises:
-            ProtocolError: The body is not what its Content-Type says.
+            ProtocolError: As ``raw_body``.
+            ValueError: The content was in a temporary file, and the request has been answered.
         """
-        self._decoded = _decoded(self._message, limits)
+        return self._content.open()
+
+    @property
+    def size(self) -> int:
+        """Bytes of the content as it was sent; chunking undone, Content-Encoding not."""
+        message = self._message
+        return len(message.body) if message.file is None else fstat(message.file.fileno()).st_size
+
+    @property
+    def content(self) -> bytes:
+        """``raw_body``: the name the client's response has for it."""
+        return self.raw_body
 
     @property
     def scheme(self) -> str:
@@ -170,7 +196,8 @@ class HttpRequest(Late):
             message = reader.take_request()
             if message is None or reader.buffer:
                 return False
-            decoded = _decoded(message, DEFAULT_LIMITS)
+            content = Content(message, DEFAULT_LIMITS)
+            content.decoded  # noqa: B018 - as it is not valid otherwise
         except ProtocolError:
             if message is not None:
                 message.close()
@@ -180,7 +207,7 @@ class HttpRequest(Late):
         self._late = None
         self._message = message
         self.method = message.line.method
-        self._decoded = decoded
+        self._content = content
         if client is not None:
             peer = client.getpeername()
             known = isinstance(peer, tuple)  # a unix socket's has no address
@@ -225,14 +252,8 @@ class HttpRequest(Late):
 
     def close(self) -> None:
         """Close the temporary files of a large body and of large uploads."""
-        if not self._message.fields.body_length:
-            return
-        self._message.close()
-        files = self._decoded.files
-        for name in files:
-            for upload in files.get_all(name):
-                if "file" in upload:
-                    upload["file"].close()
+        if self._message.fields.body_length:
+            self._content.close()
 
     def to_dict(self) -> dict[str, Any]:
         """Return every documented attribute, as JSON takes them."""
@@ -263,20 +284,13 @@ NOBODY = ClientInfo("", 0, ipv6=False)
 EMPTY_LINE = RequestLine("GET", "/", 1, path="/")
 
 
-def _decoded(message: Request, limits: Limits) -> Decoded:
-    if not message.body and message.file is None:
-        return Decoded({}, Values())
-    content_type = message.fields.index.get("content-type", "")
-    return decode(content_type, message.body, message.file, limits)
-
-
 def _headers(fields: FieldBlock) -> Headers:
     """Return the fields, Cookie excepted, which is in ``cookies`` (Blade)."""
     return Headers.adopt(fields.pairs, fields.index)
 
 
 def _queries(query: str) -> Values[str]:
-    return parse_query(query, limit=len(query) + 1)
+    return parse_fields(query.encode("latin-1"), len(query) + 1)
 
 
 def _authority(message: Request) -> str:

@@ -1,17 +1,39 @@
-"""Values: a dict whose names may come more than once."""
+"""Values: dicts of what a client has sent; a missing name is an error of the client."""
 
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 V = TypeVar("V")
 
 
-class Values(dict[str, V]):
+class MissingValueError(KeyError):
+    """A request has no value of a name that was asked for.
+
+    Not caught by the handler, it is answered with ``status`` and names what is missing.
+
+    Attributes:
+        status: 400.
+    """
+
+    status = 400
+
+
+class Required(dict[str, V]):
+    """A dict of what a client has sent: ``required[name]`` raises MissingValueError without it."""
+
+    __slots__ = ()
+
+    def __missing__(self, name: str) -> NoReturn:
+        raise MissingValueError(name)
+
+
+class Values(Required[V]):
     """A dict of what a query, a form or a Cookie field holds, repeated names included.
 
     ``values[name]`` is the last value that was sent under a name, as in Blade;
     `get_all` gives every one. Assignment replaces them all. It is a real dict of
     the last values, so ``json.dumps``, ``**values`` and ``==`` do what they do for dicts.
+    A name that is not there raises MissingValueError, a KeyError.
     """
 
     __slots__ = ("_earlier",)

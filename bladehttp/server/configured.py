@@ -28,6 +28,8 @@ LIMITS = {
     "spool": "spool_size",
     "parts": "max_parts",
     "part_fields": "max_part_fields",
+    "decoded": "max_decoded_size",
+    "values": "max_decoded_values",
 }
 
 DEFAULTS = {
@@ -101,14 +103,20 @@ class Configured:
         spool_size: A longer body or upload is kept in a temporary file. 1 MiB.
         max_parts: Parts of a multipart form, fields of an urlencoded one. 1000. 413.
         max_part_fields: Fields in the head of one part. 16. 413.
+        max_decoded_size: Bytes that are decoded when ``request.body`` or ``files`` is read: of
+            JSON, of an urlencoded form, of the text fields of a multipart one. Bytes, and
+            uploads, are not decoded. 4 MiB. 413. None: no limit.
+        max_decoded_values: Values of JSON, counted by commas, colons and brackets; a form may have
+            twice as many percent-encoded octets. With the default no body keeps everybody
+            waiting for longer than some 50 ms. 150,000. 413. None: no limit.
         verify_certs: Whether clients are asked for a certificate: False; True, and one that
             is shown is checked; or "required". False.
         client_ca_file: PEM file of the authorities that clients' certificates are checked
             against. None: those in ``cert_file``.
         decode_request_body: Whether gzip, deflate, br and zstd (the latter two where their
-            libraries are installed) are undone in requests' bodies, under the limit of
-            ``max_body_size`` for what comes out. 415 for another coding. False: bodies stay as
-            they were sent.
+            libraries are installed) are undone in requests' bodies when they are read,
+            under the limit of ``max_body_size`` for what comes out. 415 for another coding.
+            False: bodies stay as they were sent.
         trusted_proxies: Addresses and networks ("10.0.0.0/8") whose word is taken for who a
             client is, and for the host and scheme it asked for; "unix:" for who comes over a
             unix socket. They have to set every one of the fields below, or let no client's
@@ -145,6 +153,8 @@ class Configured:
     spool_size: int
     max_parts: int
     max_part_fields: int
+    max_decoded_size: int | None
+    max_decoded_values: int | None
     decode_request_body: bool
     verify_certs: bool | str
     client_ca_file: str | None

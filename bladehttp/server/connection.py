@@ -27,7 +27,6 @@ from bladehttp.server.states import (
     State,
 )
 from bladehttp.server.transport import RECEIVE, PlainHttpError, PlainTransport, Transport
-from bladehttp.wire.form import undo_encoding
 from bladehttp.wire.head import NO_FIELDS
 from bladehttp.wire.proxy import ProxyReader
 from bladehttp.wire.reader import RESTING, Phase, Request, RequestReader, whole_request
@@ -265,8 +264,9 @@ class Connection(Answering):
             self._refuse(ProtocolError("no tunnels here", status=501))
             return
         request = HttpRequest.from_wire(message, self.client, service.is_secure)
-        if message.fields.body_length and not self._decode(message, request):
-            return
+        if message.fields.body_length:
+            request.decode_with(service.parser.limits, service.decode_request_body)
+            self._request = request  # whose temporary files are to be closed
         if service.proxies is not None:
             service.proxies.apply(request)
         if not message.keep_alive:
@@ -282,24 +282,6 @@ class Connection(Answering):
             self._reply(request, response, line, keep)
         else:
             self._wait(request, response, line, keep)
-
-    def _decode(self, message: Request, request: HttpRequest) -> bool:
-        """Make sense of a body; False if there is none to be made, and that is answered."""
-        limits = self._service.parser.limits
-        try:
-            if self._service.decode_request_body:
-                undo_encoding(message, limits)
-            request.decode(limits)
-        except ProtocolError as error:
-            message.close()
-            self._refuse(error, message.line.method)
-            return False
-        except Exception as error:  # noqa: BLE001 - no temporary file, no memory, a fault of ours
-            message.close()
-            self._fail(error, message.line.method)
-            return False
-        self._request = request  # whose files are to be closed
-        return True
 
     def _warn(self, request: HttpRequest, seconds: float) -> None:
         name = self._service.dispatcher.name(request)

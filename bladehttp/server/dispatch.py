@@ -11,6 +11,7 @@ from concurrent.futures import CancelledError
 from socket import socket
 from typing import Any
 
+from bladehttp.content import ContentError
 from bladehttp.later import Deferred
 from bladehttp.request import HttpRequest
 from bladehttp.response import HttpResponse
@@ -18,9 +19,12 @@ from bladehttp.server.record import RequestLog
 from bladehttp.server.routes import Handler, Params, Route, Routes
 from bladehttp.server.workers import Workers
 from bladehttp.status import phrase
+from bladehttp.values import MissingValueError
 
 log = logging.getLogger("bladehttp.server")
 
+CLIENT_ERRORS = (ContentError, MissingValueError)
+"""Raised by a request when a handler reads what is not there; nobody else raises them."""
 
 CALLBACKS = {
     # kind: how many arguments its functions are called with
@@ -162,9 +166,22 @@ class Dispatcher:
         return found[0].name if found else f"on_receive of {request.method} {request.path}"
 
     def failed(self, error: Exception, client: socket | None) -> HttpResponse:
-        """Report what a handler raised and return the answer to its request."""
+        """Report what a handler raised and return the answer to its request.
+
+        Not every exception is the handler's fault: see `refused`.
+        """
+        if isinstance(error, CLIENT_ERRORS):
+            return self.refused(error)
         self.report(error, client)
         return error_response(500)
+
+    def refused(self, error: ContentError | MissingValueError) -> HttpResponse:
+        """Return the answer to a request whose content cannot be used, as a handler found out."""
+        log.debug("refused with %d: %s", error.status, error)
+        response = error_response(error.status)
+        if isinstance(error, MissingValueError):
+            response.body = f"{error.status} - {phrase(error.status)}. {error} is missing."
+        return response
 
     def report(self, error: Exception, client: socket | None) -> None:
         """Log an error that is the server's or a handler's fault and call on_error."""

@@ -1,6 +1,5 @@
 """RequestLog: the last requests of a server, to look at in a test or a console."""
 
-import os
 from collections import deque
 
 from bladehttp.request import HttpRequest
@@ -24,7 +23,7 @@ class RequestLog:
 
     def add(self, request: HttpRequest) -> None:
         """Keep a request, before callbacks have seen it."""
-        entries, size = self._entries, _body_size(request)
+        entries, size = self._entries, request.size
         entries.append((request, size))
         self._bytes += size
         while len(entries) > RECORDED or (self._bytes > RECORDED_BYTES and len(entries) > 1):
@@ -34,10 +33,3 @@ class RequestLog:
         """Return them, the oldest first. For any thread."""
         entries = tuple(self._entries)  # at once: nothing is added meanwhile
         return tuple(request for request, _ in entries)
-
-
-def _body_size(request: HttpRequest) -> int:
-    """Return the bytes that were sent: parts of a body in a file may be in memory, too."""
-    if request.body_file is None:
-        return len(request.raw_body)
-    return os.fstat(request.body_file.fileno()).st_size

@@ -19,6 +19,7 @@ from typing import Any
 
 from bladehttp.request import HttpRequest
 from bladehttp.response import HttpResponse
+from bladehttp.values import Required
 
 Handler = Callable[[HttpRequest, HttpResponse], Any]
 
@@ -145,7 +146,7 @@ class Routes:
         for methods, values in self._candidates(path):
             route = methods.get(method)
             if route is not None:
-                return route, dict(zip(route.parameters, values, strict=True))
+                return route, Required(zip(route.parameters, values, strict=True))
         return self.find("GET", path) if method == "HEAD" else None
 
     def allowed(self, path: str) -> list[str]:

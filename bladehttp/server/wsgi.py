@@ -17,7 +17,6 @@ from bladehttp.request import ClientInfo, HttpRequest
 from bladehttp.response import HttpResponse
 from bladehttp.server.dispatch import Dispatcher, error_response
 from bladehttp.server.forwarded import TrustedProxies
-from bladehttp.wire.form import undo_encoding
 from bladehttp.wire.head import HeadParser, parse_request_line
 from bladehttp.wire.reader import Request, RequestReader
 from bladehttp.wire.writer import LAST_CHUNK, Coding, Reply, write_chunk, write_head
@@ -85,17 +84,10 @@ class WsgiApplication:
     def _receive(self, environ: Environ) -> HttpRequest:
         if environ["REQUEST_METHOD"] == "CONNECT":
             raise ProtocolError("no tunnels here", status=501)
-        limits = self._parser.limits
         message = _read(environ, self._parser)
-        try:
-            if self._decode_request_body:
-                undo_encoding(message, limits)
-            secure = environ.get("wsgi.url_scheme") == "https"
-            request = HttpRequest.from_wire(message, _client(environ), secure)
-            request.decode(limits)
-        except BaseException:
-            message.close()
-            raise
+        secure = environ.get("wsgi.url_scheme") == "https"
+        request = HttpRequest.from_wire(message, _client(environ), secure)
+        request.decode_with(self._parser.limits, self._decode_request_body)
         version = later_version(environ.get("SERVER_PROTOCOL", ""))
         if version:
             request.http_version = version[1]

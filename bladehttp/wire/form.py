@@ -1,19 +1,22 @@
-"""What a body says: content codings undone; urlencoded, JSON and multipart content to plain data.
+"""The content of a request decoded: urlencoded, JSON and multipart to plain data.
 
-Called with whole bodies only. Every failure is the client's and a ProtocolError: a damaged coding,
-broken JSON, truncated multipart and a charset that does not exist are 4xx, never 500.
+Called with whole bodies only. Every failure is the client's and a ProtocolError: broken
+JSON, truncated multipart and a charset that does not exist are 4xx, never 500.
+
+Whoever sends a body decides how much work it is to decode it, and everybody else waits
+meanwhile. So the work is bounded before it is begun: by the bytes that are decoded
+(`Limits.decoded`), by the values and escapes in them (`Limits.values`), and for multipart by
+parts and the bytes of their heads.
 """
 
-import io
 import json
 import math
 import mmap
 import re
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from typing import IO, Any
-from urllib.parse import parse_qsl, unquote
+from typing import IO, Any, NoReturn
 
 from multipart import (
     MultipartError,
@@ -23,16 +26,15 @@ from multipart import (
     parse_options_header,
 )
 
-from bladehttp.decoders import CODINGS, MOST_CODINGS, ContentDecoder, codings_of
-from bladehttp.exceptions import BodyTooLarge, DecodingError, ProtocolError
-from bladehttp.pieces import through
+from bladehttp.exceptions import ProtocolError
+from bladehttp.uploads import Upload, read_content
 from bladehttp.values import Values
 from bladehttp.wire.body import BodySink
 from bladehttp.wire.limits import Limits
-from bladehttp.wire.reader import Request
+from bladehttp.wire.urlencoded import parse_fields, unquote
 
 BLOCK = 64 * 1024
-"""Bytes given to a decoder or to the multipart parser at a time."""
+"""Bytes given to the multipart parser at a time."""
 
 CHARSETS = frozenset(
     "utf-8 utf8 us-ascii ascii iso-8859-1 latin-1 latin1 windows-1252 cp1252".split()
@@ -48,129 +50,128 @@ parameter = re.compile(r';[ \t]*([^=;"\s]+)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[^;"]
 control_character = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]").search
 
 
+JSON_MARKS = b",:[{"
+"""Before each value of JSON but the first is one of these; those in strings are counted too."""
+
+DIGITS_AS_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
+LONG_NUMBER = b"0" * 300
+"""Digits of a number that a double cannot hold (309) or that is slow to convert (4,300)."""
+
+MOST_LONG_NUMBERS = 200
+"""Numbers of 300 digits, or as many digits of longer ones: conversion is quadratic."""
+
+# An exponent of three digits, without which (or LONG_NUMBER) no number of JSON is infinite.
+large_exponent = re.compile(r"[0-9][eE]\+?0*[1-9][0-9]{2}").search
+
+# RFC 9110 section 5.6.6 does not allow a name twice; which one counts depends on the reader.
+ONCE = ("boundary", "charset")
+
+
 @dataclass(slots=True)
 class Decoded:
-    """What a body holds.
+    """The content of a request, decoded.
 
     Attributes:
-        body: A Values of a form's fields, the value of JSON, bytes for anything else, {} for
-            no body, and None for one that stays in its file.
-        files: Name to {name, filename, mime, content, size}, and "file" in place of the
-            content for one longer than `Limits.spool`.
+        body: A Values of a form's fields or of a JSON object, another value of JSON, bytes for
+            any other type, {} for no body.
+        files: Name to an Upload.
     """
 
     body: Any
-    files: Values[dict[str, Any]] = field(default_factory=Values)
+    files: Values[Upload] = field(default_factory=Values)
 
 
-def parse_query(query: str, limit: int = 1000) -> Values[str]:
-    """Return the fields of a query or an urlencoded body; "+" is a space.
-
-    Percent-encoding that is not valid stays; what is not UTF-8 becomes U+FFFD.
-
-    Raises:
-        ProtocolError: 413, more fields than the limit.
-    """
-    if not query:
-        return Values()
-    try:
-        return Values(
-            parse_qsl(query, keep_blank_values=True, max_num_fields=limit, errors="replace")
-        )
-    except ValueError as error:
-        raise ProtocolError(f"more than {limit} fields", status=413) from error
-
-
-def undo_encoding(message: Request, limits: Limits) -> None:
-    """Replace a request's content by what it is with its Content-Encoding undone.
-
-    The fields stay as they were sent.
-
-    Raises:
-        ProtocolError: 413 if it is longer than `Limits.body` then, 400 if it is not in the
-            coding it names or ends early, 415 for a coding that cannot be undone here.
-    """
-    encoding = message.fields.index.get("content-encoding", "")
-    codings = codings_of(encoding)
-    if not codings or (not message.body and message.file is None):
-        return
-    if len(codings) > MOST_CODINGS:
-        raise ProtocolError(f"more than {MOST_CODINGS} content codings")
-    for coding in codings:
-        if coding not in CODINGS:  # RFC 9110 section 8.4: a server MAY answer 415
-            raise ProtocolError(f"unknown content coding {coding[:40]!r}", status=415)
-    source = message.file or io.BytesIO(message.body)
-    sink = BodySink(limits.spool)
-    with source:
-        try:
-            _decode_into(sink, source, ContentDecoder(encoding, limits.body))
-        except BodyTooLarge as error:
-            sink.close()
-            raise ProtocolError(
-                f"the body is longer than {limits.body} bytes", status=413
-            ) from error
-        except DecodingError as error:
-            sink.close()
-            raise ProtocolError(f"the body's Content-Encoding: {error}") from error
-        except BaseException:
-            sink.close()
-            raise
-    message.body, message.file = sink.getvalue(), sink.file
-
-
-def _decode_into(sink: BodySink, source: IO[bytes], decoder: ContentDecoder) -> None:
-    for piece in through(decoder, iter(lambda: source.read(BLOCK), b"")):
-        sink.write(piece)
-    if sink.file is not None:
-        sink.file.seek(0)
+Content = bytes | mmap.mmap
 
 
 def decode(content_type: str, body: bytes, file: IO[bytes] | None, limits: Limits) -> Decoded:
-    """Return what a body says, by its Content-Type.
+    """Return the content decoded by its Content-Type.
 
     Args:
         content_type: The field's value, "" if there is none.
         body: The bytes, b"" for a body in ``file`` or none at all.
-        file: A temporary file with the body, at its beginning and left there.
-        limits: For the number of fields and parts.
+        file: A temporary file with the body; it is left where it is.
+        limits: For the number of fields, parts and values, and the bytes that are decoded.
 
     Raises:
-        ProtocolError: 400 for what is not as the Content-Type says, 413 for too many parts,
-            415 for a charset that is not known.
+        ProtocolError: 400 for what is not as the Content-Type says, 413 for what is beyond a
+            limit, 415 for a charset that is not known.
     """
     if not body and file is None:
-        return Decoded({})
-    media_type, parameters = parse_options_header(content_type)
+        return Decoded(Values())
+    media_type, parameters = _content_type(content_type)
     decoder = _decoder_of(media_type)
     if decoder is None:
-        return Decoded(None if file else body)
+        return Decoded(body if file is None else read_content(file))
     if file is None:
         return decoder(body, parameters, limits)
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         return decoder(content, parameters, limits)
 
 
-Content = bytes | mmap.mmap
+def _content_type(value: str) -> tuple[str, dict[str, str]]:
+    media_type, parameters = parse_options_header(value)
+    names = [match[1].lower() for match in parameter(value)]
+    for name in ONCE:
+        if names.count(name) > 1:
+            raise ProtocolError(f"Content-Type has a {name} twice: {value[:80]!r}")
+    return media_type, parameters
+
+
+def _text_of(content: Content, limits: Limits) -> bytes:
+    """Return a content that is decoded as a whole.
+
+    Raises:
+        ProtocolError: 413, it is longer than `Limits.decoded`.
+    """
+    _check_decoded(len(content), limits)
+    return content[:]
+
+
+def _check_decoded(size: int, limits: Limits) -> None:
+    if limits.decoded is not None and size > limits.decoded:
+        raise ProtocolError(f"more than {limits.decoded} bytes to decode", status=413)
 
 
 def _decode_urlencoded(content: Content, parameters: dict[str, str], limits: Limits) -> Decoded:
-    text = content[:].decode(_charset(parameters), "replace")
-    return Decoded(parse_query(text, limits.parts))
+    charset = _charset(parameters)
+    data = _text_of(content, limits)
+    if limits.values is not None and data.count(b"%") > 2 * limits.values:
+        raise ProtocolError(f"more than {2 * limits.values} escapes in a form", status=413)
+    return Decoded(parse_fields(data, limits.parts, charset))
 
 
-def _decode_json(content: Content, _: dict[str, str], __: Limits) -> Decoded:
+def _decode_json(content: Content, _: dict[str, str], limits: Limits) -> Decoded:
     # RFC 8259 section 8.1: UTF-8 always; a BOM may be ignored. Duplicate names: the last wins.
+    data = _text_of(content, limits)
+    has_long_numbers = _check_json(data, limits)
     try:
-        text = content[:].decode("utf-8-sig")
-        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+        text = data.decode("utf-8-sig")
+        decoder = FINITE if has_long_numbers or large_exponent(text) else PLAIN
+        value = decoder.decode(text)
         if "\\ud" in text or "\\uD" in text:
             json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate cannot be written
-        return Decoded(value)
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"the body is not JSON: {str(error)[:80]}") from error
+    return Decoded(Values(value.items()) if type(value) is dict else value)
 
 
-def _no_constant(name: str) -> Any:
+def _check_json(data: bytes, limits: Limits) -> bool:
+    """Return whether there are long numbers in JSON.
+
+    Raises:
+        ProtocolError: 413, there are more values than `Limits.values`, or long numbers.
+    """
+    marks = len(data) - len(data.translate(None, JSON_MARKS))
+    if limits.values is not None and marks > limits.values:
+        raise ProtocolError(f"more than {limits.values} values in JSON", status=413)
+    long_numbers = data.translate(DIGITS_AS_ZEROS).count(LONG_NUMBER)
+    if limits.values is not None and long_numbers > MOST_LONG_NUMBERS:
+        raise ProtocolError("too many long numbers in JSON", status=413)
+    return long_numbers > 0
+
+
+def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
@@ -182,29 +183,60 @@ def _finite(digits: str) -> float:
     return number
 
 
+PLAIN = json.JSONDecoder(parse_constant=_no_constant)
+"""A function called for each number would cost more than all the rest."""
+
+FINITE = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
+
+
 def _decode_multipart(content: Content, parameters: dict[str, str], limits: Limits) -> Decoded:
     boundary = parameters.get("boundary", "").encode("latin-1", "replace")
     # RFC 2046 section 5.1.1: boundary := 0*69<bchars> bcharsnospace
     if not 0 < len(boundary) <= 70:
         raise ProtocolError("multipart without a boundary of 1 to 70 characters")
     decoded = Decoded(Values())
+    text_size = 0
     with ExitStack() as opened:
+        end = _end_of_parts(content, boundary)
         try:
-            for segment, sink in _parts(content, boundary, limits, opened):
+            for segment, sink in _parts(content, end, boundary, limits, opened):
+                if segment.filename is None:
+                    text_size += sink.size
+                    _check_decoded(text_size, limits)
                 _add_part(decoded, segment, sink)
         except ParserLimitReached as error:
             raise ProtocolError(f"multipart body: {error}", status=413) from error
         except MultipartError as error:
             raise ProtocolError(f"multipart body: {error}") from error
-        _check_end(content, boundary)
         opened.pop_all()  # the parts' files are the caller's now
     return decoded
 
 
+def _end_of_parts(content: Content, boundary: bytes) -> int:
+    """Return where the close delimiter ends, or the content if there is none.
+
+    RFC 2046 section 5.1.1: what follows is the epilogue, to be ignored: clients end with CRLF,
+    with two, or with something for people to read. A further delimiter is refused, as other
+    parsers may see parts there.
+
+    Raises:
+        ProtocolError: There is one.
+    """
+    delimiter = b"--" + boundary
+    close = delimiter + b"--"
+    at = 0 if content[: len(close)] == close else content.find(b"\r\n" + close)
+    if at < 0:
+        return len(content)
+    end = content.find(close, at) + len(close)
+    if content.find(b"\n" + delimiter, end) >= 0:
+        raise ProtocolError("multipart body: a delimiter after its end")
+    return end
+
+
 def _parts(
-    content: Content, boundary: bytes, limits: Limits, opened: ExitStack
+    content: Content, end: int, boundary: bytes, limits: Limits, opened: ExitStack
 ) -> Iterator[tuple[MultipartSegment, BodySink]]:
-    """Yield each part; what ``opened`` closes are the sinks of all of them."""
+    """Yield each part; ``opened`` closes the sinks of all of them."""
     parser = PushMultipartParser(
         boundary,
         max_header_count=limits.part_fields,
@@ -212,58 +244,74 @@ def _parts(
         strict=True,
     )
     parts: list[tuple[MultipartSegment, BodySink]] = []  # the one that is open, if one is
+    heads = 0
     with parser:
-        for start in range(0, len(content), BLOCK):
-            for event in parser.parse(content[start : start + BLOCK]):
+        for start in range(0, end, BLOCK):
+            for event in parser.parse(content[start : min(start + BLOCK, end)]):
                 if event is None:
                     yield parts.pop()
                 elif isinstance(event, MultipartSegment):
                     parts.append((event, BodySink(limits.spool)))
                     opened.callback(parts[0][1].close)
-                    _check_head(event)
+                    heads += _check_head(event)
+                    if heads > limits.part_heads:
+                        raise ProtocolError("multipart body: its heads are too long", status=413)
                 else:
                     parts[0][1].write(event)
 
 
-def _check_head(segment: MultipartSegment) -> None:
-    """Refuse control characters, which the multipart package takes: LF, and NUL in a filename."""
+def _check_head(segment: MultipartSegment) -> int:
+    """Return the length of a part's head.
+
+    Raises:
+        ProtocolError: There is a control character in it, which the multipart package takes:
+            LF, NUL in a filename, and what browsers write as %0D and %0A.
+    """
     for name, value in segment.headerlist:
         if control_character(value):
             raise ProtocolError(f"multipart body: control character in {name}: {value[:60]!r}")
-
-
-def _check_end(content: Content, boundary: bytes) -> None:
-    """Refuse what follows the close delimiter: other parsers may see parts there."""
-    close = b"--" + boundary + b"--"
-    at = 0 if content[: len(close)] == close else content.find(b"\r\n" + close) + 2
-    if content[at + len(close) :] not in (b"", b"\r\n"):
-        raise ProtocolError("multipart body: data after its end")
+    for value in (segment.name, segment.filename or ""):
+        if control_character(value):
+            raise ProtocolError(f"multipart body: control character in a name: {value[:60]!r}")
+    return sum(len(name) + len(value) for name, value in segment.headerlist)
 
 
 def _add_part(decoded: Decoded, segment: MultipartSegment, sink: BodySink) -> None:
     name = segment.name
     filename = _extended_filename(segment) or segment.filename
-    if filename is None and segment.content_type is None:
-        text = sink.getvalue() if sink.file is None else _read_all(sink.file)
-        decoded.body.add(name, text.decode("utf-8", "replace"))
-        return
-    upload: dict[str, Any] = {
-        "name": name,
-        "filename": filename,
-        "mime": segment.content_type or "application/octet-stream",
-        "content": sink.getvalue(),
-        "size": sink.size,
-    }
+    if filename is None:
+        _add_text(decoded, segment, sink)
+        if segment.content_type is None:
+            sink.close()
+            return
+    upload = Upload(
+        name=name,
+        filename=filename,
+        mime=segment.content_type or "application/octet-stream",
+        content=sink.getvalue() if sink.file is None else None,
+        size=sink.size,
+    )
     if sink.file is not None:
         sink.file.seek(0)
         upload["file"] = sink.file
     decoded.files.add(name, upload)
 
 
-def _read_all(file: IO[bytes]) -> bytes:
-    with file:
-        file.seek(0)
-        return file.read()
+def _add_text(decoded: Decoded, segment: MultipartSegment, sink: BodySink) -> None:
+    """Add the value of a field, which a part without a filename is (RFC 7578 section 4.4).
+
+    One with a Content-Type of its own may hold something else than text. That is only in
+    ``files``.
+    """
+    data = sink.getvalue() if sink.file is None else read_content(sink.file)
+    if segment.content_type is None:
+        decoded.body.add(segment.name, data.decode("utf-8", "replace"))
+        return
+    _, parameters = parse_options_header(segment.header("Content-Type"))
+    charset = parameters.get("charset", "utf-8")
+    if charset.lower() in CHARSETS:
+        with suppress(UnicodeDecodeError):
+            decoded.body.add(segment.name, data.decode(charset))
 
 
 def _extended_filename(segment: MultipartSegment) -> str | None:
@@ -276,7 +324,10 @@ def _extended_filename(segment: MultipartSegment) -> str | None:
             charset, quote, rest = match[2].strip(" \t").partition("'")
             _, second_quote, encoded = rest.partition("'")
             if quote and second_quote and charset.lower() in CHARSETS:
-                return unquote(encoded, charset, "replace")
+                filename = unquote(encoded.encode()).decode(charset, "replace")
+                if control_character(filename):
+                    raise ProtocolError(f"multipart body: control character in {value[:60]!r}")
+                return filename
     return None
 
 

@@ -21,6 +21,11 @@ class Limits:
         trailers: All trailer lines of one request together. 431 beyond.
         parts: Number of parts of a multipart body, and of fields of an urlencoded one. 413 beyond.
         part_fields: Number of fields in one part's head (RFC 7578 knows three). 413 beyond.
+        part_heads: All heads of a multipart body's parts together. 413 beyond.
+        decoded: Bytes that are decoded at once: of JSON, an urlencoded form, the text fields of a
+            multipart one. None: no limit. 413 beyond.
+        values: Values of JSON, counted by the commas, colons and brackets before them; a form may
+            have twice as many percent-encoded octets. None: no limit. 413 beyond.
     """
 
     request_line: int = 8 * 1024
@@ -35,3 +40,6 @@ class Limits:
     trailers: int = 16 * 1024
     parts: int = 1000
     part_fields: int = 16
+    part_heads: int = 512 * 1024
+    decoded: int | None = 4 * 1024 * 1024
+    values: int | None = 150_000

@@ -1,0 +1,170 @@
+"""Content: the body of one request, decoded when it is first read.
+
+A request that nobody reads costs nothing but its bytes, and a body that is not what its fields
+say is an error of the client wherever it is found out: in a handler, on another thread, later.
+"""
+
+from collections.abc import Callable
+from io import BytesIO
+from typing import IO, BinaryIO, TypeVar
+
+from bladehttp.decoders import CODINGS, MOST_CODINGS, ContentDecoder, codings_of
+from bladehttp.exceptions import BodyTooLarge, DecodingError, ProtocolError
+from bladehttp.pieces import through
+from bladehttp.uploads import open_content, read_content
+from bladehttp.wire.body import BodySink
+from bladehttp.wire.form import Decoded, decode
+from bladehttp.wire.limits import Limits
+from bladehttp.wire.reader import Request
+
+T = TypeVar("T")
+
+BLOCK = 64 * 1024
+"""Bytes given to a decoder at a time."""
+
+
+class ContentError(ProtocolError):
+    """The content of a request is not what its fields say, or beyond a limit.
+
+    Not caught by the handler that reads it, it is answered with ``status``.
+    """
+
+
+class Content:
+    """The content of one request."""
+
+    __slots__ = ("_decoded", "_error", "_is_encoded", "_limits", "_message")
+
+    def __init__(self, message: Request, limits: Limits, is_encoded: bool = False) -> None:
+        """Take the request as it came.
+
+        Args:
+            message: The request.
+            limits: Of what is decoded.
+            is_encoded: Whether its Content-Encoding is to be undone.
+        """
+        self._message = message
+        self._limits = limits
+        self._is_encoded = is_encoded
+        self._decoded: Decoded | None = None
+        self._error: ProtocolError | None = None
+
+    @property
+    def message(self) -> Request:
+        """The request, Content-Encoding undone if it is to be.
+
+        Raises:
+            ContentError: It cannot be undone.
+        """
+        if self._is_encoded or self._error is not None:
+            self._try(self._undo)
+        return self._message
+
+    @property
+    def raw(self) -> bytes:
+        """The whole content as bytes.
+
+        Raises:
+            ContentError: As `message`.
+            ValueError: It was in a temporary file, and the request has been answered.
+        """
+        message = self.message
+        return message.body if message.file is None else read_content(message.file)
+
+    @property
+    def decoded(self) -> Decoded:
+        """The content decoded by its Content-Type.
+
+        Raises:
+            ContentError: It is not what the Content-Type says, or beyond a limit.
+            ValueError: As `raw`.
+        """
+        decoded = self._decoded
+        if decoded is None:
+            decoded = self._decoded = self._try(self._decode)
+        return decoded
+
+    def open(self) -> BinaryIO:
+        """Return a binary stream over the content.
+
+        Raises:
+            ContentError: As `message`.
+            ValueError: As `raw`.
+        """
+        message = self.message
+        return open_content(message.body, message.file)
+
+    def close(self) -> None:
+        """Close the temporary files of a large body and of large uploads."""
+        self._message.close()
+        if self._decoded is not None:
+            files = self._decoded.files
+            for name in files:
+                for upload in files.get_all(name):
+                    if "file" in upload:
+                        upload["file"].close()
+
+    def _decode(self) -> Decoded:
+        message = self.message
+        content_type = message.fields.index.get("content-type", "")
+        return decode(content_type, message.body, message.file, self._limits)
+
+    def _undo(self) -> None:
+        undo_encoding(self._message, self._limits)
+        self._is_encoded = False
+
+    def _try(self, step: Callable[[], T]) -> T:
+        """Do a step whose failure is the client's, and fails again whenever it is asked for."""
+        if self._error is not None:
+            raise ContentError(str(self._error), status=self._error.status) from self._error
+        try:
+            return step()
+        except ContentError:
+            raise
+        except ProtocolError as error:
+            self._error = error
+            raise ContentError(str(error), status=error.status) from error
+
+
+def undo_encoding(message: Request, limits: Limits) -> None:
+    """Replace a request's content by what it is with its Content-Encoding undone.
+
+    The fields stay as they were sent.
+
+    Raises:
+        ProtocolError: 413 if it is longer than `Limits.body` then, 400 if it is not in the
+            coding it names or ends early, 415 for a coding that cannot be undone here.
+    """
+    encoding = message.fields.index.get("content-encoding", "")
+    codings = codings_of(encoding)
+    if not codings or (not message.body and message.file is None):
+        return
+    if len(codings) > MOST_CODINGS:
+        raise ProtocolError(f"more than {MOST_CODINGS} content codings")
+    for coding in codings:
+        if coding not in CODINGS:  # RFC 9110 section 8.4: a server MAY answer 415
+            raise ProtocolError(f"unknown content coding {coding[:40]!r}", status=415)
+    source = message.file or BytesIO(message.body)
+    sink = BodySink(limits.spool)
+    with source:
+        try:
+            _decode_into(sink, source, ContentDecoder(encoding, limits.body))
+        except BodyTooLarge as error:
+            sink.close()
+            raise ProtocolError(
+                f"the body is longer than {limits.body} bytes", status=413
+            ) from error
+        except DecodingError as error:
+            sink.close()
+            raise ProtocolError(f"the body's Content-Encoding: {error}") from error
+        except BaseException:
+            sink.close()
+            raise
+    message.body, message.file = sink.getvalue(), sink.file
+
+
+def _decode_into(sink: BodySink, source: IO[bytes], decoder: ContentDecoder) -> None:
+    for piece in through(decoder, iter(lambda: source.read(BLOCK), b"")):
+        sink.write(piece)
+    if sink.file is not None:
+        sink.file.seek(0)
