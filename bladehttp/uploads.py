@@ -38,6 +38,7 @@ class SpoolReader(RawIOBase):
             ValueError: The file is closed.
         """
         super().__init__()
+        self._descriptor = -1
         if file.closed:
             raise ValueError("the content is gone: the request has been answered")
         file.flush()
@@ -66,7 +67,7 @@ class SpoolReader(RawIOBase):
         return len(data)
 
     def close(self) -> None:
-        if not self.closed:
+        if not self.closed and self._descriptor >= 0:
             os.close(self._descriptor)
         super().close()
 

@@ -1,6 +1,6 @@
 """Values: dicts of what a client has sent; a missing name is an error of the client."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NoReturn, TypeVar
 
 V = TypeVar("V")
@@ -44,6 +44,13 @@ class Values(Required[V]):
         self._earlier: dict[str, list[V]] = {}
         for name, value in pairs:
             self.add(name, value)
+
+    @classmethod
+    def of(cls, values: Mapping[str, V]) -> "Values[V]":
+        """Return the values of a mapping, one for each name."""
+        made: Values[V] = cls()
+        dict.update(made, values)
+        return made
 
     def add(self, name: str, value: V) -> None:
         """Append one value: the new last one, with those before it kept."""

@@ -108,7 +108,7 @@ class Configured:
             uploads, are not decoded. 4 MiB. 413. None: no limit.
         max_decoded_values: Values of JSON, counted by commas, colons and brackets; a form may have
             twice as many percent-encoded octets. With the default no body keeps everybody
-            waiting for longer than some 50 ms. 150,000. 413. None: no limit.
+            waiting for longer than some 50 ms. 200,000. 413. None: no limit.
         verify_certs: Whether clients are asked for a certificate: False; True, and one that
             is shown is checked; or "required". False.
         client_ca_file: PEM file of the authorities that clients' certificates are checked

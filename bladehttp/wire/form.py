@@ -54,11 +54,12 @@ JSON_MARKS = b",:[{"
 """Before each value of JSON but the first is one of these; those in strings are counted too."""
 
 DIGITS_AS_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
-LONG_NUMBER = b"0" * 300
-"""Digits of a number that a double cannot hold (309) or that is slow to convert (4,300)."""
+LONG_NUMBER = b"0" * 200
+"""Digits of a number that may be beyond a double (308, less an exponent of 2 digits) or slow to
+convert (4,300)."""
 
 MOST_LONG_NUMBERS = 200
-"""Numbers of 300 digits, or as many digits of longer ones: conversion is quadratic."""
+"""Numbers of 200 digits, or as many digits of longer ones: conversion is quadratic."""
 
 # An exponent of three digits, without which (or LONG_NUMBER) no number of JSON is infinite.
 large_exponent = re.compile(r"[0-9][eE]\+?0*[1-9][0-9]{2}").search
@@ -153,7 +154,7 @@ def _decode_json(content: Content, _: dict[str, str], limits: Limits) -> Decoded
             json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate cannot be written
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"the body is not JSON: {str(error)[:80]}") from error
-    return Decoded(Values(value.items()) if type(value) is dict else value)
+    return Decoded(Values.of(value) if type(value) is dict else value)
 
 
 def _check_json(data: bytes, limits: Limits) -> bool:

@@ -42,4 +42,4 @@ class Limits:
     part_fields: int = 16
     part_heads: int = 512 * 1024
     decoded: int | None = 4 * 1024 * 1024
-    values: int | None = 150_000
+    values: int | None = 200_000

@@ -1,6 +1,6 @@
 import json
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import unquote_to_bytes, urlencode
 
 from hypothesis import assume, given, strategies as st
 from multipart import content_disposition_quote
@@ -8,6 +8,7 @@ from multipart import content_disposition_quote
 from bladehttp.exceptions import ProtocolError
 from bladehttp.wire.form import decode
 from bladehttp.wire.limits import Limits
+from bladehttp.wire.urlencoded import unquote
 
 LIMITS = Limits()
 STATUSES = {0, 400, 413, 415}
@@ -141,3 +142,15 @@ def test_multipart_form_comes_back(fields: list[tuple[str, str | None, bytes]], 
         for name, filename, content in fields
         if filename is not None
     )
+
+
+escape_like = st.lists(
+    st.sampled_from([b"%", b"%%", b"%4", b"%41", b"%3D", b"%3d", b"%0a", b"=", b"==", b"_", b" "])
+    | st.binary(max_size=3),
+    max_size=12,
+).map(b"".join)
+
+
+@given(escape_like)
+def test_percent_encoding_is_decoded_as_the_standard_library_does(data: bytes) -> None:
+    assert unquote(data) == unquote_to_bytes(data)

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from bladehttp.exceptions import ProtocolError
-from bladehttp.wire.form import decode, parse_query
+from bladehttp.wire.form import decode
 from bladehttp.wire.limits import Limits
+from bladehttp.wire.urlencoded import parse_fields
 
 LIMITS = Limits()
 URLENCODED = "application/x-www-form-urlencoded"
@@ -48,9 +49,7 @@ def status_of(content_type: str, body: bytes, limits: Limits = LIMITS) -> int:
 )
 def test_urlencoded_fields(body: bytes, fields: dict[str, str]) -> None:
     assert body_of(URLENCODED, body) == fields
-    assert (
-        parse_query(body.decode("latin-1").encode("latin-1").decode("utf-8", "replace")) == fields
-    )
+    assert parse_fields(body, 1000) == fields
 
 
 def test_urlencoded_keeps_every_value_of_a_name() -> None:
@@ -89,12 +88,12 @@ def test_urlencoded_fields_are_limited(count: int, refused: bool) -> None:
 
 def test_query_of_ampersands_is_limited() -> None:
     with pytest.raises(ProtocolError) as caught:
-        parse_query("&" * 1000)
+        parse_fields(b"&" * 1000, 1000)
     assert caught.value.status == 413
 
 
 def test_empty_query_has_no_fields() -> None:
-    assert parse_query("") == {}
+    assert parse_fields(b"", 1000) == {}
 
 
 @pytest.mark.parametrize(
@@ -195,7 +194,7 @@ def test_no_body_is_an_empty_dict(content_type: str) -> None:
     [
         (URLENCODED, b"a=1", {"a": "1"}),
         (JSON, b"[1]", [1]),
-        ("text/plain", b"text", None),
+        ("text/plain", b"text", b"text"),
     ],
 )
 def test_body_in_a_file_is_decoded_and_the_file_left_at_its_beginning(
@@ -206,3 +205,44 @@ def test_body_in_a_file_is_decoded_and_the_file_left_at_its_beginning(
         file.seek(0)
         assert decode(content_type, b"", file, LIMITS).body == value
         assert file.read() == content
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        pytest.param(JSON, b'"%b"' % (b"x" * 20), id="JSON"),
+        pytest.param(URLENCODED, b"a=" + b"x" * 20, id="form"),
+    ],
+)
+def test_decoded_bytes_are_limited(content_type: str, body: bytes) -> None:
+    assert status_of(content_type, body, Limits(decoded=20)) == 413
+    assert decode(content_type, body, None, Limits(decoded=22)).body
+    assert decode(content_type, body, None, Limits(decoded=None)).body
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        pytest.param(JSON, b"[1,2,3]", id="items"),
+        pytest.param(JSON, b"[[[]]]", id="lists"),
+        pytest.param(JSON, b'{"a":{"b":1}}', id="members"),
+        pytest.param(JSON, b"[[],{},1]", id="all"),
+        pytest.param(URLENCODED, b"a=%41%42%43%44%45", id="escapes"),
+        pytest.param(URLENCODED, b"a=%%%%%", id="what is no escape"),
+    ],
+)
+def test_decoded_values_are_limited(content_type: str, body: bytes) -> None:
+    assert status_of(content_type, body, Limits(values=2)) == 413
+    assert decode(content_type, body, None, Limits(values=5)).body
+    assert decode(content_type, body, None, Limits(values=None)).body
+
+
+@pytest.mark.parametrize("number", [b"1" * 4000, b"0." + b"1" * 4000], ids=["int", "float"])
+def test_long_numbers_are_limited(number: bytes) -> None:
+    assert status_of(JSON, b"[" + b",".join([number] * 11) + b"]") == 413
+    assert len(body_of(JSON, b"[" + b",".join([number] * 9) + b"]")) == 9
+
+
+@pytest.mark.parametrize("number", [b"9" * 250 + b"e99", b"1e+0999", b"-" + b"9" * 310 + b".0"])
+def test_number_beyond_a_double_is_400(number: bytes) -> None:
+    assert status_of(JSON, number) == 400
