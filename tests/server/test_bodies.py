@@ -289,7 +289,7 @@ def test_malformed_body_is_answered_where_it_is_read(
     assert errors == []
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "br"])
+@pytest.mark.parametrize("encoding", ["gzip", "compress"])
 def test_content_encoding_that_cannot_be_undone_is_answered_where_it_is_read(
     door: Any, encoding: str
 ) -> None:
@@ -302,7 +302,7 @@ def test_content_encoding_that_cannot_be_undone_is_answered_where_it_is_read(
             request.open()
 
     ask = door(handler, decode_request_body=True)
-    status = {"gzip": 400, "br": 415}[encoding]
+    status = {"gzip": 400, "compress": 415}[encoding]
     assert ask(b"x" * 100, None, content_encoding=encoding) == (200, str(status).encode())
     assert ask(b"x" * 100, None, "/?open", content_encoding=encoding)[0] == status
 
