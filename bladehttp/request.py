@@ -100,6 +100,7 @@ class HttpRequest(Late):
     is_secure: bool
     method: str
 
+    _authority: late[str] = late(lambda request: _authority(request._message))
     _content: late[Content] = late(lambda request: Content(request._message, DEFAULT_LIMITS))
     auth_method: late[Auth] = late(lambda _: Auth.ANY)
     body: late[Any] = late(lambda request: request._content.decoded.body)
@@ -110,7 +111,7 @@ class HttpRequest(Late):
     cookies: late[Values[str]] = late(lambda request: parse_cookies(request._message.fields.cookie))
     files: late[Values[Upload]] = late(lambda request: request._content.decoded.files)
     headers: late[Headers] = late(lambda request: _headers(request._message.fields))
-    host: late[str] = late(lambda request: host_name(_authority(request._message)))
+    host: late[str] = late(lambda request: host_name(request._authority))
     http_version: late[str] = late(lambda request: f"1.{request._message.line.minor}")
     ip: late[str] = late(lambda request: request._client.ip)
     ipv6: late[bool] = late(lambda request: request._client.ipv6)
@@ -170,8 +171,27 @@ class HttpRequest(Late):
 
     @property
     def scheme(self) -> str:
-        """What the URL begins with: "https" if it came over TLS, else "http"."""
+        """The scheme of the URL: "https" if the request came over TLS, else "http"."""
         return "https" if self.is_secure else "http"
+
+    @property
+    def url(self) -> str:
+        """The URL that was asked for, as sent: scheme, host, port and request target.
+
+        Behind trusted proxies it is the one that the first of them was asked for.
+        """
+        authority, host, line = self._authority, self.host, self._message.line
+        if host_name(authority) != host:  # it was assigned
+            authority = f"[{host}]" if ":" in host else host
+        target = line.target
+        if not target.startswith("/"):  # RFC 9112 section 3.2: absolute-form, "*"
+            target = line.path.removeprefix("*") + (f"?{line.query}" if line.query else "")
+        return f"{self.scheme}://{authority}{target}"
+
+    def asked_by(self, authority: str) -> None:
+        """Set the host and port that the request was sent to."""
+        self._authority = authority
+        self.host = host_name(authority)
 
     @property
     def content_type(self) -> str:

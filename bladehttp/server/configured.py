@@ -121,8 +121,8 @@ class Configured:
             client is, and for the host and scheme it asked for; "unix:" for who comes over a
             unix socket. They have to set every one of the fields below, or let no client's
             through. (): nobody's.
-        forwarded_fields: In which fields they say so: "X-Forwarded" (-For, -Host and -Proto) or
-            "Forwarded" (RFC 7239). The others are not read. "X-Forwarded".
+        forwarded_fields: In which fields they say so: "X-Forwarded" (-For, -Host, -Proto and
+            -Port) or "Forwarded" (RFC 7239). The others are not read. "X-Forwarded".
         proxy_protocol: Whether every connection has to begin with a PROXY header, of version 1
             or 2, and comes from whom that names. Only where nobody but the proxy can
             connect. False.

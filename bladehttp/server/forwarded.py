@@ -1,15 +1,17 @@
-"""Whom a request comes from when it came through proxies that are trusted.
+"""The client, host, scheme and port of a request that came through trusted proxies.
 
-X-Forwarded-For, -Host and -Proto, or Forwarded (RFC 7239). Anybody can send these fields, so
-they are read from the right, where the nearest proxy has written, for as long as who wrote
-them is trusted: the first address that is not is the client. Only one kind is read, that
-which the proxies set: of the other they pass on what a client says.
+X-Forwarded-For, -Host, -Proto and -Port, or Forwarded (RFC 7239). Anybody can send these fields,
+so each list is read from the right, where the nearest proxy has written, for as long as who wrote
+is trusted: the first address that is not is the client. Lists may be of different length: one
+proxy appends to a field and replaces another, and a client can begin any of them. Only one kind is
+read, the one that the proxies set: the other they pass on as a client has sent it.
 """
 
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice, zip_longest
 
 from bladehttp.headers import TCHAR, Headers
 from bladehttp.request import HttpRequest
@@ -35,11 +37,21 @@ split_pairs = re.compile(r'(?:[^;"]|"(?:[^"\\]|\\.)*")+').findall
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """What one proxy says of whom it got the request from; "" for what it does not say."""
+    """The report of one proxy about who sent it the request; "" and 0 for what it leaves out.
+
+    Attributes:
+        ip: The sender's address.
+        port: The sender's port.
+        host: The host that was asked, maybe with a port.
+        scheme: "http" or "https" as it was asked with.
+        host_port: The port that was asked.
+    """
 
     ip: str
+    port: int = 0
     host: str = ""
     scheme: str = ""
+    host_port: int = 0
 
 
 class TrustedProxies:
@@ -81,19 +93,36 @@ class TrustedProxies:
         return any((mapped or address) in network for network in self._networks)
 
     def apply(self, request: HttpRequest) -> None:
-        """Set ``ip``, ``host`` and ``is_secure`` of a request to what trusted proxies say."""
+        """Set the properties of a request's client and URL to those that trusted proxies report.
+
+        These are ``ip``, ``port``, ``ipv6``, ``host``, ``is_secure`` and ``url``.
+        """
         if not self.trusts(request.ip):
             return
+        authority, host_port = "", 0
         for hop in self._hops(request.headers):
             if hop.host and is_host(hop.host):
-                request.host = host_name(hop.host)
+                authority = hop.host
             if hop.scheme in {"http", "https"}:
                 request.is_secure = hop.scheme == "https"
+            host_port = hop.host_port or host_port
             if not _is_address(hop.ip):  # unknown, obfuscated or broken: nothing beyond is known
-                return
-            request.ip, request.port, request.ipv6 = hop.ip, 0, ":" in hop.ip
+                break
+            request.ip, request.port, request.ipv6 = hop.ip, hop.port, ":" in hop.ip
             if not self.trusts(hop.ip):  # the client, or someone who could say anything
-                return
+                break
+        if authority or host_port:
+            host = request.host
+            known = authority or (f"[{host}]" if ":" in host else host)
+            request.asked_by(with_port(known, host_port))
+
+
+def with_port(authority: str, port: int) -> str:
+    """Return an authority with a port, unless it has one (RFC 3986 section 3.2)."""
+    host = host_name(authority)
+    if not port or authority not in {host, f"[{host}]"}:
+        return authority
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _forwarded(headers: Headers) -> Iterator[Hop]:
@@ -105,25 +134,23 @@ def _forwarded(headers: Headers) -> Iterator[Hop]:
 
 
 def _x_forwarded(headers: Headers) -> Iterator[Hop]:
-    """Yield what proxies say in X-Forwarded-For, -Host and -Proto, the nearest first."""
-    addresses = _list(headers, "X-Forwarded-For") or [""]
-    hosts = _aligned(_list(headers, "X-Forwarded-Host"), len(addresses))
-    schemes = _aligned(_list(headers, "X-Forwarded-Proto"), len(addresses))
-    for ip, host, scheme in zip(
-        reversed(addresses), reversed(hosts), reversed(schemes), strict=True
+    """Yield what proxies say in X-Forwarded-For, -Host, -Proto and -Port, the nearest first."""
+    addresses = _from_right(headers, "X-Forwarded-For") or [""]
+    hosts = _from_right(headers, "X-Forwarded-Host")
+    schemes = _from_right(headers, "X-Forwarded-Proto")
+    ports = _from_right(headers, "X-Forwarded-Port")
+    # The first proxies may have written fewer fields than addresses. Values beyond the last
+    # address are of nobody who is known, or of a client.
+    for node, host, scheme, port in islice(
+        zip_longest(addresses, hosts, schemes, ports, fillvalue=""), len(addresses)
     ):
-        yield Hop(_bare(ip), host, scheme.lower())
+        yield Hop(*_address(node), host, scheme.lower(), _port(port))
 
 
-def _list(headers: Headers, name: str) -> list[str]:
-    return [part.strip(" \t") for part in headers.get(name, "").split(",") if part.strip(" \t")]
-
-
-def _aligned(values: Sequence[str], count: int) -> list[str]:
-    """Give each hop its value; a single one was set by the first proxy and holds for all."""
-    if len(values) == count:
-        return list(values)
-    return [values[0] if values else ""] * count
+def _from_right(headers: Headers, name: str) -> list[str]:
+    """Return the members of a list from the last to the first; empty ones keep their place."""
+    value = headers.get(name)
+    return [] if value is None else [part.strip(" \t") for part in reversed(value.split(","))]
 
 
 def _forwarded_hop(element: str) -> Hop:
@@ -134,14 +161,24 @@ def _forwarded_hop(element: str) -> Hop:
             return Hop("")
         name, token, quoted = match.groups()
         pairs[name.lower()] = token or re.sub(r"\\(.)", r"\1", quoted or "")
-    return Hop(_bare(pairs.get("for", "")), pairs.get("host", ""), pairs.get("proto", "").lower())
+    ip, port = _address(pairs.get("for", ""))
+    return Hop(ip, port, pairs.get("host", ""), pairs.get("proto", "").lower())
 
 
-def _bare(node: str) -> str:
-    """Return the address of a node: without brackets and port."""
+def _address(node: str) -> tuple[str, int]:
+    """Return address and port of a node (RFC 7239 section 6); 0 where there is no port."""
     if node.startswith("["):
-        return node[1:].partition("]")[0]
-    return node.partition(":")[0] if node.count(":") == 1 else node
+        ip, _, rest = node[1:].partition("]")
+        return ip, _port(rest.removeprefix(":"))
+    ip, _, port = node.partition(":") if node.count(":") == 1 else (node, "", "")
+    return ip, _port(port)
+
+
+def _port(text: str) -> int:
+    """Return a port, 0 for what is none."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 5):
+        return 0
+    return int(text) if int(text) <= 65535 else 0
 
 
 def _is_address(text: str) -> bool:

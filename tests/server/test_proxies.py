@@ -27,6 +27,7 @@ def seen_through(peer: str, *fields: tuple[str, str], trusted=TRUSTED, kind="X-F
 
 
 FOR, HOST, PROTO = "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"
+PORT = "X-Forwarded-Port"
 
 
 @pytest.mark.parametrize(
@@ -78,6 +79,39 @@ FOR, HOST, PROTO = "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"
             ("1.2.3.4", "direct", "http"),
         ),
         ("unix", [(FOR, "1.2.3.4")], ("unix", "direct", "http")),
+        # Apache appends to each field, whatever the client has sent of it.
+        (
+            "127.0.0.1",
+            [(FOR, "1.2.3.4"), (HOST, "evil.example, good.example")],
+            ("1.2.3.4", "good.example", "http"),
+        ),
+        (
+            "127.0.0.1",
+            [(FOR, "1.2.3.4"), (HOST, "a, b, c, good.example"), (PROTO, "https, http")],
+            ("1.2.3.4", "good.example", "http"),
+        ),
+        (
+            "127.0.0.1",
+            [(FOR, "6.6.6.6, 10.0.0.9, 1.2.3.4"), (HOST, "evil.example, good.example")],
+            ("1.2.3.4", "good.example", "http"),
+        ),
+        ("127.0.0.1", [(FOR, "1.2.3.4"), (HOST, "evil.example,")], ("1.2.3.4", "direct", "http")),
+        (
+            "127.0.0.1",
+            [(FOR, "10.0.0.7, 1.2.3.4"), (HOST, "evil"), (HOST, "good.example")],
+            ("1.2.3.4", "good.example", "http"),
+        ),
+        # Two proxies of ours; the nearer one passes on or replaces what the first has written.
+        (
+            "127.0.0.1",
+            [(FOR, "1.2.3.4, 10.0.0.1"), (HOST, "example.com"), (PROTO, "https")],
+            ("1.2.3.4", "example.com", "https"),
+        ),
+        (
+            "127.0.0.1",
+            [(FOR, "1.2.3.4, 10.0.0.1"), (PROTO, "https, http")],
+            ("1.2.3.4", "direct", "https"),
+        ),
     ],
 )
 def test_the_client_is_the_first_from_the_right_that_is_not_trusted(peer, fields, expected):
@@ -123,6 +157,54 @@ def test_the_work_for_forwarded_is_linear(text):
 
     shorter, longer = (min(seconds(count) for _ in range(5)) for count in (4_000, 32_000))
     assert longer < 20 * shorter + 0.01
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind", "port", "url"),
+    [
+        ([(FOR, "1.2.3.4:567")], "X-Forwarded", 567, "http://direct/a?b"),
+        ([(FOR, "[2001:db8::1]:567")], "X-Forwarded", 567, "http://direct/a?b"),
+        ([(FOR, "1.2.3.4:99999")], "X-Forwarded", 0, "http://direct/a?b"),
+        ([(FOR, "1.2.3.4:\xb2")], "X-Forwarded", 0, "http://direct/a?b"),
+        ([(FOR, "1.2.3.4"), (PORT, "8080")], "X-Forwarded", 0, "http://direct:8080/a?b"),
+        (
+            [(FOR, "1.2.3.4"), (HOST, "x.example"), (PROTO, "https"), (PORT, "666, 8443")],
+            *("X-Forwarded", 0, "https://x.example:8443/a?b"),
+        ),
+        ([(HOST, "x.example:81"), (PORT, "80")], "X-Forwarded", 5, "http://x.example:81/a?b"),
+        ([(HOST, "[::1]"), (PORT, "82")], "X-Forwarded", 5, "http://[::1]:82/a?b"),
+        ([(HOST, "x.example"), (PORT, "-1")], "X-Forwarded", 5, "http://x.example/a?b"),
+        (
+            [("Forwarded", 'for="1.2.3.4:567";host="x.example:8443";proto=https')],
+            *("Forwarded", 567, "https://x.example:8443/a?b"),
+        ),
+    ],
+)
+def test_ports_are_kept(fields, kind, port, url):
+    request = HttpRequest()
+    assert request.parse("GET /a?b HTTP/1.1\r\nHost: direct\r\n\r\n")
+    request.ip, request.port = "127.0.0.1", 5
+    request.headers = Headers(fields)
+    TrustedProxies(TRUSTED, kind).apply(request)
+    assert (request.port, request.url) == (port, url)
+
+
+@pytest.mark.parametrize(
+    ("target", "url"),
+    [
+        ("/", "http://h:8/"),
+        ("/%41?b=%20", "http://h:8/%41?b=%20"),
+        ("//a", "http://h:8//a"),
+        ("http://other:9/a?b", "http://other:9/a?b"),
+        ("http://other", "http://other/"),
+    ],
+)
+def test_url_is_what_the_client_asked_for(target, url):
+    request = HttpRequest()
+    assert request.parse(f"GET {target} HTTP/1.1\r\nHost: h:8\r\n\r\n")
+    assert request.url == url
+    request.host = "::1"
+    assert request.url.startswith("http://[::1]/")
 
 
 def test_nobody_is_trusted_unless_named(serve, connect):
