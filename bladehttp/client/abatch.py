@@ -2,81 +2,125 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextvars import Context, copy_context
+from math import inf
+from time import monotonic
 from typing import Any
 
 from bladehttp.client.batch import Feed
 from bladehttp.client.crowd import Result
 from bladehttp.client.driver import Driver
 from bladehttp.client.exchange import Exchange
+from bladehttp.client.turns import Turns
+from bladehttp.exceptions import ClientClosed
 
 
 class Batch:
     """The requests of one `send_many` that are under way.
 
     Attributes:
-        news: Set when there may be a result, or the requests are at their end.
-        room: Set when another request may be taken.
         reason: Why what is still under way is aborted, as of `Driver.stop`.
     """
 
-    def __init__(self, running: Callable[[], Driver], feed: Feed) -> None:
+    def __init__(self, running: Callable[[], Driver], driver: Driver, feed: Feed) -> None:
         """Take what gives the driver, anew for each request: the client may be closed between."""
-        self.news = asyncio.Event()
-        self.room = asyncio.Event()
         self.reason: BaseException | None = None
+        self._news = asyncio.Event()  # there may be a result, or the requests are at their end
+        self._room = asyncio.Event()  # another request may be taken
         self._running = running
         self._feed = feed
+        self._loop = driver.loop
+        self._turns = Turns(driver.loop, feed.concurrency, driver.host_limit, self._admit)
         self._under_way: dict[Exchange, Driver] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._error: Exception | None = None
 
     async def take_all(self, requests: AsyncIterator[Any]) -> None:
-        """Start the requests as there is room.
-
-        Raises:
-            BaseException: What the caller's iterable raises.
-        """
-        try:
-            while True:
-                while not self._feed.room:
-                    self.room.clear()
-                    await self.room.wait()
-                self._start(await anext(requests))
-        except StopAsyncIteration:
-            self._feed.end()
-        finally:
-            self.news.set()
-
-    def _start(self, given: Any) -> None:
-        exchange = self._feed.take(given, self._feed.making())
-        if exchange is None:
-            self.news.set()
-        else:
-            driver = self._under_way[exchange] = self._running()
-            driver.start(exchange, self._done)
-
-    def _done(self, exchange: Exchange, result: Result) -> None:
-        del self._under_way[exchange]
-        self._feed.put(exchange, result)
-        self.news.set()
-        self.room.set()
-
-    async def next(self, taking: "asyncio.Task[None]") -> Result | None:
-        """Return the next result, None after the last; ``taking`` runs `take_all`.
+        """Take the requests as there is room, and start them as there are places.
 
         Raises:
             BaseException: What the caller's iterable raises.
         """
         feed = self._feed
+        feed.has_ended(monotonic())
+        try:
+            while True:
+                while not feed.room:
+                    self._room.clear()
+                    self._arm()
+                    await self._room.wait()
+                self._take(await anext(requests))
+        except StopAsyncIteration:
+            feed.end()
+        finally:
+            self._news.set()
+
+    def _arm(self) -> None:
+        """See that more requests are taken if nothing ends for some time."""
+        stalls_at = self._feed.stalls_at
+        if self._timer is None and stalls_at < inf:
+            delay = max(0.001, stalls_at - monotonic())
+            self._timer = self._loop.call_later(delay, self._on_timer, context=Context())
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._feed.look_ahead(monotonic())
+        self._room.set()
+
+    def _take(self, given: Any) -> None:
+        exchange = self._feed.take(given, self._feed.making())
+        if exchange is None:
+            self._news.set()
+        elif self._turns.enter(exchange):
+            self._begin(exchange)
+        else:
+            exchange.context = copy_context()
+
+    def _begin(self, exchange: Exchange) -> None:
+        driver = self._under_way[exchange] = self._running()
+        driver.start(exchange, self._done)
+
+    def _admit(self, exchange: Exchange) -> None:
+        """Start a request that has waited for its place."""
+        exchange.renew()
+        try:
+            self._begin(exchange)
+        except ClientClosed as error:
+            self._error = error
+            self._news.set()
+
+    def _done(self, exchange: Exchange, result: Result) -> None:
+        del self._under_way[exchange]
+        self._feed.put(exchange, result)
+        self._feed.has_ended(monotonic())
+        self._turns.leave(exchange)
+        self._news.set()
+        self._room.set()
+
+    async def next(self, taking: "asyncio.Task[None]") -> Result | None:
+        """Return the next result, None after the last; ``taking`` runs `take_all`.
+
+        Raises:
+            ClientClosed: The client was closed before there was a place for a request.
+            BaseException: What the caller's iterable raises.
+        """
+        feed = self._feed
         while not feed.over:
             if feed.ready:
-                self.room.set()
+                self._room.set()
                 return feed.ready.popleft()
             if taking.done():
                 taking.result()
-            self.news.clear()
-            await self.news.wait()
+            if self._error is not None:
+                raise self._error
+            self._news.clear()
+            await self._news.wait()
         return None
 
     def stop(self) -> None:
         """Abort what is under way."""
+        self._turns.close()
+        if self._timer is not None:
+            self._timer.cancel()
         for exchange, driver in self._under_way.items():
             driver.stop(exchange, self.reason)

@@ -44,17 +44,22 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
     with`` statement, or close it. It belongs to the event loop of its first request.
 
     Cancelling a request aborts its transfer. A request waits while ``concurrency`` others are under
-    way; its clocks start when it does. ``data`` may be an asynchronous iterable, which is awaited;
-    other data is read in the event loop's thread, in pieces: what blocks there blocks the loop.
-    Hooks are plain functions and are called there too. Pickling and copying take the properties
-    along and leave the connections.
+    way; of its clocks ``total_timeout`` runs then. ``data`` may be an asynchronous iterable, which
+    is awaited; other data is read in the event loop's thread, in pieces: what blocks there blocks
+    the loop. Hooks are called there too. Pickling and copying take the properties along and leave
+    the connections.
+
+    A task that holds an open stream while it waits for another request needs two places. With as
+    many such tasks as there are places all of them wait for each other; give ``concurrency`` twice
+    their number, or set ``total_timeout``.
 
     Args:
-        concurrency: How many requests are under way at the most, `send_many` aside, which has
-            a limit of its own. 100.
+        concurrency: How many requests are under way at the most, open streams among them and
+            `send_many` aside, which has a limit of its own. 100. Where a host that has more than
+            its share of the places does not answer, requests to others get up to as many again.
     """
 
-    __slots__ = ("__weakref__", "_closed", "_concurrency", "_driver", "_room")
+    __slots__ = ("__weakref__", "_closed", "_concurrency", "_driver")
 
     def __init__(
         self,
@@ -72,7 +77,6 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
         self._driver: Driver | None = None
         self._closed = False
         self._concurrency = concurrency
-        self._room = asyncio.Semaphore(concurrency)
 
     def _running(self) -> Driver:
         """Return what drives the transfers on the running loop.
@@ -85,7 +89,7 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
             raise ClientClosed("client has been closed")
         loop = asyncio.get_running_loop()
         if self._driver is None or self._driver.closed:
-            self._driver = Driver(loop)
+            self._driver = Driver(loop, self._concurrency)
         if self._driver.loop is not loop:
             raise RuntimeError("client belongs to another event loop")
         return self._driver
@@ -107,17 +111,18 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
     ) -> HttpResponse:
         driver = self._running()
         message = self._message(url, method, data, headers, **others)
-        async with self._room:
-            if driver.closed:
-                driver = self._running()
-            exchange = Exchange(message, in_force(self._hooks))
+        exchange = Exchange(message, in_force(self._hooks))
+        if not driver.enter(exchange):
+            await driver.wait(exchange)
+        try:
             future: asyncio.Future[HttpResponse] = driver.loop.create_future()
             driver.start(exchange, partial(_resolve, future))
-            try:
-                return await future
-            except BaseException as error:
-                driver.stop(exchange, error)
-                raise
+            return await future
+        except BaseException as error:
+            driver.stop(exchange, error)
+            raise
+        finally:
+            driver.leave(exchange)
 
     @asynccontextmanager
     async def stream(
@@ -136,17 +141,19 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
             HttpException: As `send_request`; what is wrong with the body is raised by the
                 iterator.
         """
-        self._running()
+        driver = self._running()
         message = self._message(url, method, data, **arguments)
-        async with self._room:
-            body = AsyncStream(self._running(), message, in_force(self._hooks))
-            try:
-                yield await body.open()
-            except BaseException as error:
-                body.close(error)
-                raise
-            finally:
-                body.close()
+        body = AsyncStream(driver, message, in_force(self._hooks))
+        if not driver.enter(body):
+            await driver.wait(body)
+        try:
+            yield await body.open()
+        except BaseException as error:
+            body.close(error)
+            raise
+        finally:
+            body.close()
+            driver.leave(body)
 
     async def download(
         self,
@@ -176,7 +183,7 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
         """
         driver = self._running()
         feed = Feed(self._making, at_least_one("concurrency", concurrency), ordered)
-        batch = Batch(self._running, feed)
+        batch = Batch(self._running, driver, feed)
         taking = driver.loop.create_task(batch.take_all(awaited(requests)))
         try:
             while (result := await batch.next(taking)) is not None:

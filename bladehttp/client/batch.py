@@ -2,13 +2,16 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import copy_context
 from itertools import islice
+from math import inf
 from time import monotonic
 from typing import Any
 
 from bladehttp.client.crowd import Crowd, Result, belongs_to
 from bladehttp.client.errors import Sent
 from bladehttp.client.exchange import Exchange
+from bladehttp.client.places import STALL, Places
 from bladehttp.client.pool import Pool
 
 Make = Callable[[Any], Exchange]
@@ -17,20 +20,29 @@ ABSENT = 0.01
 """A caller who keeps the generator waiting for so many seconds does not use up a clock."""
 
 
+AHEAD = 1000
+"""How many requests are taken at the most while some of them wait because their host does."""
+
+
 class Feed:
     """Requests on their way in and results on their way out.
 
-    Never more than ``concurrency`` exchanges are under way, and never more than that many results
-    held back, whether for their order or because nobody has taken them.
+    ``concurrency`` requests are taken at first, and never more than that many results held back,
+    whether for their order or because nobody has taken them. Where nothing ends for a while, and
+    it may be one host that all of them wait for, more are taken, AHEAD of them in the end, so that
+    those to other hosts among them can go on.
 
     Attributes:
         making: Returns what makes exchanges of requests, with the client's hooks there are now.
         ready: The results that are to be given, in order.
+        stalls_at: When more are to be taken if nothing has ended, in terms of `time.monotonic`.
     """
 
     def __init__(self, making: Callable[[], Make], concurrency: int, ordered: bool) -> None:
         self.making = making
-        self._concurrency = concurrency
+        self.concurrency = self._window = concurrency
+        self._ahead = max(concurrency, AHEAD)
+        self.stalls_at = inf
         self._ordered = ordered
         self._has_more = True
         self._taken = 0
@@ -44,8 +56,25 @@ class Feed:
         """How many requests may be taken at least."""
         if not self._has_more:
             return 0
-        most = max(len(self._numbers), len(self.ready) + len(self._held))
-        return max(0, self._concurrency - most)
+        held = self.concurrency - len(self.ready) - len(self._held)
+        return max(0, min(self._window - len(self._numbers), held))
+
+    def look_ahead(self, now: float) -> None:
+        """Take more requests if nothing has ended for some time."""
+        if self.stalls_at <= now:
+            if self._numbers:
+                self._window = min(2 * self._window, self._ahead)
+            self._set_clock(now)
+
+    def has_ended(self, now: float) -> None:
+        """Take note that something has ended."""
+        if len(self._numbers) < self.concurrency:
+            self._window = self.concurrency
+        self._set_clock(now)
+
+    def _set_clock(self, now: float) -> None:
+        may_look = self._has_more and self._window < self._ahead
+        self.stalls_at = now + STALL if may_look else inf
 
     def take(self, given: Any, make: Make) -> Exchange | None:
         """Return the exchange for a request, None for a bad one, whose error is its result."""
@@ -127,28 +156,49 @@ def run_batch(
 
 
 def _loop(crowd: Crowd, feed: Feed, requests: Iterator[Any]) -> Iterator[Result]:
+    places = Places(feed.concurrency, crowd.host_limit)
+    feed.has_ended(monotonic())
     while not feed.over:
-        _start(crowd, feed, requests)
+        _take(crowd, feed, places, requests)
         before = monotonic()
         while feed.ready:
             yield feed.ready.popleft()
-        away = monotonic() - before
-        if away > ABSENT:
-            crowd.forgive(away)  # the time a caller takes is not the peers' silence
+        now = monotonic()
+        if now - before > ABSENT:
+            crowd.forgive(now - before)  # the time a caller takes is not the peers' silence
+            feed.stalls_at += now - before
         if crowd:
-            crowd.wait()
-        for exchange, result in crowd.turn():
-            feed.put(exchange, result)
+            crowd.wait(min(places.stalls_at, feed.stalls_at))
+        _settle(crowd.turn(), feed, places)
+        for exchange in places.admit(monotonic()) if places.waits else ():
+            exchange.renew()
+            crowd.start(exchange)
 
 
-def _start(crowd: Crowd, feed: Feed, requests: Iterator[Any]) -> None:
-    """Start as many as there is room for."""
+def _settle(ended: list[tuple[Exchange, Result]], feed: Feed, places: Places) -> None:
+    """Take the results of exchanges and give their places back."""
+    now = monotonic()
+    for exchange, result in ended:
+        places.leave(exchange, now)
+        feed.put(exchange, result)
+    if ended:
+        feed.has_ended(now)
+    else:
+        feed.look_ahead(now)
+
+
+def _take(crowd: Crowd, feed: Feed, places: Places, requests: Iterator[Any]) -> None:
+    """Take as many requests as there is room for, and start those that there are places for."""
     while room := feed.room:
         make = feed.making()
         for given in islice(requests, room):
             exchange = feed.take(given, make)
-            if exchange is not None:
+            if exchange is None:
+                pass
+            elif places.enter(exchange, monotonic()):
                 crowd.start(exchange)
+            else:
+                exchange.context = copy_context()
             room -= 1
         if room:
             feed.end()

@@ -137,9 +137,13 @@ class HttpClient(Verbs[HttpResponse]):
 
         Args:
             requests: Each a URL, or a dict of arguments of `send_request`. Taken one by one as
-                there is room, so they may be endless. What it raises is raised here.
+                there is room, so they may be endless. Where no result comes for 0.1 s more are
+                taken, 1,000 ahead at the most, since there may be some to another host. What it
+                raises is raised here.
             concurrency: How many are under way at the most; as many results are held back at the
-                most. See ``max_host_connections`` for how many go to one host.
+                most. Where a host that has more than its share of them does not answer, requests
+                to others get up to as many again. See ``max_host_connections`` for how many go
+                to one host.
             ordered: Whether the results come in the order of the requests; else as they come.
 
         Raises:

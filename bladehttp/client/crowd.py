@@ -36,6 +36,9 @@ PAUSE = 0.02
 """The least time between two looks at the byte counts, in seconds; about 1 % of a core at 100."""
 
 
+WANTING = "max_host_connections are in use: waiting for"
+
+
 class Place(Handle):
     """A handle for one exchange after another.
 
@@ -135,7 +138,9 @@ class Crowd:
 
     def start(self, exchange: Exchange) -> None:
         """Begin an exchange, in the context of the caller; how it ended is given by `turn`."""
-        exchange.context = copy_context()
+        if exchange.context is None:
+            exchange.context = copy_context()
+        exchange.begin()
         self._begin(exchange)
 
     def _begin(self, exchange: Exchange) -> None:
@@ -161,9 +166,19 @@ class Crowd:
         """Look no later than when one of its clocks may run out."""
         self._check_at = min(self._check_at, exchange.deadline, last + exchange.silence)
 
-    def wait(self) -> None:
-        """Wait until something happens, or `wake` is due; `turn` is to be called then."""
-        if events := self._multi.wait(self.wake()):
+    def host_limit(self, exchange: Exchange) -> int | None:
+        """Return how many requests to the host of one may be under way, None for any number.
+
+        That is the limit of its connections, unless they are known to carry many at once.
+        """
+        limit = exchange.message.settings.max_host_connections
+        if limit is None or self._sharing.multiplexes(exchange.message.url.origin):
+            return None
+        return limit
+
+    def wait(self, until: float = inf) -> None:
+        """Wait until something happens, `wake` is due or a time comes; `turn` is due then."""
+        if events := self._multi.wait(min(self.wake(), until)):
             self.act(events)
 
     def act(self, events: Events) -> None:
@@ -306,11 +321,15 @@ class Crowd:
             if place.sink.lines and place.sink.is_over():
                 self._finish(place, SUCCESS)
             elif exchange.deadline <= now:
-                self._finish(place, Outcome(expired=TOTAL))
+                self._finish(place, Outcome(text=self._wanting(place.curl), expired=TOTAL))
             elif place.last + exchange.silence <= now:
                 self._finish(place, Outcome(expired=RECEIVE))
             else:
                 self._watch_clocks(exchange, place.last)
+
+    def _wanting(self, curl: Any) -> str:
+        """Return what a transfer waits for inside of libcurl, "" if it does not wait."""
+        return WANTING if self._multi.is_limited and _only_waits(curl) else ""
 
     def touch(self, curl: Any) -> None:
         """Begin the silence of a transfer anew, and let libcurl go on with it, after a pause."""

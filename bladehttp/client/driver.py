@@ -11,7 +11,7 @@ the loop's thread.
 
 import asyncio
 from collections.abc import Callable
-from contextvars import Context
+from contextvars import Context, copy_context
 from math import inf
 from time import monotonic
 from typing import Any, Protocol
@@ -19,11 +19,13 @@ from typing import Any, Protocol
 import pycurl
 
 from bladehttp.client.awaited import AwaitedBody
-from bladehttp.client.crowd import Crowd, Result
+from bladehttp.client.crowd import Crowd, Result, belongs_to
 from bladehttp.client.engine import INTEREST
+from bladehttp.client.errors import Sent
 from bladehttp.client.exchange import Exchange
 from bladehttp.client.readiness import readiness
-from bladehttp.exceptions import ClientClosed
+from bladehttp.client.turns import Turns
+from bladehttp.exceptions import ClientClosed, TotalTimeout
 
 Done = Callable[[Exchange, Result], None]
 
@@ -44,10 +46,10 @@ class Driver:
 
     __slots__ = (
         "_bodies", "_crowd", "_is_due", "_is_watching", "_news", "_readiness", "_started",
-        "_timer", "_timer_at", "_watched", "closed", "loop",
+        "_timer", "_timer_at", "_turns", "_waiters", "_watched", "closed", "loop",
     )  # fmt: skip
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, concurrency: int) -> None:
         self.loop = loop
         self.closed = False
         self._timer: asyncio.TimerHandle | None = None
@@ -60,13 +62,73 @@ class Driver:
         self._is_watching = False
         self._readiness = readiness()
         self._crowd = Crowd(self._watch)
+        self._waiters: dict[Exchange, asyncio.Future[None]] = {}
+        self._turns = Turns(loop, concurrency, self.host_limit, self._admit)
+
+    def host_limit(self, exchange: Exchange) -> int | None:
+        """Return how many requests to the host of one may be under way; see `Crowd.host_limit`."""
+        return self._crowd.host_limit(exchange)
+
+    def enter(self, exchange: Exchange) -> bool:
+        """Give an exchange one of the client's places; False: `wait` for it. `leave` gives it back.
+
+        Raises:
+            ClientClosed: The driver has been closed.
+        """
+        if self.closed:
+            raise ClientClosed("client has been closed")
+        return self._turns.enter(exchange)
+
+    async def wait(self, exchange: Exchange) -> None:
+        """Wait for a place.
+
+        Raises:
+            TotalTimeout: There is none in time.
+            ClientClosed: The client is closed meanwhile.
+        """
+        future = self._waiters[exchange] = self.loop.create_future()
+        timer = None
+        if exchange.deadline < inf:
+            delay = max(0.0, exchange.deadline - monotonic())
+            timer = self.loop.call_later(delay, self._expire, exchange, context=Context())
+        try:
+            await future
+        except BaseException:
+            self.leave(exchange)
+            raise
+        finally:
+            del self._waiters[exchange]
+            if timer is not None:
+                timer.cancel()
+        if self.closed:
+            self.leave(exchange)
+            raise ClientClosed("client has been closed")
+
+    def leave(self, exchange: Exchange) -> None:
+        """Take the place of an exchange back, or end its wait."""
+        self._turns.leave(exchange)
+
+    def _admit(self, exchange: Exchange) -> None:
+        future = self._waiters[exchange]
+        if not future.done():
+            future.set_result(None)
+
+    def _expire(self, exchange: Exchange) -> None:
+        message, future = exchange.message, self._waiters[exchange]
+        milliseconds, why = message.settings.total_timeout, self._turns.places.reason(exchange)
+        text = f"waiting for {message.url.place}, as {why}: total_timeout is over"
+        error = TotalTimeout(f"{text} ({milliseconds} ms)", url=message.url.text)
+        belongs_to(error, Sent(message.method, message.url.text, exchange.given))
+        if not future.done():
+            future.set_exception(error)
 
     def start(self, exchange: Exchange, done: Done) -> None:
         """Begin an exchange; ``done`` is called with it and its result, in a later turn."""
         self._crowd.limit(exchange.message.settings.max_host_connections)
         body = exchange.message.body
         if isinstance(body, AwaitedBody):
-            body.start(self.touch)  # in the context of the caller
+            context = exchange.context = exchange.context or copy_context()
+            context.run(body.start, self.touch)
             self._bodies[exchange] = body
         self._started[exchange] = done
         self._crowd.start(exchange)
@@ -182,6 +244,10 @@ class Driver:
         if self._is_watching and not self.loop.is_closed():
             self.loop.remove_reader(self._readiness.fileno())
         self._readiness.close()
+        self._turns.close()
+        for future in self._waiters.values():
+            if not future.done():
+                future.set_exception(ClientClosed("client has been closed"))
         for exchange, error in ended:
             self._end(exchange)(exchange, error)
 

@@ -66,6 +66,14 @@ class Exchange:
         if hooks is not None:
             self._outgoing = Outgoing(given)
 
+    def begin(self) -> None:
+        """Start to measure how long it takes; the clocks may run already, while it waits."""
+        self._started = monotonic()
+
+    def renew(self) -> None:
+        """Start the clock of the whole anew: it was taken before there was a place for it."""
+        self.deadline = monotonic() + self.message.settings.patience
+
     def pause(self) -> None:
         """Wait until the next message may be sent."""
         sleep(max(0.0, self.not_before - monotonic()))

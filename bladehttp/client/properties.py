@@ -112,8 +112,11 @@ class Configured:
             default, 300 s. CURLOPT_CONNECTTIMEOUT_MS.
         receive_timeout: Longest silence once connected, in milliseconds: no byte received or
             sent. Not a limit for the whole. 300000; 0 and None mean no limit.
-        total_timeout: Longest time for everything, redirects included, in milliseconds. None,
-            the default, and 0 mean no limit.
+        total_timeout: Longest time for everything, redirects and retries included, in
+            milliseconds. With `AsyncHttpClient` it holds from the call on, while the request waits
+            for its place too (``concurrency``, ``max_host_connections``), and the exception says
+            if that is where the time went. In a `send_many` it begins when the request has its
+            place. None, the default, and 0 mean no limit.
         no_expect: Whether to leave out ``Expect: 100-continue``, which libcurl sends with
             bodies over 1 MiB or of unknown length and which costs a second with a server that
             ignores it. False.
@@ -131,11 +134,13 @@ class Configured:
             is followed does not count. None, the default: no limit. CURLOPT_MAXFILESIZE_LARGE.
         retry: A `Retry` that says when a request is sent again. None, the default: never.
         max_host_connections: How many connections to one host one call of `HttpClient.send_many`,
-            or an `AsyncHttpClient`, has open at the same time; requests wait for one, and that is
-            no time of their clocks for connecting. It does not hold for other requests of an
+            or an `AsyncHttpClient`, has open at the same time. Further requests to that host wait,
+            which counts neither as time to connect nor for ``concurrency``: those to other hosts
+            go on. Connections of HTTP/2 carry many requests, so there it limits these only as long
+            as nothing is known of the host. It does not hold for other requests of an
             `HttpClient`: each thread that is in one, and each open stream, has a connection of
-            its own, so there are never more than of those. None, the default: as many as there
-            are requests at once. CURLMOPT_MAX_HOST_CONNECTIONS.
+            its own. None, the default: as many as there are requests at once.
+            CURLMOPT_MAX_HOST_CONNECTIONS.
         on_request: Functions that are called with an `Outgoing` before each message is sent, those
             of redirects and retries too. They may change its ``headers``. Each call is followed
             by that of exactly one of the other four, with the same object, however the request

@@ -40,6 +40,10 @@ class Sharing:
             self._first.setdefault(origin, curl)
         return waits
 
+    def multiplexes(self, origin: Origin) -> bool:
+        """Whether the connections to an origin are known to carry many requests at once."""
+        return bool(self._waits) and origin in self._waits and self._waits[origin]
+
     def decided(self) -> list[Origin]:
         """Return the origins for which those that wait are to wait no more."""
         if not self._first:

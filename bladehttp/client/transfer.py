@@ -218,6 +218,7 @@ def _failure(
     if outcome.expired:
         milliseconds = getattr(message.settings, outcome.expired)
         cls, what = CLOCKS[outcome.expired]
+        what = outcome.text or what
         return cls(f"{what} {place}: {outcome.expired} is over ({milliseconds} ms)", **details)
     text = outcome.text
     if outcome.code in WITH_CERTIFICATE:
