@@ -13,8 +13,8 @@ class Answered(NamedTuple):
         client: The far end of the connection. Behind a trusted proxy ``request.ip`` is the client.
         request: The request, its temporary files closed; None if it could not be understood.
         response: The response.
-        sent: Bytes of its body, as they went over the wire. Of a streamed one those that were
-            taken before the client had all of it, or was gone; of another all there are.
+        sent: Bytes of its body, as they went over the wire, that the client has taken: fewer than
+            there are if it was gone before. (Of the last 64 KiB those that the kernel has.)
         milliseconds: From the request's last byte to now.
     """
 
@@ -28,15 +28,15 @@ class Answered(NamedTuple):
 class Account:
     """An answer on its way."""
 
-    __slots__ = ("_begun", "_body_begins", "_request", "_response", "_size")
+    __slots__ = ("_begins", "_begun", "_request", "_response", "_size")
 
     def __init__(
         self,
         request: HttpRequest | None,
         response: HttpResponse,
         begun: float,
-        size: int,
-        body_begins: int | None,
+        begins: int,
+        size: int | None,
     ) -> None:
         """Begin.
 
@@ -44,23 +44,24 @@ class Account:
             request: None if it could not be understood.
             response: Whose head has been put into the outbox.
             begun: When the request was there, in seconds.
-            size: Bytes of a body that is there as a whole.
-            body_begins: How much the connection will have sent when a streamed body begins, all
-                that comes after it being counted; None for one that is not streamed.
+            begins: How much the connection will have sent when the body begins.
+            size: Bytes of a body that is there as a whole. None for one that is streamed: all
+                that comes is counted.
         """
         self._request = request
         self._response = response
         self._begun = begun
+        self._begins = begins
         self._size = size
-        self._body_begins = body_begins
 
     def closed(self, client: ClientInfo, sent: int, now: float) -> Answered:
         """Return what has become of it.
 
         Args:
             client: The far end.
-            sent: Bytes the connection has sent.
+            sent: Bytes the client has taken of all that the connection has sent.
             now: The time, in seconds.
         """
-        size = self._size if self._body_begins is None else max(0, sent - self._body_begins)
+        taken = max(0, sent - self._begins)
+        size = taken if self._size is None else min(taken, self._size)
         return Answered(client, self._request, self._response, size, (now - self._begun) * 1000)

@@ -4,6 +4,7 @@ The way out of a `Connection`: response -> writer -> outbox -> transport. How re
 is not known here.
 """
 
+import logging
 from abc import abstractmethod
 from time import monotonic, time
 from typing import Any
@@ -13,13 +14,28 @@ from bladehttp.later import Channel, Deferred
 from bladehttp.request import ClientInfo, HttpRequest
 from bladehttp.response import HttpResponse
 from bladehttp.server.answered import Account
+from bladehttp.server.client_progress import SAMPLES, ClientProgress
 from bladehttp.server.outbox import JOINED, Outbox
+from bladehttp.server.send_queue import unacknowledged
 from bladehttp.server.service import Service
-from bladehttp.server.states import FINISH, IDLE, PAUSED, READING, REPLIED, WRITE, Event
+from bladehttp.server.states import (
+    FINISH,
+    HANDED_OVER,
+    IDLE,
+    PAUSED,
+    PLANS,
+    READING,
+    REPLIED,
+    WRITE,
+    Event,
+    State,
+)
 from bladehttp.server.transport import Transport
 from bladehttp.server.watched import Watched
 from bladehttp.wire.head import RequestLine
 from bladehttp.wire.writer import CLOSE, LENGTH, Reply, write_head, write_whole
+
+log = logging.getLogger("bladehttp.server")
 
 
 class Answering(Watched):
@@ -30,7 +46,9 @@ class Answering(Watched):
         "_begun",
         "_connected",
         "_deferred",
+        "_line",
         "_lingers",
+        "_mark",
         "_outbox",
         "_request",
     )
@@ -43,7 +61,9 @@ class Answering(Watched):
         self._account: Account | None = None
         self._begun = 0.0  # when the request was there; 0 for one that never was
         self._connected = False  # on_connect was called, so on_disconnect has to be
+        self._line: RequestLine | None = None  # of the last request
         self._lingers = True
+        self._mark = 0  # how much had been sent when the answer began
 
     @abstractmethod
     def _advance(self) -> None:
@@ -76,6 +96,7 @@ class Answering(Watched):
     def _reply_in_parts(self, response: HttpResponse, method: str, minor: int, keep: bool) -> None:
         """Put any answer into the outbox: to ``_request``, or to what is none."""
         outbox, dispatcher = self._outbox, self._service.dispatcher
+        self._mark = outbox.sent + outbox.pending
         try:
             reply, body = _write(response, method, minor, keep)
         except Exception as error:  # noqa: BLE001 - what cannot be sent is the handler's fault
@@ -89,12 +110,13 @@ class Answering(Watched):
             self._stream(response.source, reply)
         if dispatcher.callbacks["answered"]:
             self._open_account(response, len(body))
-        if not outbox.streaming:
+        goes_on = outbox.streaming or (len(body) > JOINED and self._account is not None)
+        if not goes_on:
             self._end_exchange()
         if not reply.keep_alive:
             self._become(Event.REPLIED_LAST)
         else:
-            self._become(Event.BLOCKED if outbox.streaming else REPLIED)
+            self._become(Event.BLOCKED if goes_on else REPLIED)
         if dispatcher.callbacks["reply"] and self._connected:
             self._call("reply", response)
 
@@ -159,8 +181,13 @@ class Answering(Watched):
         """Keep what on_answered will be told when the answer is over."""
         outbox = self._outbox
         begun = self._begun or self._service.loop.now
-        body_begins = outbox.sent + outbox.pending if outbox.streaming else None
-        self._account = Account(self._request, response, begun, size, body_begins)
+        if self._account is not None:  # of an answer that has been taken: the next was asked for
+            self._close_account(self._account, outbox.sent)
+        begins = outbox.sent + outbox.pending
+        if not outbox.streaming:
+            begins -= size
+        whole = None if outbox.streaming else size
+        self._account = Account(self._request, response, begun, begins, whole)
 
     def _flush(self) -> None:
         """Send what the client takes now."""
@@ -192,20 +219,84 @@ class Answering(Watched):
         self.transport.finish()
         if self.transport.blocked:  # again when close_notify has gone
             return
-        quiet = self.transport.ended or not self._lingers
-        self._become(Event.SENT_LAST if quiet else Event.SENT)
+        is_over = self._is_quiet() and not (self._plan.delivers and self._is_undelivered())
+        self._become(Event.SENT_LAST if is_over else Event.SENT)
+
+    def _is_quiet(self) -> bool:
+        """Whether the client will send nothing that has to be discarded."""
+        return self.transport.ended or not self._lingers
 
     def _end_exchange(self) -> None:
+        """All is in the outbox and short, or in the kernel's hands."""
         if self._request is not None:
             self._request.close()
             self._request = None
-        if self._account is not None:
-            self._close_account(self._account)
+        account, outbox = self._account, self._outbox
+        if account is None:
+            return
+        if outbox.sent - self._mark > JOINED and self._is_undelivered():
+            self._change_clocks(PLANS[WRITE])  # it is closed when the client has taken all
+        else:
+            self._close_account(account, outbox.sent + outbox.pending)
 
-    def _close_account(self, account: Account) -> None:
+    def _close_account(self, account: Account, sent: int) -> None:
         self._account = None
         self._begun = 0.0
-        self._call("answered", account.closed(self.client, self._outbox.sent, monotonic()))
+        self._call("answered", account.closed(self.client, sent, monotonic()))
+
+    def _is_undelivered(self) -> bool:
+        if not self._service.clocks["write"].seconds:
+            return False  # nobody would look again
+        return unacknowledged(self.transport.socket) > 0
+
+    def _deliver(self) -> None:
+        """Look whether the client still takes what was sent: the write clock, once more."""
+        now, clock = self._service.loop.now, self._service.clocks["write"]
+        if self.state in HANDED_OVER and not self._is_undelivered():
+            self._delivered()
+            return
+        timeout = clock.seconds * SAMPLES
+        progress = self._progress
+        if progress is None:
+            since = now - clock.seconds
+            progress = ClientProgress(self.transport.socket, self._mark, since, timeout)
+            self._progress = progress
+        if progress.has_stopped(self._handed_over(), now):
+            self._give_up(timeout)
+        else:
+            clock.arm(self, now)
+
+    def _delivered(self) -> None:
+        """The client has taken all that was sent."""
+        self._progress = None
+        self._mark = self._outbox.sent
+        if self.state not in PAUSED and self._account is not None:
+            self._close_account(self._account, self._outbox.sent)
+        if self.state is State.DELIVER:
+            self._become(Event.DELIVERED)
+        elif self.state is State.LINGER and self._is_quiet():
+            self.close()
+
+    def _give_up(self, timeout: float) -> None:
+        """Reset a connection whose client takes nothing."""
+        line = self._line
+        log.warning(
+            "client %s:%d took nothing for %g s of the answer to %s: reset after %d bytes",
+            self.client.ip,
+            self.client.port,
+            timeout,
+            f"{line.method} {line.target}" if line else "what was no request",
+            self._taken() - self._mark,
+        )
+        self._abort()
+
+    def _taken(self) -> int:
+        """Return how many bytes the client has taken, of all that were sent."""
+        return max(self._mark, self._handed_over() - unacknowledged(self.transport.socket))
+
+    def _handed_over(self) -> int:
+        """Return how many bytes the kernel has got, of all that were sent."""
+        return self._outbox.sent - self.transport.waiting
 
     def _let_go(self) -> None:
         if self._request is not None:
@@ -219,6 +310,8 @@ class Answering(Watched):
             self._outbox.close()
         except Exception as error:  # noqa: BLE001 - a stream's close() is somebody's code
             self._report(error)
+        if self._account is not None:
+            self._close_account(self._account, self._taken())
         self._end_exchange()
 
     def _gone(self) -> None:

@@ -79,8 +79,11 @@ class Configured:
         unix_mode: Permissions of a unix socket's file, such as 0o660. None: the umask's.
         read_timeout: Longest silence of a client that is sending a request, and of a new one
             before its first. 2000. Part of a request is answered with 408. 0: no limit.
-        write_timeout: Longest time in which a client takes nothing of its answer; then it
-            counts as gone. 2000. 0: no limit.
+        write_timeout: Longest time in which a client takes nothing of its answer; then its
+            connection is reset, and the log says whose. What counts is what the client reads, as
+            far as the kernel knows, not what the kernel takes from the server. One that has read
+            faster than 8 KiB/s may rest as long as that pays for, 30 times this at the most.
+            2000. 0: no limit.
         handshake_timeout: Longest TLS handshake in all. 10000. 0: no limit.
         header_timeout: Longest time for one head in all, however steadily it drips. 10000.
             408. 0: no limit.

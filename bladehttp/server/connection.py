@@ -43,7 +43,7 @@ HIGH_WATER = 256 * 1024
 RECEIVES_PER_TURN = 16
 """Most times a connection is read from before others have their turn."""
 
-LINGER_BYTES = 64 * 1024 * 1024
+LINGER_BYTES = 1024 * 1024 * 1024
 """Most bytes discarded after an answer that came before the request had been read."""
 
 
@@ -88,12 +88,25 @@ class Connection(Answering):
 
     def on_deadline(self, clock: str) -> None:
         """Give up waiting: with 408 if part of a request has come, else without a word."""
+        if clock == "write":
+            self._guarded(self._deliver)
+            return
+        if clock in {"keep_alive", "silence"} and self._is_undelivered():
+            self._guarded(self._await_delivery)
+            return
         waits_for_client = clock in {"read", "header", "request"}
         if waits_for_client and self._reader.phase in {Phase.HEAD, Phase.BODY}:
             error = ProtocolError("the request did not arrive in time", status=408)
             self._guarded(self._refuse_and_flush, error)
         else:
             self.close()
+
+    def _await_delivery(self) -> None:
+        """The client has not taken all of the last answer: it is not idle yet."""
+        if self.state is IDLE:
+            self._become(Event.UNDELIVERED)
+        else:
+            self._service.clocks["silence"].arm(self, self._service.loop.now)
 
     def _let_go(self) -> None:
         self._reader.close()
@@ -259,6 +272,7 @@ class Connection(Answering):
         service, line = self._service, message.line
         service.stats.requests += 1
         self._served += 1
+        self._line = line
         self._become(REQUEST)
         if not line.is_plain and line.method == "CONNECT":  # a 2xx would begin a tunnel
             self._refuse(ProtocolError("no tunnels here", status=501))
@@ -322,6 +336,7 @@ READY: dict[State, Callable[[Connection, int], None]] = {
     State.LAST_PAUSE: Connection._overhear,
     State.WRITE: Connection._send,
     State.FINISH: Connection._send,
+    State.DELIVER: Connection._receive,
     State.LINGER: Connection._discard,
     State.CLOSED: _ignore,
 }

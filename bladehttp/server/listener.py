@@ -9,6 +9,7 @@ from typing import Any
 
 from bladehttp.server.endpoint import Endpoint
 from bladehttp.server.loop import READ, Loop
+from bladehttp.server.send_queue import prepare
 
 log = logging.getLogger("bladehttp.server")
 
@@ -59,9 +60,7 @@ class Listener:
         """
         self.socket = endpoint.socket
         self._endpoint = endpoint
-        if isinstance(endpoint.address, tuple):  # not of a unix socket
-            # Those that are accepted inherit it: one system call less for each of them.
-            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        prepare(self.socket)
         self._loop = loop
         self._accepted = accepted
         self._make_room = make_room

@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Any
 
 from bladehttp.request import NOBODY, ClientInfo
+from bladehttp.server.client_progress import SAMPLES
 from bladehttp.server.connection import Connection
 from bladehttp.server.dispatch import Dispatcher
 from bladehttp.server.endpoint import Endpoint
@@ -21,7 +22,11 @@ from bladehttp.wire.head import HeadParser
 from bladehttp.wire.limits import Limits
 
 LINGER_MS = 2000
-"""How long what a client still sends is discarded after an answer it had not waited for."""
+"""How long a client may be silent until no more of what it sends is discarded, after an answer
+that it had not waited for."""
+
+LINGER_ALL_MS = 30_000
+"""How long that goes on at the most, as nginx's lingering_time."""
 
 ROOM = 16
 """Most idle connections closed at a time when descriptors have run out."""
@@ -77,8 +82,10 @@ class Running:
             on_removed=self._removed,
             **shared,
         )
-        for name, milliseconds in {**clocks, "linger": LINGER_MS}.items():
+        lingering = {"silence": LINGER_MS, "linger": LINGER_ALL_MS}
+        for name, milliseconds in {**clocks, **lingering}.items():
             self.service.add_clock(name, milliseconds)
+        self.service.clocks["write"].seconds /= SAMPLES
         self._max_connections = max_connections
         self._drained = self.loop.clock(0, Running._stop_now)
         self.listener = Listener(endpoint, self.loop, self._accepted, self._make_room)

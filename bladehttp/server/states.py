@@ -41,6 +41,8 @@ class State(IntEnum):
     """All of a stream that is here is sent, and more is written later."""
     LAST_PAUSE = 12
     """As PAUSE, and the connection ends after the stream."""
+    DELIVER = 13
+    """The kernel has all of the answer, the client has not. The next request may come."""
 
 
 class Event(IntEnum):
@@ -76,6 +78,10 @@ class Event(IntEnum):
     """The outbox is empty, but a stream goes on some time."""
     FED = 15
     """Something has been written to the stream."""
+    UNDELIVERED = 16
+    """All is sent, and the client has not taken all of it."""
+    DELIVERED = 17
+    """Now it has."""
     LOST = 11
     """The connection is gone, or has to go at once."""
 
@@ -89,7 +95,7 @@ REQUEST, REPLIED = Event.REQUEST, Event.REPLIED
 UNASKED = frozenset({State.PROXY, State.HANDSHAKE})
 """The states before a first request can come."""
 
-READING = frozenset({State.HEAD, State.BODY, State.IDLE})
+READING = frozenset({State.HEAD, State.BODY, State.IDLE, State.DELIVER})
 """The states in which bytes are taken for requests."""
 
 TRANSITIONS: dict[State, dict[Event, State]] = {
@@ -121,6 +127,16 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
         Event.REQUEST: State.HANDLE,
         Event.REPLIED_LAST: State.FINISH,
         Event.BLOCKED: State.WRITE,
+        Event.UNDELIVERED: State.DELIVER,
+    },
+    State.DELIVER: {
+        Event.HEAD_WANTED: State.HEAD,
+        Event.BODY_WANTED: State.BODY,
+        Event.NOTHING_WANTED: State.DELIVER,
+        Event.REQUEST: State.HANDLE,
+        Event.REPLIED_LAST: State.FINISH,
+        Event.BLOCKED: State.WRITE,
+        Event.DELIVERED: State.IDLE,
     },
     State.HANDLE: {
         Event.REPLIED: State.IDLE,
@@ -156,6 +172,9 @@ for _state, _row in TRANSITIONS.items():
 PAUSED = frozenset({State.PAUSE, State.LAST_PAUSE})
 """The states in which a stream has nothing to send."""
 
+HANDED_OVER = PAUSED | {State.DELIVER, State.LINGER}
+"""The states in which the kernel has all that was to be sent, but maybe the client not."""
+
 PHASE_EVENTS = {
     Phase.IDLE: Event.NOTHING_WANTED,
     Phase.HEAD: Event.HEAD_WANTED,
@@ -175,12 +194,15 @@ class Plan:
             state that has them too.
         overhears: Whether it is read only to see when the client goes, and no longer once
             part of a next request has come.
+        delivers: Whether the write clock runs: the client is looked at now and then, whether it
+            takes what was sent.
     """
 
     interest: int
     progress: str | None = None
     absolute: tuple[str, ...] = ()
     overhears: bool = False
+    delivers: bool = False
 
 
 #                        watched for  clock started by progress           absolute clocks
@@ -192,10 +214,11 @@ PLANS: dict[State, Plan] = {
     State.IDLE: Plan(READ, progress="keep_alive"),
     State.HANDLE: Plan(0),
     State.WAIT: Plan(READ, overhears=True),
-    State.PAUSE: Plan(READ, overhears=True),
-    State.LAST_PAUSE: Plan(READ, overhears=True),
-    State.WRITE: Plan(loop.WRITE, progress="write"),
-    State.FINISH: Plan(loop.WRITE, progress="write"),
-    State.LINGER: Plan(READ, absolute=("linger",)),
+    State.PAUSE: Plan(READ, overhears=True, delivers=True),
+    State.LAST_PAUSE: Plan(READ, overhears=True, delivers=True),
+    State.WRITE: Plan(loop.WRITE, delivers=True),
+    State.FINISH: Plan(loop.WRITE, delivers=True),
+    State.DELIVER: Plan(READ, delivers=True),
+    State.LINGER: Plan(READ, progress="silence", absolute=("linger",), delivers=True),
     State.CLOSED: Plan(0),
 }

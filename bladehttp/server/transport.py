@@ -48,6 +48,10 @@ class Transport(Protocol):
     @property
     def blocked(self) -> bool: ...
 
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait in the transport itself."""
+
     def handshake(self) -> bool:
         """Go on with the handshake; True when it is complete."""
 
@@ -110,6 +114,7 @@ class SocketTransport(ABC):
         except BlockingIOError:
             return 0
         self.ended = not count
+        self.progressed = True
         return count
 
     def close(self) -> None:
@@ -122,6 +127,7 @@ class PlainTransport(SocketTransport):
 
     __slots__ = ()
     blocked = False
+    waiting = 0
 
     def handshake(self) -> bool:
         return True
@@ -184,6 +190,11 @@ class TlsTransport(SocketTransport):
         self._unsent = b""
         self._started = False
         self.blocked = False
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that are encrypted and not in the kernel yet."""
+        return len(self._unsent) + self._outgoing.pending
 
     def certificate(self) -> dict[str, Any] | None:
         """Return the client's certificate, if it showed one and it was verified."""

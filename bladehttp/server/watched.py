@@ -12,10 +12,11 @@ from contextlib import suppress
 from time import monotonic
 
 from bladehttp.request import ClientInfo
+from bladehttp.server.client_progress import ClientProgress
 from bladehttp.server.loop import READ, WRITE
 from bladehttp.server.outbox import StreamError
 from bladehttp.server.service import Service
-from bladehttp.server.states import CLOSED, PLANS, TRANSITIONS, Event, Plan, State
+from bladehttp.server.states import CLOSED, IDLE, PLANS, TRANSITIONS, Event, Plan, State
 from bladehttp.server.transport import PlainTransport, Transport
 
 log = logging.getLogger("bladehttp.server")
@@ -39,6 +40,7 @@ class Watched(ABC):
     __slots__ = (
         "_interest",
         "_plan",
+        "_progress",
         "_service",
         "client",
         "state",
@@ -52,6 +54,7 @@ class Watched(ABC):
         self.state = State.PROXY
         self._plan = NO_PLAN
         self._interest = 0
+        self._progress: ClientProgress | None = None  # while it is looked at
 
     @abstractmethod
     def on_ready(self, events: int) -> None:
@@ -68,6 +71,10 @@ class Watched(ABC):
     @abstractmethod
     def _has_heard(self) -> bool:
         """Whether something has come that is not to be looked at now."""
+
+    @abstractmethod
+    def _is_undelivered(self) -> bool:
+        """Whether the client has not taken all that was sent."""
 
     @abstractmethod
     def _let_go(self) -> None:
@@ -125,7 +132,7 @@ class Watched(ABC):
             return
         plan = PLANS[self.state]
         if plan is not self._plan:
-            self._change_clocks(plan)
+            plan = self._change_plan(plan)
         elif transport.progressed and plan.progress:
             service.clocks[plan.progress].arm(self, service.loop.now)
         transport.progressed = False
@@ -138,9 +145,28 @@ class Watched(ABC):
             service.loop.watch(transport.socket, self._interest, interest, self.on_ready)
             self._interest = interest
 
+    def _change_plan(self, plan: Plan) -> Plan:
+        """Take up what the state asks for, or what it does while something is not delivered."""
+        if self.state is IDLE and self._plan.delivers and self._is_undelivered():
+            self._become(Event.UNDELIVERED)
+            plan = PLANS[self.state]
+        self._change_clocks(plan)
+        return plan
+
+    def _watch_delivery(self, wanted: bool) -> None:
+        """Have the write clock run, if it does not, or stop it."""
+        clock = self._service.clocks["write"]
+        if not wanted:
+            clock.disarm(self)
+            self._progress = None
+        elif self not in clock.waiting:
+            clock.arm(self, self._service.loop.now)
+
     def _change_clocks(self, plan: Plan) -> None:
         clocks, now = self._service.clocks, self._service.loop.now
         old = self._plan
+        if plan.delivers or old.delivers:
+            self._watch_delivery(plan.delivers)
         if old.progress and old.progress != plan.progress:
             clocks[old.progress].disarm(self)
         if plan.progress:

