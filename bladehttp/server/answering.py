@@ -79,6 +79,7 @@ class Answering(Watched):
         """Put the answer to a request into the outbox."""
         callbacks = self._service.dispatcher.callbacks
         keep = keep and not self._service.draining
+        self._line = line
         whole = None
         if keep and line.is_plain and not callbacks["answered"]:
             whole = _whole(response)

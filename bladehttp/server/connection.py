@@ -272,7 +272,6 @@ class Connection(Answering):
         service, line = self._service, message.line
         service.stats.requests += 1
         self._served += 1
-        self._line = line
         self._become(REQUEST)
         if not line.is_plain and line.method == "CONNECT":  # a 2xx would begin a tunnel
             self._refuse(ProtocolError("no tunnels here", status=501))
