@@ -151,6 +151,7 @@ class Stream(Body):
         curl.setopt(pycurl.INFILESIZE_LARGE, -1)
         curl.unsetopt(pycurl.READFUNCTION)
         curl.unsetopt(pycurl.SEEKFUNCTION)
+        self._source.restore()
 
     def rewind(self) -> None:
         self._source.rewind()

@@ -3,11 +3,11 @@
 import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
-from urllib.parse import urlencode
 
 from bladehttp.client.body import Body, Content, Stream
+from bladehttp.client.form_values import urlencoded
 from bladehttp.client.message import Fields, field_value
-from bladehttp.client.multipart import Multipart, file_parts, form_parts, is_file
+from bladehttp.client.multipart import Multipart, data_parts, file_parts, form_parts, is_file
 from bladehttp.client.source import file_source, iterable_source
 from bladehttp.serialize import as_json
 
@@ -39,9 +39,13 @@ def make_body(data: Any, json: Any, form: Any, files: Any, fields: Fields) -> Bo
     if sum(given) > 1 or (
         files is not None and (json is not NOT_GIVEN or not _goes_with_files(data))
     ):
-        raise TypeError("data, json, form and files are several bodies, and a request has one")
+        raise TypeError(
+            "data, json, form and files are several bodies, and a request has one; beside files "
+            "the other fields are form={name: value}"
+        )
     if files is not None:
-        return Multipart([*form_parts(data or form or {}), *file_parts(files)])
+        parts = form_parts(form) if form is not None else data_parts(data or {})
+        return Multipart([*parts, *file_parts(files)])
     if form is not None:
         return encode_form(form)
     if json is not NOT_GIVEN:
@@ -71,7 +75,10 @@ def encode_data(data: Any, content_type: str) -> Body:
         return Stream(file_source(data))
     if isinstance(data, Iterable):
         return Stream(iterable_source(data))
-    raise TypeError(f"data cannot be sent: {type(data).__name__}")
+    raise TypeError(
+        "data is a str, bytes, a dict, a binary file or an iterable of bytes, not "
+        f"{type(data).__name__}: write json= to send it as JSON"
+    )
 
 
 def encode_mapping(data: Mapping[str, Any], content_type: str) -> Body:
@@ -100,12 +107,12 @@ def encode_json(data: Any) -> Body:
 
 
 def encode_form(fields: Any) -> Body:
-    """Return an urlencoded body; a list as a value repeats the name."""
-    return Content(urlencode(fields, doseq=True).encode(), FORM)
+    """Return an urlencoded body; see `form_values.fields_of` for its values."""
+    return Content(urlencoded("form", fields).encode(), FORM)
 
 
 MAPPING_ENCODERS: dict[str, Callable[[Mapping[str, Any]], Body]] = {
     JSON: encode_json,
     FORM: encode_form,
-    MULTIPART: lambda data: Multipart(form_parts(data)),
+    MULTIPART: lambda data: Multipart(data_parts(data)),
 }

@@ -4,7 +4,7 @@ Files are read as they are sent, so that memory stays constant: 1.5 GB/s from di
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from mimetypes import guess_type
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from typing import Any
 import pycurl
 
 from bladehttp.client.body import Body, Bound, unbound
-from bladehttp.client.source import Source, file_source
+from bladehttp.client.form_values import fields_of, pairs_of, text_of, unfolded
+from bladehttp.client.source import PathSource, Source, file_source
 from bladehttp.client.url import has_control
 from bladehttp.exceptions import InvalidHeader
 
@@ -96,6 +97,8 @@ class Multipart(Body):
         curl.unsetopt(pycurl.MIMEPOST)
         self._mime.close()  # it and its handle are a cycle
         self._mime = None
+        for source in self._sources:
+            source.restore()
 
     def rewind(self) -> None:
         for source in self._sources:
@@ -107,54 +110,94 @@ def is_file(value: object) -> bool:
     return isinstance(value, os.PathLike) or hasattr(value, "read")
 
 
-def form_parts(fields: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> list[Part]:
-    """Return the parts of a form's fields; a list as a value gives one part for each of it."""
-    pairs = fields.items() if isinstance(fields, Mapping) else fields
+def form_parts(fields: Any) -> list[Part]:
+    """Return the parts of ``form``, which has no files; see `form_values.fields_of`."""
+    return [_field(name, value) for name, value in fields_of("form", fields)]
+
+
+def data_parts(fields: Any) -> list[Part]:
+    """Return the parts of a dict as ``data``: a file or a tuple in it is a file part.
+
+    A list as a value gives one part for each of it.
+    """
     return [
-        _file_part(name, value)
-        if is_file(value) or isinstance(value, tuple)
-        else _field(name, value)
-        for name, values in pairs
-        for value in (values if isinstance(values, list) else [values])
+        part
+        for name, value in pairs_of("data", fields)
+        for each in (value if isinstance(value, list) else [value])
+        for part in _parts_of_data(name, each)
     ]
 
 
-def file_parts(files: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> list[Part]:
-    """Return the parts of files; see `HttpClient.send_request` for what a file may be."""
-    pairs = files.items() if isinstance(files, Mapping) else files
+def _parts_of_data(name: Any, value: Any) -> Iterable[Part]:
+    if is_file(value) or isinstance(value, tuple):
+        return _file_part(name, value)
+    return [_field(name, text_of("data", name, each)) for each in unfolded(value)]
+
+
+def file_parts(files: Any) -> list[Part]:
+    """Return the parts of files; see `HttpClient.send_request` for what a file may be.
+
+    A list as a value gives one part for each of it; None leaves the name out.
+    """
     return [
-        _file_part(name, value)
-        for name, values in pairs
+        part
+        for name, values in pairs_of("files", files)
         for value in (values if isinstance(values, list) else [values])
+        for part in _file_part(name, value)
     ]
 
 
-def _field(name: str, value: Any) -> Part:
-    return Part(name, value if isinstance(value, bytes) else str(value).encode())
+def _field(name: Any, value: str | bytes) -> Part:
+    return Part(_name(name), value if isinstance(value, bytes) else value.encode())
 
 
-def _file_part(name: str, value: Any) -> Part:
+def _name(name: Any) -> str:
+    text = text_of("a form", "a name", name)
+    return text.decode() if isinstance(text, bytes) else text
+
+
+def _file_part(name: Any, value: Any) -> list[Part]:
+    """Return the part of a file, [] if it is None."""
+    name = _name(name)
     filename, source, content_type = _unpacked(name, value)
-    content_type = content_type or guess_type(filename)[0] or OCTETS
+    if source is None:
+        return []
+    if content_type is None and filename is not None:
+        content_type = guess_type(filename)[0] or OCTETS
     if isinstance(source, os.PathLike):
         with Path(source).open("rb"):  # raises what libcurl would only call a failure to read
-            return Part(name, os.fsdecode(source), filename, content_type)
+            # libcurl names a file that it opens itself
+            data = PathSource(Path(source)) if filename is None else os.fsdecode(source)
+            return [Part(name, data, filename, content_type)]
     if hasattr(source, "read"):
-        return Part(name, file_source(source), filename, content_type)
+        return [Part(name, file_source(source, whole_at_end=True), filename, content_type)]
     if isinstance(source, str):
         source = source.encode()
     if not isinstance(source, bytes | bytearray | memoryview):
         raise TypeError(
             f"file {name!r} is a path, an open file, bytes or str, not {source!r}"[:200]
         )
-    return Part(name, bytes(source), filename, content_type)
+    return [Part(name, bytes(source), filename, content_type)]
 
 
-def _unpacked(name: str, value: Any) -> tuple[str, Any, str | None]:
-    """Return filename, source and type of a file given alone or as a tuple."""
+def _unpacked(name: str, value: Any) -> tuple[str | None, Any, str | None]:
+    """Return filename, source and type of a file given alone or as a tuple.
+
+    A filename of None makes it a part without one (RFC 7578 section 4.2).
+
+    Raises:
+        TypeError: The tuple is not (filename, content) or (filename, content, content type).
+    """
     if isinstance(value, tuple):
+        if len(value) not in (2, 3):
+            reason = f"file {name!r} is (filename, content) or (filename, content, content type)"
+            raise TypeError(f"{reason}, not a tuple of {len(value)}")
         filename, source, content_type = (*value, None)[:3]
-        return str(filename), source, content_type
+        if not isinstance(filename, str | os.PathLike | None):
+            raise TypeError(f"file {name!r} has a str or None as filename, not {filename!r}"[:200])
+        if not isinstance(content_type, str | None):
+            raise TypeError(f"file {name!r} has a str as content type, not {content_type!r}"[:200])
+        return None if filename is None else os.fsdecode(filename), source, content_type
     path = value if isinstance(value, os.PathLike) else getattr(value, "name", None)
     if isinstance(path, str | os.PathLike):
         return Path(path).name, value, None

@@ -1,7 +1,9 @@
 """Sources: where the bytes of a streamed body come from, a file or an iterable."""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from io import SEEK_END, TextIOBase
+from pathlib import Path
 from typing import Any
 
 import pycurl
@@ -49,9 +51,7 @@ class Source:
             return int(pycurl.READFUNC_ABORT)
 
     def _counted(self, piece: object) -> bytes:
-        if not isinstance(piece, bytes | bytearray | memoryview):
-            raise TypeError(f"data gives {type(piece).__name__} where bytes are wanted")
-        piece = bytes(piece)
+        piece = bytes(check_piece(piece))
         if self._left is None:
             return piece
         self._left -= len(piece)
@@ -87,6 +87,30 @@ class Source:
         self._left = self.length
         self._started = False
 
+    def restore(self) -> None:
+        """Leave a file where it stood before it was sent, so that it can be given again."""
+
+
+def check_piece(piece: object) -> bytes | bytearray | memoryview:
+    """Return a piece of data if it is one.
+
+    Raises:
+        TypeError: It holds no bytes.
+    """
+    if isinstance(piece, bytes | bytearray | memoryview):
+        return piece
+    hint = HINTS.get(type(piece), "")
+    raise TypeError(f"data gives {type(piece).__name__} where bytes are wanted{hint}")
+
+
+HINTS: dict[type, str] = {
+    tuple: ": write form=[(name, value)] for the fields of a form",
+    dict: ": write json= to send it as JSON",
+    str: ": encode it",
+    int: ": write bytes(data), or json= to send it as JSON",
+}
+"""What may have been meant by data of another type than bytes."""
+
 
 def view_of(piece: object) -> memoryview:
     """Return the bytes of a piece.
@@ -94,15 +118,65 @@ def view_of(piece: object) -> memoryview:
     Raises:
         TypeError: It is none.
     """
-    if not isinstance(piece, bytes | bytearray | memoryview):
-        raise TypeError(f"data gives {type(piece).__name__} where bytes are wanted")
-    return memoryview(piece).cast("B")
+    return memoryview(check_piece(piece)).cast("B")
 
 
-def file_source(file: Any) -> Source:
+class FileSource(Source):
+    """A source that reads a file from where it stands, and can seek in it."""
+
+    __slots__ = ("_file", "_start")
+
+    def __init__(self, file: Any, start: int, length: int) -> None:
+        self._file = file
+        self._start = start
+        read: Read = file.read
+
+        def reopen() -> Read:
+            file.seek(start)
+            return read
+
+        super().__init__(read, length, reopen)
+
+    def restore(self) -> None:
+        if self._started:
+            with suppress(OSError, ValueError):  # it may be closed by now
+                self._file.seek(self._start)
+
+
+class PathSource(Source):
+    """A source that opens a file when it is read, and closes it when it has been sent."""
+
+    __slots__ = ("_file", "_path")
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: Any = None
+        super().__init__(self._take, path.stat().st_size, self._again)
+
+    def _take(self, size: int) -> bytes:
+        if self._file is None:
+            self._file = self._path.open("rb")
+        return bytes(self._file.read(size))
+
+    def _again(self) -> Read:
+        self.restore()
+        return self._take
+
+    def restore(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def file_source(file: Any, whole_at_end: bool = False) -> Source:
     """Return a source that reads a file from where it stands.
 
     Its length is known, and it can be sent again, if the file can seek.
+
+    Args:
+        file: A binary file.
+        whole_at_end: Whether one that stands at its end is read from its beginning, since somebody
+            has just written or read it.
 
     Raises:
         TypeError: The file is in text mode.
@@ -111,22 +185,24 @@ def file_source(file: Any) -> Source:
         raise TypeError("file is open in text mode, and bytes are sent: open it with 'rb'")
     try:
         start = file.tell()
-        length = file.seek(0, SEEK_END) - start
+        end = file.seek(0, SEEK_END)
+        start = 0 if whole_at_end and start == end else start
         file.seek(start)
     except (AttributeError, OSError, ValueError):  # no seek at all, a pipe, gzip.GzipFile
         return Source(file.read, None, None)
 
-    read: Read = file.read
-
-    def reopen() -> Read:
-        file.seek(start)
-        return read
-
-    return Source(read, max(length, 0), reopen)
+    return FileSource(file, start, max(end - start, 0))
 
 
 def iterable_source(pieces: Iterable[bytes]) -> Source:
-    """Return a source of an iterable's pieces; a generator cannot be sent again, a list can."""
+    """Return a source of an iterable's pieces; a generator cannot be sent again, a list can.
+
+    Raises:
+        TypeError: A piece of a list is not bytes.
+    """
+    if isinstance(pieces, list | tuple):
+        for piece in pieces:
+            check_piece(piece)
     first = iter(pieces)
     again = None if first is pieces else lambda: _reader(iter(pieces))
     return Source(_reader(first), None, again)

@@ -23,8 +23,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import quote, unquote
 
+from bladehttp.client.form_values import urlencoded
 from bladehttp.client.host_names import to_ascii
 from bladehttp.client.reference import parse_reference, resolve
 from bladehttp.exceptions import InvalidUrl, UnsupportedProtocol
@@ -239,12 +240,15 @@ def with_query(text: str, query: Any) -> str:
 
     Args:
         text: The URL.
-        query: A mapping or (name, value) pairs, or a str that is encoded already. A list as
-            a value repeats the name; a value of None leaves the name out.
+        query: A mapping or (name, value) pairs (form_values.py), or a str that is encoded already.
+
+    Raises:
+        TypeError: It is none of these, or a value has no form as text.
     """
+    if isinstance(query, bytes | bytearray | memoryview):
+        raise TypeError("query is a dict, pairs or an encoded str, not bytes: write query.decode()")
     if not isinstance(query, str):
-        pairs = query.items() if hasattr(query, "items") else query
-        query = urlencode([pair for pair in pairs if pair[1] is not None], doseq=True)
+        query = urlencoded("query", query)
     if not query:
         return text
     text, mark, fragment = text.partition("#")

@@ -54,23 +54,28 @@ class Verbs(Configured, ABC, Generic[Given]):
         """Send a request and return the response, whatever its status.
 
         Args:
-            url: An http or https URL, or one relative to ``base_url``. It is sent as it is, what
-                is not ASCII or a space percent-encoded. One exception: %2f of a path becomes
-                %2F where libcurl may have to make a digest of it (a name and password, with
-                Auth.ANY or Auth.DIGEST), and at http servers that ``no_proxy`` excepts.
+            url: An http or https URL, or one relative to ``base_url`` (RFC 3986 section 5.2). It is
+                sent as it is, what is not ASCII, a blank and { } " < > ^ ` | and backslash
+                percent-encoded. One exception: %2f of a path becomes %2F where libcurl may
+                have to make a digest of it (a name and password, with Auth.ANY or
+                Auth.DIGEST), and at http servers that ``no_proxy`` excepts.
             method: The method; the standard ones in any case.
             data: The body: a str (sent as UTF-8), bytes, a binary file (from where it
-                stands), an iterable of bytes (with `AsyncHttpClient` an asynchronous one too),
-                or a dict. A dict is encoded by the request's Content-Type, as JSON, form or
-                multipart; without one it is multipart if there is an open file or an
-                os.PathLike in it, else JSON. Of unknown length it is sent chunked, unless
+                stands, and it is left there), an iterable of bytes (with `AsyncHttpClient` an
+                asynchronous one too), or a dict. A dict is encoded by the request's Content-Type,
+                as JSON, form or multipart; without one it is multipart if there is an open file
+                or an os.PathLike in it, else JSON. Of unknown length it is sent chunked, unless
                 ``headers`` announce a Content-Length.
             headers: Fields for this request; they replace those of the client of that name.
             json: Something to send as JSON; None is null.
-            form: A dict or pairs to send as application/x-www-form-urlencoded.
+            form: A dict or pairs to send as application/x-www-form-urlencoded. In a form, a query
+                and the fields beside ``files`` None leaves a name out, and a list or another
+                iterable repeats it, without its Nones.
             files: A dict or pairs of name and file, to send as multipart/form-data together
                 with the fields in ``form`` or in a dict ``data``. A file is an os.PathLike, an
                 open file, bytes or str, or (filename, one of those[, content type]), or a list.
+                A filename of None makes it a part without one. An open file is sent from where
+                it stands, or whole if that is its end, and left there: it can be given again.
             query: A dict or pairs, or an encoded str, to add to the URL.
             properties: Any property of the client, for this request only.
 
