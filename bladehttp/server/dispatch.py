@@ -252,8 +252,12 @@ def error_response(status: int) -> HttpResponse:
 
 
 def answer_plainly(response: HttpResponse, status: int) -> None:
-    """Make a response say its status as plain text, such as "404 - Not Found."."""
+    """Make a response say its status as plain text, such as "404 - Not Found.".
+
+    Caches may keep some errors without being told to (RFC 9111 section 4.2.2): not these.
+    """
     response.status = status
+    response.headers["Cache-Control"] = "no-store"
     response.headers["Content-Type"] = "text/plain; charset=utf-8"
     response.body = f"{status} - {phrase(status)}."
 

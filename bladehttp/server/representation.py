@@ -3,12 +3,10 @@
 RFC 9110 sections 8.8 (validators), 13 (conditions) and 14 (ranges).
 """
 
-import os
 import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from io import FileIO
 
 from bladehttp.files import FileBody, FileSlice
@@ -17,6 +15,7 @@ from bladehttp.request import HttpRequest
 from bladehttp.response import HttpResponse
 from bladehttp.server.beneath import Found
 from bladehttp.server.dispatch import answer_plainly
+from bladehttp.server.entity_tags import Tagger
 from bladehttp.wire.conditional import range_applies, status_instead
 from bladehttp.wire.dates import format_http_date
 from bladehttp.wire.ranges import Range, content_range, last_boundary, parse_ranges, part_head
@@ -46,7 +45,7 @@ class Picked:
 
 def send_file(
     picked: Picked,
-    tagged: bool,
+    tag_of: Tagger | None,
     fields: Mapping[str, str],
     request: HttpRequest,
     response: HttpResponse,
@@ -55,32 +54,53 @@ def send_file(
 
     Args:
         picked: The file; closed when the answer has been sent.
-        tagged: Whether it has an entity tag.
-        fields: To be sent besides.
+        tag_of: Makes its entity tag; None: it has none.
+        fields: To be sent with the file, or with 304, and with nothing else.
         request: Whose headers are asked.
         response: Filled in.
     """
-    info, asked = picked.found.info, request.headers
+    info = picked.found.info
     whole = FileSlice(picked.found.file, 0, info.st_size)
     response.source = FileBody(whole.file, [whole])
-    response.headers["Content-Type"] = picked.media_type
     now = int(time.time())
     modified = min(int(info.st_mtime), now)  # never later than Date (RFC 9110 8.8.2.1)
-    fields = {**fields, **picked.fields(), "Last-Modified": format_http_date(modified)}
-    tag = entity_tag(info) if tagged else None
-    if tag is not None:
-        fields["ETag"] = tag
-    status = status_instead(asked, tag, modified)
-    if status is not None:
-        add_missing(response.headers, fields)
-        send_status(response, status)
-        return
-    add_missing(response.headers, fields | {"Accept-Ranges": "bytes"})
-    ranges = None
-    may_range = request.method == "GET" and "Range" in asked
-    if may_range and range_applies(asked.get("If-Range"), tag, modified, now):
-        ranges = parse_ranges(asked["Range"], info.st_size)
-    send_content(response, whole, ranges)
+    tag = tag_of(picked.found, picked.coding) if tag_of is not None else None
+    validators = {"Last-Modified": format_http_date(modified)} | ({"ETag": tag} if tag else {})
+    fields = {**fields, **picked.fields(), **validators}
+    status = status_instead(request.headers, tag, modified)
+    ranges = None if status else _ranges(request, tag, modified, now, info.st_size)
+    if status == 304:
+        _not_modified(response, fields)
+    elif status is not None:
+        refuse(response, status)
+    elif ranges == []:
+        refuse(response, 416)
+        response.headers["Content-Range"] = content_range(None, info.st_size)
+    else:
+        response.headers["Content-Type"] = picked.media_type
+        add_missing(response.headers, fields | {"Accept-Ranges": "bytes"})
+        send_content(response, whole, ranges)
+
+
+def _not_modified(response: HttpResponse, fields: Mapping[str, str]) -> None:
+    """Answer 304, which has the fields that the file would have (RFC 9110 section 15.4.5)."""
+    response.close()
+    response.status = 304
+    add_missing(response.headers, fields)
+    response.headers.pop("Content-Type", None)
+    response.headers.pop("Content-Encoding", None)
+
+
+def _ranges(
+    request: HttpRequest, tag: str | None, modified: int, now: int, size: int
+) -> list[Range] | None:
+    """Return the ranges that are asked for, [] if the file has none of them, None for all of it."""
+    asked = request.headers
+    if request.method != "GET" or "Range" not in asked:
+        return None
+    if not range_applies(asked.get("If-Range"), tag, modified, now):
+        return None
+    return parse_ranges(asked["Range"], size)
 
 
 def add_missing(headers: Headers, fields: Mapping[str, str]) -> None:
@@ -88,35 +108,32 @@ def add_missing(headers: Headers, fields: Mapping[str, str]) -> None:
     headers.extend([pair for pair in fields.items() if pair[0] == "Vary" or pair[0] not in headers])
 
 
-def entity_tag(info: os.stat_result) -> str:
-    """Return a strong validator: all that changes when a file is written or replaced, hashed.
+REPRESENTATION_FIELDS = (
+    "Accept-Ranges",
+    "CDN-Cache-Control",
+    "Content-Disposition",
+    "Content-Encoding",
+    "ETag",
+    "Expires",
+    "Last-Modified",
+    "Surrogate-Control",
+)
+"""Fields about a file, or about how long it may be kept, not about an error in its place."""
 
-    The size and the time of modification can be those of another version, where files are
-    copied with their times; the inode and the time of its last change are not.
-    """
-    state = f"{info.st_dev} {info.st_ino} {info.st_size} {info.st_mtime_ns} {info.st_ctime_ns}"
-    return f'"{blake2b(state.encode(), digest_size=12).hexdigest()}"'
 
-
-def send_status(response: HttpResponse, status: int) -> None:
-    """Answer with a status in place of the file."""
+def refuse(response: HttpResponse, status: int) -> None:
+    """Answer with an error in place of a file. No cache may take it for the file."""
     response.close()
-    response.headers.pop("Content-Encoding", None)
-    if status == 304:
-        response.status = status
-        del response.headers["Content-Type"]
-    else:
-        answer_plainly(response, status)
+    for name in REPRESENTATION_FIELDS:
+        response.headers.pop(name, None)
+    answer_plainly(response, status)
 
 
 def send_content(response: HttpResponse, whole: FileSlice, ranges: list[Range] | None) -> None:
-    """Answer with all of a file (None) or with some ranges of it, [] for none that it has."""
+    """Answer with all of a file (None) or with some ranges of it."""
     headers = response.headers
     if ranges is None:
         send_pieces(response, whole.file, [whole])
-    elif not ranges:
-        send_status(response, 416)
-        headers["Content-Range"] = content_range(None, whole.length)
     elif len(ranges) == 1:
         headers["Content-Range"] = content_range(ranges[0], whole.length)
         send_pieces(response, whole.file, [part_of(whole, ranges[0])], 206)

@@ -167,7 +167,7 @@ class HttpServer(Configured):
         base_path: str,
         directory: str | os.PathLike[str],
         cache_age: int = 0,
-        tag: bool | None = None,
+        tag: bool | str | None = None,
         index: str | None = "index.html",
         *,
         listing: bool = False,
@@ -186,7 +186,10 @@ class HttpServer(Configured):
             directory: Opened anew for each request, so that a link can be turned to another.
             cache_age: Seconds for which a client need not ask again. 0: it asks each time and
                 is told if nothing has changed.
-            tag: Whether there is an ETag (a strong one) beside Last-Modified. None: yes.
+            tag: How the ETag beside Last-Modified is made. True: of size and time of modification.
+                "content": of the content, for files whose times are set to one by a build, or
+                differ between machines; it is read once, if it is not longer than 16 MiB. False:
+                there is none. None: as True.
             index: The file that stands for a directory. None: there is none.
             listing: Whether a directory without one is listed.
 

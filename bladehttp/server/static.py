@@ -18,6 +18,7 @@ from bladehttp.request import HttpRequest
 from bladehttp.response import HttpResponse
 from bladehttp.server import listing
 from bladehttp.server.beneath import Found, Place, is_servable
+from bladehttp.server.entity_tags import TAGGERS, Tagger
 from bladehttp.server.representation import Picked, add_missing, send_file
 from bladehttp.server.routes import Handler
 from bladehttp.wire.negotiation import acceptable
@@ -44,7 +45,7 @@ class StaticFiles:
         base: The path it is reached at, decoded, "/" at the end.
         root: The directory, absolute.
         cache_age: Seconds; 0: to be asked for again each time.
-        tagged: Whether there are entity tags.
+        tag_of: Makes entity tags; None: there are none.
         index: Name of the file that stands for its directory, None for none.
         listed: Whether a directory without index is listed.
         none_handler: Answers what is not there.
@@ -53,7 +54,7 @@ class StaticFiles:
     base: str
     root: str
     cache_age: int
-    tagged: bool
+    tag_of: Tagger | None
     index: str | None
     listed: bool
     none_handler: Handler
@@ -92,7 +93,7 @@ class StaticFiles:
         }
         if found is not None:
             picked = pick(place, found, media_type(names[-1] or found.name), request)
-            send_file(picked, self.tagged, fields, request, response)
+            send_file(picked, self.tag_of, fields, request, response)
             return True
         if not is_below:
             redirect_below(request, response)
@@ -120,7 +121,7 @@ def static_files(
     base_path: str,
     directory: str | os.PathLike[str],
     cache_age: int,
-    tag: bool | None,
+    tag: bool | str | None,
     index: str | None,
     listing: bool,
     none_handler: Handler,
@@ -137,17 +138,17 @@ def static_files(
         raise NotImplementedError("serve_files needs openat, which this system has not")
     if not isinstance(base_path, str) or not isinstance(index, str | None):
         raise TypeError(f"base_path and index are str, not {base_path!r} and {index!r}")
-    if not isinstance(cache_age, int) or not isinstance(tag, bool | None):
-        raise TypeError(
-            f"cache_age is seconds, tag True, False or None, not {cache_age!r}, {tag!r}"
-        )
+    if not isinstance(cache_age, int):
+        raise TypeError(f"cache_age is seconds, not {cache_age!r}")
+    if not isinstance(tag, bool | str | None) or tag not in TAGGERS:
+        raise TypeError(f"tag is True, False, 'content' or None, not {tag!r}")
     if cache_age < 0:
         raise ValueError(f"cache_age is 0 or more, not {cache_age}")
     root = Path(directory).absolute()
     if not root.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(root))
     base = f"/{base_path.strip('/')}/".replace("//", "/")
-    return StaticFiles(base, str(root), cache_age, tag is not False, index, listing, none_handler)
+    return StaticFiles(base, str(root), cache_age, TAGGERS[tag], index, listing, none_handler)
 
 
 def is_answered(response: HttpResponse) -> bool:

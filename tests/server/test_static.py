@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from support import wait_until
 
-from bladehttp.server import HttpServer
+from bladehttp.server import HttpServer, entity_tags
 from bladehttp.server.outbox import JOINED
 
 OLD = 1_000_000_000
@@ -322,8 +322,73 @@ def test_what_is_not_what_the_client_expects_is_not_sent(files, connect):
     assert fetched(client, "/a.txt", early).status == 412
 
 
-def test_the_tag_changes_with_the_content_though_size_and_time_stay(files, connect, site):
+def test_tag_is_the_same_wherever_the_file_has_its_time_and_size(files, connect, site):
     client = connect(files())
+    before = fetched(client).get("ETag")
+    (site / "copy").write_bytes(b"0123456789")
+    os.utime(site / "copy", (OLD, OLD))
+    (site / "copy").rename(site / "a.txt")
+    assert fetched(client).get("ETag") == before
+    os.utime(site / "a.txt", (OLD, OLD + 1))
+    assert fetched(client).get("ETag") != before
+
+
+def test_tag_by_content_is_the_same_whatever_the_time(files, connect, site):
+    client = connect(files(tag="content"))
+    before = fetched(client).get("ETag")
+    os.utime(site / "a.txt", (OLD, OLD + 1))
+    assert [fetched(client).get("ETag") for _ in range(2)] == [before] * 2
+    assert fetched(client, "/a.txt", f"If-None-Match: {before}").status == 304
+    (site / "a.txt.gz").write_bytes(b"0123456789")
+    assert fetched(client, "/a.txt", "Accept-Encoding: gzip").get("ETag") != before
+
+
+def test_tag_by_content_of_a_long_file_is_that_by_time(files, connect, site, monkeypatch):
+    monkeypatch.setattr(entity_tags, "MOST_HASHED", 5)
+    monkeypatch.setattr(entity_tags, "MOST_DIGESTS", 1)
+    tags = [fetched(connect(files(tag=tag))).get("ETag") for tag in ("content", True)]
+    assert tags[0] == tags[1]
+    client = connect(files(tag="content"))
+    assert fetched(client, "/empty.css").get("ETag") == fetched(client, "/empty.css").get("ETag")
+
+
+STALE = ("ETag", "Last-Modified", "Accept-Ranges", "Expires", "Content-Encoding")
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        (('If-Match: "x"',), 412),
+        (("If-Unmodified-Since: Sun, 09 Sep 2001 01:46:39 GMT",), 412),
+        (("Range: bytes=5000-",), 416),
+        (("Range: bytes=5000-", "Accept-Encoding: gzip"), 416),
+        (('If-Match: "x"', "Accept-Encoding: gzip"), 412),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("guarded", [False, True], ids=["alone", "with fields set before"])
+def test_error_is_not_to_be_kept_in_place_of_the_file(
+    files, connect, compressed, fields, status, guarded
+):
+    def set_fields(request, response):
+        response.headers["Cache-Control"] = "public, max-age=86400"
+        response.headers["Expires"] = "Fri, 01 Jan 2100 00:00:00 GMT"
+
+    response = fetched(
+        connect(files(cache_age=3600, handler=set_fields if guarded else None)), "/a.txt", *fields
+    )
+    assert (response.status, response.get("Cache-Control")) == (status, "no-store")
+    assert [name for name in STALE if response.get(name)] == []
+
+
+def test_what_is_not_there_is_not_to_be_kept(files, connect):
+    client = connect(files(cache_age=3600))
+    assert fetched(client, "/none").get("Cache-Control") == "no-store"
+    assert client.get(method="POST").response().get("Cache-Control") == "no-store"
+
+
+def test_the_tag_by_content_changes_though_size_and_time_stay(files, connect, site):
+    client = connect(files(tag="content"))
     before = fetched(client).get("ETag")
     (site / "a.txt").write_bytes(b"9876543210")
     os.utime(site / "a.txt", (OLD, OLD))
