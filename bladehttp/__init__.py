@@ -26,6 +26,7 @@ from bladehttp import client as _client, server as _server
 from bladehttp.exceptions import (
     CertificateError as CertificateError,
     CertificateFileError as CertificateFileError,
+    ChecksumMismatch as ChecksumMismatch,
     ClientClosed as ClientClosed,
     ConnectError as ConnectError,
     ConnectTimeout as ConnectTimeout,

@@ -22,6 +22,7 @@
     ├── ProtocolError                      the peer does not speak HTTP; on a server, with the
     │                                      status to answer
     ├── IncompleteBody                     the body ended early; what came is in ``partial``
+    ├── ChecksumMismatch                   a file has another checksum than it has to have
     ├── DecodingError                      Content-Encoding that cannot be undone
     ├── BodyTooLarge                       the response is longer than allowed
     ├── UnrewindableBody                   a redirect wants the body again and it cannot be
@@ -176,6 +177,10 @@ class IncompleteBody(HttpException):
     """
 
     partial: bytes = b""
+
+
+class ChecksumMismatch(HttpException):
+    """A downloaded file has another checksum than ``checksum`` says; it was not put in place."""
 
 
 class DecodingError(HttpException):

@@ -134,6 +134,11 @@ def _add_answer(group: Any) -> None:
         help="with -o: keep what came of a body as FILE.part, and go on from there",
     )
     group.add_argument(
+        "--checksum",
+        metavar="ALGORITHM:HEX",
+        help="with -o: write the file only if it has this checksum, such as sha256:9f86d0...",
+    )
+    group.add_argument(
         "-i", dest="show_head", action="store_true", help="print the status and the fields, too"
     )
     group.add_argument(

@@ -1,7 +1,7 @@
 """EXITS: how the program ends, one row an exit code.
 
-The numbers are curl's, where it has one for it; 4 and 5 are HTTPie's; from 128 on they are a
-shell's for the signal that would have ended it.
+The numbers are curl's, where it has one for it; 4 and 5 are HTTPie's, 32 is aria2's; from 128 on
+they are a shell's for the signal that would have ended it.
 """
 
 from typing import NamedTuple
@@ -9,6 +9,7 @@ from typing import NamedTuple
 from bladehttp.exceptions import (
     CertificateError,
     CertificateFileError,
+    ChecksumMismatch,
     ConnectError,
     DecodingError,
     HostnameMismatch,
@@ -55,6 +56,7 @@ EXITS = (
     Exit(8, "the peer does not speak HTTP", (ProtocolError,)),
     Exit(18, "the body ended early", (IncompleteBody,)),
     Exit(28, "a clock ran out", (TimeoutException,)),
+    Exit(32, "the file has another checksum than it has to have", (ChecksumMismatch,)),
     Exit(35, "no secure connection could be agreed on", (TlsError,)),
     Exit(47, "too many redirects", (TooManyRedirects,)),
     Exit(55, "the connection was lost while sending", (WriteError,)),

@@ -9,17 +9,22 @@ from typing import Any
 
 from bladehttp.cli import arguments
 from bladehttp.cli.body import request_arguments
+from bladehttp.cli.exits import CommandFailed
 from bladehttp.cli.output import show
 from bladehttp.cli.progress import ProgressBar
-from bladehttp.cli.terminal import is_terminal
+from bladehttp.cli.terminal import is_terminal, tell
 from bladehttp.cli.timing import Stopwatch
 from bladehttp.cli.wirelog import log_wire
 from bladehttp.client import HttpClient
 from bladehttp.exceptions import InsecureWarning
 from bladehttp.response import HttpResponse
+from bladehttp.status import NON_AUTHORITATIVE_INFORMATION, NOT_MODIFIED, OK, PARTIAL_CONTENT
 
 HEAD_IS_THE_ANSWER = ("head", "options")
 """Commands after which the head is shown without -i."""
+
+WRITTEN = (OK, NON_AUTHORITATIVE_INFORMATION, PARTIAL_CONTENT)
+"""Statuses whose body a download writes to the file; see `HttpClient.download`."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -61,6 +66,8 @@ def _check(options: Namespace) -> None:
     """
     if options.resume and not _is_file(options):
         raise ValueError("-C goes on with a file: -o says which")
+    if options.checksum and not _is_file(options):
+        raise ValueError("--checksum is that of a file: -o says which")
     if options.command == "head" and options.output is not None:
         raise ValueError("the answer to HEAD has no body to write to a file")
 
@@ -96,7 +103,25 @@ def _keep(client: HttpClient, options: Namespace, given: dict[str, Any]) -> Http
     with bar or nullcontext():
         if target.exists() and not target.is_file():
             return _pour(client, target, options, given)
-        return client.download(path=target, progress=bar, resume=options.resume, **given)
+        given |= {"resume": options.resume, "checksum": options.checksum}
+        response = client.download(path=target, progress=bar, **given)
+    _check_written(response, options)
+    return response
+
+
+def _check_written(response: HttpResponse, options: Namespace) -> None:
+    """Say so if a status below 400 is one for which nothing is written.
+
+    Raises:
+        CommandFailed: It is not 304, after which the file is what it has to be.
+    """
+    if not response.ok or response.status in WRITTEN:
+        return
+    message = f"{response.status} {response.reason}: {options.output} is left as it was"
+    if response.status != NOT_MODIFIED:
+        raise CommandFailed(message)
+    if not options.quiet:
+        tell(message)
 
 
 def _pour(
@@ -105,6 +130,8 @@ def _pour(
     """Write a body to what is no file and must not be replaced by one: /dev/null, a pipe."""
     if options.resume:
         raise ValueError(f"-C goes on with a file, and {options.output} is none")
+    if options.checksum:
+        raise ValueError(f"--checksum is that of a file, and {options.output} is none")
     with target.open("wb") as file, client.stream(**given) as response:
         if response.ok:
             file.writelines(response.iter_bytes())

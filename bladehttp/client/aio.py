@@ -6,7 +6,6 @@ import warnings
 from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any, Self
 
 from bladehttp.client.abatch import Batch
@@ -15,7 +14,7 @@ from bladehttp.client.awaited import AwaitedBody
 from bladehttp.client.batch import Feed
 from bladehttp.client.checks import at_least_one
 from bladehttp.client.crowd import Result
-from bladehttp.client.download import Download, adownload
+from bladehttp.client.download import adownload
 from bladehttp.client.driver import Driver
 from bladehttp.client.exchange import Exchange
 from bladehttp.client.log import in_force
@@ -141,8 +140,13 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
             HttpException: As `send_request`; what is wrong with the body is raised by the
                 iterator.
         """
+        self._running()
+        async with self._streamed(self._message(url, method, data, **arguments)) as response:
+            yield response
+
+    @asynccontextmanager
+    async def _streamed(self, message: Message) -> AsyncIterator[HttpResponse]:
         driver = self._running()
-        message = self._message(url, method, data, **arguments)
         body = AsyncStream(driver, message, in_force(self._hooks))
         if not driver.enter(body):
             await driver.wait(body)
@@ -161,14 +165,18 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
         path: str | os.PathLike[str],
         progress: Report | None = None,
         resume: bool = False,
+        *,
+        checksum: str | None = None,
         **arguments: Any,
     ) -> HttpResponse:
         """Write the body of a response to a file; see `HttpClient.download`.
 
-        The file is written in the event loop's thread, piece by piece.
+        The file is written in the event loop's thread, piece by piece; a thread of the loop's
+        default executor waits until it is on disk and reads it for ``checksum``. Cancelling ends
+        the download as a failure does.
         """
-        job = Download(Path(path), progress, resume, arguments)
-        return await adownload(self.stream, url, job)
+        job = self._job(url, path, progress, resume, checksum, arguments)
+        return await adownload(self._streamed, job)
 
     async def send_many(
         self,

@@ -4,16 +4,16 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Self
 
 from bladehttp.client.batch import Feed, run_batch
 from bladehttp.client.checks import at_least_one
 from bladehttp.client.crowd import Crowd, Result
-from bladehttp.client.download import Download, download
+from bladehttp.client.download import download
 from bladehttp.client.engine import Engine
 from bladehttp.client.exchange import Exchange, exchange
 from bladehttp.client.log import in_force
+from bladehttp.client.message import Message
 from bladehttp.client.pool import Pool
 from bladehttp.client.progress import Report
 from bladehttp.client.streaming import Stream
@@ -79,7 +79,11 @@ class HttpClient(Verbs[HttpResponse]):
             HttpException: As `send_request`; what is wrong with the body is raised by the
                 iterator.
         """
-        message = self._message(url, method, data, **arguments)
+        with self._streamed(self._message(url, method, data, **arguments)) as response:
+            yield response
+
+    @contextmanager
+    def _streamed(self, message: Message) -> Iterator[HttpResponse]:
         engine = self._pool.take()
         body = Stream(engine, Exchange(message, in_force(self._hooks)))
         try:
@@ -97,30 +101,53 @@ class HttpClient(Verbs[HttpResponse]):
         path: str | os.PathLike[str],
         progress: Report | None = None,
         resume: bool = False,
+        *,
+        checksum: str | None = None,
         **arguments: Any,
     ) -> HttpResponse:
         """Write the body of a response to a file, in constant memory.
 
-        The file is there whole or not at all: it is written beside its place and renamed when its
-        length is verified. Nothing is written if the status is 400 or above; the response has
-        the body then.
+        The file is there whole or not at all, whenever the program or the machine stops: the body
+        is written to a file beside it, which is renamed when its length is verified and its bytes
+        are on disk. Only a 200, a 203 or a verified 206 is written. For any other status (304, 404)
+        the file stays as it is, and the response has the body.
+
+        With ``retry``, of this call or of the client, a download that breaks off is continued: the
+        missing bytes are asked for (Range with If-Range), and are appended only if the answer
+        has the same strong validator and the right Content-Range. Otherwise it starts from the
+        beginning. A strong validator is an ETag without W/, or a Last-Modified that is older than
+        the response's Date. ``Retry.total`` is for all requests of the download together; each
+        has its own calls of hooks.
+
+        Content codings are not asked for, unless ``accept_encoding`` is among the arguments. One
+        that the server applies all the same is decoded, as for any response; such a body is not
+        continued.
 
         Args:
             url: As of `send_request`.
-            path: The file; one that is there is replaced.
-            progress: Called with the bytes written and the bytes there will be, or None; what it
-                raises ends the download.
-            resume: Whether to keep what was received when it fails, as ``path`` with ".part",
-                and to go on from there next time (Range, with If-Range). It begins anew if it
-                has changed, or if the server says nothing to tell by (a strong ETag or
-                Last-Modified). The body is asked for without Content-Encoding.
-            arguments: Others of `send_request`.
+            path: The file. One that is there is replaced.
+            progress: Called with the bytes written and the bytes there will be, None where that
+                is not known. The first number falls if the download starts from the beginning.
+                What it raises ends the download.
+            resume: Whether to keep what was received when the download fails, in ``path`` +
+                ".part", and to continue from there in a later call with the same URL. Beside it
+                ``path`` + ".part.tag" says what it is part of. One call at a time can hold
+                a ".part".
+            checksum: "ALGORITHM:HEXADECIMAL", such as "sha256:9f86d0...", of any algorithm that
+                hashlib has. The finished file is read again for it. None: not checked.
+            arguments: Others of `send_request`. With a Range header the file is that range, and
+                ``resume`` cannot be set.
 
         Raises:
-            HttpException: As `stream`; ProtocolError too if the server goes on elsewhere.
-            OSError: The file cannot be written.
+            HttpException: As `stream`. ProtocolError if a 206 cannot be used; IncompleteBody if
+                there are more or fewer bytes than announced.
+            ChecksumMismatch: The file has another checksum. Nothing is kept then.
+            BlockingIOError: Another download with ``resume`` writes the same ".part".
+            OSError: The file cannot be written. A directory in its place or a folder that is
+                not there raise before anything is sent.
+            ValueError: ``checksum`` is not one, or the method is HEAD.
         """
-        return download(self.stream, url, Download(Path(path), progress, resume, arguments))
+        return download(self._streamed, self._job(url, path, progress, resume, checksum, arguments))
 
     def send_many(
         self, requests: Iterable[Any], concurrency: int = 100, ordered: bool = False

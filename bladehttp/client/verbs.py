@@ -3,13 +3,18 @@
 What they differ in is what a verb gives: `HttpClient` the response, `AsyncHttpClient` a coroutine.
 """
 
+import os
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from bladehttp.client.batch import Make, arguments
+from bladehttp.client.download import Job
 from bladehttp.client.encode import NOT_GIVEN
 from bladehttp.client.exchange import Exchange
 from bladehttp.client.log import in_force
+from bladehttp.client.part_file import Checksum
+from bladehttp.client.progress import Report
 from bladehttp.client.properties import Configured
 from bladehttp.headers import HeadersLike
 
@@ -26,6 +31,25 @@ class Verbs(Configured, ABC, Generic[Given]):
         self, url: str, method: str, data: Any, headers: HeadersLike | None, others: dict[str, Any]
     ) -> Given:
         """Send a request with arguments as of `send_request`."""
+
+    def _job(
+        self,
+        url: str,
+        path: str | os.PathLike[str],
+        progress: Report | None,
+        resume: bool,
+        checksum: str | None,
+        arguments: dict[str, Any],
+    ) -> Job:
+        """Return what a download with arguments as of `HttpClient.download` has to do."""
+        return Job(
+            Path(path),
+            self._message(url, **arguments),
+            progress,
+            resume,
+            None if checksum is None else Checksum(checksum),
+            "accept_encoding" in arguments,
+        )
 
     def _making(self) -> Make:
         """Return what makes exchanges of what `send_many` is given, with the hooks of now."""

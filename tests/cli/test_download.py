@@ -1,5 +1,6 @@
 """-o and -C: a file that is there whole or not at all, and the progress bar."""
 
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from support import wait_until
 
+import bladehttp
 from bladehttp.cli.progress import clock, progress_line, size
 
 PART = b'HTTP/1.1 200 OK\r\nETag: "1"\r\nContent-Length: 1024000\r\n\r\n' + bytes(300_000)
@@ -80,12 +82,81 @@ def test_ctrl_c_leaves_what_can_be_gone_on_with_if_that_was_asked_for(
     assert running.interrupt() == (130, "", "")
     assert {path.name for path in tmp_path.iterdir()} == {"file.part", "file.part.tag"}
     kept = part.stat().st_size
-    rest = f"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes {kept}-{kept + 1}/{kept + 2}\r\n"
-    peer = scripted(f'{rest}Content-Length: 2\r\nETag: "1"\r\n\r\nok'.encode())
-    assert run("get", peer.url, "-C", "-o", tmp_path / "file") == (0, b"", "")
-    assert f'Range: bytes={kept}-\r\nIf-Range: "1"\r\n' in peer.asked[0]
-    assert (tmp_path / "file").read_bytes() == bytes(kept) + b"ok"
+    peer.asked.clear()
+    code, _, _ = run("get", peer.url, "-C", "-o", tmp_path / "file", "--timeout", 200)
+    assert (code, f'Range: bytes={kept}-\r\nIf-Range: "1"\r\n' in peer.asked[0]) == (28, True)
+
+
+def test_a_file_that_breaks_off_is_continued(run, breaking, tmp_path):
+    server = breaking(2)
+    command = ("get", server.url, "-o", tmp_path / "file", "--retry", 3)
+    assert run(*command) == (0, b"", "")
+    assert (tmp_path / "file").read_bytes() == b"0123456789"
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    server = breaking(1)
+    assert run("get", server.url, "-o", tmp_path / "file", "-C")[0] == 18
+    assert (tmp_path / "file.part").read_bytes() == b"01234"
+    assert run("get", server.url, "-o", tmp_path / "file", "-C") == (0, b"", "")
+
+
+@pytest.fixture
+def breaking():
+    """Make a server that sends ten bytes and breaks off half-way so many times."""
+    made = []
+
+    def make(times):
+        server = bladehttp.server(0)
+        made.append(server)
+        left = [times]
+
+        @server.on_receive
+        def answer(request, response):
+            start = int((request.headers.get("Range") or "bytes=0-")[6:-1])
+            response.headers["ETag"] = '"1"'
+            if start:
+                response.status = 206
+                response.headers["Content-Range"] = f"bytes {start}-9/10"
+            response.write(b"0123456789"[start:])
+            if left[0]:
+                left[0] -= 1
+                response.truncate((10 - start) // 2)
+
+        server.start()
+        return server
+
+    yield make
+    for server in made:
+        server.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "err"),
+    [
+        (204, 1, "bladehttp: 204 No Content: {file} is left as it was\n"),
+        (201, 1, "bladehttp: 201 Created: {file} is left as it was\n"),
+        (304, 0, "bladehttp: 304 Not Modified: {file} is left as it was\n"),
+    ],
+)
+def test_what_is_not_written_is_said(run, server, tmp_path, status, code, err):
+    target = tmp_path / "file"
+    target.write_text("old")
+    url = f"{server.url}/status/{status}"
+    assert run("get", url, "-o", target) == (code, b"", err.format(file=target))
+    assert target.read_text() == "old"
+    assert run("get", url, "-q", "-o", target)[2] == ("" if code == 0 else err.format(file=target))
+
+
+def test_a_checksum_is_verified(run, server, tmp_path):
+    digest = hashlib.sha256(bytes(range(256)) * 4000).hexdigest()
+    command = ("get", f"{server.url}/file", "-o", tmp_path / "file", "--checksum")
+    code, _, err = run(*command, "sha256:" + "0" * 64)
+    assert (code, f"sha256 checksum is {digest}, not 0" in err) == (32, True)
+    assert list(tmp_path.iterdir()) == []
+    assert run(*command, f"sha256:{digest}") == (0, b"", "")
+    assert run(*command, "sha256:0")[0] == 2
+    assert run("get", server.url, "-o", "/dev/null", "--checksum", f"sha256:{digest}")[0] == 2
+    code, _, err = run("get", f"{server.url}/file", "--checksum", f"sha256:{digest}")
+    assert (code, err) == (2, "bladehttp: --checksum is that of a file: -o says which\n")
 
 
 def test_a_terminal_is_shown_a_bar(terminal, server, tmp_path):
