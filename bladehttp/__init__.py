@@ -56,6 +56,7 @@ from bladehttp.late import late_names
 from bladehttp.status import *  # noqa: F403 - the sixty names of statuses
 
 if TYPE_CHECKING:
+    from bladehttp.aborts import Abort as Abort, abort as abort
     from bladehttp.auth import Auth as Auth
     from bladehttp.client.aio import AsyncHttpClient as AsyncHttpClient
     from bladehttp.client.client import HttpClient as HttpClient
@@ -70,6 +71,7 @@ else:  # each half is loaded when it is asked for: a server needs no libcurl, a 
     __getattr__, __dir__ = late_names(
         globals(),
         {
+            "Abort": "bladehttp.aborts",
             "AsyncHttpClient": "bladehttp.client.aio",
             "Auth": "bladehttp.auth",
             "CookieJar": "bladehttp.client.jar",
@@ -79,6 +81,7 @@ else:  # each half is loaded when it is asked for: a server needs no libcurl, a 
             "HttpResponse": "bladehttp.response",
             "HttpServer": "bladehttp.server.server",
             "Retry": "bladehttp.client.retry",
+            "abort": "bladehttp.aborts",
             "as_json": "bladehttp.serialize",
         },
     )

@@ -17,6 +17,16 @@ from bladehttp.late import Late, late
 from bladehttp.later import Channel, Deferred, Delay, Events
 
 
+class Unset(int):
+    """A status that nobody has set: it equals 200 and is told apart by its type."""
+
+    __slots__ = ()
+
+
+UNSET_STATUS = Unset(200)
+"""The status of a server's response until a handler sets one, to 200 maybe."""
+
+
 class Answer(Late):
     """The half of `HttpResponse` that is for handlers."""
 
@@ -37,6 +47,8 @@ class Answer(Late):
     def body(self) -> bytes:
         """The content as bytes, Content-Encoding undone on the client side."""
         parts = self._parts
+        if not parts:  # and stay so: to look at it is not to write it
+            return b""
         if len(parts) != 1:
             parts = self._parts = [b"".join(parts)]
         return parts[0]
@@ -45,6 +57,21 @@ class Answer(Late):
     def body(self, value: str | bytes) -> None:
         self._parts = []
         self.write(value)
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether a handler has answered. Only for responses a server gives its handlers.
+
+        It has if it wrote (be it nothing), set a status (be it 200), streams, or answers later. A
+        header alone is no answer, and neither is `delay`.
+        """
+        deferred = self.deferred
+        return (
+            bool(self._parts)
+            or self.source is not None
+            or type(self.status) is not Unset
+            or (deferred is not None and not isinstance(deferred, Delay))
+        )
 
     def write(self, data: str | bytes) -> None:
         """Append to the body; a str as UTF-8.

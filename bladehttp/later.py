@@ -52,8 +52,10 @@ class Deferred:
             return False
         return True
 
-    def fail(self, error: Exception) -> bool:
+    def fail(self, error: BaseException) -> bool:
         """Answer 500 and report an error, as if a handler had raised it. From any thread.
+
+        An `Abort` is the answer itself, as it is when a handler raises it.
 
         Returns:
             As `send`.
@@ -86,8 +88,8 @@ class Deferred:
         """Return if it was sent; to be called when it is done.
 
         Raises:
-            CancelledError: It was given up.
-            Exception: What `fail` was given.
+            CancelledError: It was given up; see `given_up`, as `fail` can be given one, too.
+            BaseException: What `fail` was given.
         """
         self._future.result(0)
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 from email.message import Message
 from typing import Any, NamedTuple, Protocol, Self
 
-from bladehttp.answer import Answer
+from bladehttp.answer import UNSET_STATUS, Answer
 from bladehttp.exceptions import HttpStatusError, InvalidHeader
 from bladehttp.headers import Headers, HeadersLike, Pairs, index_of, is_field_value
 from bladehttp.late import late
@@ -19,10 +19,9 @@ from bladehttp.pieces import Awaited, Blocks, Lines, awaited, through
 from bladehttp.serialize import as_json
 from bladehttp.status import PHRASES
 
-SERVER_FIELDS: Pairs = (("Content-Type", "text/html; charset=utf-8"), ("X-Powered-By", "Blade"))
-"""What a server's response starts with (Blade); Date comes when it is sent."""
+POWERED_BY = "Blade"
+"""The value of X-Powered-By that a server sends unless told otherwise (Blade)."""
 
-SERVER_INDEX = index_of(SERVER_FIELDS)
 _MISSING: Any = object()
 
 
@@ -67,14 +66,34 @@ class NotReceived:
     version = "1.1"
 
 
-class ForServer(NotReceived):
-    """The head a handler starts with."""
+class Blank(NotReceived):
+    """The head a handler starts with (Blade's); Date comes when it is sent.
 
-    headers = property(lambda _: Headers.adopt(SERVER_FIELDS, SERVER_INDEX))
+    Attributes:
+        pairs: Its fields.
+    """
+
+    def __init__(self, powered_by: str | None) -> None:
+        """Take the value of X-Powered-By; None: there is no such field.
+
+        Raises:
+            TypeError: It is neither a str nor None.
+            InvalidHeader: It cannot be sent.
+        """
+        fields = Headers({"Content-Type": "text/html; charset=utf-8"})
+        if powered_by is not None:
+            fields["X-Powered-By"] = powered_by
+        self.pairs = fields.as_tuple()
+        self._index = index_of(self.pairs)
+
+    @property
+    def headers(self) -> Headers:
+        """The fields, to be changed."""
+        return Headers.adopt(self.pairs, self._index)
 
 
 NOT_RECEIVED = NotReceived()
-FOR_SERVER = ForServer()
+BLANK = Blank(POWERED_BY)
 
 
 class HttpResponse(Answer):
@@ -148,12 +167,12 @@ class HttpResponse(Answer):
             self.write(body)
 
     @classmethod
-    def for_server(cls) -> "HttpResponse":
-        """Make the response a handler is given: 200, empty, with Blade's default fields."""
+    def for_server(cls, blank: Blank = BLANK) -> "HttpResponse":
+        """Make the response a handler is given: 200, empty, with the fields all start with."""
         response = cls.__new__(cls)
-        response._fields = FOR_SERVER
+        response._fields = blank
         response._parts = []
-        response.status = 200
+        response.status = UNSET_STATUS
         response._late = response._reason = response.source = response.deferred = None
         return response
 
@@ -192,14 +211,14 @@ class HttpResponse(Answer):
             InvalidHeader: ``headers`` were replaced, and a field of theirs cannot be sent.
             TypeError: They are not fields at all.
         """
-        parts = self._parts
-        if self._fields is FOR_SERVER and not self._late:
-            fields = SERVER_FIELDS  # as they were
+        parts, blank, status = self._parts, self._fields, self.status
+        if not self._late and type(blank) is Blank:
+            fields = blank.pairs  # as they were
         else:
             headers = self.headers
             fields = (headers if isinstance(headers, Headers) else Headers(headers)).as_tuple()
         body = parts[0] if len(parts) == 1 else self.body
-        return self.status, self._reason, fields, body
+        return 200 if status is UNSET_STATUS else status, self._reason, fields, body
 
     @property
     def reason(self) -> str:

@@ -77,7 +77,10 @@ class Answering(Watched):
         self, request: HttpRequest, response: HttpResponse, line: RequestLine, keep: bool
     ) -> None:
         """Put the answer to a request into the outbox."""
-        callbacks = self._service.dispatcher.callbacks
+        dispatcher = self._service.dispatcher
+        callbacks = dispatcher.callbacks
+        if callbacks["after"]:
+            response = dispatcher.finish(request, response, self.transport.socket)
         keep = keep and not self._service.draining
         self._line = line
         whole = None
@@ -85,24 +88,34 @@ class Answering(Watched):
             whole = _whole(response)
         if whole is None:
             self._request = request
-            self._reply_in_parts(response, line.method, line.minor, keep)
+            self._reply_in_parts(request, response, line.method, line.minor, keep)
             return
         self._outbox.add(whole)
         if self._request is not None:
             self._end_exchange()
         self._become(REPLIED)
         if callbacks["reply"]:
-            self._call("reply", response)
+            self._replied(request, response)
 
-    def _reply_in_parts(self, response: HttpResponse, method: str, minor: int, keep: bool) -> None:
-        """Put any answer into the outbox: to ``_request``, or to what is none."""
+    def _reply_in_parts(
+        self, request: HttpRequest, response: HttpResponse, method: str, minor: int, keep: bool
+    ) -> None:
+        """Put any answer into the outbox: to ``_request``, or to what is none.
+
+        Args:
+            request: That, or what is known of one that was refused.
+            response: The answer.
+            method: Of the request as it was sent.
+            minor: Version of the request.
+            keep: Whether the connection may be kept.
+        """
         outbox, dispatcher = self._outbox, self._service.dispatcher
         self._mark = outbox.sent + outbox.pending
         try:
             reply, body = _write(response, method, minor, keep)
         except Exception as error:  # noqa: BLE001 - what cannot be sent is the handler's fault
-            dispatcher.discard(response, self.transport.socket)
-            response = dispatcher.failed(error, self.transport.socket)
+            client = self.transport.socket
+            response = dispatcher.unsendable(error, request, response, client, _write)
             reply, body = _write(response, method, minor, keep=False)
         outbox.add(reply.head)
         if body:
@@ -119,7 +132,14 @@ class Answering(Watched):
         else:
             self._become(Event.BLOCKED if goes_on else REPLIED)
         if dispatcher.callbacks["reply"] and self._connected:
-            self._call("reply", response)
+            self._replied(request, response)
+
+    def _replied(self, request: HttpRequest, response: HttpResponse) -> None:
+        self._service.dispatcher.replied(request, response, self.transport.socket)
+        self._service.loop.now = monotonic()
+
+    def _asked(self) -> HttpRequest | None:
+        return self._request
 
     def _stream(self, source: Any, reply: Reply) -> None:
         """Have a body sent piece by piece after its head."""
@@ -153,7 +173,8 @@ class Answering(Watched):
         deferred, self._deferred = self._deferred, None
         assert deferred is not None
         self._become(Event.ANSWERED)
-        response = self._service.dispatcher.settled(response, deferred, self.transport.socket)
+        client = self.transport.socket
+        response = self._service.dispatcher.settled(request, response, deferred, client)
         self._reply(request, response, line, keep)
         self._send(0)
 
@@ -167,7 +188,7 @@ class Answering(Watched):
 
         def beat() -> None:
             if not channel.closed:
-                channel.beat()
+                self._guarded(channel.beat)
                 loop.call_later(seconds, beat)
 
         channel.attach(lambda: loop.call_soon(feed))
@@ -243,7 +264,8 @@ class Answering(Watched):
     def _close_account(self, account: Account, sent: int) -> None:
         self._account = None
         self._begun = 0.0
-        self._call("answered", account.closed(self.client, sent, monotonic()))
+        answered = account.closed(self.client, sent, monotonic())
+        self._call("answered", answered, answered.request)
 
     def _is_undelivered(self) -> bool:
         if not self._service.clocks["write"].seconds:
@@ -309,7 +331,7 @@ class Answering(Watched):
             self._cut_off()  # part of an answer is not to look like all
         try:
             self._outbox.close()
-        except Exception as error:  # noqa: BLE001 - a stream's close() is somebody's code
+        except BaseException as error:  # noqa: BLE001 - a stream's close() is somebody's code
             self._report(error)
         if self._account is not None:
             self._close_account(self._account, self._taken())
@@ -337,7 +359,9 @@ def _whole(response: HttpResponse) -> bytes | None:
         return None
 
 
-def _write(response: HttpResponse, method: str, minor: int, keep: bool) -> tuple[Reply, bytes]:
+def _write(
+    response: HttpResponse, method: str = "GET", minor: int = 1, keep: bool = False
+) -> tuple[Reply, bytes]:
     """Return a response's head, and its body if that is here as a whole and to be sent.
 
     Raises:

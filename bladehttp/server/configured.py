@@ -4,6 +4,7 @@ import socket
 from collections.abc import Iterable
 from typing import Any
 
+from bladehttp.response import POWERED_BY
 from bladehttp.server.endpoint import UNIX, Endpoint, listen_on, listen_tcp, listen_unix
 from bladehttp.server.forwarded import TrustedProxies
 from bladehttp.wire.limits import Limits
@@ -56,6 +57,7 @@ DEFAULTS = {
     "forwarded_fields": "X-Forwarded",
     "proxy_protocol": False,
     "record": False,
+    "powered_by": POWERED_BY,
 }
 """The properties that are not arguments of the constructor, and what they are at first."""
 
@@ -130,6 +132,8 @@ class Configured:
             or 2, and comes from whom that names. Only where nobody but the proxy can
             connect. False.
         record: Whether requests are kept, to be read from `HttpServer.requests`. False.
+        powered_by: The value of X-Powered-By in every response, errors included. "Blade".
+            None: there is no such field.
     """
 
     __slots__ = (*DEFAULTS, "host", "is_secure", "port")
@@ -165,6 +169,7 @@ class Configured:
     forwarded_fields: str
     proxy_protocol: bool
     record: bool
+    powered_by: str | None
 
     def __init__(self, port: int, host: str, is_secure: bool, **properties: Any) -> None:
         """Take what `HttpServer` is made with."""

@@ -12,7 +12,7 @@ from time import monotonic
 from bladehttp.exceptions import ProtocolError
 from bladehttp.request import ClientInfo, HttpRequest
 from bladehttp.server.answering import Answering
-from bladehttp.server.dispatch import error_response
+from bladehttp.server.dispatch import described
 from bladehttp.server.loop import READ, WRITE
 from bladehttp.server.service import Service
 from bladehttp.server.states import (
@@ -274,7 +274,7 @@ class Connection(Answering):
         self._served += 1
         self._become(REQUEST)
         if not line.is_plain and line.method == "CONNECT":  # a 2xx would begin a tunnel
-            self._refuse(ProtocolError("no tunnels here", status=501))
+            self._refuse(ProtocolError("no tunnels here", status=501), message)
             return
         request = HttpRequest.from_wire(message, self.client, service.is_secure)
         if message.fields.body_length:
@@ -300,19 +300,31 @@ class Connection(Answering):
         name = self._service.dispatcher.name(request)
         log.warning("%s kept everybody waiting for %.0f ms", name, seconds * 1000)
 
-    def _refuse(self, error: ProtocolError, method: str = "") -> None:
-        """Answer with an error that is the client's, as the last thing on the connection."""
-        self._service.stats.refused += 1
-        log.debug("refused %s with %d: %s", self.client.ip, error.status, error)
-        self._lingers = True
-        response = error_response(error.status)
-        self._reply_in_parts(response, method or self._reader.method, 1, keep=False)
+    def _refuse(self, error: ProtocolError, message: Request | None = None) -> None:
+        """Answer with an error that is the client's, as the last thing on the connection.
 
-    def _fail(self, error: Exception, method: str = "") -> None:
+        Args:
+            error: The error.
+            message: The request; None: what has come of one.
+        """
+        self._service.stats.refused += 1
+        request = self._understood(message)
+        self._lingers = True
+        response = self._service.dispatcher.refuse(error, request, self.transport.socket)
+        self._reply_in_parts(request, response, request.method, 1, keep=False)
+
+    def _fail(self, error: Exception, message: Request | None = None) -> None:
         """Report an error that is the server's, and answer 500 as the last thing."""
         self._lingers = True
-        response = self._service.dispatcher.failed(error, self.transport.socket)
-        self._reply_in_parts(response, method or self._reader.method, 1, keep=False)
+        dispatcher, client = self._service.dispatcher, self.transport.socket
+        request = self._understood(message)
+        response = dispatcher.finish(request, dispatcher.failed(error, client, request), client)
+        self._reply_in_parts(request, response, request.method, 1, keep=False)
+
+    def _understood(self, message: Request | None) -> HttpRequest:
+        """Return a request that will not be answered by a handler, as far as it is known."""
+        message = message or self._reader.understood
+        return HttpRequest.from_wire(message, self.client, self._service.is_secure)
 
     def _refuse_and_flush(self, error: ProtocolError) -> None:
         self._refuse(error)

@@ -123,6 +123,7 @@ class Loop:
         self._running = True
         self._asleep = False
         self._closed = False
+        self._error: BaseException | None = None  # what `end` was given
         self.now = monotonic()
 
     def clock(self, seconds: float, expired: Callable[[T], None]) -> Deadlines[T]:
@@ -173,9 +174,14 @@ class Loop:
         self._running = False
         self._wake()
 
+    def end(self, error: BaseException) -> None:
+        """Raise an error from the step that is under way, when it is through. Own thread only."""
+        self._error = self._error or error
+        self._running = False
+
     @property
     def stopped(self) -> bool:
-        """Whether `stop` was called."""
+        """Whether `stop` or `end` was called."""
         return not self._running
 
     def run(self) -> None:
@@ -184,7 +190,11 @@ class Loop:
             self.step(None)
 
     def step(self, timeout: float | None) -> None:
-        """Wait once, ``timeout`` seconds at the most (None: no limit), and serve what is due."""
+        """Wait once, ``timeout`` seconds at the most (None: no limit), and serve what is due.
+
+        Raises:
+            BaseException: What `end` was given meanwhile.
+        """
         self._thread = threading.get_ident()
         self._asleep = True  # from here on call_soon wakes
         due = self._next_due()
@@ -200,6 +210,9 @@ class Loop:
             for clock in self._clocks:
                 clock.expire(self.now)
             self._fire(self.now)
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
 
     def close(self) -> None:
         """Close the selector and the socket pair."""

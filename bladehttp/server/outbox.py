@@ -34,7 +34,7 @@ class StreamError(Exception):
         reason: What it raised.
     """
 
-    def __init__(self, reason: Exception) -> None:
+    def __init__(self, reason: BaseException) -> None:
         super().__init__(str(reason))
         self.reason = reason
 
@@ -183,7 +183,7 @@ class Outbox:
             if cut.is_reset:  # which closing is while there is a stream
                 raise ConnectionAbortedError(str(cut)) from cut
             self._end_stream()
-        except Exception as error:
+        except BaseException as error:
             raise StreamError(error) from error
 
     def _take(self, stream: Iterator[Any]) -> None:

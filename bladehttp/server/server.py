@@ -6,7 +6,7 @@ import ssl
 import threading
 import weakref
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from math import inf
 from types import TracebackType
@@ -14,8 +14,10 @@ from typing import IO, Any, Self, TypeVar, overload
 
 from bladehttp.exceptions import HttpException
 from bladehttp.request import HttpRequest
+from bladehttp.response import Blank
+from bladehttp.server.callbacks import check_callable, check_runs
 from bladehttp.server.configured import Configured
-from bladehttp.server.dispatch import Dispatcher, check_callable
+from bladehttp.server.dispatch import ENDING, Dispatcher
 from bladehttp.server.endpoint import UNIX, Endpoint
 from bladehttp.server.forwarded import TrustedProxies
 from bladehttp.server.loop import Loop, Timer
@@ -96,11 +98,41 @@ class HttpServer(Configured):
         return self._add("disconnect", fn)
 
     def on_receive(self, fn: F) -> F:
-        """Call ``fn(request, response)`` for each request, before its route."""
+        """Call ``fn(request, response)`` for each request, before its route.
+
+        All of them are called, then the route, whatever they do to the response: none of them can
+        keep the next from running. What guards others is `before_request`, or `abort`.
+        """
         return self._add("receive", fn)
 
+    def before_request(self, fn: F) -> F:
+        """Call ``fn(request, response)`` for each request, before on_receive and routes.
+
+        On every request that is understood: of unknown paths and static files, too. If it answers,
+        nothing but after_request is called any more, not even the next of these. It answers by
+        writing to the response, setting its status, streaming, deferring, or by `abort`. A header
+        alone is no answer: it is kept for what does answer.
+        """
+        return self._add("before", fn)
+
+    def after_request(self, fn: F) -> F:
+        """Call ``fn(request, response)`` for each response, before its head is made.
+
+        On every one: of routes, on_receive, before_request, none_handler and files, answers given
+        later, errors and refusals. The last registered is called first. It may change the response
+        in every way but to defer it; `abort` puts another in its place. One that cannot be sent
+        after that is replaced by 500, for which they are called again.
+
+        Of a request that was refused it gets what was understood: an empty `method` and `path`
+        where that is nothing, and maybe no headers.
+        """
+        return self._add("after", fn)
+
     def on_reply(self, fn: F) -> F:
-        """Call ``fn(response)`` after each answer, also those the server gives by itself."""
+        """Call ``fn(response)`` after each answer, also those the server gives by itself.
+
+        Its head has been sent: a change is too late, and reported as an error. See `after_request`.
+        """
         return self._add("reply", fn)
 
     def on_answered(self, fn: F) -> F:
@@ -114,8 +146,10 @@ class HttpServer(Configured):
     def on_error(self, fn: F) -> F:
         """Call ``fn(exception, socket)`` when a handler or the server itself failed.
 
-        The socket is the client's, None under WSGI. What is a client's fault is answered with
-        a 4xx and does not come here.
+        The exception's attribute ``request`` is the request that was being answered, or None: it
+        was none, as in on_connect and timers. (One with a property of that name keeps it.) It may
+        be any BaseException. The socket is the client's, None under WSGI. What is a client's fault
+        is answered with a 4xx and does not come here.
         """
         return self._add("error", fn)
 
@@ -131,8 +165,8 @@ class HttpServer(Configured):
         It runs after every on_receive, on the same response. Of several routes that have a
         path the exact one comes first; then those with parameters, the more literal first;
         then the longest that ends in "/" and that the path begins with ("/" itself takes only
-        "/"). HEAD is answered by the route of GET if it has none. Where there is no
-        on_receive, OPTIONS is answered with the methods a path has, and others with 405.
+        "/"). HEAD is answered by the route of GET if it has none. Unless an on_receive has
+        answered, OPTIONS is answered with the methods a path has, and others with 405.
 
         Args:
             method: Such as "GET".
@@ -144,7 +178,7 @@ class HttpServer(Configured):
                 long or waits for something. Its connection takes no other request meanwhile.
 
         Raises:
-            TypeError: The function does not take two arguments.
+            TypeError: The function does not take two arguments, or is a coroutine function.
             ValueError: The path does not begin with "/" or its braces are not parameters.
         """
         if fn is None:
@@ -153,10 +187,13 @@ class HttpServer(Configured):
         return fn
 
     def none_handler(self, fn: Handler) -> Handler:
-        """Set what answers when there is no on_receive and no route; 404 unless set.
+        """Set what answers where nothing else does; 404 unless set.
+
+        That is when there is no route for the path and, if there are routes for others, no
+        on_receive has answered; without any routes only if there is no on_receive at all.
 
         Raises:
-            TypeError: The function does not take two arguments.
+            TypeError: The function does not take two arguments, or is a coroutine function.
         """
         check_callable(fn, 2, "none_handler")
         self._dispatcher.none_handler = fn
@@ -242,6 +279,7 @@ class HttpServer(Configured):
         What is about connections is the WSGI server's: on_connect and on_disconnect are not
         called, and on_error gets None for the socket.
         """
+        self._dispatcher.blank = Blank(self.powered_by)
         return WsgiApplication(
             self._dispatcher,
             HeadParser(self._limits()),
@@ -307,10 +345,10 @@ class HttpServer(Configured):
             RuntimeError: It is listening already.
         """
         running = self._begin(owner=None)
-        arguments = (running, nullcontext())
         name = f"bladehttp-{self.port}"
+        run = partial(self._run_on_thread, running)
         try:
-            threading.Thread(target=self._run, args=arguments, name=name, daemon=True).start()
+            threading.Thread(target=run, name=name, daemon=True).start()
         except RuntimeError:  # no thread can be had
             self._end(running)
             raise
@@ -393,7 +431,9 @@ class HttpServer(Configured):
 
         Raises:
             RuntimeError: The server does not listen.
+            TypeError: It is a coroutine function.
         """
+        check_runs(fn, "call_soon")
         self._loop().call_soon(partial(self._dispatcher.guarded, fn))
 
     def call_later(self, ms: int, fn: Callable[[], object]) -> Timer:
@@ -410,7 +450,9 @@ class HttpServer(Configured):
 
         Raises:
             RuntimeError: The server does not listen.
+            TypeError: It is a coroutine function.
         """
+        check_runs(fn, "call_later")
         return self._loop().call_later(ms / 1000, partial(self._dispatcher.guarded, fn))
 
     def _loop(self) -> Loop:
@@ -437,6 +479,7 @@ class HttpServer(Configured):
         if self._running is not None:
             raise RuntimeError(f"the server is listening at {self.url} already")
         context, proxies = self._context(self._certificates), self._proxies()
+        self._dispatcher.blank = Blank(self.powered_by)
         endpoint = self._listen(self._given)
         try:
             self._running = self._run_at(endpoint, context, proxies, owner)
@@ -444,6 +487,7 @@ class HttpServer(Configured):
             endpoint.close()
             raise
         self._dispatcher.log = RequestLog() if self.record else None
+        self._dispatcher.loop = self._running.loop
         return self._running
 
     def _run_at(
@@ -477,11 +521,15 @@ class HttpServer(Configured):
         finally:
             self._end(running)
 
+    def _run_on_thread(self, running: Running) -> None:
+        with suppress(*ENDING):  # it was reported; nobody else is here to be told
+            self._run(running, nullcontext())
+
     def _end(self, running: Running) -> None:
         try:
             running.close()
         finally:
-            self._running = None
+            self._running = self._dispatcher.loop = None
             running.stopped.set()
 
     def _context(self, certificates: dict[str, CertificateFiles]) -> ssl.SSLContext | None:
@@ -504,6 +552,7 @@ def _abandon_all() -> None:
     """In a forked child no server runs; the parent's sockets are left to the parent."""
     for server in _servers:
         running, server._running = server._running, None
+        server._dispatcher.loop = None
         if running is not None:
             running.abandon()
 

@@ -61,7 +61,7 @@ class StaticFiles:
 
     def __call__(self, request: HttpRequest, response: HttpResponse) -> None:
         """Answer with a file, unless an on_receive has answered already."""
-        if not is_answered(response) and not self._answer(request, response):
+        if not response.is_answered and not self._answer(request, response):
             self.none_handler(request, response)
 
     def _answer(self, request: HttpRequest, response: HttpResponse) -> bool:
@@ -149,12 +149,6 @@ def static_files(
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(root))
     base = f"/{base_path.strip('/')}/".replace("//", "/")
     return StaticFiles(base, str(root), cache_age, TAGGERS[tag], index, listing, none_handler)
-
-
-def is_answered(response: HttpResponse) -> bool:
-    """Return whether a handler has answered, or will: with a status, a body or a stream."""
-    body = response.body or response.source is not None
-    return bool(body) or response.status != 200 or response.deferred is not None
 
 
 def pick(place: Place, found: Found, kind: str, request: HttpRequest) -> Picked:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
 
-from bladehttp.request import ClientInfo
+from bladehttp.request import ClientInfo, HttpRequest
 from bladehttp.server.client_progress import ClientProgress
 from bladehttp.server.loop import READ, WRITE
 from bladehttp.server.outbox import StreamError
@@ -69,6 +69,10 @@ class Watched(ABC):
         """End it unless it is in the middle of something."""
 
     @abstractmethod
+    def _asked(self) -> HttpRequest | None:
+        """Return the request that is being answered, None for none."""
+
+    @abstractmethod
     def _has_heard(self) -> bool:
         """Whether something has come that is not to be looked at now."""
 
@@ -106,15 +110,16 @@ class Watched(ABC):
         self._report(error.reason if isinstance(error, StreamError) else error)
         self._abort()
 
-    def _call(self, kind: str, argument: object) -> None:
+    def _call(self, kind: str, argument: object, request: HttpRequest | None = None) -> None:
         """Call the callbacks of a kind that takes one argument, if there are any."""
         dispatcher = self._service.dispatcher
         if dispatcher.callbacks[kind]:
-            dispatcher.call(kind, argument, self.transport.socket)
+            dispatcher.call(kind, argument, self.transport.socket, request)
             self._service.loop.now = monotonic()  # they may take longer than a clock runs
 
-    def _report(self, error: Exception) -> None:
-        self._service.dispatcher.report(error, self.transport.socket)
+    def _report(self, error: BaseException) -> None:
+        """Report an error that happened while the answer to a request was being sent, or none."""
+        self._service.dispatcher.report(error, self.transport.socket, self._asked())
 
     def _become(self, event: Event) -> None:
         """Change the state as the table says. The only place where it changes."""

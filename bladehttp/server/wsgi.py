@@ -15,9 +15,9 @@ from bladehttp.broken import Raw, length_of
 from bladehttp.exceptions import ProtocolError
 from bladehttp.request import ClientInfo, HttpRequest
 from bladehttp.response import HttpResponse
-from bladehttp.server.dispatch import Dispatcher, error_response
+from bladehttp.server.dispatch import Dispatcher
 from bladehttp.server.forwarded import TrustedProxies
-from bladehttp.wire.head import HeadParser, parse_request_line
+from bladehttp.wire.head import NO_FIELDS, HeadParser, RequestLine, parse_request_line
 from bladehttp.wire.reader import Request, RequestReader
 from bladehttp.wire.writer import LAST_CHUNK, Coding, Reply, write_chunk, write_head
 
@@ -61,21 +61,23 @@ class WsgiApplication:
 
     def __call__(self, environ: Environ, start_response: Callable[..., object]) -> Iterable[bytes]:
         """Answer one request; errors of callbacks are answered with 500 and do not come out."""
-        method = environ["REQUEST_METHOD"]
-        request: HttpRequest | None = None
+        method, dispatcher = environ["REQUEST_METHOD"], self._dispatcher
         try:
             request = self._receive(environ)
         except ProtocolError as error:
-            response = error_response(error.status)
+            request = _understood(environ)
+            response = dispatcher.refuse(error, request, None)
         except Exception as error:  # noqa: BLE001 - no temporary file, no memory, a fault of ours
-            response = self._dispatcher.failed(error, None)
+            request = _understood(environ)
+            response = dispatcher.failed(error, None, request)
+            response = dispatcher.finish(request, response, None)
         else:
             response = self._respond(request)
-        response, reply = self._write(response, method)
-        body = WsgiBody(self._dispatcher, request, response, reply)
+        response, reply = self._write(request, response, method)
+        body = WsgiBody(dispatcher, request, response, reply)
         try:
             start_response(*_parts(reply.head))
-            self._dispatcher.call("reply", response, None)
+            dispatcher.replied(request, response, None)
         except BaseException:
             body.close()
             raise
@@ -98,20 +100,22 @@ class WsgiApplication:
     def _respond(self, request: HttpRequest) -> HttpResponse:
         try:
             response = self._dispatcher.respond(request, None)
-            if response.deferred is None:
-                return response
-            response.deferred.wait()
-            return self._dispatcher.settled(response, response.deferred, None)
-        except BaseException:  # what is no Exception ends the WSGI server
+            if response.deferred is not None:
+                response.deferred.wait()
+                response = self._dispatcher.settled(request, response, response.deferred, None)
+            return self._dispatcher.finish(request, response, None)
+        except BaseException:  # what ends the WSGI server: KeyboardInterrupt, SystemExit
             request.close()
             raise
 
-    def _write(self, response: HttpResponse, method: str) -> tuple[HttpResponse, Reply]:
+    def _write(
+        self, request: HttpRequest, response: HttpResponse, method: str
+    ) -> tuple[HttpResponse, Reply]:
+        """Return an answer that can be sent, this one or another in its place, and its head."""
         try:
             return response, _head(response, method)
         except Exception as error:  # noqa: BLE001 - what cannot be sent is the handler's fault
-            self._dispatcher.discard(response, None)
-            response = self._dispatcher.failed(error, None)
+            response = self._dispatcher.unsendable(error, request, response, None, _head)
             return response, _head(response, method)
 
 
@@ -123,7 +127,7 @@ class WsgiBody:
     def __init__(
         self,
         dispatcher: Dispatcher,
-        request: HttpRequest | None,
+        request: HttpRequest,
         response: HttpResponse,
         reply: Reply,
     ) -> None:
@@ -142,19 +146,25 @@ class WsgiBody:
     def _pieces(self, source: Iterable[Any]) -> Iterator[bytes]:
         """Yield what a stream gives. What it raises ends the connection: headers have gone."""
         length = self._reply.length if self._reply.coding is Coding.LENGTH else None
-        try:
-            yield from _exactly(source, length)
-        except Exception as error:
-            self._dispatcher.report(error, None)
-            raise
+        pieces = _exactly(source, length)
+        while True:
+            try:
+                piece = next(pieces, None)
+            except BaseException as error:
+                self._dispatcher.report(error, None, self._request)
+                if isinstance(error, Exception):
+                    raise
+                raise RuntimeError("a streamed body has failed") from error
+            if piece is None:
+                return
+            yield piece
 
     def close(self) -> None:
         """Close what the body came from and the temporary files of the request."""
         try:
-            self._dispatcher.discard(self._response, None)
+            self._dispatcher.discard(self._response, None, self._request)
         finally:
-            if self._request is not None:
-                self._request.close()
+            self._request.close()
 
 
 def _exactly(source: Iterable[Any], length: int | None) -> Iterator[bytes]:
@@ -169,6 +179,17 @@ def _exactly(source: Iterable[Any], length: int | None) -> Iterator[bytes]:
             yield data
     if length is not None and sent < length:
         raise ValueError(f"a streamed body is {length - sent} bytes short of its Content-Length")
+
+
+def _understood(environ: Environ) -> HttpRequest:
+    """Return a request that was refused, as far as it is known: its line, not its fields."""
+    query = environ.get("QUERY_STRING", "")
+    path = quote(environ.get("PATH_INFO", "").encode("latin-1", "replace"), PATH_SAFE)
+    target = path + ("?" + query if query else "")
+    line = RequestLine(environ["REQUEST_METHOD"], target, 1, path=path, query=query)
+    secure = environ.get("wsgi.url_scheme") == "https"
+    message = Request(line, NO_FIELDS, keep_alive=False)
+    return HttpRequest.from_wire(message, _client(environ), secure)
 
 
 def _read(environ: Environ, parser: HeadParser) -> Request:
@@ -254,7 +275,7 @@ def _client(environ: Environ) -> ClientInfo:
     return ClientInfo(ip, int(port) if port.isdecimal() else 0, ipv6=":" in ip)
 
 
-def _head(response: HttpResponse, method: str) -> Reply:
+def _head(response: HttpResponse, method: str = "GET") -> Reply:
     """Return the head of a response; Date is the server's to add, as Connection is.
 
     Raises:

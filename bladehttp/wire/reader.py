@@ -23,6 +23,9 @@ from bladehttp.wire.head import (
 )
 from bladehttp.wire.limits import Limits
 
+NO_LINE = RequestLine("", "", 1, path="")
+"""In place of a request line that has not come, or was none."""
+
 # As many bytes of a request line's beginning are looked at before its end is here: enough for
 # any registered method and its space.
 START_BYTES = 32
@@ -159,9 +162,14 @@ class RequestReader:
         self._body: OpenBody | None = None
 
     @property
-    def method(self) -> str:
-        """The method of the request that is being read, "" if it is not known yet."""
-        return self._line.method if self._line is not None else ""
+    def understood(self) -> Request:
+        """What is known of the request that is being read: its line and fields, or less.
+
+        Its method and path are "" before the request line is known.
+        """
+        if self._body is not None:
+            return self._body.request
+        return Request(self._line or NO_LINE, NO_FIELDS, keep_alive=False)
 
     def feed(self, data: bytes) -> None:
         """Take bytes in. After an error they are dropped."""

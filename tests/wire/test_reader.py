@@ -181,10 +181,10 @@ def test_trailers_are_of_their_request() -> None:
 
 def test_method_is_known_from_the_request_line_on() -> None:
     reader = new_reader()
-    assert reader.method == ""
+    assert reader.understood.line.method == ""
     reader.feed(b"PUT / HTTP/1.1\r\n")
     reader.take_request()
-    assert reader.method == "PUT"
+    assert reader.understood.line.method == "PUT"
 
 
 @pytest.mark.parametrize("warm", [False, True])
@@ -199,7 +199,7 @@ def test_method_is_known_after_a_bad_head(warm: bool) -> None:
     reader.feed(b"HEAD / HTTP/1.1\r\n" + fields)
     with pytest.raises(ProtocolError) as caught:
         reader.take_request()
-    assert (caught.value.status, reader.method) == (417, "HEAD")
+    assert (caught.value.status, reader.understood.line.method) == (417, "HEAD")
 
 
 def test_long_body_is_in_a_file_at_its_beginning() -> None:

@@ -1,0 +1,104 @@
+"""Callbacks: which kinds there are, what may be registered, and what a handler may return."""
+
+import inspect
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+
+class Kind(NamedTuple):
+    """One kind of callbacks.
+
+    Attributes:
+        name: What it is registered with.
+        arguments: How many its functions are called with.
+    """
+
+    name: str
+    arguments: int
+
+
+CALLBACKS = {
+    "connect": Kind("on_connect", 1),
+    "disconnect": Kind("on_disconnect", 1),
+    "before": Kind("before_request", 2),
+    "receive": Kind("on_receive", 2),
+    "after": Kind("after_request", 2),
+    "reply": Kind("on_reply", 1),
+    "answered": Kind("on_answered", 1),
+    "error": Kind("on_error", 2),
+    "refused": Kind("on_refused", 2),  # the test server's: request and reason
+}
+
+NEVER_RUN = (
+    # what a function can be, and what a call of it gives without running a line of it
+    (inspect.iscoroutinefunction, "a coroutine function"),
+    (inspect.isasyncgenfunction, "an asynchronous generator function"),
+    (inspect.isgeneratorfunction, "a generator function"),
+)
+
+
+def check_callable(function: Callable[..., Any], arguments: int, name: str) -> None:
+    """Raise if a function cannot be called with a number of arguments, or would not run then.
+
+    Raises:
+        TypeError: It is not callable, takes another number, or is a coroutine function or a
+            generator function, of which a call runs nothing.
+    """
+    if not callable(function):
+        raise TypeError(f"{name} takes a function, not {type(function).__name__}")
+    check_runs(function, name)
+    try:
+        signature = inspect.signature(function)
+    except ValueError:
+        return  # a builtin that does not say
+    try:
+        signature.bind(*[None] * arguments)
+    except TypeError as error:
+        raise TypeError(f"{name} takes a function of {arguments} arguments: {error}") from error
+
+
+def check_runs(function: Callable[..., Any], name: str) -> None:
+    """Raise if a call of a function would run nothing of it.
+
+    Raises:
+        TypeError: It, or its ``__call__``, is a coroutine function or a generator function.
+    """
+    called = type(function).__call__ if hasattr(type(function), "__call__") else None  # noqa: B004
+    for is_such, what in NEVER_RUN:
+        if is_such(function) or is_such(called):
+            hint = f"{name} takes a function that runs when it is called"
+            raise TypeError(f"{hint}, and {name_of(function)} is {what}")
+
+
+def check_value(function: Callable[..., Any], value: object) -> None:
+    """Raise if a handler has returned something.
+
+    Args:
+        function: The handler. A lambda cannot but return the value of its expression, so what
+            holds no answer is let pass: a bool, and a tuple of such and None, as of
+            ``lambda request, response: (response.write("x"), done.set())``.
+        value: What it has returned. A coroutine is closed, which nobody will wait for.
+
+    Raises:
+        TypeError: It has.
+    """
+    parts = value if isinstance(value, tuple) else (value,)
+    says_nothing = all(part is None or isinstance(part, bool) for part in parts)
+    if says_nothing and getattr(function, "__name__", "") == "<lambda>":
+        return
+    what = type(value).__name__
+    if inspect.iscoroutine(value):
+        value.close()
+    raise TypeError(
+        f"{name_of(function)} returned {what}: a handler fills in the response and returns None"
+    )
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """Return how a function is called in messages: module and qualified name."""
+    while isinstance(function, partial):
+        function = function.func
+    name = getattr(function, "__qualname__", None) or type(function).__qualname__
+    module = getattr(function, "__module__", None) or type(function).__module__
+    return f"{module}.{name}"
