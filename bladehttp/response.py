@@ -211,9 +211,10 @@ class HttpResponse(Answer):
             InvalidHeader: ``headers`` were replaced, and a field of theirs cannot be sent.
             TypeError: They are not fields at all.
         """
-        parts, blank, status = self._parts, self._fields, self.status
-        if not self._late and type(blank) is Blank:
-            fields = blank.pairs  # as they were
+        parts, status = self._parts, self.status
+        if not self._late:  # it was made by `for_server`, and nobody has looked at its headers
+            head: Any = self._fields
+            fields: Pairs = head.pairs
         else:
             headers = self.headers
             fields = (headers if isinstance(headers, Headers) else Headers(headers)).as_tuple()

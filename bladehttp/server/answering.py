@@ -78,13 +78,13 @@ class Answering(Watched):
     ) -> None:
         """Put the answer to a request into the outbox."""
         dispatcher = self._service.dispatcher
-        callbacks = dispatcher.callbacks
-        if callbacks["after"]:
+        callbacks, is_watched = dispatcher.callbacks, dispatcher.is_watched
+        if is_watched and callbacks["after"]:
             response = dispatcher.finish(request, response, self.transport.socket)
         keep = keep and not self._service.draining
         self._line = line
         whole = None
-        if keep and line.is_plain and not callbacks["answered"]:
+        if keep and line.is_plain and not (is_watched and callbacks["answered"]):
             whole = _whole(response)
         if whole is None:
             self._request = request
@@ -94,7 +94,7 @@ class Answering(Watched):
         if self._request is not None:
             self._end_exchange()
         self._become(REPLIED)
-        if callbacks["reply"]:
+        if is_watched and callbacks["reply"]:
             self._replied(request, response)
 
     def _reply_in_parts(

@@ -35,6 +35,9 @@ CLIENT_ERRORS = (ContentError, MissingValueError)
 ENDING = (KeyboardInterrupt, SystemExit)
 """What ends the thread it is raised on, other than any other exception."""
 
+WATCHING = ("after", "reply", "answered")
+"""The kinds of callbacks that most answers of most servers need not be shown to."""
+
 LONGEST_TARGET = 200
 """Most characters of a request's target in the log."""
 
@@ -45,18 +48,31 @@ class Dispatcher:
     Attributes:
         blank: The head every response starts with.
         callbacks: The functions of each kind.
+        guards: Those of before_request.
+        is_watched: Whether any function is called with responses, or of what becomes of them.
         log: Where requests are kept; None: nowhere.
         loop: The loop of the run that uses it, None while there is none.
         none_handler: What answers when there is neither on_receive nor route.
         routes: The routes, None as long as there are none.
     """
 
-    __slots__ = ("blank", "callbacks", "log", "loop", "none_handler", "routes")
+    __slots__ = (
+        "blank",
+        "callbacks",
+        "guards",
+        "is_watched",
+        "log",
+        "loop",
+        "none_handler",
+        "routes",
+    )
 
     def __init__(self) -> None:
         """Start without any; what is not found is answered by `not_found`."""
         self.blank = BLANK
         self.callbacks: dict[str, list[Callable[..., Any]]] = {kind: [] for kind in CALLBACKS}
+        self.guards = self.callbacks["before"]
+        self.is_watched = False
         self.log: RequestLog | None = None
         self.loop: Loop | None = None
         self.none_handler: Handler = not_found
@@ -71,6 +87,7 @@ class Dispatcher:
         name, arguments = CALLBACKS[kind]
         check_callable(function, arguments, name)
         self.callbacks[kind].append(function)
+        self.is_watched = any(self.callbacks[kind] for kind in WATCHING)
 
     def add_route(self, method: str, path: str, handler: Handler, offload: bool = False) -> None:
         """Set the handler of a method and a path; see `Routes.add`."""
@@ -102,13 +119,10 @@ class Dispatcher:
         if self.log is not None:
             self.log.add(request)
         response = HttpResponse.for_server(self.blank)
-        callbacks = self.callbacks
         try:
-            for guard in callbacks["before"]:
-                run(guard, request, response)
-                if response.is_answered:
-                    return response
-            receive = callbacks["receive"]
+            if self.guards and self._is_answered_by_guard(request, response):
+                return response
+            receive = self.callbacks["receive"]
             for callback in receive:
                 value = callback(request, response)
                 if value is not None and value is not response:
@@ -118,6 +132,13 @@ class Dispatcher:
         except BaseException as error:  # noqa: BLE001 - whatever a handler raises is answered
             return self.instead(error, request, response, client)
         return response
+
+    def _is_answered_by_guard(self, request: HttpRequest, response: HttpResponse) -> bool:
+        for guard in self.guards:
+            run(guard, request, response)
+            if response.is_answered:
+                return True
+        return False
 
     def _route(
         self,
