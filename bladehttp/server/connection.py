@@ -12,7 +12,6 @@ from time import monotonic
 from bladehttp.exceptions import ProtocolError
 from bladehttp.request import ClientInfo, HttpRequest
 from bladehttp.server.answering import Answering
-from bladehttp.server.dispatch import described
 from bladehttp.server.loop import READ, WRITE
 from bladehttp.server.service import Service
 from bladehttp.server.states import (

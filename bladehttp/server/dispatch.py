@@ -335,9 +335,7 @@ class Dispatcher:
             response.body = f"{error.status} - {phrase(error.status)}. {error} is missing."
         return response
 
-    def _tell_refused(
-        self, error: ProtocolError | MissingValueError, request: HttpRequest
-    ) -> None:
+    def _tell_refused(self, error: ProtocolError | MissingValueError, request: HttpRequest) -> None:
         log.debug("refused %s with %d: %s", described(request), error.status, error)
         for callback in self.callbacks["refused"]:
             callback(request, error)

@@ -5,8 +5,8 @@ import json
 import pickle
 from http import HTTPStatus
 
-import server_doors
 import pytest
+import server_doors
 from server_doors import DOORS, ask
 from support import Raw, wait_until
 
