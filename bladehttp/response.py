@@ -9,6 +9,7 @@ import json
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from datetime import timedelta
 from email.message import Message
+from io import BytesIO
 from typing import Any, NamedTuple, Protocol, Self
 
 from bladehttp.answer import UNSET_STATUS, Answer
@@ -346,7 +347,10 @@ class HttpResponse(Answer):
     async def aread(self) -> bytes:
         """Receive what is left of a streamed body as `read` does, awaited."""
         if self.source is not None:
-            self.body = b"".join([piece async for piece in self.aiter_bytes()])
+            whole = BytesIO()  # to join the pieces would keep the loop for a copy of all
+            async for piece in self.aiter_bytes():
+                whole.write(piece)
+            self.body = whole.getvalue()
             self.close()
         return self.body
 

@@ -10,6 +10,7 @@ from time import monotonic
 from typing import Any
 
 from bladehttp.client.crowd import Result, within
+from bladehttp.client.decoding_sink import STEP
 from bladehttp.client.driver import Driver
 from bladehttp.client.engine import Outcome
 from bladehttp.client.exchange import Exchange
@@ -112,7 +113,7 @@ class AsyncStream(Exchange):
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         """Iterate over the pieces, Content-Encoding undone; see `Stream` for what is raised."""
-        return Awaited(Undoing(self.message, self._response), Received(self))
+        return Paced(Awaited(Undoing(self.message, self._response), Received(self)))
 
     async def piece(self) -> bytes | None:
         """Return the next piece as received, None at the end.
@@ -193,4 +194,20 @@ class Received(AsyncIterator[bytes]):
         piece = await self._stream.piece()
         if piece is None:
             raise StopAsyncIteration
+        return piece
+
+
+class Paced(AsyncIterator[bytes]):
+    """Pieces between which the loop has its turn, even where none has to be waited for."""
+
+    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
+        self._pieces = pieces
+        self._given = 0
+
+    async def __anext__(self) -> bytes:
+        if self._given >= STEP:
+            self._given = 0
+            await asyncio.sleep(0)  # not after the next piece is taken: cancelled, it would be lost
+        piece = await anext(self._pieces)
+        self._given += len(piece)
         return piece

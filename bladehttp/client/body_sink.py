@@ -12,6 +12,7 @@ from math import inf
 
 from bladehttp.client.received import BLANK, Received
 from bladehttp.client.redirects import NEXT_METHOD
+from bladehttp.exceptions import HttpException
 
 LONGEST_DROPPED = 64 * 1024
 """The longest body of a redirect that is received for the sake of its connection, in bytes."""
@@ -25,7 +26,14 @@ class BodySink:
     Attributes:
         getvalue: Returns what was collected.
         lines: The header lines received so far.
+        error: Why what was collected cannot be decoded; None here, where nothing is.
+        is_busy: Whether the transfer waits for what was received to be decoded.
+        is_decoded: Whether what was collected is decoded.
     """
+
+    error: HttpException | None = None
+    is_busy: bool = False
+    is_decoded: bool = False
 
     __slots__ = ("_buffer", "_left", "_seen", "_write", "getvalue", "lines")
 
@@ -63,6 +71,9 @@ class BodySink:
             return False
         self._seen = len(lines)
         return lines[-1] in BLANK and leads_on(lines) and Received(lines).ends_connection
+
+    def finish(self) -> None:
+        """Take what is left, at the end of the body: nothing here."""
 
     def close(self) -> None:
         """Forget what was collected."""

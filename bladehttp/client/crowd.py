@@ -20,11 +20,14 @@ from typing import Any, NamedTuple, TypeVar, cast
 import pycurl
 
 from bladehttp.client.body import Call
+from bladehttp.client.body_sink import BodySink
+from bladehttp.client.decoding_sink import DecodingSink, Steps
 from bladehttp.client.engine import RECEIVE, SET_SIZE, SUCCESS, TOTAL, Outcome
 from bladehttp.client.errors import Sent
 from bladehttp.client.exchange import Exchange
 from bladehttp.client.handle import Chains, Handle, Options
 from bladehttp.client.multi import Events, Multi, Watch
+from bladehttp.client.options import Settings
 from bladehttp.client.sharing import Origin, Sharing
 from bladehttp.exceptions import ClientClosed
 from bladehttp.response import HttpResponse
@@ -49,15 +52,16 @@ class Place(Handle):
         moved: How many they were then.
     """
 
-    __slots__ = ("_on_open", "_waits", "context", "exchange", "last", "moved")
+    __slots__ = ("_crowd", "_on_open", "_waits", "context", "exchange", "last", "moved")
 
     exchange: Exchange
     last: float
     moved: int
 
-    def __init__(self, chains: Chains, on_open: Callable[[int, int], int]) -> None:
-        super().__init__(chains)
-        self._on_open = on_open
+    def __init__(self, crowd: "Crowd") -> None:
+        super().__init__(crowd.chains)
+        self._crowd = crowd
+        self._on_open = crowd.on_open
         self._waits = False
         self.context: Context | None = None
 
@@ -77,6 +81,13 @@ class Place(Handle):
             self.context = copy_context()
         bound: Any = partial(self.context.run, function)
         return cast("Call", bound)
+
+    def collect(self, lines: list[bytes], settings: Settings) -> BodySink:
+        steps = self._crowd.steps
+        if steps is None:
+            return super().collect(lines, settings)
+        self.sink = sink = DecodingSink(lines, settings, steps, self.curl, self._crowd.touch)
+        return sink
 
     def _set_up(self, options: Options) -> None:
         self.curl.setopt(pycurl.SOCKOPTFUNCTION, self._on_open)
@@ -99,24 +110,30 @@ class Crowd:
     """Exchanges that run at the same time, and idle handles for more.
 
     Attributes:
+        chains: As of `Handle`, of all its handles.
+        on_open: As of `Multi`.
         sound: Whether it may be kept for more; False once something broke into it.
+        steps: What bodies are decoded in while they are received; None where that is done at
+            their end.
     """
 
     __slots__ = (
-        "_chains", "_check_at", "_counter", "_ended", "_idle", "_last", "_looked",
-        "_multi", "_running", "_sharing", "_waiting", "sound",
+        "_check_at", "_counter", "_ended", "_idle", "_last", "_looked",
+        "_multi", "_running", "_sharing", "_waiting", "chains", "on_open", "sound", "steps",
     )  # fmt: skip
 
-    def __init__(self, watch: Watch | None = None) -> None:
+    def __init__(self, watch: Watch | None = None, steps: Steps | None = None) -> None:
         """Make one.
 
         Args:
             watch: Called with a descriptor and what libcurl waits for there (CURL_POLL_); None: it
                 is driven by `wait`.
+            steps: The attribute.
         """
         self.sound = True
+        self.steps = steps
         self._idle: list[Place] = []
-        self._chains: Chains = {}
+        self.chains: Chains = {}
         self._sharing = Sharing()
         self._running: dict[Any, Place] = {}
         self._waiting: list[Waiting] = []
@@ -125,6 +142,7 @@ class Crowd:
         self._check_at = inf
         self._last = self._looked = 0.0
         self._multi = Multi(self._running)
+        self.on_open = self._multi.on_open
         if watch is not None:
             self._multi.watch_by(watch)
 
@@ -145,7 +163,7 @@ class Crowd:
 
     def _begin(self, exchange: Exchange) -> None:
         """Begin an exchange, or go on with it."""
-        place = self._idle.pop() if self._idle else Place(self._chains, self._multi.on_open)
+        place = self._idle.pop() if self._idle else Place(self)
         place.exchange = exchange
         try:
             within(exchange, exchange.prepare, place)
@@ -316,7 +334,7 @@ class Crowd:
         self._check_at = inf
         for place in list(self._running.values()):
             exchange = place.exchange
-            if not place.moved or _waits(exchange):
+            if not place.moved or place.sink.is_busy or _waits(exchange):
                 place.last = now  # the time to connect is libcurl's to watch
             if place.sink.lines and place.sink.is_over():
                 self._finish(place, SUCCESS)

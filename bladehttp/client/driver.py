@@ -20,6 +20,7 @@ import pycurl
 
 from bladehttp.client.awaited import AwaitedBody
 from bladehttp.client.crowd import Crowd, Result, belongs_to
+from bladehttp.client.decoding_sink import STEP, Steps
 from bladehttp.client.engine import INTEREST
 from bladehttp.client.errors import Sent
 from bladehttp.client.exchange import Exchange
@@ -46,7 +47,7 @@ class Driver:
 
     __slots__ = (
         "_bodies", "_crowd", "_is_due", "_is_watching", "_news", "_readiness", "_started",
-        "_timer", "_timer_at", "_turns", "_waiters", "_watched", "closed", "loop",
+        "_steps", "_timer", "_timer_at", "_turns", "_waiters", "_watched", "closed", "loop",
     )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop, concurrency: int) -> None:
@@ -61,7 +62,8 @@ class Driver:
         self._watched: set[int] = set()
         self._is_watching = False
         self._readiness = readiness()
-        self._crowd = Crowd(self._watch)
+        self._steps = Steps(self._decode_soon)
+        self._crowd = Crowd(self._watch, self._steps)
         self._waiters: dict[Exchange, asyncio.Future[None]] = {}
         self._turns = Turns(loop, concurrency, self.host_limit, self._admit)
 
@@ -182,7 +184,16 @@ class Driver:
             self._readiness.register(descriptor, INTEREST[what])
             self._watched.add(descriptor)
 
+    def _decode_soon(self) -> None:
+        self.loop.call_soon(self._decode, context=Context())
+
+    def _decode(self) -> None:
+        if not self.closed:
+            self._steps.turn()
+            self._arm()
+
     def _ready(self) -> None:
+        self._steps.left = STEP
         self._crowd.act(self._readiness.poll(0))
         self._turn()
 
@@ -225,6 +236,7 @@ class Driver:
 
     def _turn_at_once(self) -> None:
         self._is_due = False
+        self._steps.left = STEP
         if not self.closed:
             self._turn()
 

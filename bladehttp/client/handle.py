@@ -5,8 +5,8 @@ from typing import Any
 import pycurl
 
 from bladehttp.client.body import Call
-from bladehttp.client.body_sink import NO_SINK
-from bladehttp.client.options import STANDING
+from bladehttp.client.body_sink import NO_SINK, BodySink
+from bladehttp.client.options import STANDING, Settings
 from bladehttp.client.trust import check_named
 
 Options = tuple[tuple[int, object], ...]
@@ -91,6 +91,16 @@ class Handle:
     def bound(self, function: Call) -> Call:
         """Return a function of the caller's as libcurl is to call it; see `Place.bound`."""
         return function  # an engine runs in the caller's thread and context
+
+    def collect(self, lines: list[bytes], settings: Settings) -> BodySink:
+        """Return what a body is written to, which becomes ``sink``.
+
+        Args:
+            lines: The list that the header lines go to.
+            settings: Of the request.
+        """
+        self.sink = sink = BodySink(lines, settings.follow_redirect)
+        return sink
 
     def certificates(self, origin: object) -> list[Any]:
         """Return the certificates presented on the connection used last, the server's own first.

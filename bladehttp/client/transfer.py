@@ -82,7 +82,7 @@ class Transfer:
         lines: list[bytes] = []
         self._lines = lines
         if sink is None:
-            self._content = handle.sink = content = BodySink(lines, settings.follow_redirect)
+            self._content = content = handle.collect(lines, settings)
         else:
             self._content, handle.sink = sink, NO_SINK
             content = sink
@@ -162,12 +162,15 @@ class Transfer:
             HttpException: There is none, it is not whole, or its coding cannot be undone.
             BaseException: Whatever the caller's own code raised while its data was read.
         """
-        message, response = self.message, self._response()
-        received = self.received
+        message, sink = self.message, self._handle.sink
+        fault = _finished(sink, outcome)
+        response, received = self._response(), self.received
         self.abandon()
         if self._extras is not None:
             outcome = self._extras.outcome(outcome)
         self.location = self._location(response.status, outcome)
+        if fault is not None and not self.location:
+            raise with_details(fault, message, response) from fault.__cause__
         if outcome is not SUCCESS and not self.location:
             raise _failure(self._handle, message, outcome, response, deadline)
         self._check_head(response)
@@ -175,7 +178,7 @@ class Transfer:
             received.chain = self._handle.certificates(message.url.origin)
         if self.location:
             response.body = b""
-        elif received.may_have(b"content-encoding"):
+        elif not sink.is_decoded and received.may_have(b"content-encoding"):
             _decode(message, response, deadline)
         return response
 
@@ -192,6 +195,18 @@ class Transfer:
 
 
 OWN_CALLBACKS = {pycurl.E_READ_ERROR, pycurl.E_ABORTED_BY_CALLBACK}
+
+
+def _finished(sink: BodySink, outcome: Outcome) -> HttpException | None:
+    """Return what is wrong with a body that was decoded while it came, None if nothing is."""
+    if sink.error is not None:
+        return sink.error
+    if outcome is SUCCESS:
+        try:
+            sink.finish()
+        except (DecodingError, BodyTooLarge) as error:
+            return error
+    return None
 
 
 def times_by(ask: Callable[[int], Any]) -> tuple[float, ...]:
@@ -233,7 +248,9 @@ def _failure(
     if isinstance(error, ProxyError):
         error.status = handle.getinfo(pycurl.HTTP_CONNECTCODE) or None
     if isinstance(error, IncompleteBody):
-        error.partial = response.body = _partial(message, response, deadline)
+        if not handle.sink.is_decoded:
+            response.body = _partial(message, response, deadline)
+        error.partial = response.body
     return error
 
 

@@ -1,0 +1,195 @@
+"""DecodingSink: a body that is decoded while it is received, in steps, on an event loop.
+
+A loop must not stand still for as long as a whole body takes to be decoded: 100 MB of gzip take
+0.3 s, and a few KiB can hold as much. So what comes is decoded at once, but never more than STEP
+bytes, of all bodies together, before the loop has its turn. Where there is more, libcurl pauses the
+transfer, and keeps the piece until the rest of it is decoded.
+"""
+
+from collections import deque
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from typing import Any, Protocol
+
+import pycurl
+
+from bladehttp.client.body_sink import BodySink, leads_on
+from bladehttp.client.options import Settings
+from bladehttp.client.received import Received
+from bladehttp.decoders import ContentDecoder, blocks_of
+from bladehttp.exceptions import BodyTooLarge, DecodingError, HttpException
+
+STEP = 512 * 1024
+"""Bytes that are decoded or made of it before the loop has its turn: 2 to 5 ms."""
+
+PARTIAL_CONTENT = 206
+
+
+class Work(Protocol):
+    """What is done in steps."""
+
+    def step(self) -> bool:
+        """Do some of it; return whether all is done."""
+
+
+class Steps:
+    """What may be decoded before the loop has its turn, and what waits for the next.
+
+    Attributes:
+        left: The bytes that may be decoded yet.
+    """
+
+    __slots__ = ("_again", "_waiting", "left")
+
+    def __init__(self, again: Callable[[], None]) -> None:
+        """Take what has `turn` called in the loop's next turn."""
+        self._again = again
+        self._waiting: deque[Work] = deque()
+        self.left = STEP
+
+    def wait(self, work: Work) -> None:
+        """Have something go on in the loop's next turn."""
+        if not self._waiting:
+            self._again()
+        self._waiting.append(work)
+
+    def turn(self) -> None:
+        """Go on with what waits, the one that has waited longest first."""
+        self.left = STEP
+        waiting = self._waiting
+        while waiting and self.left > 0:
+            work = waiting.popleft()
+            if not work.step():
+                waiting.append(work)
+        if waiting:
+            self._again()
+
+
+class DecodingSink(BodySink):
+    """Collects a body and decodes it, if it is coded and wanted.
+
+    Attributes:
+        error: Why it cannot be decoded, or None.
+        is_busy: Whether libcurl waits until a piece of it is decoded.
+        is_decoded: Whether what was collected is decoded.
+    """
+
+    __slots__ = (
+        "_curl", "_decoder", "_follows", "_is_known", "_pieces", "_settings", "_steps", "_taken",
+        "_touch", "error", "is_busy", "is_decoded",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        lines: list[bytes],
+        settings: Settings,
+        steps: Steps,
+        curl: Any,
+        touch: Callable[[Any], None],
+    ) -> None:
+        """Make an empty one.
+
+        Args:
+            lines: As of `BodySink`.
+            settings: Of the request.
+            steps: What may be decoded at a time.
+            curl: The handle of the transfer.
+            touch: Called with the handle when it has been made to go on.
+        """
+        super().__init__(lines, settings.follow_redirect)
+        self._settings = settings
+        self._steps = steps
+        self._curl = curl
+        self._touch = touch
+        self._is_known = self.is_busy = self.is_decoded = False
+        self._pieces: Generator[int, None, None] | None = None
+        self._taken = 0  # bytes that libcurl will give again, as it was told to keep them
+        self.error: HttpException | None = None
+
+    def write(self, piece: bytes) -> int:
+        """Take a piece, abort the transfer, or have it pause. CURLOPT_WRITEFUNCTION."""
+        if not self._is_known:
+            self._open()
+        if not self.is_decoded:
+            return super().write(piece)
+        if self.is_busy:
+            return int(pycurl.WRITEFUNC_PAUSE)
+        size = len(piece)
+        known, self._taken = min(self._taken, size), max(0, self._taken - size)
+        if known < size:
+            self._pieces = self._decoded(piece[known:])
+            if not self._go_on():
+                self.is_busy = True
+                self._taken = size
+                self._steps.wait(self)
+                return int(pycurl.WRITEFUNC_PAUSE)
+        return 0 if self.error is not None else size
+
+    def _open(self) -> None:
+        """Find out whether the body is to be decoded."""
+        self._is_known = True
+        if self._settings.accept_encoding is None:
+            return
+        received = Received(self.lines)
+        if not received.may_have(b"content-encoding") or received.status == PARTIAL_CONTENT:
+            return
+        if self._settings.follow_redirect and leads_on(self.lines):
+            return
+        coding = received.headers.get("Content-Encoding", "")
+        self._decoder = ContentDecoder(coding, self._settings.max_body_size)
+        self.is_decoded = True
+
+    def _decoded(self, piece: bytes) -> Generator[int, None, None]:
+        """Decode a piece, and yield how much was done at a time."""
+        for block in blocks_of(piece):
+            for made in self._decoder.feed(block):
+                self._write(made)
+                yield len(made)
+            yield len(block)
+
+    def _go_on(self) -> bool:
+        """Decode as much as may be now; return whether the piece is done, or at fault."""
+        steps = self._steps
+        try:
+            while self._pieces is not None:
+                if steps.left <= 0:
+                    return False
+                done = next(self._pieces, None)
+                if done is None:
+                    self._pieces = None
+                else:
+                    steps.left -= done
+        except (DecodingError, BodyTooLarge) as error:
+            self._pieces, self.error = None, error
+        return True
+
+    def step(self) -> bool:
+        """Go on with the piece that libcurl keeps; see `Steps`."""
+        if not self.is_busy:
+            return True  # it was aborted
+        if not self._go_on():
+            return False
+        self.is_busy = False
+        with suppress(pycurl.error):  # what it met ends the transfer, which tells of it
+            self._curl.pause(pycurl.PAUSE_CONT)
+        self._touch(self._curl)
+        return True
+
+    def finish(self) -> None:
+        """Take what is left, at the end of the body.
+
+        Raises:
+            DecodingError: The body is not in its coding, or ends early.
+            BodyTooLarge: It is longer than ``max_body_size``.
+        """
+        if self.error is not None:
+            raise self.error
+        if self.is_decoded:
+            for made in self._decoder.finish():
+                self._write(made)
+
+    def close(self) -> None:
+        """Forget what was collected."""
+        super().close()
+        self._pieces = None
+        self.is_busy = False
