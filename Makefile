@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lowest lint check format fuzz soak matrix screens docs browser bench bench-check build package clean
+.PHONY: help setup run test lowest lint check format fuzz soak downloads matrix screens docs browser bench bench-check build package clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ fuzz: $(STAMP) ## Fuzz a live server for 30 seconds
 soak: $(STAMP) ## Measure what takes many connections or much time; writes docs/*soak.md
 	$(BIN)/python tests/slow/soak.py docs/soak.md
 	$(BIN)/python tests/slow/client_soak.py docs/client-soak.md
+
+downloads: $(STAMP) ## Kill downloads at 200 random moments and fill a disk under them (KILLS=200 SEED=)
+	$(BIN)/python tests/slow/downloads.py $(or $(KILLS),200) $(SEED)
 
 matrix: $(STAMP) ## Write docs/client-matrix.md from what the client's tests did
 	$(BIN)/python tests/slow/client_matrix.py
