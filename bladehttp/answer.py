@@ -4,17 +4,29 @@ Whole bodies, streams, files and what is written later; cookies and redirects; a
 no sound server gives them, for testing clients.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from os import PathLike, fspath
 from typing import Any
+from urllib.parse import quote
 
 from bladehttp.broken import Raw, Truncated, reset
 from bladehttp.cookies import format_set_cookie
+from bladehttp.exceptions import InvalidHeader
 from bladehttp.files import FileBody, media_type
 from bladehttp.headers import Headers
+from bladehttp.host_names import to_ascii
 from bladehttp.late import Late, late
 from bladehttp.later import Channel, Deferred, Delay, Events
+
+# RFC 3986 section 2: unreserved, gen-delims, sub-delims and "%"; and control characters, which a
+# field's value is refused for.
+URL_SAFE = ":/?#[]@!$&'()*+,;=%-._~" + "".join(map(chr, range(0x20))) + "\x7f"
+is_url = re.compile(r"[A-Za-z0-9:/?#\[\]@!$&'()*+,;=%._~-]*").fullmatch
+has_authority = re.compile(
+    r"((?:[A-Za-z][A-Za-z0-9+.-]*:)?//(?:[^/?#\\@]*@)?)([^/?#\\:]*)(.*)", re.DOTALL
+).fullmatch
 
 
 class Unset(int):
@@ -207,15 +219,22 @@ class Answer(Late):
         self.headers.add("Set-Cookie", cookie)
 
     def redirect(self, location: str, status: int = 302) -> None:
-        """Send the client to another URL, taken as it is (a URL is ASCII).
+        """Send the client to another URL.
+
+        Args:
+            location: Absolute or relative. Characters that a URL cannot have, such as spaces and
+                letters beyond ASCII, are percent-encoded as UTF-8; a host name beyond ASCII is
+                sent in its IDNA form. "%" stays as it is.
+            status: 301, 302, 303, 307 or 308.
 
         Raises:
+            InvalidUrl: The host name has no IDNA form.
             ValueError: The status is not one of redirection.
             InvalidHeader: The location holds control characters.
         """
         if not 300 <= status <= 399:
             raise ValueError(f"status of a redirect is 3xx, not {status!r}")
-        self.headers["Location"] = location
+        self.headers["Location"] = encode_location(location)
         self.status = status
 
     def content_type(self, mime: str) -> None:
@@ -234,3 +253,22 @@ class _Closing(Iterator[bytes]):
 
     def __next__(self) -> bytes:
         return next(self._pieces)
+
+
+def encode_location(location: str) -> str:
+    """Return a URL reference in the characters of RFC 3986; control characters stay.
+
+    Raises:
+        InvalidUrl: Its host name has no IDNA form.
+        InvalidHeader: There are lone surrogates in it.
+    """
+    if is_url(location):
+        return location
+    try:
+        match = has_authority(location)
+        if match is None:
+            return quote(location, URL_SAFE)
+        start, host, rest = match.groups()
+        return quote(start, URL_SAFE) + quote(to_ascii(host), URL_SAFE) + quote(rest, URL_SAFE)
+    except UnicodeEncodeError as error:
+        raise InvalidHeader(f"location cannot be sent: {location[:80]!r}") from error

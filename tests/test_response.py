@@ -110,6 +110,34 @@ def test_redirect_sets_status_and_location() -> None:
     assert (response.status, response.headers["Location"]) == (308, "/a")
 
 
+@pytest.mark.parametrize(
+    ("location", "sent"),
+    [
+        ("/café", "/caf%C3%A9"),
+        ("/a b", "/a%20b"),
+        ("/a%20b?x=é&y=[1]#ü", "/a%20b?x=%C3%A9&y=[1]#%C3%BC"),
+        ("\\evil.example", "%5Cevil.example"),
+        ('/<>"{}|^`', "/%3C%3E%22%7B%7D%7C%5E%60"),
+        ("https://bücher.example:80/ö", "https://xn--bcher-kva.example:80/%C3%B6"),
+        ("//u:é@bücher.example", "//u:%C3%A9@xn--bcher-kva.example"),
+        ("http://[::1]/é", "http://[::1]/%C3%A9"),
+        ("?ü", "?%C3%BC"),
+        ("", ""),
+        ("http://a.example/b?c=%zz#d", "http://a.example/b?c=%zz#d"),
+    ],
+)
+def test_location_of_a_redirect_is_a_url(location: str, sent: str) -> None:
+    response = HttpResponse()
+    response.redirect(location)
+    assert response.headers["Location"] == sent
+
+
+@pytest.mark.parametrize("location", ["/\ud800", "http://b\u00fc..example/", "/é\n"])
+def test_location_that_cannot_be_sent_is_refused(location: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - InvalidHeader and InvalidUrl are
+        HttpResponse().redirect(location)
+
+
 @pytest.mark.parametrize(("location", "status"), [("/a", 200), ("/a", 404), ("/a\r\nX: y", 302)])
 def test_redirect_that_is_none_is_refused(location: str, status: int) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - InvalidHeader is one

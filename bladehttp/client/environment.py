@@ -9,10 +9,10 @@ from collections.abc import Mapping
 
 import pycurl
 
-from bladehttp.client.host_names import list_to_ascii
 from bladehttp.client.options import Settings
 from bladehttp.client.route import proxy_url
 from bladehttp.client.trust import TRUST_VARIABLES, Pair, environment_trust
+from bladehttp.host_names import list_to_ascii
 
 # What os.environ keeps its values in, where it can be had: a look-up of what is not there costs
 # 2 us in os.environ, which encodes, raises and catches, and nothing in a dict.

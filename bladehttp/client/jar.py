@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import pycurl
 
-from bladehttp.client.host_names import to_ascii
 from bladehttp.client.url import has_control
+from bladehttp.host_names import to_ascii
 
 HTTP_ONLY = "#HttpOnly_"
 TITLE = "# Netscape HTTP Cookie File\n"

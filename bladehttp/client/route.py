@@ -13,9 +13,9 @@ from urllib.parse import quote
 import pycurl
 
 from bladehttp.client.checks import path, text
-from bladehttp.client.host_names import list_to_ascii, to_ascii
 from bladehttp.client.url import SENT_AS_GIVEN, has_control
 from bladehttp.exceptions import InvalidUrl, UnsupportedProtocol
+from bladehttp.host_names import list_to_ascii, to_ascii
 
 Pair = tuple[int, object]
 

@@ -26,9 +26,9 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from bladehttp.client.form_values import urlencoded
-from bladehttp.client.host_names import to_ascii
 from bladehttp.client.reference import parse_reference, resolve
 from bladehttp.exceptions import InvalidUrl, UnsupportedProtocol
+from bladehttp.host_names import to_ascii
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 

@@ -26,7 +26,7 @@ from bladehttp.server.states import (
     State,
 )
 from bladehttp.server.transport import RECEIVE, PlainHttpError, PlainTransport, Transport
-from bladehttp.wire.head import NO_FIELDS
+from bladehttp.wire.head import NO_FIELDS, check_target
 from bladehttp.wire.proxy import ProxyReader
 from bladehttp.wire.reader import RESTING, Phase, Request, RequestReader, whole_request
 from bladehttp.wire.writer import CONTINUE
@@ -41,6 +41,9 @@ HIGH_WATER = 256 * 1024
 
 RECEIVES_PER_TURN = 16
 """Most times a connection is read from before others have their turn."""
+
+TURN_S = 0.01
+"""Seconds after which a turn ends early: a body in small chunks is much work for its bytes."""
 
 LINGER_BYTES = 1024 * 1024 * 1024
 """Most bytes discarded after an answer that came before the request had been read."""
@@ -179,11 +182,12 @@ class Connection(Answering):
 
     def _receive_more(self) -> None:
         """Go on with a body of which more may be here, up to a turn's worth."""
+        until = self._service.loop.now + TURN_S
         for _ in range(RECEIVES_PER_TURN):
             data = self.transport.receive()
             if data:
                 self._take(data)
-            if self.state is not BODY or len(data) < RECEIVE:
+            if self.state is not BODY or len(data) < RECEIVE or monotonic() > until:
                 return
 
     def _take(self, data: bytes) -> None:
@@ -254,7 +258,26 @@ class Connection(Answering):
         self._become(PHASE_EVENTS[self._reader.phase])
         if self._reader.needs_continue:
             self._reader.needs_continue = False
+            self._continue()
+
+    def _continue(self) -> None:
+        """Tell a client that waits with its body to send it, or answer at once.
+
+        RFC 9110 section 10.1.1: a final status is sent if the server will not read the body.
+        """
+        message = self._reader.arriving
+        assert message is not None
+        request = self._request_of(message)
+        dispatcher, client = self._service.dispatcher, self.transport.socket
+        response = dispatcher.answer_early(request)
+        if response is None:
             self._outbox.add(CONTINUE)
+            return
+        self._begun = self._service.loop.now
+        self._request = request
+        self._lingers = True
+        response = dispatcher.finish(request, response, client)
+        self._reply_in_parts(request, response, request.method, message.line.minor, keep=False)
 
     def _ended(self) -> None:
         """The client has sent its last byte: finish what is being answered, else close."""
@@ -272,15 +295,14 @@ class Connection(Answering):
         service.stats.requests += 1
         self._served += 1
         self._become(REQUEST)
-        if not line.is_plain and line.method == "CONNECT":  # a 2xx would begin a tunnel
-            self._refuse(ProtocolError("no tunnels here", status=501), message)
-            return
-        request = HttpRequest.from_wire(message, self.client, service.is_secure)
+        request = self._request_of(message)
         if message.fields.body_length:
             request.decode_with(service.parser.limits, service.decode_request_body)
             self._request = request  # whose temporary files are to be closed
-        if service.proxies is not None:
-            service.proxies.apply(request)
+        error = None if line.is_plain else check_target(line, request.scheme)
+        if error is not None:
+            self._refuse(error, message)
+            return
         if not message.keep_alive:
             self._lingers = bool(self._reader.buffer)
         response = service.dispatcher.respond(request, self.transport.socket, service.workers)
@@ -294,6 +316,14 @@ class Connection(Answering):
             self._reply(request, response, line, keep)
         else:
             self._wait(request, response, line, keep)
+
+    def _request_of(self, message: Request) -> HttpRequest:
+        """Return the request that callbacks get, as trusted proxies describe it."""
+        service = self._service
+        request = HttpRequest.from_wire(message, self.client, service.is_secure)
+        if service.proxies is not None:
+            service.proxies.apply(request)
+        return request
 
     def _warn(self, request: HttpRequest, seconds: float) -> None:
         name = self._service.dispatcher.name(request)

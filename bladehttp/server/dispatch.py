@@ -294,6 +294,16 @@ class Dispatcher:
             answer_plainly(response, 405)
         response.headers["Allow"] = ", ".join(methods)
 
+    def answer_early(self, request: HttpRequest) -> HttpResponse | None:
+        """Return the answer to a request whose body nobody would read; None: it is wanted."""
+        if self.guards or self.callbacks["receive"] or self.none_handler is not not_found:
+            return None
+        if self.routes is not None and self.routes.find(request.method, request.path) is not None:
+            return None
+        response = HttpResponse.for_server(self.blank)
+        self.not_routed(request, response)
+        return response
+
     def settled(
         self,
         request: HttpRequest,

@@ -139,7 +139,7 @@ class HttpServer(Configured):
         """Call ``fn(answered)`` when an answer is over: sent, or its client gone.
 
         For logs and counters: see `Answered` and `access_log`. Those the server gives by itself
-        come here, too. Not under `wsgi`, whose servers have access logs of their own.
+        come here, too. Under `wsgi` it is called when the WSGI server closes the answer.
         """
         return self._add("answered", fn)
 

@@ -7,17 +7,27 @@ there is one set of rules and limits, whoever accepts the connections.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from time import monotonic
 from typing import IO, Any
 from urllib.parse import quote, unquote_to_bytes
 from wsgiref.util import is_hop_by_hop
 
 from bladehttp.broken import Raw, length_of
 from bladehttp.exceptions import ProtocolError
+from bladehttp.headers import TCHAR
 from bladehttp.request import ClientInfo, HttpRequest
 from bladehttp.response import HttpResponse
+from bladehttp.server.answered import Answered
 from bladehttp.server.dispatch import Dispatcher
 from bladehttp.server.forwarded import TrustedProxies
-from bladehttp.wire.head import NO_FIELDS, HeadParser, RequestLine, parse_request_line
+from bladehttp.wire.head import (
+    NO_FIELDS,
+    HeadParser,
+    RequestLine,
+    check_target,
+    parse_request_line,
+)
 from bladehttp.wire.reader import Request, RequestReader
 from bladehttp.wire.writer import LAST_CHUNK, Coding, Reply, write_chunk, write_head
 
@@ -33,6 +43,9 @@ NAMELESS = {"CONTENT_TYPE": "Content-Type", "CONTENT_LENGTH": "Content-Length"}
 """Fields that are in the environment without HTTP_. Those that are there with it too are not
 read: a field "Content_Length" of a client's own can have become them."""
 
+# Several Cookie fields, which HTTP/2 allows (RFC 9113 section 8.2.3), are one in the environment,
+# and most servers join them as they join others. A comma is no cookie-octet (RFC 6265 4.1.1).
+joined_cookies = re.compile(rf",[ \t]*(?=[{TCHAR}]+=)").sub
 
 # What a server may speak with its clients that is not read here: HTTP/2, HTTP/2.0, HTTP/3.
 later_version = re.compile("HTTP/([2-9](?:[.][0-9])?)").fullmatch
@@ -62,10 +75,11 @@ class WsgiApplication:
     def __call__(self, environ: Environ, start_response: Callable[..., object]) -> Iterable[bytes]:
         """Answer one request; errors of callbacks are answered with 500 and do not come out."""
         method, dispatcher = environ["REQUEST_METHOD"], self._dispatcher
+        begun, is_understood = monotonic(), True
         try:
             request = self._receive(environ)
         except ProtocolError as error:
-            request = _understood(environ)
+            request, is_understood = _understood(environ), False
             response = dispatcher.refuse(error, request, None)
         except Exception as error:  # noqa: BLE001 - no temporary file, no memory, a fault of ours
             request = _understood(environ)
@@ -74,7 +88,9 @@ class WsgiApplication:
         else:
             response = self._respond(request)
         response, reply = self._write(request, response, method)
-        body = WsgiBody(dispatcher, request, response, reply)
+        told = request if is_understood else None
+        answered = partial(self._answered, _client(environ), told, response, begun)
+        body = WsgiBody(dispatcher, request, response, reply, answered)
         try:
             start_response(*_parts(reply.head))
             dispatcher.replied(request, response, None)
@@ -83,9 +99,20 @@ class WsgiApplication:
             raise
         return body
 
+    def _answered(
+        self,
+        client: ClientInfo,
+        request: HttpRequest | None,
+        response: HttpResponse,
+        begun: float,
+        sent: int,
+    ) -> None:
+        """Tell on_answered of an answer that is over."""
+        milliseconds = (monotonic() - begun) * 1000
+        answered = Answered(client, request, response, sent, milliseconds)
+        self._dispatcher.call("answered", answered, None)
+
     def _receive(self, environ: Environ) -> HttpRequest:
-        if environ["REQUEST_METHOD"] == "CONNECT":
-            raise ProtocolError("no tunnels here", status=501)
         message = _read(environ, self._parser)
         secure = environ.get("wsgi.url_scheme") == "https"
         request = HttpRequest.from_wire(message, _client(environ), secure)
@@ -95,6 +122,10 @@ class WsgiApplication:
             request.http_version = version[1]
         if self._proxies:
             self._proxies.apply(request)
+        error = check_target(message.line, request.scheme)
+        if error is not None:
+            request.close()
+            raise error
         return request
 
     def _respond(self, request: HttpRequest) -> HttpResponse:
@@ -122,7 +153,7 @@ class WsgiApplication:
 class WsgiBody:
     """The body of an answer, as a WSGI server takes it: iterated over, then closed."""
 
-    __slots__ = ("_dispatcher", "_reply", "_request", "_response")
+    __slots__ = ("_answered", "_dispatcher", "_reply", "_request", "_response", "_sent")
 
     def __init__(
         self,
@@ -130,21 +161,30 @@ class WsgiBody:
         request: HttpRequest,
         response: HttpResponse,
         reply: Reply,
+        answered: Callable[[int], None],
     ) -> None:
+        """Make a body; ``answered`` is called once it is over, with the bytes that were taken."""
+        self._answered: Callable[[int], None] | None = answered
         self._dispatcher = dispatcher
+        self._reply = reply
         self._request = request
         self._response = response
-        self._reply = reply
+        self._sent = 0
 
     def __iter__(self) -> Iterator[bytes]:
         if self._reply.coding is Coding.NONE:
             return iter(())
         if self._response.source is None:
-            return iter((self._response.body,))
-        return self._pieces(self._response.source)
+            return self._counted((self._response.body,))
+        return self._counted(self._pieces(self._response.source))
+
+    def _counted(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            yield piece
+            self._sent += len(piece)  # the server has come back for more
 
     def _pieces(self, source: Iterable[Any]) -> Iterator[bytes]:
-        """Yield what a stream gives. What it raises ends the connection: headers have gone."""
+        """Yield the pieces of a stream. An error ends the connection: headers have gone."""
         length = self._reply.length if self._reply.coding is Coding.LENGTH else None
         pieces = _exactly(source, length)
         while True:
@@ -160,11 +200,14 @@ class WsgiBody:
             yield piece
 
     def close(self) -> None:
-        """Close what the body came from and the temporary files of the request."""
+        """Close the source of the body and the temporary files of the request."""
+        answered, self._answered = self._answered, None
         try:
             self._dispatcher.discard(self._response, None, self._request)
         finally:
             self._request.close()
+            if answered is not None:
+                answered(self._sent)
 
 
 def _exactly(source: Iterable[Any], length: int | None) -> Iterator[bytes]:
@@ -219,7 +262,9 @@ def _request_head(environ: Environ) -> bytes:
     version = "HTTP/1.0" if environ.get("SERVER_PROTOCOL") == "HTTP/1.0" else "HTTP/1.1"
     lines = [f"{environ['REQUEST_METHOD']} {_target(environ)} {version}"]
     for key, value in environ.items():
-        if key.startswith("HTTP_") and key[5:] not in NAMELESS:
+        if key == "HTTP_COOKIE":
+            lines.append(f"Cookie: {joined_cookies('; ', value)}")
+        elif key.startswith("HTTP_") and key[5:] not in NAMELESS:
             lines.append(f"{key[5:].replace('_', '-').title()}: {value}")
         elif value and key in NAMELESS:
             lines.append(f"{NAMELESS[key]}: {value}")

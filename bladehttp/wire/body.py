@@ -32,6 +32,10 @@ KEPT_FIRST = 64 * 1024
 announces costs no file yet, and what it sends is not copied twice."""
 
 
+AT_ONCE = 1 << 20
+"""Most bytes of small chunks taken at once."""
+
+
 class BodySink:
     """Where a body's bytes go: memory up to a limit, a temporary file beyond."""
 
@@ -167,6 +171,12 @@ class Chunked:
         return True
 
     def _size(self, buffer: ReceiveBuffer, sink: BodySink) -> _Part | None:
+        most = self._limits.body
+        small = buffer.take_small_chunks(
+            AT_ONCE if most is None else min(AT_ONCE, most - sink.size)
+        )
+        if small:
+            sink.write(small)
         line = buffer.take_line(self._limits.chunk_line, too_long=400)
         if line is None:
             return None

@@ -9,6 +9,18 @@ from bladehttp.exceptions import ProtocolError
 CR = 13
 LF = 10
 
+HEX_DIGITS = "0123456789abcdefABCDEF"
+SMALL_SIZES = {
+    digits.encode(): int(digits, 16)
+    for first in ("", *HEX_DIGITS)
+    for digits in map(first.__add__, HEX_DIGITS)
+    if int(digits, 16)
+}
+"""The size lines of chunks of up to 255 bytes, without leading zeros, to the sizes."""
+
+MOST_DIGITS = 16
+"""Digits of a chunk's size, leading zeros included; see `grammar.chunk_line`."""
+
 
 class ReceiveBuffer:
     """Bytes that came in and have not been taken yet."""
@@ -89,6 +101,30 @@ class ReceiveBuffer:
         self._start += len(data)
         self._scanned = self._start
         return data
+
+    def take_small_chunks(self, most: int) -> bytes:
+        """Take small chunks that are here whole, and return their data joined.
+
+        It stops before a chunk that is long, the last one, has extensions, is not here whole or
+        is none: that is for who reads line by line, at ten times the cost.
+
+        Args:
+            most: Bytes of data to be taken.
+        """
+        data, at, pieces = self._data, self._start, []
+        while True:
+            end = data.find(b"\r\n", at, at + MOST_DIGITS + 2)
+            digits = bytes(data[at : max(end, at)]).lstrip(b"0")
+            size = SMALL_SIZES.get(digits, most + 1)
+            following = end + 2 + size
+            if size > most or data[following : following + 2] != b"\r\n":
+                break
+            pieces.append(data[end + 2 : following])
+            most -= size
+            at = following + 2
+        if pieces:
+            self._start = self._scanned = at
+        return b"".join(pieces)
 
     def take_line(self, limit: int, too_long: int) -> bytes | None:
         """Take one line and return it without its CRLF; None if its end is not here yet.

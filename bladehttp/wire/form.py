@@ -112,6 +112,8 @@ def decode(content_type: str, body: bytes, file: IO[bytes] | None, limits: Limit
 
 def _content_type(value: str) -> tuple[str, dict[str, str]]:
     media_type, parameters = parse_options_header(value)
+    if "," in media_type:  # two fields, which something in front has joined
+        raise ProtocolError(f"more than one Content-Type: {value[:80]!r}")
     names = [match[1].lower() for match in parameter(value)]
     for name in ONCE:
         if names.count(name) > 1:

@@ -180,6 +180,8 @@ def _build_block(fields: Iterable[tuple[str, str]]) -> FieldBlock:
         if values is not special["cookie"]:
             pairs.append((name, value))
     host = _one_host(special["host"])
+    if len(special["content-type"]) > 1:  # which one counts would depend on the reader
+        raise ProtocolError("more than one Content-Type")
     length = framing.body_length(special["content-length"], special["transfer-encoding"])
     connection = _members(special["connection"])
     return FieldBlock(
@@ -195,7 +197,10 @@ def _build_block(fields: Iterable[tuple[str, str]]) -> FieldBlock:
     )
 
 
-SPECIAL_FIELDS = ("host", "content-length", "transfer-encoding", "connection", "expect", "cookie")
+SPECIAL_FIELDS = (
+    *("host", "content-length", "transfer-encoding", "connection", "expect"),
+    *("content-type", "cookie"),
+)
 """The fields that decide how a request is read; Cookie is here to be kept apart."""
 
 
@@ -278,6 +283,20 @@ def _with_absolute_form(method: str, target: str, minor: int) -> RequestLine:
     # RFC 9112 section 3.2.4: OPTIONS of an absolute target without a path means the whole server.
     path = path or ("*" if method == "OPTIONS" and query is None else "/")
     return RequestLine(method, target, minor, path, query or "", False, authority, scheme.lower())
+
+
+def check_target(line: RequestLine, scheme: str) -> ProtocolError | None:
+    """Return why a target that is no path is not served, None if it is.
+
+    Args:
+        line: The request line.
+        scheme: The one that the request came by.
+    """
+    if line.method == "CONNECT":  # a 2xx would begin a tunnel
+        return ProtocolError("no tunnels here", status=501)
+    if line.scheme and line.scheme != scheme:  # RFC 9110 section 7.4
+        return ProtocolError(f"{line.scheme} URL asked for by {scheme}", status=421)
+    return None
 
 
 def check_together(line: RequestLine, fields: FieldBlock, limits: Limits) -> bool:

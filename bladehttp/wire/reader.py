@@ -176,6 +176,11 @@ class RequestReader:
         if self._error is None:
             self.buffer.feed(data)
 
+    @property
+    def arriving(self) -> Request | None:
+        """The request whose body is arriving: all of it but the body."""
+        return self._body.request if self._body is not None else None
+
     def feed_eof(self) -> None:
         """Note that no more bytes will come.
 

@@ -10,8 +10,8 @@ from proxies import HttpProxy
 
 from bladehttp import CookieJar
 from bladehttp.client import HttpClient
-from bladehttp.client.host_names import list_to_ascii, to_ascii
 from bladehttp.exceptions import InvalidUrl, ResolveError
+from bladehttp.host_names import list_to_ascii, to_ascii
 
 SHARP = "xn--fa-hia.de"
 

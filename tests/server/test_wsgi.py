@@ -20,6 +20,7 @@ from support import PATIENCE, Raw, Response
 
 import bladehttp as http
 from bladehttp.server import HttpServer
+from bladehttp.server.accesslog import access_log
 from bladehttp.wire.body import BodySink, Chunked
 from bladehttp.wire.buffer import ReceiveBuffer
 from bladehttp.wire.limits import Limits
@@ -552,3 +553,55 @@ class Quiet(WSGIRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
+
+
+@pytest.mark.parametrize(
+    ("field", "cookies"),
+    [
+        ("a=1,b=2", {"a": "1", "b": "2"}),
+        ("a=1, b=2; c=3", {"a": "1", "b": "2", "c": "3"}),
+        ("a=1; b=2", {"a": "1", "b": "2"}),
+        ("a=x,y; b=1, 2", {"a": "x,y", "b": "1, 2"}),
+    ],
+)
+def test_cookie_fields_that_a_server_has_joined_are_cookies(server, seen, field, cookies):
+    ask(server, HTTP_COOKIE=field)
+    assert seen[-1].cookies == cookies
+
+
+def test_answers_are_told_of_when_they_are_over():
+    server, told, logged = HttpServer(0), [], []
+    server.on_answered(told.append)
+    server.on_answered(access_log(logged.append))
+    server.handle("GET", "/", lambda request, response: response.write("four"))
+    server.handle("POST", "/", lambda request, response: response.stream([b"ab", "cd", b"e"]))
+    ask(server)
+    ask(server, "HEAD / HTTP/1.1")
+    ask(server, "POST / HTTP/1.1", b"x" * 2_000_000)
+    ask(server, "GET /none HTTP/1.1")
+    ask(server, HTTP_HOST="a b")
+    assert [(each.request and each.request.method, each.response.status) for each in told] == [
+        ("GET", 200),
+        ("HEAD", 200),
+        ("POST", 200),
+        ("GET", 404),
+        (None, 400),
+    ]
+    assert [each.sent for each in told] == [4, 0, 5, 16, 18]
+    assert told[2].request.body_file.closed
+    assert all(0 <= each.milliseconds < 10_000 for each in told)
+    assert (told[0].client.ip, len(logged)) == ("127.0.0.1", 5)
+
+
+def test_what_a_client_that_leaves_has_taken_is_told():
+    server, told = HttpServer(0), []
+    server.on_answered(told.append)
+    server.handle("GET", "/", lambda request, response: response.stream([b"ab", b"cd", b"ef"]))
+    body = server.wsgi(
+        environ_of(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"), lambda status, fields: None
+    )
+    pieces = iter(body)
+    assert [next(pieces), next(pieces)] == [b"ab", b"cd"]
+    body.close()
+    body.close()
+    assert [each.sent for each in told] == [2]
