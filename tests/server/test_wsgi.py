@@ -577,7 +577,7 @@ def test_answers_are_told_of_when_they_are_over():
     server.handle("POST", "/", lambda request, response: response.stream([b"ab", "cd", b"e"]))
     ask(server)
     ask(server, "HEAD / HTTP/1.1")
-    ask(server, "POST / HTTP/1.1", b"x" * 2_000_000)
+    ask(server, "POST / HTTP/1.1", b"x" * 2_000_000, CONTENT_LENGTH="2000000")
     ask(server, "GET /none HTTP/1.1")
     ask(server, HTTP_HOST="a b")
     assert [(each.request and each.request.method, each.response.status) for each in told] == [
