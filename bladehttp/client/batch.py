@@ -11,6 +11,7 @@ from typing import Any
 from bladehttp.client.crowd import Crowd, Result, belongs_to
 from bladehttp.client.errors import Sent
 from bladehttp.client.exchange import Exchange
+from bladehttp.client.options import Settings
 from bladehttp.client.places import STALL, Places
 from bladehttp.client.pool import Pool
 
@@ -135,7 +136,7 @@ def arguments(given: Any) -> dict[str, Any]:
 
 
 def run_batch(
-    pool: Pool[Crowd], feed: Feed, requests: Iterator[Any], host_connections: int | None
+    pool: Pool[Crowd], feed: Feed, requests: Iterator[Any], settings: Settings
 ) -> Iterator[Result]:
     """Run requests and yield the results.
 
@@ -145,14 +146,16 @@ def run_batch(
     """
     crowd = pool.take()
     try:
-        crowd.limit(host_connections)
+        crowd.limit(settings.max_host_connections)
         yield from _loop(crowd, feed, requests)
     except BaseException as error:
         crowd.stop_all(error)
         crowd.sound = isinstance(error, GeneratorExit)
         raise
     finally:
-        pool.give(crowd)
+        if crowd.sound:
+            crowd.trim(settings)
+        pool.give(crowd, settings)
 
 
 def _loop(crowd: Crowd, feed: Feed, requests: Iterator[Any]) -> Iterator[Result]:

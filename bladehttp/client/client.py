@@ -41,8 +41,8 @@ class HttpClient(Verbs[HttpResponse]):
         self._start()
 
     def _start(self) -> None:
-        self._pool = Pool(Engine)
         self._crowds = Pool(Crowd)
+        self._pool = Pool(Engine, beside=self._crowds)
         self._quiet = False
 
     def _send(
@@ -53,7 +53,7 @@ class HttpClient(Verbs[HttpResponse]):
         try:
             return exchange(engine, message, in_force(self._hooks))
         finally:
-            self._pool.give(engine)
+            self._pool.give(engine, self._settings)
 
     @contextmanager
     def stream(
@@ -93,7 +93,7 @@ class HttpClient(Verbs[HttpResponse]):
             raise
         finally:
             body.close()
-            self._pool.give(engine)
+            self._pool.give(engine, self._settings)
 
     def download(
         self,
@@ -179,7 +179,7 @@ class HttpClient(Verbs[HttpResponse]):
             ValueError: ``concurrency`` is 0 or less.
         """
         feed = Feed(self._making, at_least_one("concurrency", concurrency), ordered)
-        return run_batch(self._crowds, feed, iter(requests), self.max_host_connections)
+        return run_batch(self._crowds, feed, iter(requests), self._settings)
 
     @property
     def closed(self) -> bool:

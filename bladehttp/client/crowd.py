@@ -28,6 +28,7 @@ from bladehttp.client.exchange import Exchange
 from bladehttp.client.handle import Chains, Handle, Options
 from bladehttp.client.multi import Events, Multi, Watch
 from bladehttp.client.options import Settings
+from bladehttp.client.pool import Limits
 from bladehttp.client.sharing import Origin, Sharing
 from bladehttp.exceptions import ClientClosed
 from bladehttp.response import HttpResponse
@@ -118,9 +119,11 @@ class Crowd:
     """
 
     __slots__ = (
-        "_check_at", "_counter", "_ended", "_idle", "_last", "_looked",
-        "_multi", "_running", "_sharing", "_waiting", "chains", "on_open", "sound", "steps",
+        "_check_at", "_counter", "_ended", "_idle", "_last", "_looked", "_multi", "_running",
+        "_sharing", "_waiting", "chains", "idle_since", "on_open", "sound", "steps",
     )  # fmt: skip
+
+    idle_since: float
 
     def __init__(self, watch: Watch | None = None, steps: Steps | None = None) -> None:
         """Make one.
@@ -385,6 +388,28 @@ class Crowd:
         self._take_off(place)
         place.exchange.abandon(reason)
         self._put_back(place)
+
+    def trim(self, limits: Limits) -> None:
+        """Close idle connections beyond a limit, if there may be so many."""
+        most = limits.max_idle_connections
+        if most is not None and len(self._idle) > most:
+            self.sweep(limits)
+
+    def sweep(self, limits: Limits) -> None:
+        """Close idle connections that are too many, too old, or closed by the server."""
+        self._multi.sweep(limits.max_idle_connections, limits.idle_timeout)
+        while self._idle[limits.max_idle_connections or len(self._idle) :]:
+            self._idle.pop(0).close()
+
+    def is_open(self, limits: Limits) -> bool:
+        """Close connections that are of no use; whether there is any left."""
+        self.sweep(limits)
+        return self.has_connections
+
+    @property
+    def has_connections(self) -> bool:
+        """Whether a connection is open, used or idle."""
+        return self._multi.has_connections
 
     def forgive(self, seconds: float) -> None:
         """Do not count some time in which nobody had a chance to look."""

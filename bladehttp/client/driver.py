@@ -24,11 +24,16 @@ from bladehttp.client.decoding_sink import STEP, Steps
 from bladehttp.client.engine import INTEREST
 from bladehttp.client.errors import Sent
 from bladehttp.client.exchange import Exchange
+from bladehttp.client.pool import Limits
 from bladehttp.client.readiness import readiness
 from bladehttp.client.turns import Turns
 from bladehttp.exceptions import ClientClosed, TotalTimeout
 
 Done = Callable[[Exchange, Result], None]
+
+
+SWEEP = 2.0
+"""Seconds between two looks at idle connections, while there are any."""
 
 
 class Looking(Protocol):
@@ -46,8 +51,9 @@ class Driver:
     """
 
     __slots__ = (
-        "_bodies", "_crowd", "_is_due", "_is_watching", "_news", "_readiness", "_started",
-        "_steps", "_timer", "_timer_at", "_turns", "_waiters", "_watched", "closed", "loop",
+        "_bodies", "_crowd", "_is_due", "_is_watching", "_limits", "_news", "_readiness",
+        "_started", "_steps", "_sweeper", "_timer", "_timer_at", "_turns", "_waiters", "_watched",
+        "closed", "loop",
     )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop, concurrency: int) -> None:
@@ -62,6 +68,8 @@ class Driver:
         self._watched: set[int] = set()
         self._is_watching = False
         self._readiness = readiness()
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._limits: Limits
         self._steps = Steps(self._decode_soon)
         self._crowd = Crowd(self._watch, self._steps)
         self._waiters: dict[Exchange, asyncio.Future[None]] = {}
@@ -133,6 +141,9 @@ class Driver:
             context.run(body.start, self.touch)
             self._bodies[exchange] = body
         self._started[exchange] = done
+        self._limits = exchange.message.settings
+        if self._sweeper is None:
+            self._sweep_later()
         self._crowd.start(exchange)
         self._arm()
 
@@ -183,6 +194,16 @@ class Driver:
                 self._is_watching = True
             self._readiness.register(descriptor, INTEREST[what])
             self._watched.add(descriptor)
+
+    def _sweep_later(self) -> None:
+        self._sweeper = self.loop.call_later(SWEEP, self._sweep, context=Context())
+
+    def _sweep(self) -> None:
+        self._sweeper = None
+        self._crowd.sweep(self._limits)
+        if self._crowd.has_connections:
+            self._sweep_later()
+        self._arm()
 
     def _decode_soon(self) -> None:
         self.loop.call_soon(self._decode, context=Context())
@@ -252,6 +273,8 @@ class Driver:
         ended = [(exchange, self._aborted(exchange, reason)) for exchange in list(self._started)]
         if self._timer is not None:
             self._timer.cancel()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
         self._crowd.close()
         if self._is_watching and not self.loop.is_closed():
             self.loop.remove_reader(self._readiness.fileno())

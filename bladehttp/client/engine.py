@@ -92,8 +92,10 @@ class Engine(Handle):
 
     __slots__ = (
         "_add", "_closing", "_go_on", "_halted", "_info_read", "_multi", "_poll", "_remove",
-        "_timeout", "_wait",
+        "_timeout", "_wait", "idle_since",
     )  # fmt: skip
+
+    idle_since: float
 
     _go_on: Callable[[], tuple[int, int]]  # runs the transfer, and says whether it still runs
     _wait: Callable[[float], int]  # waits for so many seconds, and says how many are ready
@@ -257,6 +259,15 @@ class Engine(Handle):
                 self._poll.register(descriptor, INTEREST[what])
         except BaseException as error:  # noqa: BLE001 - raised again by the loop
             self._halted = error
+
+    def is_open(self, _: object = None) -> bool:
+        """Whether the connection that was used last is still open, and nothing waits there."""
+        descriptor = self.getinfo(pycurl.ACTIVESOCKET)
+        if descriptor < 0:
+            return False
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        return not poll.poll(0)
 
     def close(self) -> None:
         """Close the connections and both handles."""

@@ -8,6 +8,7 @@ Each for itself: libcurl tells what it waits for on each descriptor, and is told
 ready. Who waits for them is an event loop (driver.py), or poll(2) (watching.py).
 """
 
+import os
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import partial
@@ -19,6 +20,7 @@ import pycurl
 
 from bladehttp.client.closing import Closing
 from bladehttp.client.engine import ACTIONS, EARLY, LONGEST_POLL, SET_SIZE
+from bladehttp.client.options import as_idle_time
 from bladehttp.client.watching import Watching
 
 Watch = Callable[[int, int], None]
@@ -47,8 +49,9 @@ class Multi:
     """
 
     __slots__ = (
-        "_closing", "_error", "_go_on", "_in_vain", "_limit", "_multi", "_running", "_sockets",
-        "_wait", "_watch", "found", "info_read", "is_due", "nudge_at", "remove",
+        "_broom", "_closing", "_error", "_go_on", "_in_vain", "_limit", "_multi", "_opened",
+        "_running", "_sockets", "_wait", "_watch", "found", "info_read", "is_due", "nudge_at",
+        "remove",
     )  # fmt: skip
 
     _watch: Watch
@@ -66,6 +69,8 @@ class Multi:
         self._running = running
         self._error: BaseException | None = None
         self._sockets: set[int] = set()
+        self._broom: Any = None
+        self._opened: dict[int, int] = {}  # descriptor -> number of the socket (inode)
         self.found = self._in_vain = 0
         self._limit: int | None = None
         self._multi = pycurl.CurlMulti()
@@ -210,9 +215,45 @@ class Multi:
         except BaseException as error:  # noqa: BLE001 - raised again by `raise_error`
             self._error = error
 
+    @property
+    def has_connections(self) -> bool:
+        """Whether a connection is open, used or idle."""
+        self._opened = {
+            descriptor: number
+            for descriptor, number in self._opened.items()
+            if number_of(descriptor) == number
+        }
+        return bool(self._opened)
+
+    def sweep(self, most: int | None, longest: int | None) -> None:
+        """Close idle connections that are too many, too old, or closed by the server.
+
+        libcurl does that when it looks for a connection, once a second at the most. So it is given
+        a transfer, which fails at once: its server is a Unix socket that is not there.
+
+        Args:
+            most: How many may stay.
+            longest: For how long they may have been idle, in milliseconds.
+        """
+        multi, broom = self._multi, self._broom
+        if broom is None:
+            broom = self._broom = pycurl.Curl()
+            for option, value in BROOM:
+                broom.setopt(option, value)
+        for option, seconds in as_idle_time(longest):
+            broom.setopt(option, seconds)
+        if most is not None:
+            multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, most + len(self._running) + 1)
+        multi.add_handle(broom)
+        self._go_on()
+        multi.remove_handle(broom)
+        if most is not None:
+            multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, 0)
+
     def on_open(self, descriptor: int, _purpose: int) -> int:
         """Take note of a descriptor that libcurl opens (CURLOPT_SOCKOPTFUNCTION)."""
         try:  # as above
+            self._opened[descriptor] = number_of(descriptor)
             if descriptor >= SET_SIZE and self._wait == self._select:
                 self._wait = self._change_to_poll
         except BaseException as error:  # noqa: BLE001 - as above
@@ -221,4 +262,22 @@ class Multi:
 
     def close(self) -> None:
         """Close the connections."""
+        if self._broom is not None:
+            self._broom.close()
         self._closing.close()
+
+
+BROOM = (
+    (pycurl.NOSIGNAL, 1),
+    (pycurl.PROXY, ""),
+    (pycurl.URL, "http://localhost/"),
+    (pycurl.UNIX_SOCKET_PATH, "/nonexistent/bladehttp"),
+)
+
+
+def number_of(descriptor: int) -> int:
+    """Return the number of a file, which tells it from another with the same descriptor; or 0."""
+    try:
+        return os.fstat(descriptor).st_ino
+    except (OSError, OverflowError):
+        return 0

@@ -6,7 +6,7 @@ it without a lock, and a handle that was set up for equal libcurl options is lef
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from math import inf
+from math import ceil, inf
 from types import MappingProxyType
 from typing import Any
 
@@ -107,6 +107,12 @@ def as_connect_time(value: int) -> Pairs:
     return ((pycurl.CONNECTTIMEOUT_MS, min(value, LONGEST)),)
 
 
+def as_idle_time(value: int | None) -> Pairs:
+    """Encode a time in whole seconds, no shorter than it is."""
+    seconds = min(ceil(value / 1000), LONGEST) if value else LONGEST
+    return ((pycurl.MAXAGE_CONN, seconds),)
+
+
 def as_methods(value: Auth) -> Pairs:
     """Encode the methods; the bits are libcurl's own."""
     return ((pycurl.HTTPAUTH, int(value)),)
@@ -167,6 +173,8 @@ OPTIONS = (
     Option("max_body_size",               optional(at_least_one), as_limit),
     Option("retry",                       optional(check_retry),  own),  # retry.py
     Option("max_host_connections",        optional(at_least_one), own),  # crowd.py
+    Option("max_idle_connections",        optional(at_least_one), own),  # pool.py, multi.py
+    Option("idle_timeout",                optional(milliseconds), as_idle_time),
     Option("http_version",                choice(*HTTP_VERSIONS), version_options),
     Option("proxy",                       optional(proxy_url),    proxy_options),
     Option("no_proxy",                    optional(host_list),    no_proxy_options),
@@ -219,6 +227,8 @@ class Settings:
     max_body_size: int | None = None
     retry: Retry | None = None
     max_host_connections: int | None = None
+    max_idle_connections: int | None = 100
+    idle_timeout: int | None = 90_000
     http_version: str = "auto"
     proxy: str | None = None
     no_proxy: str | None = None

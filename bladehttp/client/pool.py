@@ -8,16 +8,39 @@ import ctypes
 import os
 import weakref
 from collections.abc import Callable
+from time import monotonic
 from typing import Any, Generic, Protocol, TypeVar
 
 from bladehttp.exceptions import ClientClosed
 
+LOOK = 1.0
+"""Least time between two looks at what is idle, in seconds."""
+
+
+class Limits(Protocol):
+    """What a pool keeps to; `Settings` has them."""
+
+    @property
+    def max_idle_connections(self) -> int | None: ...
+    @property
+    def idle_timeout(self) -> int | None: ...
+
 
 class Kept(Protocol):
-    """What a pool keeps."""
+    """What a pool keeps.
+
+    Attributes:
+        idle_since: When it came back, in terms of `time.monotonic`.
+        sound: Whether it may be used again.
+    """
+
+    idle_since: float
 
     @property
     def sound(self) -> bool: ...
+    def is_open(self, limits: Limits) -> bool:
+        """Close connections that are of no use; whether there is any left."""
+
     def close(self) -> None: ...
 
 
@@ -36,11 +59,18 @@ class Pool(Generic[T]):
         closed: Whether it has been closed: `take` raises, and what comes back is closed.
     """
 
-    __slots__ = ("__weakref__", "_idle", "_make", "closed")
+    __slots__ = ("__weakref__", "_beside", "_idle", "_look_at", "_make", "closed")
 
-    def __init__(self, make: Callable[[], T]) -> None:
-        """Make a pool that makes what it has not."""
+    def __init__(self, make: Callable[[], T], beside: "Pool[Any] | None" = None) -> None:
+        """Make a pool.
+
+        Args:
+            make: Makes what is missing.
+            beside: Another pool, which is looked after when this one is.
+        """
         self.closed = False
+        self._beside = beside
+        self._look_at = 0.0
         self._make = make
         self._idle: list[T] = []
         _pools.add(self)
@@ -58,12 +88,53 @@ class Pool(Generic[T]):
         except IndexError:
             return self._make()
 
-    def give(self, engine: T) -> None:
-        """Take an engine back; one that is not sound is closed."""
+    def give(self, engine: T, limits: Limits) -> None:
+        """Take an engine back, unless it is not sound; close those that were idle for too long.
+
+        Args:
+            engine: The engine.
+            limits: How many are kept, and for how long.
+        """
         if not engine.sound:
             engine.close()
             return
+        engine.idle_since = now = monotonic()
         self._idle.append(engine)
+        if self.closed:
+            self._empty()
+            return
+        most = limits.max_idle_connections
+        if most is not None and len(self._idle) > most:
+            self._close_oldest()
+        if now >= self._look_at and (len(self._idle) > 1 or self._beside is not None):
+            self._look_at = now + LOOK
+            self._look(limits, now, but=1)
+            if self._beside is not None:
+                self._beside._look(limits, now, but=0)
+
+    def _close_oldest(self) -> None:
+        try:
+            engine = self._idle.pop(0)
+        except IndexError:  # another thread has taken it
+            return
+        engine.close()
+
+    def _look(self, limits: Limits, now: float, but: int) -> None:
+        """Look at all but the youngest, and close those that are too many, too old or dead."""
+        most, longest = limits.max_idle_connections, limits.idle_timeout
+        oldest = now - longest / 1000 if longest else 0.0
+        kept: list[T] = []
+        for _ in range(len(self._idle) - but):
+            try:
+                engine = self._idle.pop(0)  # no other thread has it from now on
+            except IndexError:
+                break
+            is_wanted = most is None or len(self._idle) + len(kept) < most
+            if is_wanted and engine.idle_since > oldest and engine.is_open(limits):
+                kept.append(engine)
+            else:
+                engine.close()
+        self._idle[:0] = kept
         if self.closed:
             self._empty()
 

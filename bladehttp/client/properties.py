@@ -141,6 +141,15 @@ class Configured:
             `HttpClient`: each thread that is in one, and each open stream, has a connection of
             its own. None, the default: as many as there are requests at once.
             CURLMOPT_MAX_HOST_CONNECTIONS.
+        max_idle_connections: How many connections are kept open while no request uses them, the
+            oldest being closed first. 100; None: any number. An `AsyncHttpClient` and each
+            `HttpClient.send_many` count all of theirs, within two seconds of a burst. For other
+            requests an `HttpClient` keeps one connection, and up to three to other hosts, for
+            each thread that was in a request at the same time; these groups are what is counted.
+        idle_timeout: Longest time that a connection is kept without being used, in milliseconds,
+            in steps of a second. 90000; None and 0: no limit. Connections that the server closes
+            are closed here too: by an `AsyncHttpClient` within some seconds, by an `HttpClient`,
+            which has no thread of its own, when it is used. CURLOPT_MAXAGE_CONN.
         on_request: Functions that are called with an `Outgoing` before each message is sent, those
             of redirects and retries too. They may change its ``headers``. Each call is followed
             by that of exactly one of the other four, with the same object, however the request
@@ -221,6 +230,8 @@ class Configured:
     max_body_size = Property[int | None]()
     retry = Property[Retry | None]()
     max_host_connections = Property[int | None]()
+    max_idle_connections = Property[int | None]()
+    idle_timeout = Property[int | None]()
 
     on_request = HookList()
     on_response = HookList()

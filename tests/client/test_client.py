@@ -32,6 +32,7 @@ DEFAULTS = {
     "referer": None, "no_expect": False, "connect_timeout": 60000, "receive_timeout": 300000,
     "total_timeout": None, "auth": None, "auth_method": Auth.ANY, "accept_encoding": "",
     "max_body_size": None, "retry": None, "max_host_connections": None,
+    "max_idle_connections": 100, "idle_timeout": 90_000,
     "trust_env": True, "min_tls": "1.2", "client_cert": None,
     "pinned_key": None, "http_version": "auto", "proxy": None, "no_proxy": None, "resolve": {},
     "unix_socket": None, "interface": None, "netrc": False, "curl_options": {},
