@@ -6,6 +6,7 @@ no sound server gives them, for testing clients.
 
 import re
 from collections.abc import Iterable, Iterator
+from copy import copy
 from datetime import datetime
 from os import PathLike, fspath
 from typing import Any
@@ -53,17 +54,22 @@ class Answer(Late):
     def __getstate__(self) -> Any:
         """Return what copying and pickling take along, as `Late` does."""
         others, slots = super().__getstate__()
-        return others, {**slots, "_parts": self._parts[:]}
+        return others, {**slots, "_parts": copy(self._parts)}
 
     @property
     def body(self) -> bytes:
-        """The content as bytes, Content-Encoding undone on the client side."""
+        """The content as bytes, Content-Encoding undone on the client side.
+
+        Of `HttpClient.stream` it is received when it is first asked for.
+
+        Raises:
+            RuntimeError: It has to be awaited (`HttpResponse.aread`), or an iterator has given
+                part of it already.
+            ValueError: The stream was closed before.
+            HttpException: It cannot be received.
+        """
         parts = self._parts
-        if not parts:  # and stay so: to look at it is not to write it
-            return b""
-        if len(parts) != 1:
-            parts = self._parts = [b"".join(parts)]
-        return parts[0]
+        return parts[0] if len(parts) == 1 else self._whole()
 
     @body.setter
     def body(self, value: str | bytes) -> None:
@@ -84,6 +90,14 @@ class Answer(Late):
             or type(self.status) is not Unset
             or (deferred is not None and not isinstance(deferred, Delay))
         )
+
+    def _whole(self) -> bytes:
+        """Return the body where it is not in one part."""
+        if not self._parts:  # and stay so: to look at it is not to write it
+            return b""
+        body = b"".join(self._parts)
+        self._parts = [body]
+        return body
 
     def write(self, data: str | bytes) -> None:
         """Append to the body; a str as UTF-8.

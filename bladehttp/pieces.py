@@ -1,78 +1,275 @@
-"""Pieces: a body cut anew while it comes, for plain and for asynchronous iteration alike.
+"""Pieces: a body given in other pieces than it comes in, for plain and for async iteration.
 
-A stage is fed pieces and yields what it makes of them. `through` runs one over an iterable,
-`Awaited` over what has to be awaited, so that both ways of reading share every stage.
+A stage is fed pieces and yields what it makes of them: `through`, `Staged` and `Awaited` run one.
+A `BodyReader` keeps what was received and not given yet, and gives it as blocks or lines.
 """
 
-from codecs import getincrementaldecoder
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
-from typing import Protocol, TypeVar
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from io import BytesIO
+from typing import Any, Protocol, TypeVar
+
+from bladehttp.charsets import BOMS, LINE_ENDS, NARROW_LINE_ENDS, text_of
+from bladehttp.exceptions import HttpException, IncompleteBody
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
 class Stage(Protocol[T_co]):
-    """What makes other pieces of pieces."""
+    """Transforms a stream of byte pieces: `feed` is called for each, `finish` at the end."""
 
     def feed(self, piece: bytes) -> Iterable[T_co]: ...
     def finish(self) -> Iterable[T_co]: ...
 
 
-class Blocks:
-    """Cuts a body into blocks of one size, the last excepted."""
+class Unread:
+    """Bytes of a body that were received and not given to the caller yet.
 
-    def __init__(self, size: int | None) -> None:
-        """Take the size in bytes, None for pieces as they come.
+    Attributes:
+        is_over: Whether no more will be received.
+        has_given: Whether anything was given.
+    """
+
+    __slots__ = (
+        "_at", "_codec", "_cr", "_data", "_find", "_has_begun", "_lf", "_scanned", "_skip",
+        "has_given", "is_over",
+    )  # fmt: skip
+
+    def __init__(self, codec: str) -> None:
+        """Take the codec that lines are decoded with."""
+        self._data: bytes | bytearray = b""
+        self._at = 0  # where what was not given begins
+        self._scanned = 0  # up to where no line ends
+        self._skip = b""  # an LF that belongs to a CR which has ended a line already
+        self._has_begun = self.is_over = self.has_given = False
+        self._use(codec)
+
+    def _use(self, codec: str) -> None:
+        self._codec = codec
+        self._find, self._cr, self._lf = LINE_ENDS.get(codec, NARROW_LINE_ENDS)
+
+    def __len__(self) -> int:
+        return len(self._data) - self._at
+
+    def append(self, piece: bytes) -> None:
+        """Take bytes that were received. However many, their place is found in linear time."""
+        if not self:
+            self._data = piece
+            self._at = self._scanned = 0
+        else:
+            if not isinstance(self._data, bytearray):
+                self._data = bytearray(memoryview(self._data)[self._at :])
+            else:
+                del self._data[: self._at]
+            self._scanned -= self._at
+            self._at = 0
+            self._data += piece
+        if self._skip and len(self) >= len(self._skip):
+            if self._data.startswith(self._skip, self._at):
+                self._at += len(self._skip)
+            self._scanned = self._at
+            self._skip = b""
+
+    def copy(self, size: int) -> bytes:
+        """Return the first bytes without giving them."""
+        return bytes(self._data[self._at : self._at + size])
+
+    def put_back(self, data: bytes, has_given: bool) -> None:
+        """Have bytes that were taken be the next again, and `has_given` as it was before."""
+        self._data = data + self.copy(len(self))
+        self._at = self._scanned = 0
+        self._has_begun = self.has_given = has_given
+
+    def take(self, size: int | None) -> bytes | None:
+        """Return a block, None if it is not here whole or there is no more.
+
+        Args:
+            size: In bytes; None for everything that is here.
+        """
+        here = len(self)
+        if not here or (size is not None and here < size and not self.is_over):
+            return None
+        self._has_begun = self.has_given = True
+        self._skip = b""
+        if size is None or size >= here:
+            block = bytes(self._data if not self._at else memoryview(self._data)[self._at :])
+            self._data = b""
+            self._at = self._scanned = 0
+            return block
+        end = self._at + size
+        block = bytes(self._data[self._at : end])
+        self._at = self._scanned = end
+        return block
+
+    def take_line(self) -> str | None:
+        """Return the next line without its end, None if it is not here whole or there is no more.
+
+        It ends in CRLF, CR or LF, and in nothing else: NEL, FF and U+2028 are part of the text. A
+        CR ends it at once; if LF follows later, that is skipped.
+        """
+        if not self._has_begun and not self._see_beginning():
+            return None
+        found = self._find(self._data, self._scanned)
+        if found is not None:
+            stop, end = found.span(1)
+            if len(self._data) - end < len(self._lf) and found[1] == self._cr:
+                self._skip = self._lf
+        elif self.is_over and self:
+            stop = end = len(self._data)
+        else:
+            here = len(self._data) - self._at
+            self._scanned = self._at + here - here % len(self._lf)
+            return None
+        line = text_of(self._data[self._at : stop], self._codec)
+        self._at = self._scanned = end
+        self.has_given = True
+        return line
+
+    def _see_beginning(self) -> bool:
+        """Drop a byte order mark, which decides; False if what is here does not tell yet."""
+        head = self.copy(3)
+        if not self.is_over and any(bom.startswith(head) and bom != head for bom, _ in BOMS):
+            return False
+        self._has_begun = True
+        for bom, codec in BOMS:
+            if head.startswith(bom):
+                self._at = self._scanned = self._at + len(bom)
+                self._use(codec)
+                break
+        return True
+
+
+class BodyReader:
+    """Reads a body that is being received.
+
+    What was received and not given is here, and not in an iterator: one that is left early loses
+    nothing, and another of any kind goes on where it was. An exception that ended the body is
+    raised by every later read again.
+    """
+
+    __slots__ = ("_error", "_pieces", "_source", "unread")
+
+    def __init__(self, source: Any, codec: str) -> None:
+        """Take an iterable of bytes, plain or asynchronous, and the codec of its lines."""
+        self._source = source
+        self._pieces: Any = None
+        self._error: HttpException | None = None
+        self.unread = Unread(codec)
+
+    def blocks(self, size: int | None) -> Callable[[], bytes | None]:
+        """Return what takes blocks of a size in bytes, the last excepted; None: as they come.
 
         Raises:
             ValueError: It is 0 or less.
         """
         if size is not None and size < 1:
             raise ValueError(f"chunk_size is at least 1, not {size!r}")
-        self._size = size
-        self._held = bytearray()
+        take = self.unread.take
+        return lambda: take(size)
 
-    def feed(self, piece: bytes) -> Iterator[bytes]:
-        """Yield the blocks that are complete; an empty piece is none."""
-        if self._size is None:
-            if piece:
-                yield piece
-            return
-        held = self._held
-        held += piece
-        while len(held) >= self._size:
-            yield bytes(held[: self._size])
-            del held[: self._size]
+    def given(self, take: Callable[[], T | None]) -> Iterator[T]:
+        """Yield what ``take`` returns, and receive more whenever it returns None."""
+        while True:
+            item = take()
+            if item is not None:
+                yield item
+            elif self.unread.is_over:
+                return
+            else:
+                self.receive()
 
-    def finish(self) -> Iterator[bytes]:
-        """Yield what is left."""
-        if self._held:
-            yield bytes(self._held)
+    def receive(self) -> None:
+        """Receive the next piece, or the end.
+
+        Raises:
+            HttpException: The body ends early or cannot be decoded.
+        """
+        if self._error is not None:
+            raise self._error
+        if self._pieces is None:
+            self._pieces = iter(self._source)
+        try:
+            self._received(next(self._pieces, None))
+        except HttpException as error:
+            self._fail(error)
+            raise
+
+    async def areceive(self) -> None:
+        """Receive as `receive` does, awaited. If it is cancelled nothing is lost."""
+        if self._error is not None:
+            raise self._error
+        if self._pieces is None:
+            self._pieces = awaited(self._source)
+        try:
+            self._received(await anext(self._pieces, None))
+        except HttpException as error:
+            self._fail(error)
+            raise
+
+    def _received(self, piece: bytes | None) -> None:
+        if piece is None:
+            self.unread.is_over = True
+        elif piece:
+            self.unread.append(piece)
+
+    def _fail(self, error: HttpException) -> None:
+        self._error = error
+        if isinstance(error, IncompleteBody):
+            error.partial = self.unread.copy(len(self.unread))
+
+    def rest(self) -> bytes:
+        """Return everything that was not given, received to the end. If that fails it stays."""
+        whole, before = BytesIO(), self.unread.has_given
+        try:
+            for piece in self.given(self.blocks(None)):
+                whole.write(piece)
+        except BaseException as error:
+            self._undo(whole, before, error)
+            raise
+        return whole.getvalue()
+
+    async def arest(self) -> bytes:
+        """Return everything as `rest` does, awaited. The loop does not wait for a copy of it."""
+        whole, before = BytesIO(), self.unread.has_given
+        try:
+            async for piece in AwaitedItems(self, self.blocks(None)):
+                whole.write(piece)
+        except BaseException as error:
+            self._undo(whole, before, error)
+            raise
+        return whole.getvalue()
+
+    def _undo(self, whole: BytesIO, has_given: bool, error: BaseException) -> None:
+        self.unread.put_back(whole.getvalue(), has_given)
+        if error is self._error:
+            self._fail(self._error)
+
+    def fill(self, size: int) -> None:
+        """Receive until so many bytes are here, or the end."""
+        while len(self.unread) < size and not self.unread.is_over:
+            self.receive()
+
+    async def afill(self, size: int) -> None:
+        """Receive as `fill` does, awaited."""
+        while len(self.unread) < size and not self.unread.is_over:
+            await self.areceive()
 
 
-class Lines:
-    """Decodes a body and cuts it into lines, without their ends (CRLF or LF)."""
+class AwaitedItems(AsyncIterator[T]):
+    """What is taken from a `BodyReader`, with more received whenever there is none."""
 
-    def __init__(self, charset: str) -> None:
-        """Take the charset."""
-        self._decode = getincrementaldecoder(charset)("replace").decode
-        self._held: list[str] = []  # of the line that has not ended; joined once, however long
+    def __init__(self, reader: BodyReader, take: Callable[[], T | None]) -> None:
+        self._reader = reader
+        self._take = take
 
-    def feed(self, piece: bytes) -> Iterator[str]:
-        """Yield the lines that are complete."""
-        first, *others = self._decode(piece).split("\n")
-        self._held.append(first)
-        if others:
-            yield "".join(self._held).removesuffix("\r")
-            yield from (line.removesuffix("\r") for line in others[:-1])
-            self._held = [others[-1]]
-
-    def finish(self) -> Iterator[str]:
-        """Yield the last line, if it has no end."""
-        rest = "".join(self._held) + self._decode(b"", True)
-        if rest:
-            yield rest.removesuffix("\r")
+    async def __anext__(self) -> T:
+        while True:
+            item = self._take()
+            if item is not None:
+                return item
+            if self._reader.unread.is_over:
+                raise StopAsyncIteration
+            await self._reader.areceive()
 
 
 def through(stage: Stage[T], pieces: Iterable[bytes]) -> Iterator[T]:
@@ -82,12 +279,35 @@ def through(stage: Stage[T], pieces: Iterable[bytes]) -> Iterator[T]:
     yield from stage.finish()
 
 
-class Awaited(AsyncIterator[T]):
-    """What a stage makes of pieces that are awaited.
+class Staged(Iterator[T]):
+    """What a stage makes of pieces, as `through`.
 
-    No generator: one that is left early would have to be closed, and a cancelled `anext` would
-    end it. This one goes on where it was.
+    An exception of the pieces does not end it: a generator is over then, and what follows the
+    exception would look like the end of the body.
     """
+
+    def __init__(self, stage: Stage[T], pieces: Iterable[bytes]) -> None:
+        """Take a stage and what it is fed."""
+        self._stage = stage
+        self._pieces = iter(pieces)
+        self._made: Iterator[T] = iter(())
+        self._is_over = False
+
+    def __next__(self) -> T:
+        while True:
+            for made in self._made:
+                return made
+            if self._is_over:
+                raise StopIteration
+            try:
+                self._made = iter(self._stage.feed(next(self._pieces)))
+            except StopIteration:
+                self._is_over = True
+                self._made = iter(self._stage.finish())
+
+
+class Awaited(AsyncIterator[T]):
+    """What a stage makes of pieces that are awaited, as `Staged`. A cancelled one goes on."""
 
     def __init__(self, stage: Stage[T], pieces: AsyncIterable[bytes]) -> None:
         """Take a stage and what it is fed."""

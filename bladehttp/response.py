@@ -8,15 +8,16 @@ known here.
 import json
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from datetime import timedelta
-from email.message import Message
-from io import BytesIO
+from math import inf
+from time import monotonic
 from typing import Any, NamedTuple, Protocol, Self
 
 from bladehttp.answer import UNSET_STATUS, Answer
-from bladehttp.exceptions import HttpStatusError, InvalidHeader
+from bladehttp.charsets import charset_of, load_json, text_of, without_bom
+from bladehttp.exceptions import HttpException, HttpStatusError, InvalidHeader
 from bladehttp.headers import Headers, HeadersLike, Pairs, index_of, is_field_value
 from bladehttp.late import late
-from bladehttp.pieces import Awaited, Blocks, Lines, awaited, through
+from bladehttp.pieces import AwaitedItems, BodyReader
 from bladehttp.serialize import as_json
 from bladehttp.status import PHRASES
 
@@ -24,6 +25,16 @@ POWERED_BY = "Blade"
 """The value of X-Powered-By that a server sends unless told otherwise (Blade)."""
 
 _MISSING: Any = object()
+
+EXCERPT = 64 * 1024
+"""Bytes of a streamed error's body that `HttpResponse.raise_for_status` receives at most."""
+
+EXCERPT_SECONDS = 2.0
+"""How long it waits for them at most."""
+
+
+class Unreceived(list[bytes]):
+    """The parts of a body that is still being received: none."""
 
 
 class Hop(NamedTuple):
@@ -131,6 +142,7 @@ class HttpResponse(Answer):
     _fields: Fields
     _reason: str | None
 
+    _reader: late[BodyReader] = late(lambda response: response._reader_of(response.source))
     certificate: late[dict[str, Any] | None] = late(lambda response: response._fields.certificate)
     history: late[tuple[Hop, ...]] = late(lambda _: ())
     num_connects: late[int] = late(lambda response: response._fields.num_connects)
@@ -196,7 +208,7 @@ class HttpResponse(Answer):
             TypeError: Writing: something JSON has no form for (see `as_json`).
         """
         if data is _MISSING:
-            return _load_json(self.body)
+            return load_json(self.body, self._charset)
         self.body = json.dumps(data, default=as_json, ensure_ascii=False, allow_nan=False)
         self.headers["Content-Type"] = "application/json"
         if status is not None:
@@ -243,11 +255,12 @@ class HttpResponse(Answer):
 
     @property
     def text(self) -> str:
-        """The body as str: by the charset of Content-Type, else UTF-8; nothing is guessed.
+        """The body as str: by its byte order mark, the charset of Content-Type, else UTF-8.
 
-        What cannot be decoded becomes U+FFFD.
+        Nothing is guessed. What cannot be decoded becomes U+FFFD. A charset is one of the Encoding
+        Standard's labels, any other name counts as UTF-8. Raises what `body` does.
         """
-        return self.body.decode(self._charset, "replace")
+        return text_of(*without_bom(self.body, self._charset))
 
     def as_text(self) -> str:
         """Return `text` (Blade's name)."""
@@ -285,15 +298,69 @@ class HttpResponse(Answer):
     def raise_for_status(self) -> "HttpResponse":
         """Return the response itself, or raise for 4xx and 5xx.
 
+        The body of a stream that was not read is received first, for the exception: up to 64 KiB
+        and for up to 2 s. Of a longer one ``body`` is the beginning then; reading goes on with all
+        of it. That of `AsyncHttpClient.stream` is received when the exception leaves the context.
+
         Raises:
             HttpStatusError: With the response in ``response``.
         """
         if self.ok:
             return self
+        if self._is_unread() and hasattr(self.source, "wait_until"):
+            self.source.wait_until = monotonic() + EXCERPT_SECONDS
+            try:
+                self._reader.fill(EXCERPT)
+            except (HttpException, ValueError, BlockingIOError):
+                pass  # the status is what went wrong, and what has come of the body is kept
+            finally:
+                self.source.wait_until = inf
+            self._keep_excerpt()
         where = f" from {self.responder}" if self.responder else ""
         raise HttpStatusError(
             f"{self.status} {self.reason}{where}", url=self.responder, response=self
         )
+
+    def _is_unread(self) -> bool:
+        """Whether the body is still to be received, and nothing of it was given."""
+        return type(self._parts) is Unreceived and not self._reader.unread.has_given
+
+    async def _receive_excerpt(self) -> None:
+        """Receive the beginning of an error's body; for `AsyncHttpClient.stream`."""
+        if self._is_unread():
+            try:
+                await self._reader.afill(EXCERPT)
+            except (HttpException, ValueError):
+                pass
+            finally:
+                self._keep_excerpt()
+
+    def _keep_excerpt(self) -> None:
+        reader = self._reader
+        if reader.unread.is_over:
+            self._is_read(reader.rest())
+        else:
+            self.body = reader.unread.copy(EXCERPT)
+
+    def _open(self, source: Any) -> None:
+        """Have the body received from a source when it is read; for clients."""
+        self.source = source
+        self._parts = Unreceived()
+
+    def _whole(self) -> bytes:
+        if type(self._parts) is not Unreceived:
+            return super()._whole()
+        if self.source is None or getattr(self.source, "is_closed", False):
+            raise ValueError("stream is closed, and its body was not read before")
+        if isinstance(self.source, AsyncIterable):
+            text = "body has not been received: await response.aread() first"
+            raise RuntimeError(text)  # noqa: TRY004 - it is no matter of types
+        if not self._is_unread():
+            raise RuntimeError(
+                "part of the body was given by an iterator and is not kept: "
+                "response.read() returns the rest"
+            )
+        return self.read()
 
     def close(self) -> None:
         """Close what the body is streamed from, without sending it."""
@@ -305,6 +372,9 @@ class HttpResponse(Answer):
     def iter_bytes(self, chunk_size: int | None = None) -> Iterator[bytes]:
         """Yield the body in pieces, as they come if it is streamed (`HttpClient.stream`).
 
+        An iterator over a stream that is left early loses nothing: this one, `iter_lines` and
+        `read` go on where the last has stopped. A body that is here whole begins anew.
+
         Args:
             chunk_size: How long each is, the last excepted; None for as they come.
 
@@ -313,20 +383,30 @@ class HttpResponse(Answer):
             ValueError: ``chunk_size`` is 0 or less, or the stream is closed.
             TypeError: It is a stream of `AsyncHttpClient`: see `aiter_bytes`.
         """
-        pieces = [self.body] if self.source is None else self.source
-        if isinstance(pieces, AsyncIterable):
-            raise TypeError("stream of AsyncHttpClient is read with async for: aiter_bytes()")
-        return through(Blocks(chunk_size), pieces)
+        reader = self._reading()
+        return reader.given(reader.blocks(chunk_size))
 
     def iter_lines(self) -> Iterator[str]:
-        """Yield the body line by line as str, without the line ends (CRLF or LF); see `text`."""
-        return through(Lines(self._charset), self.iter_bytes())
+        """Yield the body line by line as str, without the line ends; see `text`.
+
+        A line ends in CRLF, CR or LF, as those of server-sent events, and in nothing else.
+
+        Raises:
+            HttpException: And others, as `iter_bytes`.
+        """
+        reader = self._reading()
+        return reader.given(reader.unread.take_line)
 
     def read(self) -> bytes:
-        """Receive what is left of a streamed body; ``body`` has it all then, and it is returned."""
+        """Receive what is left of a streamed body; ``body`` has it all then, and it is returned.
+
+        Raises:
+            HttpException: It cannot be received. `IncompleteBody` has what came in ``partial``.
+            ValueError: The stream is closed.
+            TypeError: It is a stream of `AsyncHttpClient`: see `aread`.
+        """
         if self.source is not None:
-            self.body = b"".join(self.iter_bytes())
-            self.close()
+            self._is_read(self._reading().rest())
         return self.body
 
     def aiter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
@@ -337,22 +417,38 @@ class HttpResponse(Answer):
         Raises:
             HttpException: And others, as there.
         """
-        pieces = [self.body] if self.source is None else self.source
-        return Awaited(Blocks(chunk_size), awaited(pieces))
+        reader = self._reader_in_use()
+        return AwaitedItems(reader, reader.blocks(chunk_size))
 
     def aiter_lines(self) -> AsyncIterator[str]:
         """Iterate over the lines as `iter_lines` does, with ``async for``."""
-        return Awaited(Lines(self._charset), self.aiter_bytes())
+        reader = self._reader_in_use()
+        return AwaitedItems(reader, reader.unread.take_line)
 
     async def aread(self) -> bytes:
         """Receive what is left of a streamed body as `read` does, awaited."""
         if self.source is not None:
-            whole = BytesIO()  # to join the pieces would keep the loop for a copy of all
-            async for piece in self.aiter_bytes():
-                whole.write(piece)
-            self.body = whole.getvalue()
-            self.close()
+            self._is_read(await self._reader.arest())
         return self.body
+
+    def _is_read(self, body: bytes) -> None:
+        self.body = body
+        self.close()
+        if self._late is not None:
+            self._late.pop("_reader", None)
+
+    def _reading(self) -> BodyReader:
+        """Return the reader for plain iteration."""
+        if isinstance(self.source, AsyncIterable):
+            raise TypeError("stream of AsyncHttpClient is read with async for: aiter_bytes()")
+        return self._reader_in_use()
+
+    def _reader_in_use(self) -> BodyReader:
+        """Return the one reader of a stream, or a new one of a body that is here whole."""
+        return self._reader_of([self.body]) if self.source is None else self._reader
+
+    def _reader_of(self, source: Any) -> BodyReader:
+        return BodyReader(source, self._charset)
 
     @property
     def _charset(self) -> str:
@@ -377,28 +473,3 @@ class HttpResponse(Answer):
 
     def __repr__(self) -> str:
         return f"<HttpResponse status={self.status}, version={self.version}>"
-
-
-def charset_of(content_type: str) -> str:
-    """Return the charset parameter of a Content-Type value, "utf-8" where there is none.
-
-    So it is where the value is no charset: Python has codecs of that name that are something else
-    (hex), that fail whatever they are told about errors (idna), or that warn (unicode_escape).
-    """
-    if "charset" not in content_type.lower():
-        return "utf-8"
-    message = Message()
-    message["Content-Type"] = content_type
-    charset = message.get_content_charset("utf-8")
-    try:
-        b"\xff\xff\xff\xff".decode(charset, "replace")
-    except (LookupError, ValueError):
-        return "utf-8"
-    return "utf-8" if "escape" in charset else charset
-
-
-def _load_json(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except RecursionError as error:
-        raise ValueError("JSON is nested too deeply") from error

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from bladehttp.charsets import charset_of
 from bladehttp.exceptions import HttpStatusError, InvalidHeader
-from bladehttp.response import HttpResponse, charset_of
+from bladehttp.response import HttpResponse
 
 
 def test_server_response_starts_with_blades_fields() -> None:

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 from io import IncrementalNewlineDecoder
 from itertools import chain
 
+from bladehttp.charsets import charset_of, errors_of
 from bladehttp.cli.colour import print_head, print_json
 from bladehttp.cli.pretty import indented
 from bladehttp.cli.terminal import printable, tell
-from bladehttp.response import HttpResponse, charset_of
+from bladehttp.response import HttpResponse
 
 TEXTUAL = (
     "text/",
@@ -102,7 +103,7 @@ def is_text(kind: str, beginning: bytes) -> bool:
 
 def _show_text(pieces: Iterable[bytes], charset: str) -> None:
     """Write text as it comes, and have it end its last line."""
-    decoder = getincrementaldecoder(charset)("replace")
+    decoder = getincrementaldecoder(charset)(errors_of(charset))
     lines = IncrementalNewlineDecoder(decoder, translate=True)
     last = "\n"
     for piece in chain(pieces, [None]):

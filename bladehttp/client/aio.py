@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Self
 
 from bladehttp.client.abatch import Batch
-from bladehttp.client.astream import AsyncStream
+from bladehttp.client.astream import AsyncStream, keep_beginning
 from bladehttp.client.awaited import AwaitedBody
 from bladehttp.client.batch import Feed
 from bladehttp.client.checks import at_least_one
@@ -21,7 +21,7 @@ from bladehttp.client.log import in_force
 from bladehttp.client.message import Message
 from bladehttp.client.progress import Report
 from bladehttp.client.verbs import Verbs
-from bladehttp.exceptions import ClientClosed
+from bladehttp.exceptions import ClientClosed, HttpStatusError
 from bladehttp.headers import HeadersLike
 from bladehttp.pieces import awaited
 from bladehttp.response import HttpResponse
@@ -101,6 +101,8 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
         headers: HeadersLike | None = None,
         **others: Any,
     ) -> Message:
+        if isinstance(data, HttpResponse) and isinstance(data.source, AsyncIterable):
+            data = data.aiter_bytes()
         if data is not None and isinstance(data, AsyncIterable):
             data = AwaitedBody(data)
         return super()._message(url, method, data, headers, **others)
@@ -151,8 +153,11 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
         if not driver.enter(body):
             await driver.wait(body)
         try:
-            yield await body.open()
+            response = await body.open()
+            yield response
         except BaseException as error:
+            if isinstance(error, HttpStatusError) and error.response is response:
+                await keep_beginning(response)
             body.close(error)
             raise
         finally:

@@ -5,6 +5,7 @@ libcurl pauses while nobody reads and enough has come, and the clocks stand stil
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from math import inf
 from time import monotonic
 from typing import Any
@@ -19,7 +20,7 @@ from bladehttp.client.hooks import Hooks
 from bladehttp.client.message import Message
 from bladehttp.client.streaming import Sink, Undoing
 from bladehttp.pieces import Awaited
-from bladehttp.response import HttpResponse
+from bladehttp.response import EXCERPT_SECONDS, HttpResponse
 
 
 class AsyncStream(Exchange):
@@ -31,7 +32,7 @@ class AsyncStream(Exchange):
 
     __slots__ = (
         "_clocks", "_driver", "_error", "_handle", "_has_ended", "_is_closed", "_is_open",
-        "_is_running", "_response", "_sink", "_waiter",
+        "_is_running", "_pieces", "_response", "_sink", "_waiter",
     )  # fmt: skip
 
     _handle: Handle
@@ -42,6 +43,7 @@ class AsyncStream(Exchange):
         super().__init__(message, hooks)
         self._driver = driver
         self._error: Exception | None = None
+        self._pieces: AsyncIterator[bytes] | None = None
         self._is_open = self._is_running = self._has_ended = self._is_closed = False
         self._waiter: asyncio.Future[None] | None = None
 
@@ -90,7 +92,7 @@ class AsyncStream(Exchange):
             self._driver.stop(self, error)
             self._done(self, error)
             return
-        response.source = self
+        response._open(self)
         self._response = response
         self._is_open = True
         self._stop_clocks()
@@ -112,8 +114,15 @@ class AsyncStream(Exchange):
         self._wake()
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        """Iterate over the pieces, Content-Encoding undone; see `Stream` for what is raised."""
-        return Paced(Awaited(Undoing(self.message, self._response), Received(self)))
+        """Return the iterator over the pieces, Content-Encoding undone; see `Stream.__iter__`."""
+        if self._pieces is None:
+            self._pieces = Paced(Awaited(Undoing(self.message, self._response), Received(self)))
+        return self._pieces
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed, before its end or after."""
+        return self._is_closed
 
     async def piece(self) -> bytes | None:
         """Return the next piece as received, None at the end.
@@ -211,3 +220,10 @@ class Paced(AsyncIterator[bytes]):
         piece = await anext(self._pieces)
         self._given += len(piece)
         return piece
+
+
+async def keep_beginning(response: HttpResponse) -> None:
+    """Receive the beginning of an error's body; see `HttpResponse.raise_for_status`."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(EXCERPT_SECONDS):
+            await response._receive_excerpt()

@@ -9,6 +9,7 @@ from bladehttp.client.form_values import urlencoded
 from bladehttp.client.message import Fields, field_value
 from bladehttp.client.multipart import Multipart, data_parts, file_parts, form_parts, is_file
 from bladehttp.client.source import file_source, iterable_source
+from bladehttp.response import HttpResponse
 from bladehttp.serialize import as_json
 
 NOT_GIVEN: Any = object()
@@ -63,6 +64,8 @@ def encode_data(data: Any, content_type: str) -> Body:
     Raises:
         TypeError: It is of a type that cannot be sent.
     """
+    if isinstance(data, HttpResponse):  # of a stream, what was not read of it
+        data = data.body if data.source is None else data.iter_bytes()
     if isinstance(data, Body):
         return data
     if isinstance(data, str):

@@ -21,7 +21,7 @@ from bladehttp.client.received import BLANK
 from bladehttp.client.transfer import PARTIAL_CONTENT, with_details
 from bladehttp.decoders import ContentDecoder
 from bladehttp.exceptions import BodyTooLarge, DecodingError
-from bladehttp.pieces import through
+from bladehttp.pieces import Staged
 from bladehttp.response import HttpResponse
 
 PIECES = 64
@@ -151,7 +151,12 @@ class Undoing:
 
 
 class Stream:
-    """The body of a response that is still being received; iterate over it once."""
+    """The body of a response that is still being received.
+
+    Attributes:
+        wait_until: When to stop waiting for more, in terms of `time.monotonic`. The stream can be
+            read on then.
+    """
 
     _response: HttpResponse
 
@@ -162,6 +167,8 @@ class Stream:
         self._closed = False
         self._left = 0.0
         self._sink = Sink(engine.halt)
+        self._pieces: Iterator[bytes] | None = None
+        self.wait_until = inf
 
     def open(self) -> HttpResponse:
         """Send the request, follow its redirects and return the response when its head is here.
@@ -187,7 +194,8 @@ class Stream:
                 response = current.finish(outcome)
         self._left = monotonic()
         self._response = response
-        response.source = self if self._running else None
+        if self._running:
+            response._open(self)
         return response
 
     def _until_it_is_known(self) -> Outcome | None:
@@ -206,30 +214,32 @@ class Stream:
         return outcome
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the pieces, Content-Encoding undone.
+        """Return the iterator over the pieces, Content-Encoding undone: one, however often.
 
         Raises:
             IncompleteBody: The body ends early; ``partial`` is empty, the pieces have been given.
             DecodingError: Its Content-Encoding cannot be undone, or ends early.
             HttpException: Anything else that ends it; clocks too.
-            ValueError: The stream is closed, or was read before.
+            ValueError: The stream is closed.
+            BlockingIOError: Nothing has come by `wait_until`.
         """
-        return through(Undoing(self._current.message, self._response), self._received())
+        if self._pieces is None:
+            received = iter(self._received, None)
+            self._pieces = Staged(Undoing(self._current.message, self._response), received)
+        return self._pieces
 
-    def _received(self) -> Iterator[bytes]:
-        if self._closed:
-            raise ValueError("stream is closed")
+    def _received(self) -> bytes | None:
+        """Return the next piece as received, None at the end."""
         pieces = self._sink.pieces
-        while True:
+        while not self._closed:
             if pieces:  # at most what a sink holds: joining them costs less than handing each on
                 whole = b"".join(pieces) if len(pieces) > 1 else pieces[0]
                 pieces.clear()
-                yield whole
-            if self._closed:
-                raise ValueError("stream is closed")
+                return whole
             if not self._running:
-                return
+                return None
             self._more()
+        raise ValueError("stream is closed")
 
     def _more(self) -> None:
         """Receive until there is another piece or the end."""
@@ -238,11 +248,14 @@ class Stream:
             current.deadline += monotonic() - self._left  # the reader's time is not the server's
         try:
             self._sink.resume(self._engine.curl)
-            outcome = self._engine.proceed(current.silence, current.deadline)
+            until = min(current.deadline, self.wait_until)
+            outcome = self._engine.proceed(current.silence, until)
         except BaseException as error:
             self.close(error)
             raise
-        self._left = monotonic()
+        self._left = now = monotonic()
+        if outcome is not None and outcome.expired and self.wait_until <= now < current.deadline:
+            raise BlockingIOError("nothing has come so far")
         if outcome is not None:
             self._stop(intact=outcome == SUCCESS)
             current.ended(outcome)
