@@ -1,8 +1,8 @@
 """Downloads, and functions that are told of progress."""
 
-import asyncio
 import gzip
 import hashlib
+import io
 import json
 import logging
 import os
@@ -14,6 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_httpserver import HTTPServer
+from support import Loops, run_async
+from werkzeug import Request, Response
+from werkzeug.utils import send_file
 
 from bladehttp import AsyncHttpClient, Retry
 from bladehttp.client import HttpClient
@@ -96,9 +100,9 @@ def files() -> Files:
     return Files()
 
 
-@pytest.fixture(params=["HttpClient", "AsyncHttpClient"])
-def fetch(request: Any) -> Fetch:
-    """Download with either client."""
+@pytest.fixture(params=["HttpClient", "AsyncHttpClient", "uvloop"])
+def fetch(request: Any) -> Iterator[Fetch]:
+    """Download with either client, on asyncio's loop and on uvloop's."""
 
     def plain(url: str, path: Path, *given: Any, **more: Any) -> HttpResponse:
         with HttpClient() as client:
@@ -109,9 +113,12 @@ def fetch(request: Any) -> Fetch:
             async with AsyncHttpClient() as client:
                 return await client.download(url, path, *given, **more)
 
-        return asyncio.run(main())
+        return run_async(main())
 
-    return plain if request.param == "HttpClient" else on_a_loop
+    if request.param == "uvloop":
+        Loops.factory = pytest.importorskip("uvloop").new_event_loop
+    yield plain if request.param == "HttpClient" else on_a_loop
+    Loops.factory = None
 
 
 def names(folder: Path) -> list[str]:
@@ -594,6 +601,35 @@ def test_a_coded_body_that_breaks_off_is_not_kept(
     with pytest.raises(IncompleteBody):
         fetch(peers.raw(files).url, tmp_path / "f", resume=True)
     assert names(tmp_path) == []
+
+
+# -- a server of others
+
+
+def test_werkzeugs_files_are_resumed_and_a_new_version_is_told_from_the_old_one(
+    fetch: Fetch, httpserver: HTTPServer, tmp_path: Path
+) -> None:
+    served, target = [BODY], tmp_path / "f"
+
+    def serve(request: Request) -> Response:
+        file, tag = io.BytesIO(served[0]), hashlib.sha256(served[0]).hexdigest()
+        return send_file(file, request.environ, "text/plain", etag=tag)
+
+    httpserver.expect_request("/f").respond_with_handler(serve)
+    url = httpserver.url_for("/f")
+
+    def keep_a_part() -> None:
+        with pytest.raises(KeyError):
+            fetch(url, target, break_after_first_piece, resume=True)
+        assert 0 < (tmp_path / "f.part").stat().st_size < len(BODY)
+
+    keep_a_part()
+    assert fetch(url, target, resume=True).status == 206
+    assert target.read_bytes() == BODY
+    keep_a_part()
+    served[0] = BODY[::-1]
+    assert fetch(url, target, resume=True).status == 200
+    assert target.read_bytes() == BODY[::-1]
 
 
 # -- with retry

@@ -123,6 +123,39 @@ def test_a_hundred_megabytes(client: HttpClient, tmp_path: Path, version: str) -
     assert (ranged.status, ranged.body) == (206, bytes(10))
 
 
+@pytest.mark.parametrize("version", ["1.1", "2"])
+@pytest.mark.parametrize("name", ["large", "a.txt"])
+def test_a_download_is_resumed_and_a_new_version_is_told_from_the_old_one(
+    client: HttpClient, tmp_path: Path, version: str, name: str
+) -> None:
+    client.http_version = version
+    served, target = tmp_path / "files" / name, tmp_path / "down"
+    body = os.urandom(1000) * 2000
+    os.truncate(served, 0)
+    served.write_bytes(body)
+
+    def keep_a_part() -> None:
+        with pytest.raises(KeyError):
+            client.download(f"/files/{name}", target, stop, resume=True)
+        assert 0 < (tmp_path / "down.part").stat().st_size < len(body)
+
+    def stop(done: int, total: int | None) -> None:
+        raise KeyError(done, total)
+
+    keep_a_part()
+    assert client.download(f"/files/{name}", target, resume=True).status == 206
+    assert target.read_bytes() == body
+    keep_a_part()
+    served.write_bytes(body[::-1])
+    os.utime(served, (10**9, 10**9))
+    response = client.download(f"/files/{name}", target, resume=True)
+    assert (response.status, response.version) == (200, version)
+    assert target.read_bytes() == body[::-1]
+    condition = {"If-None-Match": response.headers["ETag"]}
+    assert client.download(f"/files/{name}", target, headers=condition).status == 304
+    assert target.read_bytes() == body[::-1]
+
+
 def test_http2_shares_one_connection(client: HttpClient) -> None:
     results = list(client.send_many([f"/{n}" for n in range(200)], 100, ordered=True))
     assert {result.version for result in results} == {"2"}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import wait_until
+from support import run_async, wait_until
 
 from bladehttp import AsyncHttpClient
 from bladehttp.client import HttpClient
@@ -237,6 +237,7 @@ def test_a_second_download_to_the_same_part_is_refused(
     assert client.download(url, target, resume=True).status == 200
 
 
+@pytest.mark.usefixtures("each_loop")
 def test_two_tasks_do_not_write_the_same_part(
     peers: Any, versions: Versions, tmp_path: Path
 ) -> None:
@@ -252,7 +253,7 @@ def test_two_tasks_do_not_write_the_same_part(
             versions.go_on.set()
             return await asyncio.gather(*tasks, return_exceptions=True)
 
-    results = asyncio.run(main())
+    results = run_async(main())
     assert [type(each) for each in results[1:]] == [BlockingIOError] * 4
     assert (results[0].status, versions.total, contents(tmp_path)) == (200, 1, {"f": ONE})
 
@@ -327,6 +328,7 @@ def test_what_was_changed_by_others_is_not_put_in_place(
 
 
 @pytest.mark.parametrize("resume", [False, True], ids=["plain", "resume"])
+@pytest.mark.usefixtures("each_loop")
 def test_a_cancelled_download_leaves_a_part_or_nothing(
     peers: Any, versions: Versions, tmp_path: Path, resume: bool
 ) -> None:
@@ -347,10 +349,11 @@ def test_a_cancelled_download_leaves_a_part_or_nothing(
             versions.go_on.set()
             await client.download(url, target, resume=resume)
 
-    asyncio.run(main())
+    run_async(main())
     assert contents(tmp_path) == {"f": ONE}
 
 
+@pytest.mark.usefixtures("each_loop")
 def test_a_download_that_is_cancelled_at_its_end_is_ended_first(
     peers: Any, versions: Versions, tmp_path: Path
 ) -> None:
@@ -369,6 +372,6 @@ def test_a_download_that_is_cancelled_at_its_end_is_ended_first(
             await asyncio.wait([task])
             return task.cancelled()
 
-    cancelled = asyncio.run(main())
+    cancelled = run_async(main())
     assert cancelled
     assert contents(tmp_path) in ({"f": ONE}, contents(tmp_path) | {"f.part": ONE})
