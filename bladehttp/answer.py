@@ -15,11 +15,12 @@ from urllib.parse import quote
 from bladehttp.broken import Raw, Truncated, reset
 from bladehttp.cookies import format_set_cookie
 from bladehttp.exceptions import InvalidHeader
-from bladehttp.files import FileBody, media_type
+from bladehttp.files import FileBody
 from bladehttp.headers import Headers
 from bladehttp.host_names import to_ascii
 from bladehttp.late import Late, late
 from bladehttp.later import Channel, Deferred, Delay, Events
+from bladehttp.media_types import media_type
 
 # RFC 3986 section 2: unreserved, gen-delims, sub-delims and "%"; and control characters, which a
 # field's value is refused for.

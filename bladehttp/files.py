@@ -1,6 +1,5 @@
-"""Files as bodies: the media type of a name, and a part of an open file to send."""
+"""Files as bodies: parts of an open file to send."""
 
-import mimetypes
 from collections.abc import Iterator, Sequence
 from io import FileIO
 from os import PathLike, fstat
@@ -8,66 +7,6 @@ from typing import NamedTuple, Self
 
 BLOCK = 256 * 1024
 """Bytes read from a file at a time: large enough that the calls do not count."""
-
-# What pages are made of, by the IANA registry. `mimetypes` knows the rest, but asks the system
-# first, and on some that says text/plain of scripts, which a browser then does not run.
-MEDIA_TYPES = {
-    ".avif": "image/avif",
-    ".css": "text/css",
-    ".csv": "text/csv",
-    ".gif": "image/gif",
-    ".htm": "text/html",
-    ".html": "text/html",
-    ".ico": "image/vnd.microsoft.icon",
-    ".jpeg": "image/jpeg",
-    ".jpg": "image/jpeg",
-    ".js": "text/javascript",
-    ".json": "application/json",
-    ".map": "application/json",
-    ".md": "text/markdown",
-    ".mjs": "text/javascript",
-    ".mp3": "audio/mpeg",
-    ".mp4": "video/mp4",
-    ".otf": "font/otf",
-    ".pdf": "application/pdf",
-    ".png": "image/png",
-    ".svg": "image/svg+xml",
-    ".ttf": "font/ttf",
-    ".txt": "text/plain",
-    ".wasm": "application/wasm",
-    ".webm": "video/webm",
-    ".webmanifest": "application/manifest+json",
-    ".webp": "image/webp",
-    ".woff": "font/woff",
-    ".woff2": "font/woff2",
-    ".xml": "application/xml",
-    ".zip": "application/zip",
-}
-
-COMPRESSED = {
-    # what mimetypes calls the encoding of a name: the type of the file as it is
-    "gzip": "application/gzip",
-    "bzip2": "application/x-bzip2",
-    "xz": "application/x-xz",
-}
-
-UNKNOWN = "application/octet-stream"
-
-
-def media_type(name: str) -> str:
-    """Return the Content-Type of a file by its name: text as UTF-8, the unknown as bytes.
-
-    A compressed file has the type of its compression; it is not said to be encoded, so
-    that a client keeps it as it is.
-    """
-    _, dot, ending = name.rpartition(".")
-    known = MEDIA_TYPES.get(dot + ending.lower())
-    guessed, encoding = (known, None) if known else mimetypes.guess_type(name)
-    if encoding is not None:
-        return COMPRESSED.get(encoding, UNKNOWN)
-    if guessed is None:
-        return UNKNOWN
-    return f"{guessed}; charset=utf-8" if guessed.startswith("text/") else guessed
 
 
 class FileSlice(NamedTuple):

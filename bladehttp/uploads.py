@@ -15,6 +15,9 @@ from typing import IO, Any, BinaryIO
 BLOCK = 256 * 1024
 """Bytes copied at a time."""
 
+MOST_AT_ONCE = 64 * 1024 * 1024
+"""Most bytes asked of the system by one call."""
+
 
 def seek_and_read(descriptor: int, count: int, offset: int) -> bytes:
     """Read as os.pread does, where there is none (Windows)."""
@@ -58,6 +61,13 @@ class SpoolReader(RawIOBase):
 
     def tell(self) -> int:
         return self._offset
+
+    def readall(self) -> bytes:
+        pieces = []
+        while data := read_at(self._descriptor, MOST_AT_ONCE, self._offset):
+            self._offset += len(data)
+            pieces.append(data)
+        return b"".join(pieces)
 
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")

@@ -2,7 +2,7 @@ from io import FileIO
 
 import pytest
 
-from bladehttp.files import BLOCK, FileBody, FileSlice, media_type
+from bladehttp.files import BLOCK, FileBody, FileSlice
 
 
 @pytest.fixture
@@ -43,21 +43,3 @@ def test_a_file_that_has_become_shorter_is_told(path):
     with pytest.raises(EOFError, match="shorter than 6 bytes"):
         list(body)
     body.close()
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        ("a.JS", "text/javascript; charset=utf-8"),
-        ("/some.where/a.txt", "text/plain; charset=utf-8"),
-        ("/some.js/a", "application/octet-stream"),
-        ("js", "application/octet-stream"),
-        (".js", "text/javascript; charset=utf-8"),
-        ("a.svgz", "application/gzip"),
-        ("a.tar.xz", "application/x-xz"),
-        ("a.Z", "application/octet-stream"),
-        ("a.py", "text/x-python; charset=utf-8"),
-    ],
-)
-def test_the_type_of_a_name(name, kind):
-    assert media_type(name) == kind

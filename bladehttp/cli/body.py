@@ -4,11 +4,11 @@ import json
 import sys
 from argparse import Namespace
 from contextlib import ExitStack
-from mimetypes import guess_type
 from pathlib import Path
 from typing import IO, Any
 
 from bladehttp.headers import Headers
+from bladehttp.media_types import guess_media_type
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
@@ -51,7 +51,7 @@ def _data(values: list[str], stack: ExitStack) -> tuple[str | IO[bytes], str]:
         if value in STDIN:
             return sys.stdin.buffer, OCTETS
         if value.startswith("@"):
-            return stack.enter_context(Path(value[1:]).open("rb")), guess_type(value)[0] or OCTETS
+            return stack.enter_context(Path(value[1:]).open("rb")), guess_media_type(value)
         return value, FORM
     if any(value in STDIN or value.startswith("@") for value in values):
         raise ValueError("-d sends one file or several texts, not both")

@@ -5,7 +5,6 @@ Files are read as they are sent, so that memory stays constant: 1.5 GB/s from di
 
 import os
 from collections.abc import Iterable
-from mimetypes import guess_type
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from bladehttp.client.form_values import fields_of, pairs_of, text_of, unfolded
 from bladehttp.client.source import PathSource, Source, file_source
 from bladehttp.client.url import has_control
 from bladehttp.exceptions import InvalidHeader
+from bladehttp.media_types import guess_media_type
 
 OCTETS = "application/octet-stream"
 
@@ -163,7 +163,7 @@ def _file_part(name: Any, value: Any) -> list[Part]:
     if source is None:
         return []
     if content_type is None and filename is not None:
-        content_type = guess_type(filename)[0] or OCTETS
+        content_type = guess_media_type(filename)
     if isinstance(source, os.PathLike):
         with Path(source).open("rb"):  # raises what libcurl would only call a failure to read
             # libcurl names a file that it opens itself

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from bladehttp.files import media_type
+from bladehttp.media_types import media_type
 from bladehttp.request import HttpRequest
 from bladehttp.response import HttpResponse
 from bladehttp.server import listing

@@ -442,4 +442,4 @@ def test_no_body_keeps_others_waiting(content_type: str, body: bytes) -> None:
                 answer = client.post("/", body, headers={"Content-Type": content_type})
                 statuses.add(answer.status)
     assert statuses <= {200, 400, 413}
-    assert min(took) < 0.1
+    assert min(took) < 0.25  # about 0.05 on a machine that does nothing else

@@ -249,7 +249,9 @@ def test_an_index_that_is_a_directory_is_none(files, connect, site):
         ("x.html.gz", "application/gzip"),
         ("x.js.br", "application/octet-stream"),
         ("x.unknown", "application/octet-stream"),
-        ("README", "application/octet-stream"),
+        ("README", "text/plain; charset=utf-8"),
+        ("x.ts", "text/plain; charset=utf-8"),
+        ("Makefile", "text/plain; charset=utf-8"),
     ],
 )
 def test_the_type_is_by_name(files, connect, site, name, kind):
