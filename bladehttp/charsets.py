@@ -155,7 +155,7 @@ def text_of_json(data: bytes, codec: str) -> str:
     try:
         text = data.decode(json.detect_encoding(data))
     except UnicodeDecodeError:
-        if codec == UTF_8:
+        if codec == UTF_8 or codec in WIDE:
             raise
         return text_of(data, codec)
     return text.removeprefix("\ufeff")
@@ -171,6 +171,9 @@ LINE_ENDS = {
         re.compile(rb"(?s)(?:....)*?(\0{3}\r(?:\0{3}\n)?|\0{3}\n)").match, b"\0\0\0\r", b"\0\0\0\n"
     ),
 }  # fmt: skip
+WIDE = frozenset(LINE_ENDS)
+"""Codecs in which ASCII has more than one byte for a character."""
+
 NARROW_LINE_ENDS = re.compile(rb"(\r\n?|\n)").search, b"\r", b"\n"
 """Codec -> what finds the next line end from a place between two characters, CR, and LF. In every
 other codec here the bytes CR and LF are nothing else: no trail byte is below 0x30."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from io import IncrementalNewlineDecoder
 from itertools import chain
 
-from bladehttp.charsets import charset_of, errors_of
+from bladehttp.charsets import UTF_8, WIDE, charset_of, errors_of, without_bom
 from bladehttp.cli.colour import print_head, print_json
 from bladehttp.cli.pretty import indented
 from bladehttp.cli.terminal import printable, tell
@@ -72,9 +72,10 @@ def _show_body(response: HttpResponse, quiet: bool) -> None:
             print_json(printable(text))
             return
     pieces = response.iter_bytes()
-    first = next(pieces, b"")
-    if is_text(kind, first):
-        _show_text(chain([first], pieces), charset_of(response.headers.get("Content-Type", "")))
+    codec = charset_of(response.headers.get("Content-Type", ""))
+    first, codec = without_bom(next(pieces, b""), codec)
+    if is_text(kind, first, codec):
+        _show_text(chain([first], pieces), codec)
     elif not quiet:
         length = response.headers.get("Content-Length")
         tell(
@@ -83,13 +84,16 @@ def _show_body(response: HttpResponse, quiet: bool) -> None:
         )
 
 
-def is_text(kind: str, beginning: bytes) -> bool:
+def is_text(kind: str, beginning: bytes, codec: str = UTF_8) -> bool:
     """Whether a body can be shown on a terminal.
 
     Args:
         kind: Its type, "" if it has none.
         beginning: Its first bytes.
+        codec: Of its byte order mark or charset.
     """
+    if codec in WIDE:
+        return True
     if b"\0" in beginning:
         return False
     if kind.startswith(TEXTUAL) or kind.endswith(("+xml", "+json")):

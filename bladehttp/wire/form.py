@@ -26,6 +26,7 @@ from multipart import (
     parse_options_header,
 )
 
+from bladehttp.charsets import UTF_8, WIDE, codec_of, text_of
 from bladehttp.exceptions import ProtocolError
 from bladehttp.uploads import Upload, read_content
 from bladehttp.values import Values
@@ -35,12 +36,6 @@ from bladehttp.wire.urlencoded import parse_fields, unquote
 
 BLOCK = 64 * 1024
 """Bytes given to the multipart parser at a time."""
-
-CHARSETS = frozenset(
-    "utf-8 utf8 us-ascii ascii iso-8859-1 latin-1 latin1 windows-1252 cp1252".split()
-)
-"""Charsets that text in a form may name: those browsers send. Python knows more, and codecs
-such as idna or unicode_escape among them are not for strangers to choose."""
 
 # RFC 9110 section 5.6.6:  parameters = *( OWS ";" OWS [ parameter ] )
 # The multipart package knows no name that ends in "*".
@@ -144,12 +139,12 @@ def _decode_urlencoded(content: Content, parameters: dict[str, str], limits: Lim
     return Decoded(parse_fields(data, limits.parts, charset))
 
 
-def _decode_json(content: Content, _: dict[str, str], limits: Limits) -> Decoded:
-    # RFC 8259 section 8.1: UTF-8 always; a BOM may be ignored. Duplicate names: the last wins.
+def _decode_json(content: Content, parameters: dict[str, str], limits: Limits) -> Decoded:
+    # RFC 8259 section 8.1: UTF-8; a BOM may be ignored. Duplicate names: the last wins.
     data = _text_of(content, limits)
     has_long_numbers = _check_json(data, limits)
     try:
-        text = data.decode("utf-8-sig")
+        text = _json_text(data, parameters)
         decoder = FINITE if has_long_numbers or large_exponent(text) else PLAIN
         value = decoder.decode(text)
         if "\\ud" in text or "\\uD" in text:
@@ -157,6 +152,21 @@ def _decode_json(content: Content, _: dict[str, str], limits: Limits) -> Decoded
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"the body is not JSON: {str(error)[:80]}") from error
     return Decoded(Values.of(value) if type(value) is dict else value)
+
+
+def _json_text(data: bytes, parameters: dict[str, str]) -> str:
+    """Return JSON as text: by its charset only where it is not UTF-8, which is often mislabelled.
+
+    Raises:
+        UnicodeDecodeError: It is not UTF-8 and names no other charset.
+    """
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        codec = codec_of(parameters.get("charset", UTF_8))
+        if codec is None or codec == UTF_8 or codec in WIDE:  # what was counted has one byte each
+            raise
+        return text_of(data, codec)
 
 
 def _check_json(data: bytes, limits: Limits) -> bool:
@@ -311,10 +321,10 @@ def _add_text(decoded: Decoded, segment: MultipartSegment, sink: BodySink) -> No
         decoded.body.add(segment.name, data.decode("utf-8", "replace"))
         return
     _, parameters = parse_options_header(segment.header("Content-Type"))
-    charset = parameters.get("charset", "utf-8")
-    if charset.lower() in CHARSETS:
+    codec = codec_of(parameters.get("charset", UTF_8))
+    if codec is not None:
         with suppress(UnicodeDecodeError):
-            decoded.body.add(segment.name, data.decode(charset))
+            decoded.body.add(segment.name, data.decode(codec))
 
 
 def _extended_filename(segment: MultipartSegment) -> str | None:
@@ -326,8 +336,9 @@ def _extended_filename(segment: MultipartSegment) -> str | None:
         if match[1].lower() == "filename*":
             charset, quote, rest = match[2].strip(" \t").partition("'")
             _, second_quote, encoded = rest.partition("'")
-            if quote and second_quote and charset.lower() in CHARSETS:
-                filename = unquote(encoded.encode()).decode(charset, "replace")
+            codec = codec_of(charset)
+            if quote and second_quote and codec is not None:
+                filename = text_of(unquote(encoded.encode()), codec)
                 if control_character(filename):
                     raise ProtocolError(f"multipart body: control character in {value[:60]!r}")
                 return filename
@@ -335,10 +346,11 @@ def _extended_filename(segment: MultipartSegment) -> str | None:
 
 
 def _charset(parameters: dict[str, str]) -> str:
-    charset = parameters.get("charset", "utf-8")
-    if charset.lower() not in CHARSETS:
+    charset = parameters.get("charset", UTF_8)
+    codec = codec_of(charset)
+    if codec is None or codec in WIDE:  # "&" and "=" have one byte each
         raise ProtocolError(f"unknown charset {charset[:40]!r}", status=415)
-    return charset
+    return codec
 
 
 DECODERS: dict[str, Callable[[Content, dict[str, str], Limits], Decoded]] = {

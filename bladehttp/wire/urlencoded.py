@@ -7,6 +7,7 @@ chooses what is in it.
 import re
 from binascii import a2b_qp
 
+from bladehttp.charsets import errors_of
 from bladehttp.exceptions import ProtocolError
 from bladehttp.values import Values
 
@@ -35,7 +36,7 @@ def parse_fields(data: bytes, most: int, charset: str = "utf-8") -> Values[str]:
     Args:
         data: As it was sent.
         most: Number of fields that are taken.
-        charset: Of names and values once they are percent-decoded.
+        charset: Codec of names and values once they are percent-decoded.
 
     Raises:
         ProtocolError: 413, more fields than that.
@@ -45,10 +46,11 @@ def parse_fields(data: bytes, most: int, charset: str = "utf-8") -> Values[str]:
     if data.count(b"&") >= most:
         raise ProtocolError(f"more than {most} fields", status=413)
     fields: Values[str] = Values()
+    errors = errors_of(charset)
     for pair in data.replace(b"+", b" ").split(b"&"):
         if pair:
             name, _, value = pair.partition(b"=")
             fields.add(
-                unquote(name).decode(charset, "replace"), unquote(value).decode(charset, "replace")
+                unquote(name).decode(charset, errors), unquote(value).decode(charset, errors)
             )
     return fields

@@ -3,6 +3,7 @@
 import io
 from contextlib import redirect_stderr, redirect_stdout
 
+import pytest
 from hypothesis import example, given, settings, strategies as st
 
 from bladehttp.cli.output import show
@@ -33,3 +34,12 @@ def test_no_control_character_reaches_a_terminal(body, kind, charset, value):
     assert CONTROLS.isdisjoint(out.getvalue() + err.getvalue())
     assert out.getvalue().startswith("HTTP/1.1 200 OK\n")
     assert out.getvalue().endswith("\n")
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "utf-16-le", "utf-16-be"])
+def test_a_byte_order_mark_decides_and_is_not_shown(codec):
+    response = HttpResponse("\ufeffé\n".encode(codec), headers={"Content-Type": "text/plain"})
+    out = io.StringIO()
+    with redirect_stdout(out):
+        show(response, raw=False, head=False)
+    assert out.getvalue() == "é\n"

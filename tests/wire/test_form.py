@@ -63,6 +63,12 @@ def test_urlencoded_keeps_every_value_of_a_name() -> None:
         ('application/x-www-form-urlencoded;charset="iso-8859-1"', "é"),
         ("Application/X-WWW-Form-URLencoded; charset=windows-1252", "é"),
         ("application/x-www-form-urlencoded", "\ufffd"),
+        ("application/x-www-form-urlencoded; charset=latin1", "é"),
+        ("application/x-www-form-urlencoded; charset=Latin-1", "é"),
+        ("application/x-www-form-urlencoded; charset=koi8-r", "И"),
+        ("application/x-www-form-urlencoded; charset=iso-8859-8-i", "\u05d9"),
+        ("application/x-www-form-urlencoded; charset=windows-874", "้"),
+        ("application/x-www-form-urlencoded; charset=utf_8", "\ufffd"),
     ],
 )
 def test_urlencoded_text_is_in_the_charset_it_names(content_type: str, text: str) -> None:
@@ -70,8 +76,10 @@ def test_urlencoded_text_is_in_the_charset_it_names(content_type: str, text: str
 
 
 @pytest.mark.parametrize(
-    "charset", ["none", "idna", "unicode_escape", "utf-7", "rot13", "utf-16", "x" * 200]
-)
+    "charset",
+    ["none", "idna", "punycode", "unicode_escape", "utf-7", "rot13", "utf-16", "utf-16be", "utf-32",
+     "hz", "cp037", "replacement", "mbcs", "x" * 200],
+)  # fmt: skip
 def test_urlencoded_charset_that_is_not_known_is_415(charset: str) -> None:
     assert status_of(f"{URLENCODED}; charset={charset}", b"a=1") == 415
 
@@ -172,6 +180,21 @@ def test_what_is_not_json_is_400(body: bytes) -> None:
 )
 def test_json_by_content_type(content_type: str) -> None:
     assert body_of(content_type, b"[1]") == [1]
+
+
+@pytest.mark.parametrize(
+    ("charset", "body"),
+    [("iso-8859-1", b'"\xe9"'), ("iso-8859-1", b'"\xc3\xa9"'), ("x-sjis", '"é"'.encode()),
+     ("nonsense", b'"\xc3\xa9"'), ("utf-16", b'\xef\xbb\xbf"\xc3\xa9"')],
+    ids=["labelled", "mislabelled", "another", "unknown", "BOM"],
+)  # fmt: skip
+def test_json_is_utf_8_unless_it_cannot_be(charset: str, body: bytes) -> None:
+    assert body_of(f"{JSON}; charset={charset}", body) == "é"
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "utf-16", "nonsense", "punycode"])
+def test_json_in_no_charset_is_400(charset: str) -> None:
+    assert status_of(f"{JSON}; charset={charset}", b'"\xe9"') == 400
 
 
 @pytest.mark.parametrize(
