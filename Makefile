@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lowest lint check format fuzz soak downloads matrix screens docs browser bench bench-check build package clean
+.PHONY: help setup run test lowest lint check format fuzz soak downloads matrix screens docs browser bench bench-check build package clean requests-suite
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -78,6 +78,9 @@ bench-check: $(STAMP) ## Count instructions per request against benchmarks/recor
 
 screens: $(STAMP) ## Write docs/cli/*.txt: what the command line shows on a terminal
 	$(BIN)/python tests/slow/cli_screens.py
+
+requests-suite: $(STAMP) ## Run the test suite of requests over RequestsAdapter
+	$(BIN)/python tests/slow/requests_suite.py
 
 # The site is built apart from the tests' environment, which knows nothing of its tools.
 DOCS := .venv-docs

@@ -185,7 +185,8 @@ def file_source(file: Any, whole_at_end: bool = False) -> Source:
         raise TypeError("file is open in text mode, and bytes are sent: open it with 'rb'")
     try:
         start = file.tell()
-        end = file.seek(0, SEEK_END)
+        file.seek(0, SEEK_END)  # what seek returns is not relied on: not every file-like says
+        end = file.tell()
         start = 0 if whole_at_end and start == end else start
         file.seek(start)
     except (AttributeError, OSError, ValueError):  # no seek at all, a pipe, gzip.GzipFile
