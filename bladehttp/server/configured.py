@@ -43,6 +43,7 @@ DEFAULTS = {
     "header_timeout": 10_000,
     "request_timeout": 300_000,
     "keep_alive_timeout": 5000,
+    "shutdown_timeout": 5000,
     "max_requests_per_connection": 1000,
     "max_workers": 8,
     "max_offloaded": 128,
@@ -91,14 +92,16 @@ class Configured:
             408. 0: no limit.
         request_timeout: Longest time for head and body in all. 300000. 408. 0: no limit.
         keep_alive_timeout: How long a connection may be idle between requests. 5000. 0: no limit.
+        shutdown_timeout: How long `HttpServer.shutdown`, or the first signal, waits for what is
+            being answered. What has no answer by then gets 503. 5000. 0: as `close`.
         max_requests_per_connection: Requests answered before a connection is closed. 1000.
             0: no limit.
         max_workers: Offloaded handlers (see `HttpServer.handle`) that run at a time. 8.
         max_offloaded: Those that run or wait to; more are answered with 503. 128.
         slow_handler_time: A handler that keeps the server's thread for longer is named in the
             log, as a warning: everybody else has waited for it. 100. 0: none is.
-        max_connections: Connections open at a time; more wait in the kernel's backlog. 1000.
-            0: no limit.
+        max_connections: Connections open at a time. For one more the longest idle one is closed;
+            if none is idle it waits in the kernel's backlog. 1000. 0: no limit.
         backlog: Length of that backlog. socket.SOMAXCONN.
         max_request_line: Request line. 8 KiB. 414.
         max_field_line: One field. 8 KiB. 431.
@@ -146,6 +149,7 @@ class Configured:
     header_timeout: int
     request_timeout: int
     keep_alive_timeout: int
+    shutdown_timeout: int
     max_requests_per_connection: int
     max_workers: int
     max_offloaded: int

@@ -5,6 +5,7 @@ in the tables of `states`; the methods here do one step each and name the event 
 """
 
 import logging
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from time import monotonic
@@ -21,7 +22,6 @@ from bladehttp.server.states import (
     PHASE_EVENTS,
     READING,
     REQUEST,
-    UNASKED,
     Event,
     State,
 )
@@ -73,12 +73,26 @@ class Connection(Answering):
         self._service.loop.call_soon(lambda: self.on_ready(READ))
 
     def close_when_done(self) -> None:
-        """End it unless it is in the middle of a request or an answer."""
-        nothing_has_come = self._reader.phase is Phase.IDLE and not self._reader.buffer
-        if self.state in UNASKED or (self.state in READING and nothing_has_come):
-            self.close()
+        """End it as soon as nothing is asked and nothing answered.
+
+        A request may be on its way: an idle connection is closed by its clock, which is short by
+        now.
+        """
+        clock = self._service.clocks["keep_alive"]
+        if self.state is IDLE and self not in clock.waiting:  # it had no clock until now
+            clock.arm(self, self._service.loop.now)
         elif self.state in PAUSED:
             self._outbox.end_endless()
+
+    def cut(self) -> None:
+        """End it now, with 503 if it has asked and got no answer."""
+        if self.state is State.WAIT:
+            self._guarded(self._answer_unavailable)
+        elif self.state in READING and self._reader.phase in {Phase.HEAD, Phase.BODY}:
+            error = ProtocolError("the server stops", status=503)
+            self._guarded(self._refuse_and_flush, error)
+        else:
+            self.close()
 
     def on_ready(self, events: int) -> None:
         """Serve what the socket is ready for, and settle in the state that follows."""
@@ -96,12 +110,26 @@ class Connection(Answering):
         if clock in {"keep_alive", "silence"} and self._is_undelivered():
             self._guarded(self._await_delivery)
             return
+        if clock in {"keep_alive", "read"} and self._has_arrived():
+            self._service.clocks[clock].arm(self, self._service.loop.now)
+            return  # it is ready to be read, and has its turn
         waits_for_client = clock in {"read", "header", "request"}
         if waits_for_client and self._reader.phase in {Phase.HEAD, Phase.BODY}:
             error = ProtocolError("the request did not arrive in time", status=408)
             self._guarded(self._refuse_and_flush, error)
         else:
             self.close()
+
+    def is_recyclable(self) -> bool:
+        """Whether it may be closed for another: nothing is asked, answered, or on its way here."""
+        return self.state is IDLE and not (self._has_arrived() or self._is_undelivered())
+
+    def _has_arrived(self) -> bool:
+        """Whether bytes have come that were not read yet."""
+        try:
+            return bool(self.transport.socket.recv(1, socket.MSG_PEEK))
+        except OSError:
+            return False
 
     def _await_delivery(self) -> None:
         """The client has not taken all of the last answer: it is not idle yet."""

@@ -3,12 +3,29 @@
 TCP, a unix socket, or a socket that somebody else has opened for this process.
 """
 
+import ctypes
 import errno
 import os
 import socket
 import stat
+import struct
+import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+SO_ATTACH_FILTER = 26
+"""<asm-generic/socket.h>; Python has no name for it."""
+
+DROP_FIRST_PACKETS = (
+    # struct sock_filter: code, jump if true, jump if false, operand. It sees the TCP header.
+    (0x30, 0, 0, 13),  # load the byte with the flags
+    (0x54, 0, 0, 0x12),  # of these SYN and ACK
+    (0x15, 0, 1, 0x02),  # SYN alone: go on, else skip one
+    (0x06, 0, 0, 0),  # drop
+    (0x06, 0, 0, 0xFFFFFFFF),  # keep
+)
+"""A packet filter for a listening socket: clients cannot begin to connect, but go on with it."""
 
 UNIX = "unix:"
 """What a host begins with that is the path of a unix socket, as nginx writes it."""
@@ -51,16 +68,29 @@ class Endpoint:
     Attributes:
         socket: The socket, not blocking.
         file: Its file, to be removed when it is closed; None: it has none, or it is not ours.
+        is_own: Whether the socket was made here, so that nobody else accepts from it.
     """
 
     socket: socket.socket
     file: SocketFile | None = None
+    is_own: bool = True
 
     @property
     def address(self) -> tuple[str, int] | str:
         """Host and port, or the path of a unix socket."""
         name = self.socket.getsockname()
         return name[:2] if isinstance(name, tuple) else os.fsdecode(name)
+
+    def turn_away(self) -> None:
+        """Let no new connection be made, but those that are being made.
+
+        A client that starts one meanwhile tries again after a second, and finds whoever listens
+        by then. A socket that is not ours goes on: others accept from it.
+        """
+        if self.file is not None:
+            self.file.remove()
+        elif self.is_own:
+            drop_first_packets(self.socket)
 
     def close(self) -> None:
         """Stop listening. Again does no harm."""
@@ -173,4 +203,19 @@ def listen_on(given: socket.socket | int, backlog: int) -> Endpoint:
     except BaseException:
         sock.close()
         raise
-    return Endpoint(sock)
+    return Endpoint(sock, is_own=False)
+
+
+def drop_first_packets(sock: socket.socket) -> None:
+    """Have the kernel drop the first packet of each new connection to a listening TCP socket.
+
+    Otherwise those that come between the last accept() and close() are reset. Where the kernel
+    has no such filter nothing is done.
+    """
+    if sys.platform != "linux":
+        return
+    program = b"".join(struct.pack("=HBBI", *instruction) for instruction in DROP_FIRST_PACKETS)
+    memory = ctypes.create_string_buffer(program)
+    value = struct.pack("HP", len(DROP_FIRST_PACKETS), ctypes.addressof(memory))
+    with suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, value)

@@ -17,16 +17,22 @@ ACCEPTS_PER_TURN = 64
 """Most connections accepted before those that are open have their turn."""
 
 PAUSE_MS = 100
-"""How long accepting rests when descriptors or memory have run out."""
+"""How long accepting rests when descriptors or memory have run out, or no connection is idle."""
+
+ROOM = 16
+"""Most idle connections closed at a time when descriptors have run out."""
 
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """accept() failed for want of something; trying again at once would spin."""
 
 Accepted = Callable[[socket.socket, Any], None]
 
+REST_AFTER_ALL = 4096
+"""Most connections that are accepted at the end: as many as net.core.somaxconn usually allows."""
+
 
 class Listener:
-    """Accepts connections while there is room for them.
+    """Accept connections while there is room for them.
 
     Attributes:
         socket: The listening socket.
@@ -35,6 +41,7 @@ class Listener:
     __slots__ = (
         "_accepted",
         "_endpoint",
+        "_has_room",
         "_loop",
         "_make_room",
         "_paused",
@@ -47,7 +54,8 @@ class Listener:
         endpoint: Endpoint,
         loop: Loop,
         accepted: Accepted,
-        make_room: Callable[[], bool],
+        has_room: Callable[[], bool],
+        make_room: Callable[[int], bool],
     ) -> None:
         """Hand each accepted socket and its address to ``accepted``.
 
@@ -55,21 +63,43 @@ class Listener:
             endpoint: What to accept from; it is closed with the listener.
             loop: The loop to live on.
             accepted: Takes the connection over.
-            make_room: Called when descriptors have run out; closes what can be spared and
-                says whether there was something.
+            has_room: Says whether one more connection may be open.
+            make_room: Called when it may not, or descriptors have run out; closes so many that
+                can be spared and says whether there were any.
         """
         self.socket = endpoint.socket
         self._endpoint = endpoint
         prepare(self.socket)
         self._loop = loop
         self._accepted = accepted
+        self._has_room = has_room
         self._make_room = make_room
         self._paused = True
         self._rest = loop.clock(PAUSE_MS / 1000, Listener.resume)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing is accepted any more."""
+        return self.socket.fileno() < 0
+
+    def turn_away(self) -> None:
+        """Take the connections that are made, and let no more be made."""
+        self._endpoint.turn_away()
+        self.accept_all()
+
+    def grace(self, seconds: float) -> float:
+        """Return how long it is to go on: not at all where others accept from the same socket."""
+        return seconds if self._endpoint.is_own else 0
+
+    def accept_all(self) -> None:
+        """Accept all that are made, whether there is room or not: they would be reset."""
+        for _ in range(REST_AFTER_ALL):
+            if self.is_closed or not self._accept():
+                return
+
     def resume(self) -> None:
         """Accept from now on."""
-        if self._paused and self.socket.fileno() >= 0:
+        if self._paused and not self.is_closed:
             self._rest.disarm(self)
             self._loop.watch(self.socket, 0, READ, self._ready)
             self._paused = False
@@ -88,9 +118,16 @@ class Listener:
 
     def _ready(self, events: int) -> None:
         del events
+        if not self._has_room() and not self._make_room(1):
+            self._rest_a_while()
+            return
         for _ in range(ACCEPTS_PER_TURN):
-            if self._paused or not self._accept():
+            if self._paused or not self._accept() or not self._has_room():
                 return
+
+    def _rest_a_while(self) -> None:
+        self.pause()
+        self._rest.arm(self, monotonic())
 
     def _accept(self) -> bool:
         """Accept one connection; False if there is none or none can be had."""
@@ -102,9 +139,8 @@ class Listener:
             if error.errno not in EXHAUSTED:
                 return True  # ECONNABORTED and its like: that client has gone, others wait
             log.warning("cannot accept connections: %s", error)
-            if not self._make_room():
-                self.pause()
-                self._rest.arm(self, monotonic())
+            if not self._make_room(ROOM):
+                self._rest_a_while()
             return False
         sock.setblocking(False)
         self._accepted(sock, address)

@@ -5,13 +5,13 @@ import ssl
 import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
-from time import monotonic
 from typing import Any
 
 from bladehttp.request import NOBODY, ClientInfo
 from bladehttp.server.client_progress import SAMPLES
 from bladehttp.server.connection import Connection
 from bladehttp.server.dispatch import Dispatcher
+from bladehttp.server.draining import Draining
 from bladehttp.server.endpoint import Endpoint
 from bladehttp.server.listener import Listener
 from bladehttp.server.loop import Loop
@@ -27,9 +27,6 @@ that it had not waited for."""
 
 LINGER_ALL_MS = 30_000
 """How long that goes on at the most, as nginx's lingering_time."""
-
-ROOM = 16
-"""Most idle connections closed at a time when descriptors have run out."""
 
 
 class Running:
@@ -87,8 +84,10 @@ class Running:
             self.service.add_clock(name, milliseconds)
         self.service.clocks["write"].seconds /= SAMPLES
         self._max_connections = max_connections
-        self._drained = self.loop.clock(0, Running._stop_now)
-        self.listener = Listener(endpoint, self.loop, self._accepted, self._make_room)
+        self.listener = Listener(
+            endpoint, self.loop, self._accepted, self._has_room, self._make_room
+        )
+        self._draining = Draining(self.service, self.listener)
         self.listener.resume()
 
     def run(self) -> None:
@@ -113,14 +112,7 @@ class Running:
         Args:
             seconds: After which what is left is cut off; 0: at once.
         """
-        self.listener.close()
-        self.service.draining = True
-        for connection in list(self.service.connections):
-            connection.close_when_done()
-        if not (self.service.connections and seconds):
-            self.loop.stop()
-        self._drained.seconds = seconds
-        self._drained.arm(self, monotonic())
+        self._draining.start(seconds)
 
     def abandon(self) -> None:
         """Let go in a forked child: its descriptors are closed, the parent's stay registered."""
@@ -130,9 +122,6 @@ class Running:
         self.loop.close()
         self.stopped.set()
 
-    def _stop_now(self) -> None:
-        self.loop.stop()
-
     def _accepted(self, sock: socket.socket, address: Any) -> None:
         service = self.service
         service.stats.connections += 1
@@ -141,25 +130,27 @@ class Running:
             client = ClientInfo(address[0], address[1], len(address) == 4)
         transport = TlsTransport(sock, self.context) if self.context else PlainTransport(sock)
         Connection(service, transport, client).open()
-        if 0 < self._max_connections <= len(service.connections):
-            self.listener.pause()
 
     def _removed(self) -> None:
         if self.service.draining:
-            if not self.service.connections:
-                self.loop.stop()
-        elif len(self.service.connections) < self._max_connections:
+            self._draining.check()
+        elif self._has_room():
             self.listener.resume()
 
-    def _make_room(self) -> bool:
-        """Close the connections that have been idle longest."""
-        idle = self.service.clocks["keep_alive"]
-        for made in range(ROOM):
-            connection = idle.oldest()
-            if connection is None:
-                return made > 0
-            connection.close()
-        return True
+    def _has_room(self) -> bool:
+        """Return whether one more connection may be open."""
+        return not 0 < self._max_connections <= len(self.service.connections)
+
+    def _make_room(self, wanted: int) -> bool:
+        """Close the connections that have been idle longest; return whether there were any."""
+        made = 0
+        for connection in list(self.service.clocks["keep_alive"].waiting):
+            if made == wanted:
+                break
+            if connection.is_recyclable():
+                connection.close()
+                made += 1
+        return made > 0
 
     def close(self) -> None:
         """Close everything. Again does no harm."""

@@ -319,13 +319,15 @@ class HttpServer(Configured):
             self._running.context = context
         return True
 
-    def listen(self, signals: bool = False) -> None:
+    def listen(self, signals: bool = False, shutdown_timeout: int | None = None) -> None:
         """Bind and serve on this thread until `close`.
 
         Args:
             signals: Whether SIGINT and SIGTERM end it: the first as `shutdown`, the second as
                 `close`. Main thread only. Without, SIGINT raises KeyboardInterrupt here, and
                 everything is closed on the way.
+            shutdown_timeout: Milliseconds the first signal waits at the most, as the argument of
+                `shutdown`. None: the property.
 
         Raises:
             OSError: The address cannot be bound.
@@ -333,7 +335,8 @@ class HttpServer(Configured):
             RuntimeError: It is listening already.
             ValueError: Signals are wanted in another thread than the main one.
         """
-        ending = end_by_signals(self.shutdown, self.close) if signals else nullcontext()
+        drain = partial(self.shutdown, shutdown_timeout)
+        ending = end_by_signals(drain, self.close) if signals else nullcontext()
         self._run(self._begin(threading.get_ident()), ending)
 
     def start(self) -> Self:
@@ -409,19 +412,23 @@ class HttpServer(Configured):
                 if not running.stopped.is_set():
                     self._end(running)
 
-    def shutdown(self, timeout: int = 5000) -> None:
+    def shutdown(self, timeout: int | None = None) -> None:
         """Stop serving without cutting anybody off. From any thread, handler or signal handler.
 
-        Nothing more is accepted; idle connections are closed at once; what has been asked is
-        answered, as the last thing on its connection. Returns when that is done, except on the
-        server's own thread; a program that calls `step` goes on to do so until it says False.
+        Connections that are made are accepted, no more are; what is asked is answered, as the
+        last thing on its connection; one that is idle stays for a second, because a request may be
+        on its way. Returns when that is done, except on the server's own thread; a program that
+        calls `step` goes on to do so until it says False. A handler that hangs on a thread of its
+        own is not waited for.
 
         Args:
-            timeout: Milliseconds after which what is left is closed. 0: as `close`.
+            timeout: Milliseconds after which what has no answer gets 503 and all else is closed,
+                half a second later at the latest. 0: as `close`. None: `shutdown_timeout`.
         """
         running = self._running
         if running is not None:
-            running.loop.call_soon(lambda: running.drain(timeout / 1000))
+            seconds = (self.shutdown_timeout if timeout is None else timeout) / 1000
+            running.loop.call_soon(lambda: running.drain(seconds))
             running.wait()
 
     def call_soon(self, fn: Callable[[], object]) -> None:

@@ -24,7 +24,13 @@ class Client(Protocol):
         """End it now."""
 
     def close_when_done(self) -> None:
-        """End it unless it is in the middle of something."""
+        """End it as soon as nothing is asked and nothing answered."""
+
+    def is_recyclable(self) -> bool:
+        """Whether it may be closed for another."""
+
+    def cut(self) -> None:
+        """End it now, with 503 if it has asked and got no answer."""
 
 
 @dataclass(slots=True)
@@ -89,6 +95,13 @@ class Service:
             connection.on_deadline(name)
 
         self.clocks[name] = self.loop.clock(milliseconds / 1000, expired)
+
+    def shorten(self, name: str, seconds: float) -> None:
+        """Let a clock run no longer than this from now on."""
+        clock = self.clocks[name]
+        clock.seconds = min(clock.seconds, seconds) if clock.seconds else seconds
+        for connection in list(clock.waiting):
+            clock.arm(connection, self.loop.now)
 
     def add(self, connection: Client) -> None:
         """Take note of a connection that has been accepted."""

@@ -66,7 +66,15 @@ class Watched(ABC):
 
     @abstractmethod
     def close_when_done(self) -> None:
-        """End it unless it is in the middle of something."""
+        """End it as soon as nothing is asked and nothing answered."""
+
+    @abstractmethod
+    def is_recyclable(self) -> bool:
+        """Whether it may be closed for another: nothing is asked, answered, or on its way here."""
+
+    @abstractmethod
+    def cut(self) -> None:
+        """End it now, with 503 if it has asked and got no answer."""
 
     @abstractmethod
     def _asked(self) -> HttpRequest | None:

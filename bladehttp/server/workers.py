@@ -1,14 +1,20 @@
 """Workers: threads for handlers that would keep the loop from everybody else."""
 
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from threading import Lock
+from queue import SimpleQueue
+
+Work = Callable[[], object]
 
 
 class Workers:
-    """A bounded pool of threads behind a bounded queue; it is started when it is first used."""
+    """A bounded pool of threads behind a bounded queue; each starts when there is work for it.
 
-    __slots__ = ("_busy", "_lock", "_most", "_pool", "_threads")
+    They are daemons, so that one that hangs keeps no process alive. (Those of
+    `concurrent.futures` are waited for when the interpreter ends.)
+    """
+
+    __slots__ = ("_busy", "_count", "_lock", "_most", "_queue", "_threads")
 
     def __init__(self, threads: int, most: int) -> None:
         """Limit what they do.
@@ -20,26 +26,43 @@ class Workers:
         self._threads = threads
         self._most = most
         self._busy = 0
-        self._lock = Lock()
-        self._pool: ThreadPoolExecutor | None = None
+        self._count = 0
+        self._lock = threading.Lock()
+        self._queue: SimpleQueue[Work | None] = SimpleQueue()
 
-    def submit(self, work: Callable[[], None]) -> bool:
-        """Have a function called by a thread; False if there is no room for it."""
+    def submit(self, work: Work) -> bool:
+        """Have a function called by a thread; False if there is no room for it.
+
+        Raises:
+            RuntimeError: No thread can be had.
+        """
         with self._lock:
             if self._busy >= self._most:
                 return False
+            needs_thread = self._busy >= self._count and self._count < self._threads
+            if needs_thread:
+                name = f"bladehttp-worker_{self._count}"
+                threading.Thread(target=self._run, name=name, daemon=True).start()
+                self._count += 1
             self._busy += 1
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._threads, "bladehttp-worker")
-        self._pool.submit(work).add_done_callback(self._done)
+            self._queue.put(work)
         return True
 
     def close(self) -> None:
         """Call nothing more that waits. What runs is not waited for."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-
-    def _done(self, work: object) -> None:
-        del work
         with self._lock:
-            self._busy -= 1
+            while not self._queue.empty():
+                self._queue.get()
+                self._busy -= 1
+            for _ in range(self._count):
+                self._queue.put(None)
+            self._count = 0
+
+    def _run(self) -> None:
+        while (work := self._queue.get()) is not None:
+            try:
+                work()
+            finally:
+                with self._lock:
+                    self._busy -= 1
+                del work  # and what it refers to, while the thread waits

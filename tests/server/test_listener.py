@@ -37,7 +37,13 @@ def make():
 
     def made(*errors, room=False):
         endpoint = Endpoint(Failing(bound().socket, *errors))
-        listener = Listener(endpoint, loop, lambda *got: accepted.append(got[0]), lambda: room)
+        listener = Listener(
+            endpoint,
+            loop,
+            lambda *got: accepted.append(got[0]),
+            has_room=lambda: True,
+            make_room=lambda count: room,
+        )
         listeners.append(listener)
         listener.resume()
         return listener, loop, accepted
@@ -93,7 +99,11 @@ def test_with_room_made_it_goes_on_at_once(make):
 def test_no_more_than_64_are_accepted_in_a_turn(make):
     loop, accepted = Loop(), []
     listener = Listener(
-        bound(backlog=100), loop, lambda *got: accepted.append(got[0]), lambda: False
+        bound(backlog=100),
+        loop,
+        lambda *got: accepted.append(got[0]),
+        has_room=lambda: True,
+        make_room=lambda count: False,
     )
     listener.resume()
     asking = clients(listener, 70)

@@ -13,16 +13,44 @@ from support import Raw, wait_until
 from bladehttp.server import HttpServer
 
 
-def test_connections_beyond_the_limit_wait_for_room(serve, connect):
-    server = serve(lambda request, response: None, max_connections=2)
-    first, second = connect(server), connect(server)
-    assert first.get().response().status == second.get().response().status == 200
+def test_connections_beyond_the_limit_wait_while_none_is_idle(serve, connect):
+    deferred = []
+    server = serve(lambda request, response: deferred.append(response.defer()), max_connections=2)
+    first, second = connect(server).get(), connect(server).get()
+    wait_until(lambda: len(deferred) == 2)
     third = connect(server).get()
-    wait_until(lambda: server.stats.connections == 2)
-    assert first.get().response().status == 200
-    assert server.stats.connections == 2
-    first.close()
-    assert third.response().status == 200
+    fourth = connect(server).send("GET / HT")  # half a request is not idle either
+    deferred[0].send()
+    assert first.response().status == 200
+    wait_until(lambda: len(deferred) == 3)  # the first is idle now
+    assert first.at_end()
+    assert server.stats.connections == 3
+    deferred[1].send()
+    assert second.response().status == 200
+    fourth.send("TP/1.1\r\nHost: a\r\n\r\n")
+    wait_until(lambda: len(deferred) == 4)
+    for each, client in (deferred[2], third), (deferred[3], fourth):
+        each.send()
+        assert client.response().status == 200
+
+
+def test_at_the_limit_the_longest_idle_connection_is_closed_for_a_new_one(serve, connect):
+    server = serve(lambda request, response: None, max_connections=3, keep_alive_timeout=60_000)
+    clients = [connect(server) for _ in range(3)]
+    for client in clients:
+        assert client.get().response().status == 200
+    assert clients[0].get().response().status == 200  # now the second has been idle longest
+    new = connect(server)
+    assert new.get().response().status == 200
+    assert clients[1].at_end()
+    for client in clients[0], clients[2], new:
+        assert client.get().response().status == 200
+
+
+def test_clients_that_ask_now_and_then_keep_nobody_out(serve, connect):
+    server = serve(lambda request, response: None, max_connections=10)
+    for client in [connect(server) for _ in range(40)]:
+        assert client.get().response().status == 200
 
 
 def test_a_limit_of_zero_is_none(serve, connect):

@@ -1,6 +1,7 @@
 """Draining: nobody who has asked is cut off."""
 
 import os
+import selectors
 import signal
 import socket
 import subprocess
@@ -11,7 +12,7 @@ import time
 import pytest
 from support import Raw, wait_until
 
-from bladehttp.server import HttpServer
+from bladehttp.server import HttpServer, draining
 
 
 def closing(server, timeout=5000):
@@ -21,17 +22,151 @@ def closing(server, timeout=5000):
     return thread
 
 
-def test_an_idle_connection_is_closed_at_once(serve, connect):
+def test_an_idle_connection_is_closed_after_a_moment(serve, connect):
     server = serve()
     client = connect(server)
     client.get().response()
-    silent = connect(server)
-    wait_until(lambda: server.stats.connections == 2)
     start = time.monotonic()
     server.shutdown()
-    assert time.monotonic() - start < 1
+    assert draining.MOMENT * 0.95 <= time.monotonic() - start < draining.MOMENT + 1
     assert client.at_end()
-    assert silent.at_end()
+
+
+def test_without_connections_it_takes_as_long_as_a_handshake(serve):
+    server = serve()
+    start = time.monotonic()
+    server.shutdown()
+    assert time.monotonic() - start < draining.HANDSHAKE + 0.3
+
+
+@pytest.mark.parametrize("asked_before", [True, False], ids=["kept", "new"])
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+def test_what_an_idle_connection_asks_meanwhile_is_answered(serve, connect, secure, asked_before):
+    server = serve(lambda request, response: response.write("answered"), secure=secure)
+    client = connect(server)
+    if asked_before:
+        client.get().response()
+    wait_until(lambda: server.stats.connections == 1)
+    thread = closing(server)
+    response = client.get().response()
+    assert (response.body, response.get("Connection")) == (b"answered", "close")
+    assert client.at_end()
+    thread.join()
+
+
+@pytest.mark.parametrize("kind", ["own", "inherited", "unix"])
+def test_connections_that_wait_to_be_accepted_are_answered(kind, tmp_path):
+    """The loop has not turned since they came."""
+    sock = socket.create_server(("127.0.0.1", 0)) if kind == "inherited" else None
+    host = f"unix:{tmp_path / 'sock'}" if kind == "unix" else "127.0.0.1"
+    server = HttpServer(0, host, socket=sock)
+    server.on_receive(lambda request, response: response.write("answered"))
+    server.step()
+    clients = []
+    for _ in range(20):
+        if kind == "unix":
+            client = socket.socket(socket.AF_UNIX)
+            client.connect(host.removeprefix("unix:"))
+        else:
+            client = socket.create_connection((server.host, server.port))
+        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        clients.append(client)
+    server._running._draining.start(5)
+    while server.step(10):
+        pass
+    for client in clients:
+        with client:
+            assert b"answered" in client.recv(1000)
+    if sock is not None:
+        sock.close()
+
+
+def test_a_connection_that_is_begun_while_the_listener_closes_finds_the_next_one():
+    """Its first packet is dropped, not refused: it comes again to whoever listens by then."""
+    old, new = HttpServer(0, reuse_port=True), HttpServer(0, reuse_port=True)
+    new.on_receive(lambda request, response: response.write("new"))
+    old.step()
+    old._running.listener.turn_away()
+    new.port = old.port
+    clients = [socket.socket() for _ in range(10)]
+    for client in clients:
+        client.setblocking(False)
+        client.connect_ex(("127.0.0.1", old.port))
+    old.close()
+    with new:
+        for client in clients:
+            client.settimeout(10)
+            with client:
+                client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n") if is_connected(
+                    client
+                ) else None
+                assert b"new" in client.recv(1000)
+
+
+def is_connected(client) -> bool:
+    """Wait until a connection is made."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(client, selectors.EVENT_WRITE)
+        return bool(selector.select(10))
+
+
+def test_what_is_not_answered_in_time_gets_503(serve, connect):
+    deferred = []
+    server = serve(lambda request, response: deferred.append(response.defer(0)))
+    waiting = connect(server).get()
+    wait_until(lambda: deferred)
+    uploading = connect(server).send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nha")
+    probe = connect(server).send("GET / HT")
+    wait_until(lambda: server.stats.connections == 3)
+    start = time.monotonic()
+    thread = closing(server, 300)
+    for client in waiting, uploading, probe:
+        response = client.response()
+        assert (response.status, response.get("Connection")) == (503, "close")
+        assert client.at_end()
+    assert 0.25 <= time.monotonic() - start < 2
+    thread.join()
+    assert not deferred[0].send()
+
+
+def test_the_property_says_how_long_a_shutdown_waits(serve, connect):
+    server = serve(lambda request, response: response.defer(0), shutdown_timeout=300)
+    client = connect(server).get()
+    wait_until(lambda: server.stats.requests == 1)
+    start = time.monotonic()
+    server.shutdown()
+    assert 0.29 <= time.monotonic() - start < 2
+    assert client.response().status == 503
+
+
+@pytest.mark.parametrize("wait", ["time.sleep(60)", "threading.Event().wait()"])
+def test_an_offloaded_handler_that_hangs_does_not_hold_the_process(wait):
+    script = f"""
+import bladehttp, threading, time
+server = bladehttp.server(0)
+@server.handle("GET", "/", offload=True)
+def hang(request, response):
+    print("hangs", flush=True)
+    {wait}
+def tell():
+    while server.socket is None: time.sleep(0.001)
+    print(server.port, flush=True)
+threading.Thread(target=tell).start()
+server.listen(signals=True, shutdown_timeout=300)
+"""
+    command = [sys.executable, "-X", "dev", "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            with Raw(int(process.stdout.readline())) as client:
+                client.get()
+                assert process.stdout.readline() == "hangs\n"
+                process.send_signal(signal.SIGTERM)
+                start = time.monotonic()
+                assert client.response().status == 503
+                assert process.wait(10) == 0
+                assert time.monotonic() - start < 5
+        finally:
+            process.kill()
 
 
 def test_a_request_that_has_begun_is_answered_with_connection_close(serve, connect):
