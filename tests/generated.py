@@ -60,7 +60,7 @@ def without_default(text: str, value: object) -> str:
 
 
 def deadlines() -> Rows:
-    return of_server(list(CLOCKS.values()))
+    return of_server([*CLOCKS.values(), "shutdown_timeout"])
 
 
 def sizes() -> Rows:
@@ -118,6 +118,7 @@ def waits(state: State, plan: Plan) -> str:
     """Return a state's name, what its socket is watched for, and its clocks."""
     interest = {0: "", loop.READ: "reads", loop.WRITE: "writes"}[plan.interest]
     clocks = [f"{plan.progress} (of progress)"] if plan.progress else []
+    clocks += ["write"] * plan.delivers
     return "\n".join(filter(None, [state.name, interest, ", ".join([*clocks, *plan.absolute])]))
 
 
