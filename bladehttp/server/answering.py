@@ -15,7 +15,6 @@ from bladehttp.request import ClientInfo, HttpRequest
 from bladehttp.response import HttpResponse
 from bladehttp.server.answered import Account
 from bladehttp.server.client_progress import SAMPLES, ClientProgress
-from bladehttp.server.dispatch import error_response
 from bladehttp.server.outbox import JOINED, Outbox
 from bladehttp.server.send_queue import unacknowledged
 from bladehttp.server.service import Service
@@ -181,15 +180,9 @@ class Answering(Watched):
         self._send(0)
 
     def _answer_unavailable(self) -> None:
-        """Answer 503 in place of a deferred answer that has not been given in time."""
-        deferred, self._deferred = self._deferred, None
-        assert deferred is not None
-        deferred.give_up()
-        self._become(Event.ANSWERED)
-        line = self._line
-        method = line.method if line else ""
-        self._reply_in_parts(error_response(503), method, 1, keep=False)
-        self._send(0)
+        """Have 503 sent in place of a deferred answer that has not been given in time."""
+        if self._deferred is not None:
+            self._deferred.give_up()
 
     def _listen(self, channel: Channel) -> None:
         """Send what is written to a channel as it comes."""
