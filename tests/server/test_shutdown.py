@@ -130,7 +130,10 @@ def test_what_is_not_answered_in_time_gets_503(serve, connect):
 
 
 def test_the_property_says_how_long_a_shutdown_waits(serve, connect):
-    server = serve(lambda request, response: [response.defer(0)] and None, shutdown_timeout=300)
+    deferred = []
+    server = serve(
+        lambda request, response: deferred.append(response.defer(0)), shutdown_timeout=300
+    )
     client = connect(server).get()
     wait_until(lambda: server.stats.requests == 1)
     start = time.monotonic()
