@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import PATIENCE, wait_until
+from support import PATIENCE, free_port, is_open, wait_until
 
 import bladehttp as http
 from bladehttp.server import HttpServer
@@ -266,6 +266,7 @@ LIES = {
     "X-Forwarded-For": "6.6.6.6",
     "X-Forwarded-Host": "evil.example",
     "X-Forwarded-Proto": "gopher",
+    "X-Forwarded-Port": "666",
     "Forwarded": "for=6.6.6.6;host=evil.example;proto=https",
     "X-Real-IP": "6.6.6.6",
 }
@@ -293,6 +294,7 @@ def test_behind_nginx_the_client_is_known_whatever_it_says(
     )
     server = deployed(HOST=f"unix:{path}")
     big = b"x" * 1_000_000
+    server.handle("GET", "/url", lambda request, response: response.write(request.url))
     server.handle("POST", "/big", lambda request, response: response.stream([request.raw_body] * 3))
     server.spool_size = len(big)
     with (
@@ -303,10 +305,64 @@ def test_behind_nginx_the_client_is_known_whatever_it_says(
         known = {"ip": "127.0.0.2", "host": "localhost", "scheme": "https"}
         for _ in range(5):
             assert client.get(url, headers=LIES).json() == known
+        assert client.get(f"{url}/url", headers=LIES).text == f"{url}/url"
         assert client.post(f"{url}/big", big).body == big * 3
         assert client.head(f"{url}/health").headers["Content-Length"] == "3"
         assert client.get(f"{url}/none").status == 404
         assert server.stats.connections == 1  # which nginx kept
+
+
+@contextlib.contextmanager
+def apache(directory: Path, configuration: str) -> Iterator[int]:
+    """A real Apache with a configuration; it asks from 127.0.0.2."""
+    program = shutil.which("apache2", path=PROGRAMS)
+    modules = Path("/usr/lib/apache2/modules")
+    if program is None or not modules.is_dir():
+        pytest.skip("Apache is not installed: apt-get install apache2")
+    port = free_port()
+    names = "mpm_event authz_core proxy proxy_http headers cache cache_disk".split()
+    lines = [f"LoadModule {name}_module {modules}/mod_{name}.so" for name in names]
+    if os.geteuid() == 0:
+        lines += ["User www-data", "Group www-data"]
+    (directory / "cache").mkdir()
+    (directory / "cache").chmod(0o777)
+    file = directory / "httpd.conf"
+    file.write_text(
+        "\n".join(lines) + f"\nServerRoot {directory}\nPidFile {directory}/httpd.pid\n"
+        f"DefaultRuntimeDir {directory}\nErrorLog {directory}/error.log\nServerName localhost\n"
+        f"Listen 127.0.0.1:{port}\nProxySourceAddress 127.0.0.2\nCacheRoot {directory}/cache\n"
+        f"CacheEnable disk /files\n{configuration.replace('*:80', f'*:{port}')}"
+    )
+    with process([program, "-f", str(file), "-DFOREGROUND"], stderr=subprocess.DEVNULL):
+        wait_until(lambda: is_open(port))
+        yield port
+
+
+def test_behind_apache_the_client_is_known_and_its_cache_is_not_poisoned(tmp_path):
+    os.chmod(tmp_path, 0o755)  # noqa: PTH101
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "a.txt").write_text("0123456789")
+    server = HttpServer(0, trusted_proxies=["127.0.0.2"])
+    server.serve_files("/files", tmp_path / "files", cache_age=3600)
+    server.handle(
+        "GET",
+        "/who",
+        lambda request, response: response.json([request.ip, request.port, request.url]),
+    )
+    configuration = block("apache", "ProxyPass")
+    with server, http.HttpClient() as client:
+        configuration = replaced(configuration, **{"10.0.0.1:3000": f"127.0.0.1:{server.port}"})
+        with apache(tmp_path, configuration) as port:
+            url = f"http://localhost:{port}"
+            expected = ["127.0.0.1", 0, f"http://localhost:{port}/who?a=%41"]
+            for lies in ({}, LIES, LIES | {"X-Forwarded-Host": "evil.example, evil.example"}):
+                assert client.get(f"{url}/who?a=%41", headers=lies).json() == expected
+            for path, bad in {
+                "/files/a.txt": {"If-Match": '"x"'},
+                "/files/a.txt?range": {"Range": "bytes=5000-"},
+            }.items():
+                assert client.get(url + path, headers=bad).status in {412, 416}
+                assert client.get(url + path).text == "0123456789"
 
 
 @pytest.fixture
@@ -332,6 +388,9 @@ def test_behind_haproxy_the_client_is_known_whatever_it_says(deployed, second, t
             for _ in range(4):
                 known = {"ip": "127.0.0.2", "host": "localhost", "scheme": "http"}
                 assert client.get(url, headers=LIES).json() == known
+            for each in server, second:
+                each.handle("GET", "/url", lambda request, response: response.write(request.url))
+            assert client.get(f"{url}url", headers=LIES).text == f"{url}url"
             wait_until(lambda: {("/health", server), ("/health", second)} <= set(asked))
     assert {("/", server), ("/", second)} <= set(asked)
 
