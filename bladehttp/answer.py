@@ -8,24 +8,29 @@ import re
 from collections.abc import Iterable, Iterator
 from copy import copy
 from datetime import datetime
-from os import PathLike, fspath
+from os import PathLike
 from typing import Any
 from urllib.parse import quote
 
 from bladehttp.broken import Raw, Truncated, reset
 from bladehttp.cookies import format_set_cookie
 from bladehttp.exceptions import InvalidHeader
-from bladehttp.files import FileBody
-from bladehttp.headers import Headers
+from bladehttp.files import WholeFile
+from bladehttp.headers import Headers, is_field_value
 from bladehttp.host_names import to_ascii
 from bladehttp.late import Late, late
 from bladehttp.later import Channel, Deferred, Delay, Events
-from bladehttp.media_types import media_type
+from bladehttp.media_types import UNKNOWN, media_type
 
 # RFC 3986 section 2: unreserved, gen-delims, sub-delims and "%"; and control characters, which a
 # field's value is refused for.
 URL_SAFE = ":/?#[]@!$&'()*+,;=%-._~" + "".join(map(chr, range(0x20))) + "\x7f"
 is_url = re.compile(r"[A-Za-z0-9:/?#\[\]@!$&'()*+,;=%._~-]*").fullmatch
+# RFC 8187 section 3.2.1: attr-char, less what `quote` leaves alone anyhow
+ATTR_CHAR = "!#$&+^`|"
+is_plain_name = re.compile(r"[\x20!#$&-\[\]-~]*").fullmatch  # no quote, backslash or "%"
+not_plain = re.compile(r"[^\x20!#$&-\[\]-~]").sub
+
 has_authority = re.compile(
     r"((?:[A-Za-z][A-Za-z0-9+.-]*:)?//(?:[^/?#\\@]*@)?)([^/?#\\:]*)(.*)", re.DOTALL
 ).fullmatch
@@ -202,16 +207,38 @@ class Answer(Late):
         self.headers["Connection"] = "close"
         self.source = Truncated(self, count)
 
-    def file(self, path: str | PathLike[str], status: int | None = None) -> None:
-        """Send a file as the client takes it, its Content-Type by its name.
+    def file(
+        self,
+        path: str | PathLike[str],
+        status: int | None = None,
+        *,
+        download_name: str | None = None,
+    ) -> None:
+        """Send a file as the client takes it.
+
+        The Content-Type is by its name. With status 200 the answer to GET and HEAD has an ETag (of
+        size and time of modification, unless ``headers`` has one) and Last-Modified; ranges are
+        sent with 206, and a client that has the file gets 304.
+
+        Args:
+            path: Of the file. Do not make it of what a client sends: see
+                `HttpServer.serve_files`.
+            status: None: 200 unless set.
+            download_name: The name under which browsers save the file, which they then do not
+                show (Content-Disposition: attachment). None: they show what they can.
 
         Raises:
             OSError: The file cannot be opened.
+            InvalidHeader: There are control characters in ``download_name``.
         """
-        body = FileBody.open(path)
-        self.source = body
+        if download_name is not None:
+            self.headers["Content-Disposition"] = attachment(download_name)
+        self.source = body = WholeFile(path)
         self.headers["Content-Length"] = str(body.length)
-        self.headers["Content-Type"] = media_type(fspath(path))
+        by_name = media_type(body.name)
+        self.headers["Content-Type"] = (
+            media_type(download_name or "") if by_name == UNKNOWN else by_name
+        )
         if status is not None:
             self.status = status
 
@@ -287,3 +314,22 @@ def encode_location(location: str) -> str:
         return quote(start, URL_SAFE) + quote(to_ascii(host), URL_SAFE) + quote(rest, URL_SAFE)
     except UnicodeEncodeError as error:
         raise InvalidHeader(f"location cannot be sent: {location[:80]!r}") from error
+
+
+def attachment(name: str) -> str:
+    """Return the Content-Disposition of a file to be saved under a name (RFC 6266).
+
+    A name that is not plain is sent twice, as there are clients that know only one of both.
+
+    Raises:
+        InvalidHeader: There are control characters in it, or lone surrogates.
+    """
+    if not is_field_value(name.encode("ascii", "replace").decode()):
+        raise InvalidHeader(f"name of a download cannot be sent: {name[:80]!r}")
+    if is_plain_name(name):
+        return f'attachment; filename="{name}"'
+    plain = not_plain("_", name)
+    try:
+        return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, ATTR_CHAR)}"
+    except UnicodeEncodeError as error:
+        raise InvalidHeader(f"name of a download cannot be sent: {name[:80]!r}") from error

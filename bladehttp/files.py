@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from io import FileIO
-from os import PathLike, fstat
-from typing import NamedTuple, Self
+from os import PathLike, fsdecode, fstat
+from typing import NamedTuple
 
 BLOCK = 256 * 1024
 """Bytes read from a file at a time: large enough that the calls do not count."""
@@ -75,16 +75,6 @@ class FileBody:
             piece.length if isinstance(piece, FileSlice) else len(piece) for piece in pieces
         )
 
-    @classmethod
-    def open(cls, path: str | PathLike[str]) -> Self:
-        """Return a body that is a whole file, as long as it is now.
-
-        Raises:
-            OSError: The file cannot be opened.
-        """
-        file = FileIO(path)
-        return cls(file, [FileSlice(file, 0, fstat(file.fileno()).st_size)])
-
     def __iter__(self) -> Iterator[bytes]:
         """Yield the body in blocks, for what cannot send a file as it is.
 
@@ -100,3 +90,26 @@ class FileBody:
     def close(self) -> None:
         """Close the file. Again does no harm."""
         self._file.close()
+
+
+class WholeFile(FileBody):
+    """A file as a body, of which a client may ask for parts, or whether it has changed.
+
+    Attributes:
+        file: The open file.
+        info: Its status (fstat) when it was opened.
+        name: Its name.
+    """
+
+    __slots__ = ("file", "info", "name")
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        """Open a file.
+
+        Raises:
+            OSError: It cannot be opened.
+        """
+        self.file = FileIO(path)
+        self.info = fstat(self.file.fileno())
+        self.name = fsdecode(path)
+        super().__init__(self.file, [FileSlice(self.file, 0, self.info.st_size)])

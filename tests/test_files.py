@@ -2,7 +2,7 @@ from io import FileIO
 
 import pytest
 
-from bladehttp.files import BLOCK, FileBody, FileSlice
+from bladehttp.files import BLOCK, FileBody, FileSlice, WholeFile
 
 
 @pytest.fixture
@@ -12,7 +12,7 @@ def path(tmp_path):
 
 
 def test_a_whole_file_is_as_long_as_it_was_when_it_was_opened(path):
-    body = FileBody.open(path)
+    body = WholeFile(path)
     with path.open("ab") as file:
         file.write(b"more")
     assert body.length == 10
@@ -32,13 +32,13 @@ def test_slices_and_bytes_come_in_their_order(path):
 
 def test_a_long_file_comes_in_blocks(path):
     path.write_bytes(bytes(2 * BLOCK + 1))
-    body = FileBody.open(path)
+    body = WholeFile(path)
     assert [len(block) for block in body] == [BLOCK, BLOCK, 1]
     body.close()
 
 
 def test_a_file_that_has_become_shorter_is_told(path):
-    body = FileBody.open(path)
+    body = WholeFile(path)
     path.write_bytes(b"01234")
     with pytest.raises(EOFError, match="shorter than 6 bytes"):
         list(body)

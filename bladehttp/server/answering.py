@@ -16,6 +16,7 @@ from bladehttp.response import HttpResponse
 from bladehttp.server.answered import Account
 from bladehttp.server.client_progress import SAMPLES, ClientProgress
 from bladehttp.server.outbox import JOINED, Outbox
+from bladehttp.server.representation import complete
 from bladehttp.server.send_queue import unacknowledged
 from bladehttp.server.service import Service
 from bladehttp.server.states import (
@@ -79,6 +80,8 @@ class Answering(Watched):
         """Put the answer to a request into the outbox."""
         dispatcher = self._service.dispatcher
         callbacks, is_watched = dispatcher.callbacks, dispatcher.is_watched
+        if response.source is not None:
+            complete(request, response)
         if is_watched and callbacks["after"]:
             response = dispatcher.finish(request, response, self.transport.socket)
         keep = keep and not self._service.draining

@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import FileIO
 
-from bladehttp.files import FileBody, FileSlice
+from bladehttp.files import FileBody, FileSlice, WholeFile
 from bladehttp.headers import Headers
+from bladehttp.media_types import UNKNOWN
 from bladehttp.request import HttpRequest
 from bladehttp.response import HttpResponse
 from bladehttp.server.beneath import Found
 from bladehttp.server.dispatch import answer_plainly
-from bladehttp.server.entity_tags import Tagger
+from bladehttp.server.entity_tags import Tagger, tag_by_time
 from bladehttp.wire.conditional import range_applies, status_instead
 from bladehttp.wire.dates import format_http_date
 from bladehttp.wire.ranges import Range, content_range, last_boundary, parse_ranges, part_head
@@ -86,6 +87,7 @@ def _not_modified(response: HttpResponse, fields: Mapping[str, str]) -> None:
     """Answer 304, which has the fields that the file would have (RFC 9110 section 15.4.5)."""
     response.close()
     response.status = 304
+    response.headers.pop("Content-Length", None)
     add_missing(response.headers, fields)
     response.headers.pop("Content-Type", None)
     response.headers.pop("Content-Encoding", None)
@@ -103,6 +105,21 @@ def _ranges(
     return parse_ranges(asked["Range"], size)
 
 
+def complete(request: HttpRequest, response: HttpResponse) -> None:
+    """Answer as the request asks for the file of `HttpResponse.file`: 200, 206, 304, 412 or 416."""
+    body = response.source
+    if type(body) is not WholeFile or response.status != 200:
+        return
+    if request.method not in {"GET", "HEAD"}:
+        return
+    if response.headers.get("Content-Length") != str(body.length):  # the handler has its own idea
+        return
+    own = response.headers.get("ETag")
+    found = Found(body.file, body.info, body.name)
+    picked = Picked(found, response.headers.get("Content-Type", UNKNOWN), None, varies=False)
+    send_file(picked, tag_by_time if own is None else lambda *_: own, {}, request, response)
+
+
 def add_missing(headers: Headers, fields: Mapping[str, str]) -> None:
     """Add fields, except those that an on_receive has set already; Vary is added to its own."""
     headers.extend([pair for pair in fields.items() if pair[0] == "Vary" or pair[0] not in headers])
@@ -113,6 +130,7 @@ REPRESENTATION_FIELDS = (
     "CDN-Cache-Control",
     "Content-Disposition",
     "Content-Encoding",
+    "Content-Length",
     "ETag",
     "Expires",
     "Last-Modified",

@@ -21,6 +21,7 @@ from bladehttp.response import HttpResponse
 from bladehttp.server.answered import Answered
 from bladehttp.server.dispatch import Dispatcher
 from bladehttp.server.forwarded import TrustedProxies
+from bladehttp.server.representation import complete
 from bladehttp.wire.head import (
     NO_FIELDS,
     HeadParser,
@@ -134,6 +135,7 @@ class WsgiApplication:
             if response.deferred is not None:
                 response.deferred.wait()
                 response = self._dispatcher.settled(request, response, response.deferred, None)
+            complete(request, response)
             return self._dispatcher.finish(request, response, None)
         except BaseException:  # what ends the WSGI server: KeyboardInterrupt, SystemExit
             request.close()

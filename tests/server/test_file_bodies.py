@@ -1,10 +1,12 @@
 """Files as bodies: sent by the system, read for TLS, framed like any other body."""
 
 import os
+from wsgiref.util import setup_testing_defaults
 
 import pytest
 from support import wait_until
 
+from bladehttp.response import HttpResponse
 from bladehttp.server.outbox import JOINED
 
 SIZES = [0, 10, JOINED, JOINED + 1, 3_000_000]
@@ -83,3 +85,147 @@ def test_a_slow_client_of_a_file_is_given_up(serve, connect, tmp_path):
     client = connect(server).get()
     wait_until(lambda: gone)
     assert len(client.read_all()) < 50_000_000
+
+
+@pytest.fixture
+def small(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"0123456789")
+    os.utime(tmp_path / "a.txt", (10**9, 10**9))
+    return tmp_path / "a.txt"
+
+
+def over_socket(server, connect):
+    client = connect(server)
+
+    def ask(*fields, method="GET"):
+        response = client.get("/", *fields, method=method).response(method)
+        return response.status, response.header, response.body
+
+    return ask
+
+
+def over_wsgi(server, connect):
+    def ask(*fields, method="GET"):
+        environ = {}
+        setup_testing_defaults(environ)
+        environ["REQUEST_METHOD"] = method
+        for field in fields:
+            name, _, value = field.partition(": ")
+            environ["HTTP_" + name.upper().replace("-", "_")] = value
+        begun = []
+        body = server.wsgi(environ, lambda status, fields: begun.extend((status, fields)))
+        content = b"".join(body)
+        body.close()
+        header = {name.lower(): value for name, value in begun[1]}
+        return int(begun[0][:3]), header, content
+
+    return ask
+
+
+def later(handler):
+    def deferred(request, response):
+        sending = response.defer()
+        handler(request, response)
+        sending.send()
+
+    return deferred
+
+
+@pytest.fixture(params=["answer", "route", "offload", "later", "wsgi"])
+def asking(request, serve, connect):
+    """Serve a handler in one of the ways, and return what asks for it."""
+
+    def start(handler):
+        server = serve()
+        if request.param == "answer":
+            server.on_receive(handler)
+        else:
+            handler = later(handler) if request.param == "later" else handler
+            server.handle("GET", "/", handler, offload=request.param == "offload")
+        return (over_wsgi if request.param == "wsgi" else over_socket)(server, connect)
+
+    return start
+
+
+def test_file_of_a_handler_is_answered_as_a_static_one(asking, small):
+    ask = asking(lambda request, response: response.file(small))
+    status, header, body = ask()
+    assert (status, body, header["accept-ranges"]) == (200, b"0123456789", "bytes")
+    assert header["last-modified"] == "Sun, 09 Sep 2001 01:46:40 GMT"
+    tag = header["etag"]
+    assert ask(f"If-None-Match: {tag}")[::2] == (304, b"")
+    assert ask(f"If-Modified-Since: {header['last-modified']}")[0] == 304
+    status, header, body = ask("Range: bytes=2-4")
+    assert (status, body, header["content-range"]) == (206, b"234", "bytes 2-4/10")
+    assert (header["content-length"], header["etag"]) == ("3", tag)
+    assert ask("Range: bytes=2-4", 'If-Range: "x"')[::2] == (200, b"0123456789")
+    assert ask("Range: bytes=0-0,9-9")[1]["content-type"].startswith("multipart/byteranges")
+    status, header, body = ask(method="HEAD")
+    assert (status, header["content-length"], body) == (200, "10", b"")
+
+
+def test_error_in_place_of_a_handlers_file_is_not_to_be_kept(asking, small):
+    def handler(request, response):
+        response.headers["Cache-Control"] = "public, max-age=3600"
+        response.file(small, download_name="x.txt")
+
+    ask = asking(handler)
+    for fields, expected in ((['If-Match: "x"'], 412), (["Range: bytes=50-"], 416)):
+        status, header, body = ask(*fields)
+        assert (status, header["cache-control"]) == (expected, "no-store")
+        assert not {"etag", "last-modified", "content-disposition"} & set(header)
+        assert header["content-length"] == str(len(body))
+    assert ask()[1]["cache-control"] == "public, max-age=3600"
+
+
+@pytest.mark.parametrize("status", [404, 201])
+def test_file_with_another_status_is_sent_whole(asking, small, status):
+    ask = asking(lambda request, response: response.file(small, status=status))
+    got, header, body = ask("Range: bytes=2-4", "If-None-Match: *")
+    assert (got, body, "etag" in header) == (status, b"0123456789", False)
+
+
+def test_tag_of_the_handler_counts(asking, small):
+    def handler(request, response):
+        response.headers["ETag"] = '"mine"'
+        response.file(small)
+
+    ask = asking(handler)
+    assert ask('If-None-Match: "mine"')[0] == 304
+    assert ask('If-Match: "mine"')[1]["etag"] == '"mine"'
+
+
+@pytest.mark.parametrize(
+    ("name", "disposition"),
+    [
+        ("report 1.txt", 'attachment; filename="report 1.txt"'),
+        ("übung.txt", "attachment; filename=\"_bung.txt\"; filename*=UTF-8''%C3%BCbung.txt"),
+        (
+            'a"b\\c%41.txt',
+            "attachment; filename=\"a_b_c_41.txt\"; filename*=UTF-8''a%22b%5Cc%2541.txt",
+        ),
+        (
+            "€'()*.txt",
+            "attachment; filename=\"_'()*.txt\"; filename*=UTF-8''%E2%82%AC%27%28%29%2A.txt",
+        ),
+    ],
+)
+def test_download_has_a_name(small, name, disposition):
+    response = HttpResponse()
+    response.file(small, download_name=name)
+    assert response.headers["Content-Disposition"] == disposition
+    response.close()
+
+
+def test_type_of_a_download_is_by_its_name_where_the_files_says_nothing(tmp_path):
+    (tmp_path / "4711").write_bytes(b"x")
+    response = HttpResponse()
+    response.file(tmp_path / "4711", download_name="a.pdf")
+    assert response.headers["Content-Type"] == "application/pdf"
+    response.close()
+
+
+@pytest.mark.parametrize("name", ["a\r\nX: y", "a\0", "\ud800"])
+def test_name_of_a_download_that_cannot_be_sent_is_refused(small, name):
+    with pytest.raises(ValueError):  # noqa: PT011 - InvalidHeader is one
+        HttpResponse().file(small, download_name=name)
