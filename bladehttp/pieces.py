@@ -8,11 +8,14 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from io import BytesIO
 from typing import Any, Protocol, TypeVar
 
-from bladehttp.charsets import BOMS, LINE_ENDS, NARROW_LINE_ENDS, text_of
+from bladehttp.charsets import BOMS, LINE_ENDS, NARROW_LINE_ENDS, WIDE, errors_of
 from bladehttp.exceptions import HttpException, IncompleteBody
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+
+WINDOW = 8 * 1024
+"""Bytes that are split into lines at a time. Blocks may be read in between, and undo it."""
 
 
 class Stage(Protocol[T_co]):
@@ -31,8 +34,8 @@ class Unread:
     """
 
     __slots__ = (
-        "_at", "_codec", "_cr", "_data", "_find", "_has_begun", "_lf", "_scanned", "_skip",
-        "has_given", "is_over",
+        "_at", "_codec", "_cr", "_data", "_errors", "_find", "_has_begun", "_lf", "_lines",
+        "_scanned", "_skip", "has_given", "is_over",
     )  # fmt: skip
 
     def __init__(self, codec: str) -> None:
@@ -46,6 +49,8 @@ class Unread:
 
     def _use(self, codec: str) -> None:
         self._codec = codec
+        self._errors = errors_of(codec)
+        self._lines: Iterator[bytes] = iter(())  # at the beginning of what was not given
         self._find, self._cr, self._lf = LINE_ENDS.get(codec, NARROW_LINE_ENDS)
 
     def __len__(self) -> int:
@@ -61,7 +66,7 @@ class Unread:
                 self._data = bytearray(memoryview(self._data)[self._at :])
             else:
                 del self._data[: self._at]
-            self._scanned -= self._at
+            self._scanned = max(self._scanned - self._at, 0)
             self._at = 0
             self._data += piece
         if self._skip and len(self) >= len(self._skip):
@@ -76,6 +81,7 @@ class Unread:
 
     def put_back(self, data: bytes, has_given: bool) -> None:
         """Have bytes that were taken be the next again, and `has_given` as it was before."""
+        self._lines = iter(())
         self._data = data + self.copy(len(self))
         self._at = self._scanned = 0
         self._has_begun = self.has_given = has_given
@@ -91,6 +97,7 @@ class Unread:
             return None
         self._has_begun = self.has_given = True
         self._skip = b""
+        self._lines = iter(())
         if size is None or size >= here:
             block = bytes(self._data if not self._at else memoryview(self._data)[self._at :])
             self._data = b""
@@ -107,8 +114,26 @@ class Unread:
         It ends in CRLF, CR or LF, and in nothing else: NEL, FF and U+2028 are part of the text. A
         CR ends it at once; if LF follows later, that is skipped.
         """
+        for whole in self._lines:
+            self._at += len(whole)
+            return whole.rstrip(b"\r\n").decode(self._codec, self._errors)
+        self._scanned = max(self._scanned, self._at)
         if not self._has_begun and not self._see_beginning():
             return None
+        return self.take_line() if self._split() else self._single_line()
+
+    def _split(self) -> bool:
+        """Split the lines that are near, if they end in LF and a byte is a character's whole."""
+        if self._codec in WIDE:
+            return False
+        end = self._data.rfind(b"\n", self._at, self._at + WINDOW) + 1
+        if not end:
+            return False
+        self.has_given = True
+        self._lines = iter(bytes(self._data[self._at : end]).splitlines(keepends=True))
+        return True
+
+    def _single_line(self) -> str | None:
         found = self._find(self._data, self._scanned)
         if found is not None:
             stop, end = found.span(1)
@@ -120,7 +145,7 @@ class Unread:
             here = len(self._data) - self._at
             self._scanned = self._at + here - here % len(self._lf)
             return None
-        line = text_of(self._data[self._at : stop], self._codec)
+        line = self._data[self._at : stop].decode(self._codec, self._errors)
         self._at = self._scanned = end
         self.has_given = True
         return line
