@@ -7,9 +7,11 @@ from math import inf
 from time import monotonic
 from typing import Any
 
+from bladehttp.client.async_hooks import settle, settle_abort
 from bladehttp.client.batch import Feed
-from bladehttp.client.crowd import Result
+from bladehttp.client.crowd import Result, belongs_to
 from bladehttp.client.driver import Driver
+from bladehttp.client.errors import Sent
 from bladehttp.client.exchange import Exchange
 from bladehttp.client.turns import Turns
 from bladehttp.exceptions import ClientClosed
@@ -34,6 +36,7 @@ class Batch:
         self._under_way: dict[Exchange, Driver] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._error: Exception | None = None
+        self._settling: set[asyncio.Task[None]] = set()
 
     async def take_all(self, requests: AsyncIterator[Any]) -> None:
         """Take the requests as there is room, and start them as there are places.
@@ -91,6 +94,22 @@ class Batch:
 
     def _done(self, exchange: Exchange, result: Result) -> None:
         del self._under_way[exchange]
+        if exchange.awaitables:
+            task = self._loop.create_task(self._settle(exchange, result), context=Context())
+            self._settling.add(task)
+        else:
+            self._put(exchange, result)
+
+    async def _settle(self, exchange: Exchange, result: Result) -> None:
+        try:
+            await settle(exchange)
+        except Exception as error:  # noqa: BLE001 - a value, as all that ends an exchange
+            message = exchange.message
+            belongs_to(error, Sent(message.method, message.url.text, exchange.given))
+            result = error
+        self._put(exchange, result)
+
+    def _put(self, exchange: Exchange, result: Result) -> None:
         self._feed.put(exchange, result)
         self._feed.has_ended(monotonic())
         self._turns.leave(exchange)
@@ -117,10 +136,14 @@ class Batch:
             await self._news.wait()
         return None
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Abort what is under way."""
         self._turns.close()
         if self._timer is not None:
             self._timer.cancel()
         for exchange, driver in self._under_way.items():
             driver.stop(exchange, self.reason)
+        for task in self._settling:
+            task.cancel()
+        for exchange in self._under_way:
+            await settle_abort(exchange, asyncio.CancelledError())

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from bladehttp.client.abatch import Batch
 from bladehttp.client.astream import AsyncStream, keep_beginning
+from bladehttp.client.async_hooks import settle, settle_abort
 from bladehttp.client.awaited import AwaitedBody
 from bladehttp.client.batch import Feed
 from bladehttp.client.checks import at_least_one
@@ -17,6 +18,7 @@ from bladehttp.client.crowd import Result
 from bladehttp.client.download import adownload
 from bladehttp.client.driver import Driver
 from bladehttp.client.exchange import Exchange
+from bladehttp.client.hooks import AsyncHooks
 from bladehttp.client.log import in_force
 from bladehttp.client.message import Message
 from bladehttp.client.progress import Report
@@ -40,13 +42,14 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
     """An HTTP client for asyncio that keeps its connections.
 
     It has the properties and verbs of `HttpClient`, the verbs to be awaited. Use it in an ``async
-    with`` statement, or close it. It belongs to the event loop of its first request.
+    with`` statement, or close it. It belongs to the event loop of its first request, and once that
+    is closed, or in a forked child, to the next, where it begins anew without connections.
 
     Cancelling a request aborts its transfer. A request waits while ``concurrency`` others are under
     way; of its clocks ``total_timeout`` runs then. ``data`` may be an asynchronous iterable, which
     is awaited; other data is read in the event loop's thread, in pieces: what blocks there blocks
-    the loop. Hooks are called there too. Pickling and copying take the properties along and leave
-    the connections.
+    the loop. Hooks are called there too, and may be coroutine functions. Pickling and copying take
+    the properties along and leave the connections.
 
     A task that holds an open stream while it waits for another request needs two places. With as
     many such tasks as there are places all of them wait for each other; give ``concurrency`` twice
@@ -59,6 +62,7 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
     """
 
     __slots__ = ("__weakref__", "_closed", "_concurrency", "_driver")
+    _hooks_type = AsyncHooks
 
     def __init__(
         self,
@@ -82,16 +86,31 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
 
         Raises:
             ClientClosed: The client has been closed.
-            RuntimeError: It was used on another loop before.
+            RuntimeError: It belongs to another loop that is not closed.
         """
         if self._closed:
             raise ClientClosed("client has been closed")
-        loop = asyncio.get_running_loop()
-        if self._driver is None or self._driver.closed:
-            self._driver = Driver(loop, self._concurrency)
-        if self._driver.loop is not loop:
-            raise RuntimeError("client belongs to another event loop")
-        return self._driver
+        loop, driver = asyncio.get_running_loop(), self._driver
+        if driver is not None and driver.loop is not loop:
+            self._leave(driver)
+            driver = self._driver
+        if driver is None or driver.closed:
+            driver = self._driver = Driver(loop, self._concurrency)
+        return driver
+
+    def _leave(self, driver: Driver) -> None:
+        """Begin anew after the event loop has been closed, or in a forked child.
+
+        Raises:
+            RuntimeError: It may still be used there.
+        """
+        if driver.pid != os.getpid():
+            driver.forget()
+        elif driver.loop.is_closed():
+            driver.close(ClientClosed("event loop has been closed"))
+        else:
+            raise RuntimeError("client belongs to another event loop, which is not closed")
+        self._driver = None
 
     def _message(
         self,
@@ -118,10 +137,16 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
         try:
             future: asyncio.Future[HttpResponse] = driver.loop.create_future()
             driver.start(exchange, partial(_resolve, future))
-            return await future
+            response = await future
         except BaseException as error:
             driver.stop(exchange, error)
+            if exchange.awaitables:
+                await settle_abort(exchange, error)
             raise
+        else:
+            if exchange.awaitables:
+                await settle(exchange)
+            return response
         finally:
             driver.leave(exchange)
 
@@ -154,11 +179,13 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
             await driver.wait(body)
         try:
             response = await body.open()
+            await settle(body)
             yield response
         except BaseException as error:
             if isinstance(error, HttpStatusError) and error.response is response:
                 await keep_beginning(response)
             body.close(error)
+            await settle_abort(body, error)
             raise
         finally:
             body.close()
@@ -209,7 +236,7 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
             try:
                 await asyncio.wait((taking,))
             finally:
-                batch.stop()
+                await batch.stop()
 
     @property
     def closed(self) -> bool:
@@ -220,10 +247,16 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
         """Close the connections; requests under way end with ClientClosed. Idempotent."""
         self._shut()
 
+    async def aclose(self) -> None:
+        """Do as `close` does: `contextlib.aclosing` knows this name."""
+        self._shut()
+
     def _shut(self) -> None:
         was_closed, self._closed = self._closed, True
         driver, self._driver = self._driver, None
-        if driver is not None:
+        if driver is not None and driver.pid != os.getpid():
+            driver.forget()
+        elif driver is not None:
             driver.close(ClientClosed("client has been closed"))
         if not was_closed and self.cookie_file is not None:
             self.save_cookies()

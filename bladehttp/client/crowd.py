@@ -112,6 +112,8 @@ class Crowd:
 
     Attributes:
         chains: As of `Handle`, of all its handles.
+        gate: Called with an exchange with hooks that may be awaited, before each of its messages;
+            False: it is held back until `resume` or `fail`. None: there is none.
         on_open: As of `Multi`.
         sound: Whether it may be kept for more; False once something broke into it.
         steps: What bodies are decoded in while they are received; None where that is done at
@@ -120,7 +122,7 @@ class Crowd:
 
     __slots__ = (
         "_check_at", "_counter", "_ended", "_idle", "_last", "_looked", "_multi", "_running",
-        "_sharing", "_waiting", "chains", "idle_since", "on_open", "sound", "steps",
+        "_sharing", "_waiting", "chains", "gate", "idle_since", "on_open", "sound", "steps",
     )  # fmt: skip
 
     idle_since: float
@@ -135,6 +137,7 @@ class Crowd:
         """
         self.sound = True
         self.steps = steps
+        self.gate: Callable[[Exchange], bool] | None = None
         self._idle: list[Place] = []
         self.chains: Chains = {}
         self._sharing = Sharing()
@@ -166,13 +169,19 @@ class Crowd:
 
     def _begin(self, exchange: Exchange) -> None:
         """Begin an exchange, or go on with it."""
+        if exchange.may_await and self.gate is not None and not self.gate(exchange):
+            return
+        self.resume(exchange)
+
+    def resume(self, exchange: Exchange) -> None:
+        """Begin an exchange that the gate has held back."""
         place = self._idle.pop() if self._idle else Place(self)
         place.exchange = exchange
         try:
             within(exchange, exchange.prepare, place)
         except Exception as error:  # noqa: BLE001 - a value, as all that ends an exchange
             self._put_back(place)
-            self._fail(exchange, error)
+            self.fail(exchange, error)
             return
         curl = place.curl
         place.let_wait(self._sharing.join(curl, exchange.message.url.origin))
@@ -269,7 +278,7 @@ class Crowd:
             response = within(exchange, exchange.finish, outcome)
         except Exception as error:  # noqa: BLE001 - a value
             self._put_back(place)
-            self._fail(exchange, error)
+            self.fail(exchange, error)
             return
         self._put_back(place)
         if response is not None:
@@ -280,7 +289,8 @@ class Crowd:
         else:
             self._begin(exchange)
 
-    def _fail(self, exchange: Exchange, error: Exception) -> None:
+    def fail(self, exchange: Exchange, error: Exception) -> None:
+        """Note that an exchange has ended with an exception."""
         message = exchange.message
         belongs_to(error, Sent(message.method, message.url.text, exchange.given))
         self._ended.append((exchange, error))

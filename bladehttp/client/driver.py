@@ -10,16 +10,20 @@ the loop's thread.
 """
 
 import asyncio
+import ctypes
+import os
 from collections.abc import Callable
 from contextvars import Context, copy_context
+from functools import partial
 from math import inf
 from time import monotonic
 from typing import Any, Protocol
 
 import pycurl
 
+from bladehttp.client.async_hooks import settle
 from bladehttp.client.awaited import AwaitedBody
-from bladehttp.client.crowd import Crowd, Result, belongs_to
+from bladehttp.client.crowd import Crowd, Result, belongs_to, within
 from bladehttp.client.decoding_sink import STEP, Steps
 from bladehttp.client.engine import INTEREST
 from bladehttp.client.errors import Sent
@@ -48,16 +52,18 @@ class Driver:
     Attributes:
         closed: Whether it has been closed, by the client or because of an error.
         loop: The event loop.
+        pid: The process that it belongs to.
     """
 
     __slots__ = (
         "_bodies", "_crowd", "_is_due", "_is_watching", "_limits", "_news", "_readiness",
-        "_started", "_steps", "_sweeper", "_timer", "_timer_at", "_turns", "_waiters", "_watched",
-        "closed", "loop",
+        "_settling", "_started", "_steps", "_sweeper", "_timer", "_timer_at", "_turns", "_waiters",
+        "_watched", "closed", "loop", "pid",
     )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop, concurrency: int) -> None:
         self.loop = loop
+        self.pid = os.getpid()
         self.closed = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = inf
@@ -72,6 +78,8 @@ class Driver:
         self._limits: Limits
         self._steps = Steps(self._decode_soon)
         self._crowd = Crowd(self._watch, self._steps)
+        self._crowd.gate = self._gate
+        self._settling: dict[Exchange, asyncio.Task[None]] = {}
         self._waiters: dict[Exchange, asyncio.Future[None]] = {}
         self._turns = Turns(loop, concurrency, self.host_limit, self._admit)
 
@@ -124,13 +132,17 @@ class Driver:
             future.set_result(None)
 
     def _expire(self, exchange: Exchange) -> None:
-        message, future = exchange.message, self._waiters[exchange]
-        milliseconds, why = message.settings.total_timeout, self._turns.places.reason(exchange)
-        text = f"waiting for {message.url.place}, as {why}: total_timeout is over"
-        error = TotalTimeout(f"{text} ({milliseconds} ms)", url=message.url.text)
-        belongs_to(error, Sent(message.method, message.url.text, exchange.given))
+        future, why = self._waiters[exchange], self._turns.places.reason(exchange)
         if not future.done():
-            future.set_exception(error)
+            future.set_exception(self._late(exchange, f"waiting, as {why}, for"))
+
+    @staticmethod
+    def _late(exchange: Exchange, what: str) -> TotalTimeout:
+        message = exchange.message
+        text = f"{what} {message.url.place}: total_timeout is over"
+        error = TotalTimeout(f"{text} ({message.settings.total_timeout} ms)", url=message.url.text)
+        belongs_to(error, Sent(message.method, message.url.text, exchange.given))
+        return error
 
     def start(self, exchange: Exchange, done: Done) -> None:
         """Begin an exchange; ``done`` is called with it and its result, in a later turn."""
@@ -155,15 +167,61 @@ class Driver:
             reason: What its hooks are told; None for a CancelledError.
         """
         if exchange in self._started:
+            reason = reason or asyncio.CancelledError()
+            self._stop(exchange, reason)
             self._end(exchange)
-            self._crowd.stop(exchange, reason or asyncio.CancelledError())
             self._arm()
+
+    def _stop(self, exchange: Exchange, reason: BaseException) -> None:
+        self._crowd.stop(exchange, reason)
+        exchange.tell_of_abort(reason)  # one whose hooks were being awaited is not with the crowd
 
     def _end(self, exchange: Exchange) -> Done:
         """Forget an exchange, and return whom to tell."""
         if exchange in self._bodies:
             self._bodies.pop(exchange).stop()
+        if exchange in self._settling:
+            self._settling.pop(exchange).cancel()
         return self._started.pop(exchange)
+
+    def _gate(self, exchange: Exchange) -> bool:
+        """Call what is called before a message; whether nothing of it has to be awaited."""
+        try:
+            within(exchange, exchange.announce)
+        except Exception as error:  # noqa: BLE001 - a value, as all that ends an exchange
+            self._crowd.fail(exchange, error)
+            return False
+        if not exchange.awaitables:
+            return True
+        task = self.loop.create_task(self._settle(exchange), context=Context())
+        self._settling[exchange] = task
+        task.add_done_callback(partial(self._settled, exchange), context=Context())
+        return False
+
+    async def _settle(self, exchange: Exchange) -> None:
+        limit = exchange.deadline - monotonic() if exchange.deadline < inf else None
+        clock = asyncio.timeout(limit)
+        try:
+            async with clock:
+                await settle(exchange)
+        except TimeoutError as error:
+            if clock.expired():
+                raise self._late(exchange, "waiting for a hook before asking") from error
+            raise
+
+    def _settled(self, exchange: Exchange, task: "asyncio.Task[None]") -> None:
+        """Go on with an exchange whose hooks have been awaited, unless it was stopped meanwhile."""
+        if self._settling.get(exchange) is not task:
+            return
+        del self._settling[exchange]
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if error is None:
+            self._crowd.resume(exchange)
+        else:
+            failed = error if isinstance(error, Exception) else ClientClosed("hook was cancelled")
+            within(exchange, exchange.tell_of, failed)
+            self._crowd.fail(exchange, failed)
+        self._arm()
 
     def tell(self, whom: Looking) -> None:
         """Have something look after itself as soon as libcurl has returned."""
@@ -271,24 +329,36 @@ class Driver:
             return
         self.closed = True
         ended = [(exchange, self._aborted(exchange, reason)) for exchange in list(self._started)]
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._sweeper is not None:
-            self._sweeper.cancel()
+        for timer in (self._timer, self._sweeper):
+            if timer is not None:
+                timer.cancel()
         self._crowd.close()
         if self._is_watching and not self.loop.is_closed():
             self.loop.remove_reader(self._readiness.fileno())
         self._readiness.close()
         self._turns.close()
+        if self.loop.is_closed():  # nobody waits any more, and nothing can be called
+            self._started.clear()
+            self._bodies.clear()
+        else:
+            self._deliver(ended)
+
+    def _deliver(self, ended: list[tuple[Exchange, ClientClosed]]) -> None:
+        """End those that wait for a place, and those that were under way."""
         for future in self._waiters.values():
             if not future.done():
                 future.set_exception(ClientClosed("client has been closed"))
         for exchange, error in ended:
             self._end(exchange)(exchange, error)
 
+    def forget(self) -> None:
+        """Leave everything as it is in a forked child, where it is the parent's; see `Pool`."""
+        self.closed = True
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self))
+
     def _aborted(self, exchange: Exchange, reason: BaseException) -> ClientClosed:
         """Abort an exchange and return the exception that it ends with."""
         error = ClientClosed("transfer has been aborted")
         error.__cause__ = reason
-        self._crowd.stop(exchange, error)
+        self._stop(exchange, error)
         return error

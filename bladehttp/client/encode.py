@@ -51,6 +51,8 @@ def make_body(data: Any, json: Any, form: Any, files: Any, fields: Fields) -> Bo
         return encode_form(form)
     if json is not NOT_GIVEN:
         return encode_json(json)
+    if isinstance(data, HttpResponse):
+        data = data.body if data.source is None else data.iter_bytes()
     return encode_data(data, field_value(fields, "content-type") or "")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from bladehttp.client.engine import Engine, Outcome
 from bladehttp.client.errors import Sent
 from bladehttp.client.handle import Handle
-from bladehttp.client.hooks import Hooks, Outgoing, call
+from bladehttp.client.hooks import Hook, Hooks, Outgoing, call
 from bladehttp.client.message import Message, with_body_fields
 from bladehttp.client.redirects import next_message
 from bladehttp.client.retry import Retry
@@ -37,11 +37,12 @@ class Exchange:
         context: The context variables of whoever asked for it, in which a crowd runs everything of
             the caller's: hooks, log records, data. None where an engine runs it, whose thread and
             context are the caller's own.
+        awaitables: What hooks have given to be awaited (async_hooks.py); None or [] for nothing.
     """
 
     __slots__ = (
         "_history", "_hooks", "_is_announced", "_outgoing", "_retries", "_started", "_transfer",
-        "context", "deadline", "given", "message", "not_before", "silence",
+        "awaitables", "context", "deadline", "given", "message", "not_before", "silence",
     )  # fmt: skip
 
     def __init__(self, message: Message, hooks: Hooks | None = None, given: Any = None) -> None:
@@ -63,6 +64,7 @@ class Exchange:
         self._retries = 0
         self._hooks = hooks
         self._is_announced = False
+        self.awaitables: list[Any] | None = None
         if hooks is not None:
             self._outgoing = Outgoing(given)
 
@@ -100,13 +102,41 @@ class Exchange:
 
     def _announced(self, hooks: Hooks) -> Message:
         """Return the message with the fields that hooks make of its own."""
-        self._outgoing.update(self.message, len(self._history), self._retries)
-        self._is_announced = True
-        call(hooks.on_request, self._outgoing)
+        if not self._is_announced:
+            self._announce(hooks)
         fields = self._outgoing.headers.pairs()
         if fields == self.message.fields:
             return self.message
         return replace(self.message, fields=with_body_fields(fields, self.message.body))
+
+    @property
+    def may_await(self) -> bool:
+        """Whether its hooks may give something to be awaited, kept in ``awaitables``."""
+        return self._hooks is not None and self._hooks.may_await
+
+    def announce(self) -> None:
+        """Call `on_request` for the next message; `prepare` does not do it again.
+
+        Raises:
+            BaseException: What a hook raises.
+        """
+        if self._hooks is not None and not self._is_announced:
+            try:
+                self._announce(self._hooks)
+            except BaseException as error:
+                self.tell_of(error)
+                raise
+
+    def _announce(self, hooks: Hooks) -> None:
+        self._outgoing.update(self.message, len(self._history), self._retries)
+        self._is_announced = True
+        self._call(hooks.on_request, self._outgoing)
+
+    def _call(self, hooks: list[Hook], *arguments: object) -> None:
+        """Call hooks, and keep what they give to be awaited if it can be."""
+        if self.awaitables is None and self.may_await:
+            self.awaitables = []
+        call(hooks, *arguments, given=self.awaitables)
 
     def is_decided(self, has_begun: bool) -> bool:
         """Whether the response whose head has come is the one to be given.
@@ -204,7 +234,7 @@ class Exchange:
             response.history = self._history
         if self._hooks is not None:
             self._is_announced = False
-            call(self._hooks.on_response, self._outgoing, response)
+            self._call(self._hooks.on_response, self._outgoing, response)
         return response
 
     def _following(self, response: HttpResponse) -> Message | None:
@@ -220,7 +250,7 @@ class Exchange:
         self.message = following
         if self._hooks is not None:
             self._is_announced = False
-            call(self._hooks.on_redirect, self._outgoing, response)
+            self._call(self._hooks.on_redirect, self._outgoing, response)
 
     def _delay_for(self, response: HttpResponse, retry: Retry) -> float | None:
         """Return how long to wait because of an answer, None if it is not one to be tried again."""
@@ -255,7 +285,7 @@ class Exchange:
         self.not_before = monotonic() + delay
         if self._hooks is not None:
             self._is_announced = False
-            call(self._hooks.on_retry, self._outgoing, result, delay * 1000)
+            self._call(self._hooks.on_retry, self._outgoing, result, delay * 1000)
 
     def tell_of(self, error: BaseException) -> None:
         """Call `on_error` if `on_request` was called and nothing has followed it."""
@@ -267,7 +297,7 @@ class Exchange:
     def _call_on_error(self, error: BaseException) -> None:
         if self._hooks is not None and self._is_announced:
             self._is_announced = False
-            call(self._hooks.on_error, self._outgoing, error)
+            self._call(self._hooks.on_error, self._outgoing, error)
 
 
 def exchange(engine: Engine, message: Message, hooks: Hooks | None) -> HttpResponse:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from typing import Any
+from inspect import isawaitable, iscoroutine, iscoroutinefunction
+from typing import Any, ClassVar
 
 from bladehttp.client.message import Message
 from bladehttp.headers import Headers
@@ -48,7 +49,13 @@ Hook = Callable[..., object]
 
 @dataclass(slots=True)
 class Hooks:
-    """The hooks of a client, called in order; see `Configured`."""
+    """The hooks of a client, called in order; see `Configured`.
+
+    Attributes:
+        may_await: Whether they may be coroutine functions.
+    """
+
+    may_await: ClassVar[bool] = False
 
     on_request: list[Hook] = field(default_factory=list)
     on_response: list[Hook] = field(default_factory=list)
@@ -67,26 +74,66 @@ class Hooks:
 
     def joined(self, other: "Hooks") -> "Hooks":
         """Return these hooks and then the other ones."""
-        return Hooks(*(getattr(self, name) + getattr(other, name) for name in NAMES))
+        return type(self)(*(getattr(self, name) + getattr(other, name) for name in NAMES))
+
+
+class AsyncHooks(Hooks):
+    """The hooks of an `AsyncHttpClient`."""
+
+    __slots__ = ()
+    may_await: ClassVar[bool] = True
 
 
 NAMES = tuple(row.name for row in fields(Hooks))
 
 
-def call(hooks: list[Hook], *arguments: object) -> None:
-    """Call each of the hooks; the first that raises ends it."""
+def call(hooks: list[Hook], *arguments: object, given: list[Any] | None = None) -> None:
+    """Call each of the hooks; the first that raises ends it.
+
+    Args:
+        hooks: The hooks.
+        arguments: Of each.
+        given: The list for what they give to be awaited, and for the calls that have to wait for
+            that; None where nobody can.
+
+    Raises:
+        TypeError: A hook gives something to be awaited, and nobody can.
+    """
     for hook in tuple(hooks):
-        hook(*arguments)
+        if given:
+            given.append(_called(hook, arguments))
+            continue
+        result = hook(*arguments)
+        if result is None or not isawaitable(result):
+            continue
+        if given is None:
+            if iscoroutine(result):
+                result.close()
+            raise TypeError(f"{ASYNCHRONOUS}, not {hook!r}"[:200])
+        given.append(result)
 
 
-def hook_list(name: str, value: Any) -> list[Hook]:
+async def _called(hook: Hook, arguments: tuple[object, ...]) -> None:
+    result = hook(*arguments)
+    if isawaitable(result):
+        await result
+
+
+ASYNCHRONOUS = "the hooks of an HttpClient are plain functions"
+
+
+def hook_list(name: str, value: Any, may_await: bool) -> list[Hook]:
     """Return a list of functions as it is kept.
 
     Raises:
-        TypeError: It is not a list of functions.
+        TypeError: It is not a list of functions, or one is a coroutine function and may not be.
     """
     hooks = list(value)
     for hook in hooks:
         if not callable(hook):
             raise TypeError(f"{name} is a list of functions, not of {hook!r}"[:200])
+        if not may_await and (
+            iscoroutinefunction(hook) or iscoroutinefunction(getattr(hook, "__call__", None))  # noqa: B004
+        ):
+            raise TypeError(f"{ASYNCHRONOUS}, not {hook!r}"[:200])
     return hooks

@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Iterable, Mapping
-from typing import Any, Generic, Self, TypeVar, overload
+from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 
 from bladehttp.auth import Auth
 from bladehttp.client.encode import NOT_GIVEN, make_body
@@ -57,7 +57,7 @@ class HookList:
         return self if client is None else getattr(client._hooks, self._name)
 
     def __set__(self, client: "Configured", value: Iterable[Hook]) -> None:
-        setattr(client._hooks, self._name, hook_list(self._name, value))
+        setattr(client._hooks, self._name, hook_list(self._name, value, client._hooks.may_await))
 
 
 class Configured:
@@ -153,8 +153,10 @@ class Configured:
         on_request: Functions that are called with an `Outgoing` before each message is sent, those
             of redirects and retries too. They may change its ``headers``. Each call is followed
             by that of exactly one of the other four, with the same object, however the request
-            ends. Hooks run in the context (`contextvars`) of the code that asked for the request,
-            also where asyncio or `HttpClient.send_many` runs many at once.
+            ends. The hooks of an `HttpClient` are plain functions; those of an `AsyncHttpClient`
+            may be coroutine functions, which are awaited before the message is sent, the response
+            given or the exception raised. Hooks run in the context (`contextvars`) of the code that
+            asked for the request, also where asyncio or `HttpClient.send_many` runs many at once.
         on_response: Called with an `Outgoing` and the response that will be returned.
         on_redirect: Called with an `Outgoing` and the response of a redirect that will be
             followed; its body is empty, whatever was received.
@@ -205,6 +207,7 @@ class Configured:
     """
 
     __slots__ = ("_bare", "_headers", "_hooks", "_settings")
+    _hooks_type: ClassVar[type[Hooks]] = Hooks
 
     base_url = Property[str | None]()
     user_agent = Property[str]()
@@ -254,8 +257,10 @@ class Configured:
         self, base_url: str | None = None, *, headers: HeadersLike | None = None, **properties: Any
     ) -> None:
         """Make a client; properties can be given by name."""
-        given = {name: hook_list(name, properties.pop(name, ())) for name in NAMES}
-        self._hooks = Hooks(**given)
+        kind = self._hooks_type
+        self._hooks = kind(
+            **{name: hook_list(name, properties.pop(name, ()), kind.may_await) for name in NAMES}
+        )
         self._settings = Settings().changed({"base_url": base_url, **properties})
         self._headers = Headers(headers)
         self._bare = Bare(self._settings, ())

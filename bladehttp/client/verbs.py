@@ -86,7 +86,8 @@ class Verbs(Configured, ABC, Generic[Given]):
             method: The method; the standard ones in any case.
             data: The body: a str (sent as UTF-8), bytes, a binary file (from where it
                 stands, and it is left there), an iterable of bytes (with `AsyncHttpClient` an
-                asynchronous one too), or a dict. A dict is encoded by the request's Content-Type,
+                asynchronous one too), a response (its body; an open stream is passed on while it
+                comes), or a dict. A dict is encoded by the request's Content-Type,
                 as JSON, form or multipart; without one it is multipart if there is an open file
                 or an os.PathLike in it, else JSON. Of unknown length it is sent chunked, unless
                 ``headers`` announce a Content-Length.

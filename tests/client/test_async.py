@@ -5,6 +5,7 @@ import copy
 import gc
 import io
 import itertools
+import os
 import pickle
 import signal
 import socket
@@ -13,10 +14,12 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from typing import Any
 
 import pytest
-from support import nothing_left, run_async, wait_until
+from support import Loops, nothing_left, run_async, wait_until
 
 import bladehttp
 from bladehttp import AsyncHttpClient, HttpServer, Retry
@@ -82,7 +85,7 @@ def silent(peers: Any) -> Any:
 
 
 def test_it_has_the_verbs_and_properties_of_the_other() -> None:
-    assert public(AsyncHttpClient) == public(HttpClient)
+    assert public(AsyncHttpClient) == public(HttpClient) | {"aclose"}
 
 
 def public(cls: type) -> set[str]:
@@ -396,20 +399,84 @@ def test_one_that_never_connected_does_not_warn() -> None:
     gc.collect()
 
 
-def test_it_belongs_to_one_loop(peers: Any) -> None:
+def test_it_belongs_to_one_loop_while_that_is_open(peers: Any) -> None:
     peer = peers()
     client = AsyncHttpClient()
 
-    async def main() -> None:
-        await client.get(peer.url)
+    async def get() -> Any:
+        return (await client.get(peer.url)).body
 
     async def end() -> None:
         with pytest.raises(RuntimeError, match="another event loop"):
             await client.get(peer.url)
-        await client.close()
+
+    with asyncio.Runner(loop_factory=Loops.factory) as runner:
+        assert runner.run(get()) == b"ok"
+        with ThreadPoolExecutor() as pool:
+            pool.submit(run_async, end()).result()
+        assert runner.run(get()) == b"ok"
+        runner.run(client.close())
+    assert peer.connections == 1
+
+
+def test_it_begins_anew_once_its_loop_is_closed(peers: Any, silent: Any) -> None:
+    peer = peers()
+    client = AsyncHttpClient(concurrency=2)
+    told: list[Any] = []
+    client.on_error = [lambda _, error: told.append(type(error))]
+
+    async def leave_some_under_way() -> None:
+        tasks = [asyncio.ensure_future(client.get(silent.url)) for _ in range(3)]
+        await until(lambda: len(silent.requests) >= 2)
+        for task in tasks:  # so that the loop does not wait for them
+            asyncio.tasks._unregister_task(task)
+        kept.extend(tasks)
+
+    async def get() -> Any:
+        return (await client.get(peer.url)).body
+
+    kept: list[Any] = []
+    for _ in range(2):
+        run_async(get())
+    run_async(leave_some_under_way())
+    assert run_async(get()) == b"ok"
+    assert told == [ClientClosed] * 2
+    run_async(client.aclose())
+    for task in kept:
+        task._log_destroy_pending = False
+
+
+def test_a_forked_child_begins_anew_too(peers: Any) -> None:
+    peer = peers()
+    client = AsyncHttpClient()
+
+    async def get() -> Any:
+        return (await client.get(peer.url)).body
+
+    with asyncio.Runner(loop_factory=Loops.factory) as runner:
+        runner.run(get())
+        child = os.fork()
+        if not child:
+            try:
+                done = asyncio.new_event_loop().run_until_complete(get()) == b"ok"
+                client._shut()
+            finally:
+                os._exit(0 if done else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert runner.run(get()) == b"ok"
+        runner.run(client.close())
+    assert peer.connections == 2
+
+
+def test_it_is_closed_by_the_name_that_aclosing_knows(peers: Any) -> None:
+    peer = peers()
+
+    async def main() -> None:
+        async with aclosing(AsyncHttpClient()) as client:
+            await client.get(peer.url)
+        assert client.closed
 
     run_async(main())
-    run_async(end())
 
 
 def test_connections_are_kept(peers: Any) -> None:
