@@ -86,6 +86,13 @@ def text(name: str, value: Any) -> str:
     return value
 
 
+def secret_text(name: str, value: Any) -> str:
+    """Accept a str that no message may show."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is a str, not {type(value).__name__}")
+    return value
+
+
 def field_text(name: str, value: Any) -> str:
     """Accept a str that can be sent as the value of a field."""
     if not is_field_value(text(name, value)):
@@ -103,14 +110,19 @@ def path(name: str, value: Any) -> str:
 
 
 def certificate_paths(name: str, value: Any) -> tuple[str, ...] | None:
-    """Accept a path, (certificate, key) or (certificate, key, password); None for none."""
+    """Accept a path, (certificate, key) or (certificate, key, password); None for none.
+
+    A key of None is in the file of the certificate.
+    """
     if value is None:
         return None
     if not isinstance(value, tuple | list):
         return (path(name, value),)
     if len(value) not in (2, 3):
         raise TypeError(f"{name} is a path, (certificate, key) or (certificate, key, password)")
-    return (path(name, value[0]), path(name, value[1]), *(text(name, each) for each in value[2:]))
+    certificate, key, *password = value
+    key = certificate if key is None else key
+    return (path(name, certificate), path(name, key), *(secret_text(name, p) for p in password))
 
 
 def pinned(name: str, value: Any) -> str:

@@ -47,6 +47,17 @@ def options_in_force(settings: Settings, scheme: str) -> tuple[Pair, ...]:
     return options
 
 
+def authorities_in_force(settings: Settings) -> str:
+    """Return the file or directory of the certificate authorities that are trusted.
+
+    Raises:
+        CertificateFileError: As of `options_in_force`.
+    """
+    options = dict(options_in_force(settings, "https"))
+    path = options.get(pycurl.CAINFO) or options.get(pycurl.CAPATH)
+    return os.fsdecode(path) if isinstance(path, bytes) else str(path)
+
+
 def is_direct(settings: Settings, scheme: str) -> bool:
     """Whether a server certainly gets the request itself, if through a tunnel."""
     if scheme == "https" or settings.unix_socket is not None:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pycurl
 
 from bladehttp import exceptions as e
+from bladehttp.client.redact import redact_error
 
 
 class Row(NamedTuple):
@@ -102,20 +103,26 @@ class Sent:
         return Sent, (self.method, self.url)
 
 
-def exception_for(code: int, text: str, place: str, **details: Any) -> Exception:
+def exception_for(
+    code: int, text: str, place: str, at_proxy: bool = False, **details: Any
+) -> Exception:
     """Return the exception for an error of libcurl.
 
     Args:
         code: The CURLE number.
         text: What libcurl says about it, "" where it says nothing.
         place: Host and port.
+        at_proxy: Whether it is certain that the proxy is at fault.
         details: Further attributes of the exception.
     """
+    text = redact_error(text)
     name = NAMES.get(code, f"E_{code}")
     row = EXCEPTIONS.get(code, Row(code, name, e.HttpException, "talking to"))
+    if at_proxy:
+        row = row._replace(exception=e.ProxyError, phase="asking the proxy for")
     cls = row.exception
     for wanted, fragment, refined in REFINEMENTS:
-        if wanted == name and fragment in text:
+        if wanted == name and fragment in text and not at_proxy:
             cls = refined
     message = f"{row.phase} {place}: {_lower_first(text) or f'libcurl error {code} ({name})'}"
     if not issubclass(cls, e.HttpException):

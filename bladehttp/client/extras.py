@@ -14,6 +14,7 @@ from bladehttp.auth import Auth
 from bladehttp.client.engine import Outcome
 from bladehttp.client.environment import is_direct
 from bladehttp.client.handle import Handle
+from bladehttp.client.jar import override
 from bladehttp.client.log import start_wire_log, stop_wire_log, wire_log_is_on
 from bladehttp.client.message import Message
 from bladehttp.client.progress import Progress, Report
@@ -31,7 +32,9 @@ def extras_for(handle: Handle, message: Message, lines: list[bytes]) -> "Extras 
 class Extras:
     """What one transfer has set on a handle."""
 
-    __slots__ = ("_handle", "_is_wired", "_message", "_once", "_options", "_progress")
+    __slots__ = (
+        "_handle", "_is_wired", "_message", "_once", "_options", "_override", "_progress"
+    )  # fmt: skip
 
     def __init__(self, handle: Handle, message: Message, lines: list[bytes]) -> None:
         """Set a handle up for a message, whose header lines will be in a list."""
@@ -52,6 +55,8 @@ class Extras:
             self._watch(curl, settings.progress)
         if settings.curl_options:
             handle.forget()  # what will be undone may be among them
+        field_value = message.cookies().decode("latin-1")
+        self._override = override(curl, settings.cookies, field_value)
         self._options = _set(handle, message)
 
     def _watch(self, curl: Any, report: Report) -> None:
@@ -60,9 +65,16 @@ class Extras:
         curl.setopt(pycurl.XFERINFOFUNCTION, self._handle.bound(self._progress))
         curl.setopt(pycurl.NOPROGRESS, 0)
 
+    def opened(self) -> None:
+        """Take note that the head of the response has come."""
+        if self._override is not None:
+            self._override.learn()
+
     def undo(self) -> None:
         """Leave the handle set up for a plain GET."""
         curl = self._handle.curl
+        if self._override is not None:
+            self._override.undo()
         if self._is_wired:
             stop_wire_log(curl)
         if self._progress is not None:

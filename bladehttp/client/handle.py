@@ -7,11 +7,19 @@ import pycurl
 from bladehttp.client.body import Call
 from bladehttp.client.body_sink import NO_SINK, BodySink
 from bladehttp.client.options import STANDING, Settings
+from bladehttp.client.redact import SECRET
 from bladehttp.client.trust import check_named
 
 Options = tuple[tuple[int, object], ...]
 Files = tuple[tuple[str, str], ...]
 Chains = dict[object, list[Any]]
+
+SECRET_OPTIONS = frozenset(
+    (pycurl.PROXY, pycurl.USERPWD, pycurl.USERNAME, pycurl.PASSWORD, pycurl.PROXYUSERPWD,
+     pycurl.PROXYUSERNAME, pycurl.PROXYPASSWORD, pycurl.KEYPASSWD, pycurl.XOAUTH2_BEARER,
+     pycurl.HTTPHEADER, pycurl.PROXYHEADER, pycurl.COOKIE, pycurl.COOKIELIST)
+)  # fmt: skip
+"""Options whose values no message shows."""
 
 CHAINS_KEPT = 32
 """Connections and origins whose certificates are remembered, the oldest given up first."""
@@ -86,7 +94,8 @@ class Handle:
             try:
                 self.setopt(option, value)
             except (pycurl.error, TypeError) as error:
-                raise ValueError(f"this libcurl cannot set option {option} to {value!r}") from error
+                shown = SECRET if option in SECRET_OPTIONS else repr(value)
+                raise ValueError(f"this libcurl cannot set option {option} to {shown}") from error
 
     def bound(self, function: Call) -> Call:
         """Return a function of the caller's as libcurl is to call it; see `Place.bound`."""

@@ -1,12 +1,11 @@
 """Info: what a bug report should say about the parts this package is made of."""
 
-import os
 import platform
 import sys
 
 import pycurl
 
-from bladehttp.client.environment import options_in_force
+from bladehttp.client.environment import authorities_in_force
 from bladehttp.client.options import Settings
 from bladehttp.decoders import CODINGS
 
@@ -39,11 +38,5 @@ def describe(version: str) -> dict[str, str | list[str]]:
         "protocols": sorted(name for name in curl[8] if name in ("http", "https")),
         "features": sorted(name for name, bit in FEATURES.items() if bits & bit),
         "content_codings": list(CODINGS),
-        "certificate_authorities": _authorities(),
+        "certificate_authorities": authorities_in_force(Settings()),
     }
-
-
-def _authorities() -> str:
-    """Return the file or directory that is trusted where nothing is said."""
-    options = dict(options_in_force(Settings(), "https"))
-    return os.fsdecode(str(options.get(pycurl.CAINFO) or options.get(pycurl.CAPATH)))

@@ -5,6 +5,7 @@ by CURLSH (LOCK_DATA_COOKIE); moving cookies between handles by COOKIELIST would
 request, and two at once would not see each other's.
 """
 
+import codecs
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator
@@ -145,6 +146,18 @@ class CookieJar:
         """Forget all cookies; the file stays as it is until it is saved."""
         self._add(["ALL"])
 
+    def without(self, names: Iterable[str]) -> "CookieJar":
+        """Return a jar of its own with the cookies of other names than these."""
+        jar = CookieJar()
+        jar._add(_format(cookie) for cookie in self if cookie.name not in names)
+        return jar
+
+    def follow(self, before: Iterable[str], after: Iterable[str]) -> None:
+        """Change this jar as another has changed, given its lines before and after."""
+        gone = [_parse(line) for line in set(before).difference(after)]
+        self._add(_format(cookie._replace(expires=1)) for cookie in gone)
+        self._add(set(after).difference(before))
+
     def save(self, path: str | None = None) -> None:
         """Write the cookies to a file that only its owner can read; whole, or not at all.
 
@@ -178,6 +191,49 @@ class CookieJar:
         return f"<CookieJar of {len(self)}, path={self.path!r}>"
 
 
+class Override:
+    """A jar in a client's place for one transfer, without what the request's own Cookie has.
+
+    libcurl sends the jar's cookies beside the caller's and would send a name twice. What the
+    response sets goes to the client's jar all the same.
+    """
+
+    __slots__ = ("_before", "_curl", "_jar", "_own")
+
+    def __init__(self, curl: Any, jar: CookieJar, names: Iterable[str]) -> None:
+        """Have a handle use the jar without the cookies of these names. CURLOPT_SHARE."""
+        self._curl = curl
+        self._jar = jar
+        self._own = own = jar.without(names)
+        self._before = own.lines()
+        self._share(own)
+
+    def _share(self, jar: CookieJar) -> None:
+        for option, value in jar_options(jar):
+            self._curl.setopt(option, value)
+
+    def learn(self) -> None:
+        """Keep what the response has set so far."""
+        after = self._own.lines()
+        self._jar.follow(self._before, after)
+        self._before = after
+
+    def undo(self) -> None:
+        """Have the handle use the client's jar again."""
+        self.learn()
+        self._share(self._jar)
+
+
+def override(curl: Any, jar: CookieJar | None, field_value: str) -> Override | None:
+    """Return an `Override` for a Cookie field, None if the jar has none of its names."""
+    if jar is None or not field_value:
+        return None
+    names = {pair.partition("=")[0].strip() for pair in field_value.split(";")}
+    if not any(cookie.name in names for cookie in jar):
+        return None
+    return Override(curl, jar, names)
+
+
 def _rebuild(path: str | None, lines: list[str]) -> CookieJar:
     jar = CookieJar()
     jar.path = path
@@ -186,20 +242,46 @@ def _rebuild(path: str | None, lines: list[str]) -> CookieJar:
 
 
 def read_lines(path: str) -> list[str]:
-    """Return the lines of a Netscape cookie file that hold cookies.
+    """Return the lines of a Netscape cookie file that hold cookies, as libcurl takes them.
+
+    Lines end at LF or CRLF and nowhere else: a value may hold U+0085. A mark of the byte order, an
+    expiry as a fraction or of -1 (a session) and a domain beyond ASCII, as browsers' exports have
+    them, are taken; so is a line whose value, the last field, is empty and missing with its tab.
 
     Raises:
         OSError: It cannot be read.
         ValueError: A line is neither a comment nor a cookie.
     """
-    found = []
-    for line in Path(path).read_bytes().decode(*ENCODING).splitlines():
-        if not line.strip() or (line.startswith("#") and not line.startswith(HTTP_ONLY)):
-            continue
-        if line.count("\t") != FIELDS - 1:
-            raise ValueError(f"cookie_file {path!r} is not a Netscape cookie file")
-        found.append(line)
-    return found
+    text = Path(path).read_bytes().removeprefix(codecs.BOM_UTF8).decode(*ENCODING)
+    lines = (line.removesuffix("\r") for line in text.split("\n"))
+    cookies = (line for line in lines if line.strip() and not is_comment(line))
+    return [_normal(line, path) for line in cookies]
+
+
+def is_comment(line: str) -> bool:
+    """Whether a line of a cookie file is one that holds no cookie."""
+    return line.startswith("#") and not line.startswith(HTTP_ONLY)
+
+
+def _normal(line: str, path: str) -> str:
+    """Return a line of a cookie file with its domain and its expiry as libcurl reads them.
+
+    Raises:
+        ValueError: It is not a line of such a file.
+    """
+    fields = line.split("\t")
+    if len(fields) == FIELDS - 1:
+        fields.append("")
+    try:
+        domain, subdomains, where, secure, expires, name, value = fields
+        seconds = max(0, int(float(expires or 0)))
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"cookie_file {path!r} is not a Netscape cookie file") from error
+    mark = HTTP_ONLY * domain.startswith(HTTP_ONLY)
+    host = domain.removeprefix(HTTP_ONLY)
+    dot = "." * host.startswith(".")
+    ascii_domain = mark + dot + to_ascii(host.removeprefix("."))
+    return "\t".join((ascii_domain, subdomains, where, secure, str(seconds), name, value))
 
 
 def _parse(line: str) -> Cookie:

@@ -52,6 +52,7 @@ from bladehttp.client.route import (
     socket_options,
     version_options,
 )
+from bladehttp.client.sensitive import SENSITIVE_HEADERS
 from bladehttp.client.trust import (
     TLS_VERSIONS,
     client_cert_options,
@@ -67,9 +68,6 @@ Pairs = Iterable[tuple[int, object]]
 KIB = 1024
 LONGEST = 2**31 - 1
 """The largest number libcurl takes where it wants a long; as milliseconds, 24 days."""
-
-SENSITIVE_HEADERS = ("*-key", "*-token", "*-secret", "*apikey", "*api_key")
-"""The default of ``sensitive_headers``."""
 
 STANDING: tuple[tuple[int, object], ...] = (
     (pycurl.NOSIGNAL, 1),  # libcurl's signals and threads do not go together
@@ -113,9 +111,14 @@ def as_idle_time(value: int | None) -> Pairs:
     return ((pycurl.MAXAGE_CONN, seconds),)
 
 
-def as_methods(value: Auth) -> Pairs:
-    """Encode the methods; the bits are libcurl's own."""
-    return ((pycurl.HTTPAUTH, int(value)),)
+def methods_for(method: Auth, has_password: bool) -> Auth:
+    """Return the methods that libcurl may choose from.
+
+    It chooses Negotiate where that is offered, which needs a ticket and no password, and gives up
+    without one. So with a password "any" leaves it out; Auth.NEGOTIATE by itself asks for it.
+    """
+    means_any = method & Auth.ANYSAFE == Auth.ANYSAFE
+    return method & ~Auth.NEGOTIATE if has_password and means_any else method
 
 
 def unless(option: int, on: int) -> Callable[[bool], Pairs]:
@@ -168,7 +171,7 @@ OPTIONS = (
     Option("receive_timeout",             milliseconds,           own),  # engine.py: LOW_SPEED_TIME
     Option("total_timeout",               optional(milliseconds), own),  # has whole seconds
     Option("auth",                        optional(credentials),  as_password),
-    Option("auth_method",                 method_bits,            as_methods),
+    Option("auth_method",                 method_bits,            own),  # `methods_for`
     Option("accept_encoding",             optional(field_text),   as_coding),
     Option("max_body_size",               optional(at_least_one), as_limit),
     Option("retry",                       optional(check_retry),  own),  # retry.py
@@ -203,7 +206,7 @@ class Settings:
         patience: ``total_timeout`` likewise.
     """
 
-    base_url: str | None = None
+    base_url: str | None = field(default=None, repr=False)
     user_agent: str = "Blade HTTP Client/1.0"
     follow_redirect: bool = True
     max_redirects: int = 20
@@ -214,14 +217,14 @@ class Settings:
     ca_cert: str | None = None
     trust_env: bool = True
     min_tls: str = "1.2"
-    client_cert: tuple[str, ...] | None = None
+    client_cert: tuple[str, ...] | None = field(default=None, repr=False)
     pinned_key: str | None = None
     referer: str | None = None
     no_expect: bool = False
     connect_timeout: int = 60_000
     receive_timeout: int = 300_000
     total_timeout: int | None = None
-    auth: str | tuple[str, str] | None = None
+    auth: str | tuple[str, str] | None = field(default=None, repr=False)
     auth_method: Auth = Auth.ANY
     accept_encoding: str | None = ""
     max_body_size: int | None = None
@@ -230,7 +233,7 @@ class Settings:
     max_idle_connections: int | None = 100
     idle_timeout: int | None = 90_000
     http_version: str = "auto"
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)
     no_proxy: str | None = None
     resolve: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     unix_socket: str | None = None
@@ -246,8 +249,10 @@ class Settings:
     patience: float = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        has_password = bool(self.netrc) or (isinstance(self.auth, tuple) and any(self.auth))
+        methods = methods_for(self.auth_method, has_password)
         pairs = (pair for row in OPTIONS for pair in row.encode(getattr(self, row.name)))
-        object.__setattr__(self, "curl", tuple(pairs))
+        object.__setattr__(self, "curl", ((pycurl.HTTPAUTH, int(methods)), *pairs))
         files = named_files(self.ca_cert, self.client_cert, self.pinned_key)
         object.__setattr__(self, "files", files)
         object.__setattr__(self, "silence", self.receive_timeout / 1000 or inf)

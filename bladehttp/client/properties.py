@@ -12,7 +12,7 @@ from bladehttp.client.message import Bare, Message, make_message, merge
 from bladehttp.client.options import Settings
 from bladehttp.client.progress import Report
 from bladehttp.client.retry import Retry
-from bladehttp.client.url import absolute, parse_url, with_query
+from bladehttp.client.url import absolute, parse_url, shown, with_query
 from bladehttp.headers import Headers, HeadersLike
 
 T = TypeVar("T")
@@ -84,7 +84,7 @@ class Configured:
             raises UnsupportedProtocol. Credentials stay behind as with any other origin.
         sensitive_headers: Names of fields that are not sent to another origin on a redirect, "*"
             standing for anything, besides Authorization, Cookie, Proxy-Authorization, Host
-            and Referer, which never are. ``options.SENSITIVE_HEADERS`` by default: names that
+            and Referer, which never are. ``sensitive.SENSITIVE_HEADERS`` by default: names that
             end in -Key, -Token, -Secret and the like.
         referer: The Referer field. None, the default, sends none.
         skip_hostname_verification: Whether to accept a certificate made out to another host.
@@ -101,8 +101,9 @@ class Configured:
         min_tls: The oldest version of TLS to speak: "1.0", "1.1", "1.2" (the default) or "1.3".
             CURLOPT_SSLVERSION.
         client_cert: The certificate to show a server that asks for one: a PEM file with
-            certificate and key, (certificate, key), or (certificate, key, password). It is
-            not shown to another origin on a redirect. None, the default: none. CURLOPT_SSLCERT,
+            certificate and key, (certificate, key), or (certificate, key, password), the key None
+            where it is in the same file. Files that end in .p12 or .pfx are PKCS#12. It is not
+            shown to another origin on a redirect. None, the default: none. CURLOPT_SSLCERT,
             CURLOPT_SSLKEY, CURLOPT_KEYPASSWD.
         pinned_key: The public key the server must have, beside all other checks: "sha256//" and
             the base64 of its SHA-256, several parted by ";", or a PEM or DER file. None, the
@@ -122,8 +123,11 @@ class Configured:
             ignores it. False.
         auth: (name, password), or a bearer token as str. None by default. An Authorization
             field wins over a name in the URL, and that over this. CURLOPT_USERNAME.
-        auth_method: Which methods may be used. Auth.ANY, the default, asks the server first and
-            so costs a round; Auth.BASIC sends the password at once. Auth.DIGEST is that of MD5 and
+        auth_method: Which methods may be used, for ``auth``, a URL with name and password and
+            ``netrc`` alike. Auth.ANY, the default, asks the server first: it costs a round, sends
+            a body twice, and gives nothing to a server that answers strangers without a 401.
+            Auth.BASIC sends the password at once. With a password Auth.ANY leaves out Negotiate,
+            which needs a ticket; Auth.NEGOTIATE asks for it. Auth.DIGEST is that of MD5 and
             SHA-256 (RFC 7616); with a body only where the server offers qop "auth", since libcurl
             answers "auth-int" as if there were none. CURLOPT_HTTPAUTH.
         accept_encoding: The Accept-Encoding field. "", the default, lists every coding that can be
@@ -187,14 +191,15 @@ class Configured:
             there too. None by default. CURLOPT_UNIX_SOCKET_PATH.
         interface: A network interface, address or host name of this machine to connect from.
             None, the default: the system's choice. CURLOPT_INTERFACE.
-        netrc: Whether to look for name and password in ~/.netrc, or the path of such a file.
+        netrc: Whether to look for name and password in ~/.netrc, or the path of such a file. With
+            Auth.ANY they are sent when the server asks, with Auth.BASIC at once.
             What a request says itself wins: an Authorization field, the URL, ``auth``. False.
             CURLOPT_NETRC, CURLOPT_NETRC_FILE.
         cookies: None, the default: cookies are neither kept nor sent. Set to True: they are kept
             in memory, for all threads, in a `CookieJar`, which is what this property then is. A jar
-            may also be given, of another client for example. A Cookie field of the request is
-            sent beside those of the jar. Public suffixes are refused. CURLOPT_SHARE,
-            CURLOPT_COOKIEFILE.
+            may also be given, of another client for example. The cookies of a Cookie field of
+            the request are sent beside those of the jar, in place of their namesakes. Public
+            suffixes are refused. CURLOPT_SHARE, CURLOPT_COOKIEFILE.
         cookie_file: A file in Netscape format to fill ``cookies`` from, if it is there, and to
             save them to when the client is closed. None by default.
         progress: A function that is called with the bytes done and the bytes there will be, or
@@ -335,4 +340,5 @@ class Configured:
         self._bare = Bare(self._settings, ())
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} base_url={self.base_url!r}>"
+        base = None if self.base_url is None else shown(self.base_url)
+        return f"<{type(self).__name__} base_url={base}>"

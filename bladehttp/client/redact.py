@@ -1,11 +1,10 @@
 """Redact: secrets taken out of what is logged."""
 
 import re
-from fnmatch import fnmatchcase
+
+from bladehttp.client.sensitive import is_sensitive
 
 SECRET = "[redacted]"  # noqa: S105 - what stands in place of one
-
-SECRET_FIELDS = ("authorization", "proxy-authorization", "cookie", "set-cookie", "*auth*")
 
 # Names of query parameters; rather too many than one too few
 secret_values = re.compile(
@@ -13,7 +12,12 @@ secret_values = re.compile(
     r"[^&\s#'\"\]]+",
     re.IGNORECASE,
 )
-userinfo = re.compile(r"(?<=://)[^/?#@\s]+@")
+
+# RFC 3986 section 3.2: userinfo ends at the last "@" of the authority
+userinfo = re.compile(r"(?<=://)[^/?#\s]*@")
+
+# In a text of libcurl's a URL may be one it could not take apart, with anything in its password
+quoted_userinfo = re.compile(r"((?:^|(?<=\s))['\"(<\[]?(?:\w+://)?)\S*@")
 
 # libcurl's own words: "[HTTP/2] [1] [cookie: a=b]", 'Added cookie a="b" for domain ...'
 shown_field = re.compile(r"\[(:?[\w-]+): (.*)\]$")
@@ -25,21 +29,15 @@ def redact(text: str) -> str:
     return secret_values.sub(rf"\1{SECRET}", userinfo.sub(f"{SECRET}@", text))
 
 
-def is_secret_field(name: str, patterns: tuple[str, ...]) -> bool:
-    """Whether a field's value is not to be shown.
-
-    Args:
-        name: The field's name.
-        patterns: ``sensitive_headers`` of the client.
-    """
-    lower = name.strip().lower()
-    return any(fnmatchcase(lower, pattern) for pattern in (*SECRET_FIELDS, *patterns))
+def redact_error(text: str) -> str:
+    """Return what libcurl says about an error, with every user and password struck out."""
+    return redact(quoted_userinfo.sub(rf"\1{SECRET}@", text))
 
 
 def redact_line(line: str, patterns: tuple[str, ...]) -> str:
     """Return a line of a message's head without its secret."""
     name, colon, _ = line.partition(":")
-    if colon and is_secret_field(name, patterns):
+    if colon and is_sensitive(name, patterns):
         return f"{name}: {SECRET}"
     return redact(line)
 
@@ -47,6 +45,6 @@ def redact_line(line: str, patterns: tuple[str, ...]) -> str:
 def redact_remark(text: str, patterns: tuple[str, ...]) -> str:
     """Return what libcurl says about a transfer without secrets."""
     shown = shown_field.search(text)
-    if shown and is_secret_field(shown[1], patterns):
+    if shown and is_sensitive(shown[1], patterns):
         return f"{text[: shown.start(2)]}{SECRET}]"
-    return redact(shown_cookie.sub(rf"\1{SECRET}", text))
+    return redact_error(shown_cookie.sub(rf"\1{SECRET}", text))

@@ -6,10 +6,10 @@ docs/decisions/0010.
 
 import re
 from dataclasses import replace
-from fnmatch import fnmatchcase
 
 from bladehttp.client.message import Fields, Message
 from bladehttp.client.options import Settings
+from bladehttp.client.sensitive import is_sensitive
 from bladehttp.client.url import parse_url, resolve_location
 from bladehttp.exceptions import UnsupportedProtocol
 
@@ -43,11 +43,8 @@ is_about_content = re.compile(
     r"content-.*|digest|repr-digest|last-modified|expect|trailer", re.IGNORECASE
 ).fullmatch
 
-CREDENTIALS = frozenset(
-    # the last two tell the next origin about this one
-    ("authorization", "proxy-authorization", "cookie", "cookie2", "host", "referer")
-)
-"""What is bound to its origin, whatever ``sensitive_headers`` says."""
+OF_THE_ORIGIN = frozenset(("host", "referer"))
+"""No secrets, but they tell the next origin about this one."""
 
 
 def next_message(message: Message, status: int, location: str) -> Message:
@@ -89,6 +86,5 @@ def public_fields(fields: Fields, patterns: tuple[str, ...]) -> Fields:
     return [
         (name, value)
         for name, value in fields
-        if name.lower() not in CREDENTIALS
-        and not any(fnmatchcase(name.lower(), pattern) for pattern in patterns)
+        if name.lower() not in OF_THE_ORIGIN and not is_sensitive(name, patterns)
     ]

@@ -4,6 +4,7 @@ Each property has its check here and what it becomes for libcurl.
 """
 
 import ipaddress
+import os
 import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
@@ -12,7 +13,7 @@ from urllib.parse import quote
 
 import pycurl
 
-from bladehttp.client.checks import path, text
+from bladehttp.client.checks import path, secret_text, text
 from bladehttp.client.url import SENT_AS_GIVEN, has_control
 from bladehttp.exceptions import InvalidUrl, UnsupportedProtocol
 from bladehttp.host_names import list_to_ascii, to_ascii
@@ -60,13 +61,14 @@ def proxy_url(name: str, value: Any) -> str:
         InvalidUrl: It cannot be taken apart.
         UnsupportedProtocol: It is not the scheme of a proxy.
     """
-    if not text(name, value):
+    if not secret_text(name, value):
         return ""
     scheme, mark, rest = value.partition("://")
     if not mark:
         scheme, rest = "http", value
     if scheme.lower() not in PROXY_SCHEMES:
-        raise UnsupportedProtocol(f"{name} is one of {', '.join(PROXY_SCHEMES)}, not {scheme!r}")
+        shown = repr(scheme[:40]) if scheme.isalnum() else "that"
+        raise UnsupportedProtocol(f"{name} is one of {', '.join(PROXY_SCHEMES)}, not {shown}")
     userinfo, at, place = rest.rpartition("@")
     place = place.rstrip("/")
     if has_control(value) or " " in value or not place or "/" in place:
@@ -153,7 +155,7 @@ def _connect_to(place: str, address: str) -> bytes:
 def socket_options(value: str | None) -> Iterable[Pair]:
     """Return CURLOPT_UNIX_SOCKET_PATH."""
     if value is not None:
-        yield pycurl.UNIX_SOCKET_PATH, value.encode()
+        yield pycurl.UNIX_SOCKET_PATH, os.fsencode(value)
 
 
 def interface_options(value: str | None) -> Iterable[Pair]:
@@ -177,7 +179,7 @@ def netrc_options(value: bool | str) -> Iterable[Pair]:
     if value is not False:
         yield pycurl.NETRC, pycurl.NETRC_OPTIONAL
     if isinstance(value, str):
-        yield pycurl.NETRC_FILE, value.encode()
+        yield pycurl.NETRC_FILE, os.fsencode(value)
 
 
 def option_map(name: str, value: Any) -> Mapping[int, Any]:

@@ -11,13 +11,19 @@ import pycurl
 from bladehttp.client.body_sink import NO_SINK, BodySink, leads_on
 from bladehttp.client.certificate import presented
 from bladehttp.client.engine import RECEIVE, SUCCESS, TOTAL, Outcome
-from bladehttp.client.environment import names_tls_proxy, options_in_force
-from bladehttp.client.errors import Sent, exception_for
+from bladehttp.client.environment import (
+    authorities_in_force,
+    is_direct,
+    names_tls_proxy,
+    options_in_force,
+)
+from bladehttp.client.errors import EXCEPTIONS, Sent, exception_for
 from bladehttp.client.extras import extras_for
 from bladehttp.client.handle import Handle
 from bladehttp.client.message import Message
 from bladehttp.client.received import BLANK, Received
 from bladehttp.client.redirects import NEXT_METHOD
+from bladehttp.client.trust import key_advice
 from bladehttp.decoders import ContentDecoder, blocks_of
 from bladehttp.exceptions import (
     BodyTooLarge,
@@ -130,6 +136,8 @@ class Transfer:
         """
         response = self._response()
         self._check_head(response)
+        if self._extras is not None:
+            self._extras.opened()
         if self.message.url.origin[0] == "https":
             self.received.chain = self._handle.certificates(self.message.url.origin)
         return response
@@ -235,24 +243,62 @@ def _failure(
         cls, what = CLOCKS[outcome.expired]
         what = outcome.text or what
         return cls(f"{what} {place}: {outcome.expired} is over ({milliseconds} ms)", **details)
-    text = outcome.text
-    if outcome.code in WITH_CERTIFICATE:
-        host = message.url.origin[1]
-        if _is_about_the_proxy(handle.curl, message):
-            host = place = f"the proxy for {place}"
-        seen = presented(handle.certificates(message.url.origin))
-        text = f"{text}; {expected(message, host)}; {seen}"
-    error = exception_for(outcome.code, text, place, **details)
+    text, place = _explained(handle, message, outcome)
+    at_proxy = _is_from_the_proxy(handle, message, outcome.code)
+    error = exception_for(outcome.code, text, place, at_proxy, **details)
     if isinstance(error, OSError):
         error.errno = handle.getinfo(pycurl.OS_ERRNO) or None
     if isinstance(error, ProxyError):
-        error.status = handle.getinfo(pycurl.HTTP_CONNECTCODE) or None
+        _add_answer(error, handle.getinfo(pycurl.HTTP_CONNECTCODE), response)
     if isinstance(error, IncompleteBody):
         if not handle.sink.is_decoded:
             response.body = _partial(message, response, deadline)
         error.partial = response.body
     return error
 
+
+def _explained(handle: Handle, message: Message, outcome: Outcome) -> tuple[str, str]:
+    """Return what libcurl says, with what is known of certificates and keys, and about whom."""
+    text, place = outcome.text, message.url.place
+    if outcome.code in WITH_CERTIFICATE:
+        host = message.url.origin[1]
+        if _is_about_the_proxy(handle.curl, message):
+            host = place = f"the proxy for {place}"
+        seen = presented(handle.certificates(message.url.origin))
+        text = f"{text}; {expected(message, host)}; {seen}"
+    if outcome.code in WITH_KEY and message.settings.client_cert is not None:
+        text += key_advice(message.settings.client_cert)
+    return text, place
+
+
+# what libcurl makes of an answer that is none, and of a connection that ends before one
+NO_ANSWER = {"E_UNSUPPORTED_PROTOCOL", "E_WEIRD_SERVER_REPLY", "E_GOT_NOTHING", "E_SEND_ERROR",
+             "E_RECV_ERROR", "E_TOO_LARGE"}  # fmt: skip
+NOT_HTTP = {"E_UNSUPPORTED_PROTOCOL", "E_WEIRD_SERVER_REPLY"}
+
+
+def _is_from_the_proxy(handle: Handle, message: Message, code: int) -> bool:
+    """Whether it is a proxy that does not speak HTTP: no server has been asked, or only through it.
+
+    What ends early or is too large may be relayed, and counts as the server's.
+    """
+    getinfo, name = handle.getinfo, EXCEPTIONS[code].name if code in EXCEPTIONS else ""
+    if name not in NO_ANSWER or not getinfo(pycurl.USED_PROXY):
+        return False
+    if not getinfo(pycurl.REQUEST_SIZE):  # it counts no CONNECT
+        return True
+    return name in NOT_HTTP and not is_direct(message.settings, message.url.origin[0])
+
+
+def _add_answer(error: ProxyError, status: int, response: HttpResponse) -> None:
+    """Give an exception what a proxy has answered to CONNECT; libcurl drops the body."""
+    error.status = status or None
+    if status and error.response is None:
+        response.status = status
+        error.response = response
+
+
+WITH_KEY = {pycurl.E_BAD_FUNCTION_ARGUMENT, pycurl.E_SSL_CERTPROBLEM}
 
 WITH_CERTIFICATE = {
     pycurl.E_PEER_FAILED_VERIFICATION,
@@ -274,9 +320,7 @@ def expected(message: Message, host: str) -> str:
     settings = message.settings
     if settings.pinned_key is not None:
         return f"expected: the key {settings.pinned_key!r}"
-    options = dict(options_in_force(settings, "https"))
-    authorities = options.get(pycurl.CAINFO) or options.get(pycurl.CAPATH)
-    return f"expected: one for {host!r}, vouched for in {authorities!r}"
+    return f"expected: one for {host!r}, vouched for in {authorities_in_force(settings)!r}"
 
 
 CLOCKS: dict[str, tuple[type[HttpException], str]] = {

@@ -52,11 +52,13 @@ def default_bundle() -> str:
 
 def _authorities(file: str | None, directory: str | None) -> tuple[Pair, ...]:
     # the proxy's certificate, where the proxy is https, is checked against the same ones
+    file_name = None if file is None else os.fsencode(file)
+    directory_name = None if directory is None else os.fsencode(directory)
     return (
-        (pycurl.CAINFO, file),
-        (pycurl.CAPATH, directory),
-        (pycurl.PROXY_CAINFO, file),
-        (pycurl.PROXY_CAPATH, directory),
+        (pycurl.CAINFO, file_name),
+        (pycurl.CAPATH, directory_name),
+        (pycurl.PROXY_CAINFO, file_name),
+        (pycurl.PROXY_CAPATH, directory_name),
     )
 
 
@@ -98,13 +100,53 @@ def environment_trust(environ: Mapping[str, str]) -> tuple[Pair, ...]:
 def client_cert_options(value: tuple[str, ...] | None) -> Iterable[Pair]:
     """Return what a client certificate becomes; certificate and key may be in one file.
 
-    The password is always set: without one OpenSSL would ask for it on the terminal.
+    The password is always set: without one OpenSSL would ask for it on the terminal. Files that
+    end in .p12 or .pfx are PKCS#12.
     """
     if value is not None:
-        certificate, key, password = (*value, "")[:3] if len(value) > 1 else (*value * 2, "")
+        certificate, key, password = _certificate_parts(value)
         yield pycurl.SSLCERT, os.fsencode(certificate)
+        yield pycurl.SSLCERTTYPE, _file_type(certificate)
         yield pycurl.SSLKEY, os.fsencode(key)
+        yield pycurl.SSLKEYTYPE, _file_type(key)
         yield pycurl.KEYPASSWD, password.encode()
+
+
+def _certificate_parts(value: tuple[str, ...]) -> tuple[str, str, str]:
+    certificate, key, password = (*value, "")[:3] if len(value) > 1 else (*value * 2, "")
+    return certificate, key, password
+
+
+def _file_type(path: str) -> str:
+    return "P12" if path.lower().endswith((".p12", ".pfx")) else "PEM"
+
+
+# RFC 7468 section 11 (PKCS #8), and what OpenSSL wrote before (RFC 1421 section 4.6.1.1)
+ENCRYPTED = (b"BEGIN ENCRYPTED PRIVATE KEY", b"Proc-Type: 4,ENCRYPTED")
+A_KEY = b"PRIVATE KEY"
+LONGEST_KEY = 1 << 20
+
+
+def key_advice(value: tuple[str, ...]) -> str:
+    """Return what may be wrong with the key of a client certificate, for a message.
+
+    libcurl says no more than that it cannot be used.
+    """
+    certificate, key, password = _certificate_parts(value)
+    try:
+        with Path(key).open("rb") as file:
+            data = file.read(LONGEST_KEY)
+    except OSError:
+        return ""
+    is_encrypted = _file_type(key) == "P12" or any(mark in data for mark in ENCRYPTED)
+    if is_encrypted and not password:
+        second = "None" if certificate == key else "key"
+        return f"; {key!r} may need its password: client_cert=(certificate, {second}, password)"
+    if is_encrypted:
+        return f"; the password may not be that of {key!r}, or the key not the certificate's"
+    if A_KEY not in data:
+        return f"; there is no private key in {key!r}: client_cert=(certificate, key)"
+    return "; the key may not be the certificate's"
 
 
 def tls_options(minimum: str) -> Iterable[Pair]:

@@ -20,7 +20,7 @@ Location and from what is joined to a base (RFC 3986 section 5.2, reference.py).
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
@@ -83,7 +83,7 @@ class Url:
 
     text: str
     origin: tuple[str, str, int]
-    credentials: tuple[str, str] | None = None
+    credentials: tuple[str, str] | None = field(default=None, repr=False)
     target: str | None = None
 
     @property
@@ -107,14 +107,14 @@ def parse_url(text: str) -> Url:
 
 def _url(text: str) -> Url:
     if has_control(text):
-        raise InvalidUrl(f"URL holds control characters: {_shown(text)}")
+        raise InvalidUrl(f"URL holds control characters: {shown(text)}")
     parts = split_url(text)
     scheme = text.partition(":")[0].lower()
     if has_scheme(text) and scheme not in DEFAULT_PORTS:
         reason = f"scheme {scheme[:40]!r} is neither http nor https{_hint(text)}"
         raise UnsupportedProtocol(reason)
     if parts is None:
-        raise InvalidUrl(f"URL is not http://host... or https://host...: {_shown(text)}")
+        raise InvalidUrl(f"URL is not http://host... or https://host...: {shown(text)}")
     userinfo, _, authority = parts["authority"].rpartition("@")
     host, port = _parse_authority(authority, text)
     rest = parts["rest"]
@@ -136,11 +136,11 @@ _url_kept = lru_cache(maxsize=1024)(_url)
 def _parse_authority(authority: str, url: str) -> tuple[str, str]:
     parts = split_host(authority)
     if parts is None:
-        raise InvalidUrl(f"host or port is not valid in {_shown(url)}")
+        raise InvalidUrl(f"host or port is not valid in {shown(url)}")
     digits = parts["port"] or ""
     port = digits.lstrip("0") or digits[:1]
     if len(port) > 5 or int(port or 0) > 65535:
-        raise InvalidUrl(f"port {port[:20]} is beyond 65535 in {_shown(url)}")
+        raise InvalidUrl(f"port {port[:20]} is beyond 65535 in {shown(url)}")
     return to_ascii(parts["host"]), port
 
 
@@ -148,18 +148,18 @@ def _encoded(rest: str, url: str) -> bytes:
     try:
         return rest.encode()
     except UnicodeEncodeError as error:
-        raise InvalidUrl(f"URL is not Unicode text: {_shown(url)}") from error
+        raise InvalidUrl(f"URL is not Unicode text: {shown(url)}") from error
 
 
 def _credentials(userinfo: str, url: str) -> tuple[str, str]:
     name, _, password = userinfo.partition(":")
     name, password = unquote(name), unquote(password)
     if has_control(name) or has_control(password):
-        raise InvalidUrl(f"name or password of the URL holds control characters: {_shown(url)}")
+        raise InvalidUrl(f"name or password of the URL holds control characters: {shown(url)}")
     return name, password
 
 
-def _shown(url: str) -> str:
+def shown(url: str) -> str:
     """Return a URL for a message: shortened, and without what may be a password."""
     before, at, after = url.rpartition("@")
     if at:
@@ -192,7 +192,7 @@ def absolute(text: str, base: str | None, headers: Mapping[str, str]) -> str:
     if base is None:
         host = headers.get("Host")
         if host is None:
-            reason = f"URL is relative and there is no base_url: {_shown(text)}{_hint(text)}"
+            reason = f"URL is relative and there is no base_url: {shown(text)}{_hint(text)}"
             raise InvalidUrl(reason)
         base = f"https://{host}/"
     return resolve(text, base.strip(" "))
@@ -219,7 +219,7 @@ def resolve_location(location: str, base: str) -> str:
         InvalidUrl: It holds control characters.
     """
     if has_control(location):
-        raise InvalidUrl(f"Location holds control characters: {_shown(location)}")
+        raise InvalidUrl(f"Location holds control characters: {shown(location)}")
     is_short = len(base) + len(location) <= LONGEST_KEPT
     return (_resolved_kept if is_short else _resolved)(location, base)
 

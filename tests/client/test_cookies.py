@@ -283,3 +283,101 @@ def test_a_pickled_client_takes_its_cookies_along(
         other.get(peer.url)
         assert named(peer.last) == {"a=1"}
     assert repr(jar_client.cookies) == "<CookieJar of 0, path=None>"
+
+
+def test_an_explicit_cookie_takes_the_place_of_the_jars(
+    jar_client: HttpClient, peers: Any, reply: Any
+) -> None:
+    def respond(seen: Any) -> bytes:
+        if seen.target.startswith("/set"):
+            fields = [f"Set-Cookie: {cookie}; Path=/" for cookie in ("a=1", "b=1", "c=1")]
+            return bytes(reply(b"ok", "200 OK", *fields))
+        if seen.target == "/change":
+            return bytes(
+                reply(b"", "200 OK", "Set-Cookie: a=2; Path=/", "Set-Cookie: b=; Max-Age=0; Path=/",
+                      "Set-Cookie: d=4; Path=/")
+            )  # fmt: skip
+        return bytes(reply(b"ok"))
+
+    peer = peers(respond)
+    jar_client.base_url = peer.url
+    jar_client.get("/set")
+    jar_client.get("/", {"Cookie": "a=mine; x=y"})
+    assert named(peer.last) == {"a=mine", "x=y", "b=1", "c=1"}
+    jar_client.get("/", {"cookie": "b=2;c=3"})
+    assert named(peer.last) == {"a=1", "b=2", "c=3"} or named(peer.last) == {"a=1", "b=2;c=3"}
+    jar_client.get("/change", {"Cookie": "a=mine"})
+    assert named(peer.last) == {"a=mine", "b=1", "c=1"}
+    jar_client.get("/")
+    assert named(peer.last) == {"a=2", "c=1", "d=4"}
+    with jar_client.stream("/set", headers={"Cookie": "a=mine"}) as response:
+        assert {cookie.name for cookie in jar_client.cookies} == {"a", "b", "c", "d"}
+        response.read()
+    list(jar_client.send_many([{"url": "/", "headers": {"Cookie": "d=mine"}}]))
+    assert named(peer.last) == {"a=1", "b=1", "c=1", "d=mine"}
+    jar_client.get("/")
+    assert named(peer.last) == {"a=1", "b=1", "c=1", "d=4"}
+
+
+def test_an_explicit_cookie_of_asyncio_takes_the_place_of_the_jars(peers: Any) -> None:
+    peer = peers()
+    jar = CookieJar()
+    jar.set("a", "1", "127.0.0.1")
+
+    async def main() -> None:
+        async with AsyncHttpClient(cookies=jar, headers={"Cookie": "a=mine"}) as client:
+            await client.get(peer.url)
+            assert named(peer.last) == {"a=mine"}
+            await client.get(peer.url, headers={"Cookie": "b=2"})
+            assert named(peer.last) == {"a=1", "b=2"}
+
+    asyncio.run(main())
+    assert [cookie.value for cookie in jar] == ["1"]
+
+
+def test_a_value_may_hold_what_others_take_for_a_line_end(
+    peers: Any, reply: Any, tmp_path: Path
+) -> None:
+    value = "x\u0085y\u2028z\x1cw"
+    path = tmp_path / "cookies.txt"
+    wire = "a=" + "x\u0085y\u2028z".encode().decode("latin-1")
+    peer = peers(setting(reply, f"{wire}; Path=/; Max-Age={YEAR}"))
+    with HttpClient(cookie_file=str(path)) as client:
+        client.get(peer.url + "/set")
+        assert len(client.cookies) == 1
+    with HttpClient(cookie_file=str(path)) as client:
+        assert [cookie.value for cookie in client.cookies] == [value.partition("\x1c")[0]]
+        client.get(peer.url)
+        assert peer.last.get("Cookie") == wire
+
+
+def test_odd_lines_of_browsers_exports_are_taken(tmp_path: Path) -> None:
+    soon = int(time.time()) + YEAR
+    path = tmp_path / "cookies.txt"
+    lines = [
+        "\ufeff# Netscape HTTP Cookie File",
+        f"a.test\tFALSE\t/\tFALSE\t{soon}.123456\tfraction\t1",
+        "a.test\tFALSE\t/\tFALSE\t-1\tsession\t2",
+        "a.test\tFALSE\t/\tFALSE\t\tnone\t3",
+        f"a.test\tFALSE\t/\tFALSE\t{soon}\tempty\t",
+        f"a.test\tFALSE\t/\tFALSE\t{soon}\tshort",
+        f"#HttpOnly_.faß.de\tTRUE\t/\tTRUE\t{soon}\tidn\t4",
+        "# a comment", "",
+    ]  # fmt: skip
+    path.write_text("\r\n".join(lines), "utf-8")
+    found = {cookie.name: cookie for cookie in CookieJar(str(path))}
+    assert {name: cookie.value for name, cookie in found.items()} == {
+        "fraction": "1", "session": "2", "none": "3", "empty": "", "short": "", "idn": "4"
+    }  # fmt: skip
+    assert (found["fraction"].expires, found["session"].expires) == (soon, None)
+    assert (found["idn"].domain, found["idn"].http_only) == ("xn--fa-hia.de", True)
+
+
+@pytest.mark.parametrize(
+    "line", ["a.test FALSE / FALSE 0 a 1", "a.test\tFALSE\t/\tFALSE\tsoon\ta\t1", "x\ty", "{}"]
+)
+def test_a_file_of_another_kind_is_not_taken(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "cookies.txt"
+    path.write_text(line)
+    with pytest.raises(ValueError, match="not a Netscape cookie file"):
+        CookieJar(str(path))

@@ -3,6 +3,7 @@
 import base64
 import copy
 import hashlib
+import os
 import pickle
 import shutil
 import ssl
@@ -18,6 +19,7 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import pkcs12
 
 import bladehttp
 from bladehttp import InsecureWarning
@@ -30,6 +32,7 @@ from bladehttp.exceptions import (
 )
 
 ENVIRONMENT = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+FILE_NAME = ("utf-8", "surrogateescape")
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
 
@@ -342,9 +345,92 @@ def test_a_key_with_a_password(
     client.ca_cert = certificates.ca_file
     url = peers(context=demanding).url
     assert client.get(url, client_cert=(certificate, locked, "hush")).body == b"ok"
-    for wrong in ((certificate, locked, "no"), (certificate, locked)):  # nobody is asked
-        with pytest.raises(CertificateFileError):
+    both = tmp_path / "both.pem"
+    both.write_bytes(Path(certificate).read_bytes() + locked.read_bytes())
+    assert client.get(url, client_cert=(both, None, "hush")).body == b"ok"
+    for wrong, said in (  # nobody is asked
+        ((certificate, locked, "no"), "password may not be that of"),
+        ((certificate, locked), r"its password: client_cert=\(certificate, key, password\)"),
+        (both, r"its password: client_cert=\(certificate, None, password\)"),
+        (certificate, "there is no private key in"),
+        ((certificates.cert_file, key), "may not be the certificate's"),
+    ):
+        with pytest.raises(CertificateFileError, match=said):
             client.get(url, client_cert=wrong)
+
+
+@pytest.mark.parametrize("suffix", [".p12", ".pfx", ".P12"])
+def test_a_client_certificate_in_pkcs12(
+    client: HttpClient, peers: Any, demanding: ssl.SSLContext, certificates: Any, tmp_path: Path,
+    suffix: str,
+) -> None:  # fmt: skip
+    certificate, key = (Path(path).read_bytes() for path in certificates.issue("me4", "me@a.test"))
+    parts = (
+        b"me",
+        serialization.load_pem_private_key(key, None),
+        x509.load_pem_x509_certificate(certificate),
+        None,
+    )
+    bundle, plain = tmp_path / f"me{suffix}", tmp_path / f"plain{suffix}"
+    hush, none = serialization.BestAvailableEncryption(b"hush"), serialization.NoEncryption()
+    bundle.write_bytes(pkcs12.serialize_key_and_certificates(*parts, hush))
+    plain.write_bytes(pkcs12.serialize_key_and_certificates(*parts, none))
+    client.ca_cert = certificates.ca_file
+    url = peers(context=demanding).url
+    assert client.get(url, client_cert=(bundle, None, "hush")).body == b"ok"
+    assert client.get(url, client_cert=(bundle, bundle, "hush")).body == b"ok"
+    assert client.get(url, client_cert=plain).body == b"ok"
+    for wrong in (bundle, (bundle, None, "no")):
+        with pytest.raises(CertificateFileError, match="password"):
+            client.get(url, client_cert=wrong)
+
+
+@pytest.mark.parametrize("name", ["jos\xe9", os.fsdecode(b"jos\xe9")], ids=["utf-8", "latin-1"])
+def test_every_path_may_have_any_name(
+    client: HttpClient, peers: Any, demanding: ssl.SSLContext, certificates: Any, tmp_path: Path,
+    name: str, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    folder = tmp_path / name
+    folder.mkdir()
+    certificate, key = certificates.issue("me5", "me@a.test")
+    for source in (certificates.ca_file, certificate, key):
+        shutil.copy(source, folder)
+    ca = folder / Path(certificates.ca_file).name
+    subprocess.run(["openssl", "rehash", str(folder).encode(*FILE_NAME)], check=True)
+    (folder / "netrc").write_text("machine 127.0.0.1 login n password p\n")
+    peer = peers(context=demanding)
+    own = (folder / Path(certificate).name, folder / Path(key).name)
+    client.client_cert = own  # type: ignore[assignment]
+    netrc = str(folder / "netrc")
+    for trusted in (ca, folder):
+        response = client.get(
+            peer.url, ca_cert=trusted, netrc=netrc, auth_method=bladehttp.Auth.BASIC
+        )
+        assert response.body == b"ok"
+        assert peer.last.get("Authorization") == "Basic bjpw"
+    monkeypatch.setenv("SSL_CERT_FILE", str(ca))
+    assert client.get(peer.url).body == b"ok"
+    monkeypatch.setenv("SSL_CERT_DIR", str(folder))
+    monkeypatch.delenv("SSL_CERT_FILE")
+    assert client.get(peer.url).body == b"ok"
+    assert str(folder) in bladehttp.info()["certificate_authorities"]
+    with pytest.raises(HostnameMismatch, match="jos"):
+        client.get(peers(context=self_signed()).url, ca_cert=ca)
+
+
+def test_a_cookie_file_may_have_any_name(tmp_path: Path) -> None:
+    path = str(tmp_path / os.fsdecode(b"jos\xe9"))
+    for _ in range(2):
+        with HttpClient(cookie_file=path) as client:
+            client.cookies.set("a", "1", "a.test")
+    assert len(bladehttp.CookieJar(path)) == 1
+
+
+def test_a_unix_socket_may_have_any_name(client: HttpClient, tmp_path: Path) -> None:
+    path = tmp_path / "jos\xe9"
+    with bladehttp.HttpServer(0, host=f"unix:{path}") as server:
+        server.on_receive(lambda request, response: response.write("here"))
+        assert client.get("http://a.test/", unix_socket=path).text == "here"
 
 
 def test_a_client_certificate_that_is_not_there_is_told_before_a_request(
