@@ -80,9 +80,10 @@ def encode_data(data: Any, content_type: str) -> Body:
         return Stream(file_source(data))
     if isinstance(data, Iterable):
         return Stream(iterable_source(data))
+    hint = "an AsyncHttpClient takes it" if hasattr(data, "__aiter__") else "write json= for JSON"
     raise TypeError(
-        "data is a str, bytes, a dict, a binary file or an iterable of bytes, not "
-        f"{type(data).__name__}: write json= to send it as JSON"
+        f"data cannot be sent: {type(data).__name__} is no str, bytes, dict, binary file or "
+        f"iterable of bytes; {hint}"
     )
 
 

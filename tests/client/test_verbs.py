@@ -383,7 +383,7 @@ def test_a_file_is_sent_whole_after_a_failure(client: HttpClient, peers: Any) ->
         ({"data": (("a", "1"),)}, "write form="),
         ({"data": ["text"]}, "encode it"),
         ({"data": [{"a": 1}]}, "write json="),
-        ({"data": 7}, "write json="),
+        ({"data": 7}, "write json= for JSON"),
         ({"data": [("a", "1")], "files": {"f": b""}}, "form="),
         ({"query": b"a=1"}, "write query.decode()"),
         ({"query": 7}, "query is a dict or a list"),
