@@ -111,7 +111,7 @@ class WsgiApplication:
         """Tell on_answered of an answer that is over."""
         milliseconds = (monotonic() - begun) * 1000
         answered = Answered(client, request, response, sent, milliseconds)
-        self._dispatcher.call("answered", answered, None)
+        self._dispatcher.call("answered", answered, None, request)
 
     def _receive(self, environ: Environ) -> HttpRequest:
         message = _read(environ, self._parser)
@@ -155,7 +155,16 @@ class WsgiApplication:
 class WsgiBody:
     """The body of an answer, as a WSGI server takes it: iterated over, then closed."""
 
-    __slots__ = ("_answered", "_dispatcher", "_reply", "_request", "_response", "_sent")
+    __slots__ = (
+        "_answered",
+        "_body",
+        "_dispatcher",
+        "_reply",
+        "_request",
+        "_response",
+        "_sent",
+        "_source",
+    )
 
     def __init__(
         self,
@@ -172,13 +181,15 @@ class WsgiBody:
         self._request = request
         self._response = response
         self._sent = 0
+        self._source = response.source  # as it was announced: callbacks may put another there
+        self._body = b"" if response.source is not None else response.body
 
     def __iter__(self) -> Iterator[bytes]:
         if self._reply.coding is Coding.NONE:
             return iter(())
-        if self._response.source is None:
-            return self._counted((self._response.body,))
-        return self._counted(self._pieces(self._response.source))
+        if self._source is None:
+            return self._counted((self._body,))
+        return self._counted(self._pieces(self._source))
 
     def _counted(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         for piece in pieces:
@@ -204,6 +215,7 @@ class WsgiBody:
     def close(self) -> None:
         """Close the source of the body and the temporary files of the request."""
         answered, self._answered = self._answered, None
+        self._response.source = self._source
         try:
             self._dispatcher.discard(self._response, None, self._request)
         finally:
