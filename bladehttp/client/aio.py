@@ -203,9 +203,9 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
     ) -> HttpResponse:
         """Write the body of a response to a file; see `HttpClient.download`.
 
-        The file is written in the event loop's thread, piece by piece; a thread of the loop's
-        default executor waits until it is on disk and reads it for ``checksum``. Cancelling ends
-        the download as a failure does.
+        The file is written in the event loop's thread, piece by piece; a thread of its own waits
+        until it is on disk and reads it for ``checksum``. Cancelling ends the download as a
+        failure does.
         """
         job = self._job(url, path, progress, resume, checksum, arguments)
         return await adownload(self._streamed, job)

@@ -8,6 +8,7 @@ take its response, and again until the file is whole.
 import asyncio
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, closing
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -31,7 +32,7 @@ from bladehttp.client.resumption import (
     resumable,
 )
 from bladehttp.client.retry import Retry
-from bladehttp.exceptions import ChecksumMismatch, IncompleteBody, ProtocolError
+from bladehttp.exceptions import BodyTooLarge, ChecksumMismatch, IncompleteBody, ProtocolError
 from bladehttp.response import HttpResponse
 from bladehttp.status import PARTIAL_CONTENT
 
@@ -123,7 +124,8 @@ class Download:
         self._job = job
         self._message = with_settings(job, self._retry)
         self._deadline = monotonic() + message.settings.patience
-        self._file = PartFile(job.target, message.url.text, job.resume and self._can_go_on)
+        source = message.url.text.partition("#")[0]
+        self._file = PartFile(job.target, source, job.resume and self._can_go_on)
         self._requests = 0
         self._request = Request(Asked.WHOLE, Kept())
         self._came = Came(0)
@@ -169,21 +171,34 @@ class Download:
             self._file.distrust()
         return verdict
 
-    def prepare(self, verdict: Verdict) -> None:
+    def prepare(self, verdict: Verdict, response: HttpResponse) -> None:
         """Prepare the file for the body of the response that was judged.
 
         Raises:
+            BodyTooLarge: The file would be longer than ``max_body_size``.
             OSError: The file cannot be written.
         """
         came, kept, part = self._came, self._request.kept, self._came.content_range
         if verdict is Verdict.APPEND and part is not None:
             self._file.go_on(kept.length)
             self._end, self._complete = part.last + 1, complete_length(kept, part)
+            self._check_size(response)
             return
         is_kept = self._can_go_on and came.can_be_continued
         length = came.length if part is None or came.status != PARTIAL_CONTENT else part.length
         self._end = self._complete = None if came.is_coded else length
         self._file.begin(came.validator if is_kept else "", self._complete)
+
+    def _check_size(self, response: HttpResponse) -> None:
+        """Apply ``max_body_size`` to the whole; libcurl applies it to the rest.
+
+        Raises:
+            BodyTooLarge: The whole is longer.
+        """
+        most = self._message.settings.max_body_size
+        if most is not None and self._complete is not None and self._complete > most:
+            message = f"body of {self._complete} bytes is longer than max_body_size ({most})"
+            raise BodyTooLarge(message, url=response.url, response=response)
 
     def write(self, piece: bytes, response: HttpResponse) -> None:
         """Write a piece of the body.
@@ -288,7 +303,7 @@ def _attempt(stream: Streaming, current: Download) -> HttpResponse | None:
             return response
         if verdict is Verdict.ASK_AGAIN:
             return None
-        current.prepare(verdict)
+        current.prepare(verdict, response)
         for piece in response.iter_bytes():
             current.write(piece, response)
     if not current.is_whole(response):
@@ -323,7 +338,7 @@ async def _aattempt(stream: AsyncStreaming, current: Download) -> HttpResponse |
             return response
         if verdict is Verdict.ASK_AGAIN:
             return None
-        await in_thread(partial(current.prepare, verdict))
+        current.prepare(verdict, response)
         async for piece in response.aiter_bytes():
             current.write(piece, response)
     if not current.is_whole(response):
@@ -335,9 +350,12 @@ async def _aattempt(stream: AsyncStreaming, current: Download) -> HttpResponse |
 async def in_thread(work: Callable[[], None]) -> None:
     """Do something that waits for a disk in a thread, and return when it is done.
 
-    When it is cancelled, too: the file must not be closed under it.
+    When it is cancelled, too: the file must not be closed under it. The thread is not one of the
+    loop's default executor, all of which may be waiting for this download.
     """
-    future = asyncio.get_running_loop().run_in_executor(None, work)
+    executor = ThreadPoolExecutor(1, "bladehttp download")
+    future = asyncio.get_running_loop().run_in_executor(executor, work)
+    executor.shutdown(wait=False)
     cancelled: asyncio.CancelledError | None = None
     while not future.done():
         try:

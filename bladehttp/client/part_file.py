@@ -48,7 +48,12 @@ class PartFile:
             target: The file to replace in the end.
             source: What is downloaded; a part of anything else is not continued.
             keep: Whether to keep the part when the download fails, for a later one to continue.
+
+        Raises:
+            IsADirectoryError: The target is a directory.
+            OSError: The target is no regular file.
         """
+        check_target(target)
         unique = "" if keep else f".{secrets.token_hex(4)}"
         self._target = target
         self._path = target.with_name(f"{_short(target.name)}{unique}.part")
@@ -64,12 +69,10 @@ class PartFile:
         """Open and lock the file, and read what it holds.
 
         Raises:
-            IsADirectoryError: The target is a directory.
             FileNotFoundError: The folder of the target does not exist.
             BlockingIOError: Another download of the same file is under way.
-            OSError: The target is no regular file, or the folder cannot be written to.
+            OSError: The folder cannot be written to.
         """
-        check_target(self._target)
         while self._descriptor < 0:
             descriptor = os.open(self._path, NEW, 0o666)
             try:
@@ -107,17 +110,24 @@ class PartFile:
             complete: Its length, None where it is not known.
         """
         self.is_resumable = False
-        if self._keep and (os.fstat(self._descriptor).st_size or self._tag.exists()):
-            self._tag.unlink(missing_ok=True)
-            sync_folder(self._path.parent)
-            os.ftruncate(self._descriptor, 0)
-            os.fsync(self._descriptor)
+        if self._keep:
+            self._clear()
         self._start_at(0)
         self._kept = Kept(0, validator, complete)
         if validator and self._keep:
             said = {"source": self._source, "validator": validator, "complete": complete}
-            self._tag.write_bytes(json.dumps(said).encode())
+            with self._tag.open("xb") as file:
+                file.write(json.dumps(said).encode())
         self.is_resumable = bool(validator)
+
+    def _clear(self) -> None:
+        """Remove the old tag and the old bytes, and have either on disk before the next step."""
+        if os.path.lexists(self._tag):
+            self._tag.unlink()
+            sync_folder(self._path.parent)
+        if os.fstat(self._descriptor).st_size:
+            os.ftruncate(self._descriptor, 0)
+            os.fsync(self._descriptor)
 
     def go_on(self, length: int) -> None:
         """Keep so many bytes and append to them from now on."""
@@ -277,12 +287,13 @@ def sound_length(descriptor: int) -> int:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    """Have the names in a folder on disk, where the file system and its permissions allow that."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _short(name: str) -> str:

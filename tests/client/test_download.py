@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-import io
 import json
 import logging
 import os
@@ -14,14 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pytest_httpserver import HTTPServer
 from support import Loops, run_async
-from werkzeug import Request, Response
-from werkzeug.utils import send_file
 
 from bladehttp import AsyncHttpClient, Retry
 from bladehttp.client import HttpClient
 from bladehttp.exceptions import (
+    BodyTooLarge,
     ChecksumMismatch,
     ConnectError,
     DecodingError,
@@ -268,14 +265,27 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_sent(
     assert list((tmp_path / "folder").iterdir()) == []
 
 
+@pytest.mark.parametrize("place", [".", "/", ""])
+def test_a_folder_without_a_name_is_a_directory_too(fetch: Fetch, peers: Any, place: str) -> None:
+    peer = peers()
+    with pytest.raises(IsADirectoryError):
+        fetch(peer.url, Path(place))
+    assert peer.requests == []
+
+
 def test_what_lies_in_the_place_of_the_part_is_not_followed(
-    fetch: Fetch, peers: Any, tmp_path: Path
+    fetch: Fetch, peers: Any, files: Files, tmp_path: Path
 ) -> None:
     (tmp_path / "secret").write_text("mine")
     (tmp_path / "f.part").symlink_to("secret")
+    url = peers.raw(files).url
     with pytest.raises(OSError, match="symbolic links"):
-        fetch(peers().url, tmp_path / "f", resume=True)
+        fetch(url, tmp_path / "f", resume=True)
+    for name in ("secret", "nothing"):
+        (tmp_path / "g.part.tag").symlink_to(name)
+        fetch(url, tmp_path / "g", resume=True)
     assert (tmp_path / "secret").read_text() == "mine"
+    assert names(tmp_path) == ["f.part", "g", "secret"]
 
 
 @pytest.mark.parametrize("resume", [False, True], ids=["plain", "resume"])
@@ -538,6 +548,22 @@ def test_a_part_with_a_hole_is_continued_from_there(
     assert files.ranges() == [f"bytes={HALF // 4}-"]
 
 
+def test_the_largest_body_is_that_of_the_whole(
+    fetch: Fetch, peers: Any, files: Files, tmp_path: Path
+) -> None:
+    url = peers.raw(files).url
+    keep_half(fetch, url, files, tmp_path / "f")
+    with pytest.raises(BodyTooLarge, match=f"body of {len(BODY)} bytes"):
+        fetch(url, tmp_path / "f", resume=True, max_body_size=len(BODY) - 1)
+    assert fetch(url, tmp_path / "f", resume=True, max_body_size=len(BODY)).status == 206
+
+
+def test_a_fragment_is_no_other_url(fetch: Fetch, peers: Any, files: Files, tmp_path: Path) -> None:
+    url = peers.raw(files).url
+    keep_half(fetch, url + "/#a", files, tmp_path / "f")
+    assert fetch(url + "/#b", tmp_path / "f", resume=True).status == 206
+
+
 def test_only_get_has_ranges(fetch: Fetch, peers: Any, files: Files, tmp_path: Path) -> None:
     url = peers.raw(files).url
     files.breaks = 1
@@ -601,35 +627,6 @@ def test_a_coded_body_that_breaks_off_is_not_kept(
     with pytest.raises(IncompleteBody):
         fetch(peers.raw(files).url, tmp_path / "f", resume=True)
     assert names(tmp_path) == []
-
-
-# -- a server of others
-
-
-def test_werkzeugs_files_are_resumed_and_a_new_version_is_told_from_the_old_one(
-    fetch: Fetch, httpserver: HTTPServer, tmp_path: Path
-) -> None:
-    served, target = [BODY], tmp_path / "f"
-
-    def serve(request: Request) -> Response:
-        file, tag = io.BytesIO(served[0]), hashlib.sha256(served[0]).hexdigest()
-        return send_file(file, request.environ, "text/plain", etag=tag)
-
-    httpserver.expect_request("/f").respond_with_handler(serve)
-    url = httpserver.url_for("/f")
-
-    def keep_a_part() -> None:
-        with pytest.raises(KeyError):
-            fetch(url, target, break_after_first_piece, resume=True)
-        assert 0 < (tmp_path / "f.part").stat().st_size < len(BODY)
-
-    keep_a_part()
-    assert fetch(url, target, resume=True).status == 206
-    assert target.read_bytes() == BODY
-    keep_a_part()
-    served[0] = BODY[::-1]
-    assert fetch(url, target, resume=True).status == 200
-    assert target.read_bytes() == BODY[::-1]
 
 
 # -- with retry

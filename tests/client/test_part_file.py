@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -375,3 +376,24 @@ def test_a_download_that_is_cancelled_at_its_end_is_ended_first(
     cancelled = run_async(main())
     assert cancelled
     assert contents(tmp_path) in ({"f": ONE}, contents(tmp_path) | {"f.part": ONE})
+
+
+@pytest.mark.usefixtures("each_loop")
+def test_a_download_does_not_wait_for_the_threads_that_wait_for_it(
+    peers: Any, versions: Versions, tmp_path: Path
+) -> None:
+    url, target = peers.raw(versions).url, tmp_path / "f"
+
+    async def main() -> int:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        async with AsyncHttpClient() as client:
+
+            def fetch() -> int:
+                task = client.download(url, target)
+                return asyncio.run_coroutine_threadsafe(task, loop).result(10).status
+
+            return await asyncio.to_thread(fetch)
+
+    assert run_async(main()) == 200
+    assert contents(tmp_path) == {"f": ONE}
