@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 from email import message_from_bytes
 from enum import Enum
 from pathlib import Path
@@ -402,7 +403,7 @@ def test_a_file_is_sent_whole_after_a_failure(client: HttpClient, peers: Any) ->
         ({"files": [io.BytesIO(b"x")]}, "write {name: value}"),
         ({"files": b"x"}, "files is a dict or a list"),
     ],
-    ids=str,
+    ids=lambda value: re.sub(" at 0x[0-9a-f]+", "", str(value)),  # the same for every worker
 )
 def test_a_type_error_says_what_to_write(client: HttpClient, arguments: Any, hint: str) -> None:
     with pytest.raises(TypeError) as caught:
