@@ -21,6 +21,7 @@ from bladehttp.host_names import to_ascii
 from bladehttp.late import Late, late
 from bladehttp.later import Channel, Deferred, Delay, Events
 from bladehttp.media_types import UNKNOWN, media_type
+from bladehttp.serving import with_descriptors
 
 # RFC 3986 section 2: unreserved, gen-delims, sub-delims and "%"; and control characters, which a
 # field's value is refused for.
@@ -233,7 +234,7 @@ class Answer(Late):
         """
         if download_name is not None:
             self.headers["Content-Disposition"] = attachment(download_name)
-        self.source = body = WholeFile(path)
+        self.source = body = with_descriptors(WholeFile, path)
         self.headers["Content-Length"] = str(body.length)
         by_name = media_type(body.name)
         self.headers["Content-Type"] = (

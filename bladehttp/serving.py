@@ -5,11 +5,16 @@ thread that would answer is the one that waits. Server and client do not know ea
 both know this.
 """
 
+import errno
 import ipaddress
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 Address = tuple[str, int] | str
 """Host and port, or the path of a unix socket."""
@@ -17,19 +22,52 @@ Address = tuple[str, int] | str
 
 class _Thread(threading.local):
     address: Address | None = None  # found on the class: every request looks, few threads serve
+    spare: Callable[[], bool] | None = None
 
 
 _thread = _Thread()
 
 
 @contextmanager
-def serving(address: Address) -> Iterator[None]:
-    """Note that this thread serves an address, for as long as the context lasts."""
+def serving(address: Address, spare: Callable[[], bool] = lambda: False) -> Iterator[None]:
+    """Note that this thread serves an address, for as long as the context lasts.
+
+    Args:
+        address: The address.
+        spare: Called when descriptors have run out; closes what can be spared, and says whether
+            there was something.
+    """
     _thread.address = address
+    _thread.spare = spare
     try:
         yield
     finally:
         del _thread.address
+        del _thread.spare
+
+
+EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE})
+"""What the system says when descriptors have run out."""
+
+
+def is_shortage(error: BaseException) -> bool:
+    """Return whether something failed for want of descriptors."""
+    return isinstance(error, OSError) and error.errno in EXHAUSTED
+
+
+def with_descriptors(call: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+    """Call what opens a file; again if descriptors have run out and the server can spare some.
+
+    Raises:
+        OSError: It failed, once more.
+    """
+    try:
+        return call(*arguments, **named)
+    except OSError as error:
+        spare = _thread.spare
+        if not is_shortage(error) or spare is None or not spare():
+            raise
+        return call(*arguments, **named)
 
 
 def check_not_own(host: str, port: int, path: str | None = None) -> None:

@@ -68,7 +68,13 @@ def sizes() -> Rows:
 
 
 def counts() -> Rows:
-    names = ("max_connections", "max_requests_per_connection", "max_workers", "max_offloaded")
+    names = (
+        "min_body_rate",
+        "max_connections",
+        "max_requests_per_connection",
+        "max_workers",
+        "max_offloaded",
+    )
     return of_server([*names, "slow_handler_time"])
 
 

@@ -43,6 +43,7 @@ DEFAULTS = {
     "header_timeout": 10_000,
     "request_timeout": 300_000,
     "keep_alive_timeout": 5000,
+    "min_body_rate": 500,
     "shutdown_timeout": 5000,
     "max_requests_per_connection": 1000,
     "max_workers": 8,
@@ -92,6 +93,9 @@ class Configured:
             408. 0: no limit.
         request_timeout: Longest time for head and body in all. 300000. 408. 0: no limit.
         keep_alive_timeout: How long a connection may be idle between requests. 5000. 0: no limit.
+        min_body_rate: Bytes per second that a body has to come with after its first 20 seconds, on
+            average, as Apache's MinRate asks. 500. 408. None or 0: any, as with nginx and h2o,
+            which leave a client that drips to a limit of silence.
         shutdown_timeout: How long `HttpServer.shutdown`, or the first signal, waits for what is
             being answered. What has no answer by then gets 503. 5000. 0: as `close`.
         max_requests_per_connection: Requests answered before a connection is closed. 1000.
@@ -149,6 +153,7 @@ class Configured:
     header_timeout: int
     request_timeout: int
     keep_alive_timeout: int
+    min_body_rate: int | None
     shutdown_timeout: int
     max_requests_per_connection: int
     max_workers: int

@@ -45,6 +45,9 @@ RECEIVES_PER_TURN = 16
 TURN_S = 0.01
 """Seconds after which a turn ends early: a body in small chunks is much work for its bytes."""
 
+RATE_BEGINS = 20
+"""Seconds of a body in which its rate does not matter: Apache's RequestReadTimeout body=20."""
+
 LINGER_BYTES = 1024 * 1024 * 1024
 """Most bytes discarded after an answer that came before the request had been read."""
 
@@ -52,7 +55,15 @@ LINGER_BYTES = 1024 * 1024 * 1024
 class Connection(Answering):
     """One client's connection."""
 
-    __slots__ = ("_discarded", "_fields", "_introduction", "_reader", "_served")
+    __slots__ = (
+        "_arrived",
+        "_arriving_s",
+        "_discarded",
+        "_fields",
+        "_introduction",
+        "_reader",
+        "_served",
+    )
 
     def __init__(self, service: Service, transport: Transport, client: ClientInfo) -> None:
         """Take over a socket that was accepted; `open` starts it."""
@@ -62,6 +73,8 @@ class Connection(Answering):
         self._fields = NO_FIELDS  # of the last request that came whole
         self._served = 0
         self._discarded = 0
+        self._arrived = 0  # bytes of the request that is coming
+        self._arriving_s = 0.0  # how long its body has been coming
 
     def open(self) -> None:
         """Start: with the PROXY header, the handshake, or the first request."""
@@ -113,12 +126,24 @@ class Connection(Answering):
         if clock in {"keep_alive", "read"} and self._has_arrived():
             self._service.clocks[clock].arm(self, self._service.loop.now)
             return  # it is ready to be read, and has its turn
-        waits_for_client = clock in {"read", "header", "request"}
+        if clock == "body_rate" and not self._is_slow():
+            return
+        waits_for_client = clock in {"read", "header", "request", "body_rate"}
         if waits_for_client and self._reader.phase in {Phase.HEAD, Phase.BODY}:
             error = ProtocolError("the request did not arrive in time", status=408)
             self._guarded(self._refuse_and_flush, error)
         else:
             self.close()
+
+    def _is_slow(self) -> bool:
+        """Look at a body that is coming; go on with that unless it has come too slowly."""
+        clock = self._service.clocks["body_rate"]
+        self._arriving_s += clock.seconds
+        paid_for = RATE_BEGINS + self._arrived / self._service.min_body_rate
+        if self._arriving_s >= paid_for:
+            return True
+        clock.arm(self, self._service.loop.now)
+        return False
 
     def is_recyclable(self) -> bool:
         """Whether it may be closed for another: nothing is asked, answered, or on its way here."""
@@ -227,6 +252,8 @@ class Connection(Answering):
         """Give what has come to a reader."""
         if self._reader is RESTING:
             self._reader = RequestReader(self._service.parser, self._fields)
+            self._arrived, self._arriving_s = 0, 0.0
+        self._arrived += len(data)
         self._reader.feed(data)
 
     def _overhear(self, events: int) -> None:

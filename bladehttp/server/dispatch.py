@@ -24,6 +24,7 @@ from bladehttp.server.loop import Loop
 from bladehttp.server.record import RequestLog
 from bladehttp.server.routes import Handler, Route, Routes
 from bladehttp.server.workers import Workers
+from bladehttp.serving import is_shortage
 from bladehttp.status import phrase
 from bladehttp.values import MissingValueError
 
@@ -358,9 +359,16 @@ class Dispatcher:
         *,
         ends: bool = True,
     ) -> HttpResponse:
-        """Report what a handler raised and return the answer to its request."""
+        """Report what a handler raised and return the answer to its request.
+
+        It is 500, or 503 where descriptors have run out: later there may be some.
+        """
         self.report(error, client, request, ends=ends)
-        response = self.error_response(500)
+        if is_shortage(error):
+            response = self.error_response(503)
+            response.headers["Retry-After"] = "1"
+        else:
+            response = self.error_response(500)
         if self.loop is not None and self.loop.stopped:
             response.headers["Connection"] = "close"
         return response
@@ -389,7 +397,10 @@ class Dispatcher:
         if leaves and not self._on_loop() and threading.current_thread() is threading.main_thread():
             raise error
         _remember(error, request)
-        log.error("%s: %r", _place(request, client), error, exc_info=error)
+        if is_shortage(error):  # nobody's mistake, and it comes in hundreds
+            log.error("%s: %s", _place(request, client), error)
+        else:
+            log.error("%s: %r", _place(request, client), error, exc_info=error)
         for callback in self.callbacks["error"]:
             try:
                 callback(error, client)

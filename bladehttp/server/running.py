@@ -1,11 +1,16 @@
 """Running: one run of a server, from the bound socket until everything is closed."""
 
+import logging
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
+
+if sys.platform != "win32":
+    import resource
 
 from bladehttp.request import NOBODY, ClientInfo
 from bladehttp.server.client_progress import SAMPLES
@@ -13,7 +18,7 @@ from bladehttp.server.connection import Connection
 from bladehttp.server.dispatch import Dispatcher
 from bladehttp.server.draining import Draining
 from bladehttp.server.endpoint import Endpoint
-from bladehttp.server.listener import Listener
+from bladehttp.server.listener import ROOM, Listener
 from bladehttp.server.loop import Loop
 from bladehttp.server.service import Service
 from bladehttp.server.transport import PlainTransport, TlsTransport
@@ -25,8 +30,26 @@ LINGER_MS = 2000
 """How long a client may be silent until no more of what it sends is discarded, after an answer
 that it had not waited for."""
 
+BODY_RATE_MS = 1000
+"""How often it is looked at how much of a body has come."""
+
 LINGER_ALL_MS = 30_000
 """How long that goes on at the most, as nginx's lingering_time."""
+
+
+SPARE = 128
+"""Descriptors that are not used for connections but for the files that these ask for: twice as
+many as are accepted in a turn; of few half."""
+
+log = logging.getLogger("bladehttp.server")
+
+
+def most_descriptors() -> int:
+    """Return how many descriptors this process may have; a very large number for no limit."""
+    if sys.platform == "win32":
+        return sys.maxsize
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if soft == resource.RLIM_INFINITY else soft
 
 
 class Running:
@@ -79,11 +102,18 @@ class Running:
             on_removed=self._removed,
             **shared,
         )
-        lingering = {"silence": LINGER_MS, "linger": LINGER_ALL_MS}
-        for name, milliseconds in {**clocks, **lingering}.items():
+        fixed = {
+            "silence": LINGER_MS,
+            "linger": LINGER_ALL_MS,
+            "body_rate": BODY_RATE_MS if self.service.min_body_rate else 0,
+        }
+        for name, milliseconds in {**clocks, **fixed}.items():
             self.service.add_clock(name, milliseconds)
         self.service.clocks["write"].seconds /= SAMPLES
         self._max_connections = max_connections
+        self._descriptors = most_descriptors()
+        self._is_short = False
+        self._has_warned = False
         self.listener = Listener(
             endpoint, self.loop, self._accepted, self._has_room, self._make_room
         )
@@ -92,12 +122,12 @@ class Running:
 
     def run(self) -> None:
         """Serve until the loop is stopped; then, or when something ends it, `close` is due."""
-        with serving(self._address):
+        with serving(self._address, self._spare):
             self.loop.run()
 
     def step(self, seconds: float | None) -> bool:
         """Wait once, so many seconds at the most, and serve what is due; False when stopped."""
-        with serving(self._address):
+        with serving(self._address, self._spare):
             self.loop.step(seconds)
         return not self.loop.stopped
 
@@ -130,8 +160,13 @@ class Running:
             client = ClientInfo(address[0], address[1], len(address) == 4)
         transport = TlsTransport(sock, self.context) if self.context else PlainTransport(sock)
         Connection(service, transport, client).open()
+        # Descriptors are given out from the lowest: those below this one are all in use.
+        if sock.fileno() >= self._descriptors - min(SPARE, self._descriptors // 2):
+            self._is_short = True
+            self._warn_of_shortage()
 
     def _removed(self) -> None:
+        self._is_short = False
         if self.service.draining:
             self._draining.check()
         elif self._has_room():
@@ -139,7 +174,24 @@ class Running:
 
     def _has_room(self) -> bool:
         """Return whether one more connection may be open."""
-        return not 0 < self._max_connections <= len(self.service.connections)
+        return not (self._is_short or 0 < self._max_connections <= len(self.service.connections))
+
+    def _spare(self) -> bool:
+        """Close idle connections for descriptors that something else needs."""
+        self._warn_of_shortage()
+        return self._make_room(ROOM)
+
+    def _warn_of_shortage(self) -> None:
+        """Say once that there are fewer descriptors than max_connections needs."""
+        if not self._has_warned:
+            self._has_warned = True
+            log.warning(
+                "descriptors run short with %d connections open: max_connections is %d, the limit "
+                "of open files (ulimit -n) %d",
+                len(self.service.connections),
+                self._max_connections,
+                self._descriptors,
+            )
 
     def _make_room(self, wanted: int) -> bool:
         """Close the connections that have been idle longest; return whether there were any."""

@@ -518,6 +518,7 @@ class HttpServer(Configured):
             proxy_protocol=self.proxy_protocol,
             decode_request_body=self.decode_request_body,
             workers=Workers(self.max_workers, self.max_offloaded),
+            min_body_rate=self.min_body_rate or 0,
             slow=self.slow_handler_time / 1000 or inf,
         )
 

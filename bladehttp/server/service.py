@@ -65,6 +65,7 @@ class Service:
         proxy_protocol: Whether each connection begins with a PROXY header.
         decode_request_body: Whether Content-Encoding is undone.
         workers: What runs offloaded handlers.
+        min_body_rate: Bytes per second that a body has to come with, 0 for any.
         slow: Seconds after which a handler is told of that others had to wait for.
         clocks: The clocks that `states.PLANS` names.
         connections: Those that are open.
@@ -82,6 +83,7 @@ class Service:
     proxy_protocol: bool
     decode_request_body: bool
     workers: Workers
+    min_body_rate: int
     slow: float
     clocks: dict[str, Deadlines["Client"]] = field(default_factory=dict)
     connections: set["Client"] = field(default_factory=set)

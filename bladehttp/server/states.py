@@ -210,7 +210,7 @@ PLANS: dict[State, Plan] = {
     State.PROXY: Plan(READ, absolute=("handshake",)),
     State.HANDSHAKE: Plan(READ, absolute=("handshake",)),
     State.HEAD: Plan(READ, progress="read", absolute=("header", "request")),
-    State.BODY: Plan(READ, progress="read", absolute=("request",)),
+    State.BODY: Plan(READ, progress="read", absolute=("request", "body_rate")),
     State.IDLE: Plan(READ, progress="keep_alive"),
     State.HANDLE: Plan(0),
     State.WAIT: Plan(READ, overhears=True),

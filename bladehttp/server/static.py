@@ -21,6 +21,7 @@ from bladehttp.server.beneath import Found, Place, is_servable
 from bladehttp.server.entity_tags import TAGGERS, Tagger
 from bladehttp.server.representation import Picked, add_missing, send_file
 from bladehttp.server.routes import Handler
+from bladehttp.serving import with_descriptors
 from bladehttp.wire.negotiation import acceptable
 
 MISSING = frozenset(
@@ -61,7 +62,7 @@ class StaticFiles:
 
     def __call__(self, request: HttpRequest, response: HttpResponse) -> None:
         """Answer with a file, unless an on_receive has answered already."""
-        if not response.is_answered and not self._answer(request, response):
+        if not response.is_answered and not with_descriptors(self._answer, request, response):
             self.none_handler(request, response)
 
     def _answer(self, request: HttpRequest, response: HttpResponse) -> bool:

@@ -8,7 +8,7 @@ import time
 import pytest
 from support import wait_until
 
-from bladehttp.server import running
+from bladehttp.server import connection, running
 
 SHORT = 200
 """Milliseconds of the deadlines here."""
@@ -89,6 +89,32 @@ def test_a_body_that_drips_is_not_ended_while_it_comes(serve, connect):
     elapsed = drip(client, b"x" * 20, SHORT)
     assert client.response().body == b"x" * 20
     assert elapsed > SHORT
+
+
+@pytest.mark.parametrize("rate", [500, 100_000], ids=["default", "high"])
+def test_a_body_that_comes_more_slowly_than_min_body_rate_is_refused(
+    serve, connect, monkeypatch, rate
+):
+    monkeypatch.setattr(running, "BODY_RATE_MS", 50)
+    monkeypatch.setattr(connection, "RATE_BEGINS", SHORT / 1000)
+    client = connect(serve(min_body_rate=rate))
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000\r\n\r\n")
+    elapsed = drip(client, b"x" * 1000, SHORT)  # 50 bytes a second
+    assert client.response().status == 408
+    assert in_time(elapsed, SHORT)
+    assert client.at_end()
+
+
+@pytest.mark.parametrize("rate", [20, 0, None])
+def test_a_body_that_comes_fast_enough_is_taken(serve, connect, monkeypatch, rate):
+    monkeypatch.setattr(running, "BODY_RATE_MS", 50)
+    monkeypatch.setattr(connection, "RATE_BEGINS", SHORT / 1000)
+    server = serve(lambda request, response: response.write(request.raw_body), min_body_rate=rate)
+    client = connect(server)
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 40\r\n\r\n")
+    elapsed = drip(client, b"x" * 40, SHORT)
+    assert client.response().body == b"x" * 40
+    assert elapsed > 2 * SHORT
 
 
 def test_an_idle_connection_is_closed_by_the_keep_alive_clock(serve, connect):

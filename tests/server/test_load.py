@@ -1,5 +1,7 @@
 """Many connections, few descriptors, small buffers, and no spinning."""
 
+import contextlib
+import errno
 import resource
 import socket
 import subprocess
@@ -78,6 +80,61 @@ def test_running_out_of_descriptors_is_recovered_from():
         check=False,
     )
     assert (process.stdout, process.returncode) == ("answered\n", 0), process.stderr
+
+
+SHORT_OF_FILES = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
+from bladehttp.server import HttpServer
+server = HttpServer(0)
+server.serve_files("/", sys.argv[1])
+server.handle("GET", "/handler", lambda request, response: response.file(sys.argv[1] + "/big"))
+with server:
+    print(server.port, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("path", ["/big", "/handler"])
+def test_more_downloads_than_descriptors_wait_for_their_turn(tmp_path, path):
+    size = 2_000_000
+    (tmp_path / "big").write_bytes(b"x" * size)
+    command = [sys.executable, "-X", "dev", "-c", SHORT_OF_FILES, str(tmp_path)]
+    with (
+        subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+        contextlib.ExitStack() as stack,
+    ):
+        stack.callback(process.kill)
+        port = int(process.stdout.readline())
+        idle = [stack.enter_context(Raw(port)) for _ in range(20)]
+        for client in idle:
+            assert client.get("/none").response().status == 404
+        clients = [stack.enter_context(Raw(port)).get(path) for _ in range(100)]
+        for client in clients:
+            response = client.response()
+            assert (response.status, len(response.body)) == (200, size)
+        _, log = process.communicate("", timeout=10)
+    assert "Traceback" not in log
+    assert log.count("descriptors run short") == 1
+
+
+def test_want_of_descriptors_in_a_handler_is_503_without_a_traceback(serve, connect, caplog):
+    def handler(request, response):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    server = serve(handler)
+    errors = []
+    server.on_error(lambda error, client: errors.append(error))
+    response = connect(server).get().response()
+    assert (response.status, response.get("Retry-After")) == (503, "1")
+    assert len(errors) == 1
+    assert all(record.exc_info is None for record in caplog.records)
 
 
 def busy_seconds(seconds: float) -> float:

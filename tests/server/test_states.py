@@ -46,7 +46,7 @@ def test_a_state_that_waits_for_the_socket_has_a_method_for_it(state):
 
 def test_every_clock_named_is_a_property_or_lingers():
     named = {name for plan in PLANS.values() for name in (plan.progress, *plan.absolute) if name}
-    assert named | {"write"} == {*CLOCKS, "linger", "silence"}
+    assert named | {"write"} == {*CLOCKS, "linger", "silence", "body_rate"}
 
 
 def test_only_states_that_read_take_requests():
