@@ -10,6 +10,7 @@ from time import monotonic, time
 from typing import Any
 
 from bladehttp.broken import Raw, length_of
+from bladehttp.files import FileBody
 from bladehttp.later import Channel, Deferred
 from bladehttp.request import ClientInfo, HttpRequest
 from bladehttp.response import HttpResponse
@@ -47,6 +48,7 @@ class Answering(Watched):
         "_begun",
         "_connected",
         "_deferred",
+        "_holds_file",
         "_line",
         "_lingers",
         "_mark",
@@ -63,6 +65,7 @@ class Answering(Watched):
         self._begun = 0.0  # when the request was there; 0 for one that never was
         self._connected = False  # on_connect was called, so on_disconnect has to be
         self._line: RequestLine | None = None  # of the last request
+        self._holds_file = False
         self._lingers = True
         self._mark = 0  # how much had been sent when the answer began
 
@@ -146,6 +149,9 @@ class Answering(Watched):
 
     def _stream(self, source: Any, reply: Reply) -> None:
         """Have a body sent piece by piece after its head."""
+        if isinstance(source, FileBody):
+            self._holds_file = True
+            self._service.files += 1
         self._outbox.stream(source, reply.coding, reply.length)
         if isinstance(source, Channel):
             self._listen(source)
@@ -259,6 +265,9 @@ class Answering(Watched):
 
     def _end_exchange(self) -> None:
         """All is in the outbox and short, or in the kernel's hands."""
+        if self._holds_file:
+            self._holds_file = False
+            self._service.files -= 1
         if self._request is not None:
             self._request.close()
             self._request = None

@@ -112,6 +112,7 @@ class Running:
         self.service.clocks["write"].seconds /= SAMPLES
         self._max_connections = max_connections
         self._descriptors = most_descriptors()
+        self._others = endpoint.socket.fileno()  # were there before the first connection
         self._is_short = False
         self._has_warned = False
         self.listener = Listener(
@@ -161,7 +162,8 @@ class Running:
         transport = TlsTransport(sock, self.context) if self.context else PlainTransport(sock)
         Connection(service, transport, client).open()
         # Descriptors are given out from the lowest: those below this one are all in use.
-        if sock.fileno() >= self._descriptors - min(SPARE, self._descriptors // 2):
+        used = max(sock.fileno(), self._others + len(service.connections) + service.files)
+        if used >= self._descriptors - min(SPARE, self._descriptors // 2):
             self._is_short = True
             self._warn_of_shortage()
 

@@ -69,6 +69,7 @@ class Service:
         slow: Seconds after which a handler is told of that others had to wait for.
         clocks: The clocks that `states.PLANS` names.
         connections: Those that are open.
+        files: How many of them send a file, which is open, too.
         draining: Whether every answer is the last on its connection.
         on_removed: Called after a connection has gone.
     """
@@ -87,6 +88,7 @@ class Service:
     slow: float
     clocks: dict[str, Deadlines["Client"]] = field(default_factory=dict)
     connections: set["Client"] = field(default_factory=set)
+    files: int = 0
     draining: bool = False
     on_removed: Callable[[], None] = lambda: None
 

@@ -588,7 +588,7 @@ def test_what_the_system_cannot_do_is_an_error_and_not_missing(files, connect, c
     client = connect(server)
     assert fetched(client).status == 200
     with descriptors_left(count):
-        assert fetched(client).status == 500
+        assert fetched(client).status == 503
     assert errors == [errno.EMFILE]
     assert fetched(client).status == 200
 
