@@ -23,7 +23,7 @@ from bladehttp.wire.head import NO_FIELDS, FieldBlock, HeadParser, RequestLine
 from bladehttp.wire.limits import Limits
 from bladehttp.wire.reader import Request, RequestReader
 from bladehttp.wire.target import decode_path, host_name
-from bladehttp.wire.urlencoded import parse_fields
+from bladehttp.wire.urlencoded import parse_fields, unquote
 
 DEFAULT_LIMITS = Limits()
 
@@ -187,6 +187,17 @@ class HttpRequest(Late):
         if not target.startswith("/"):  # RFC 9112 section 3.2: absolute-form, "*"
             target = line.path.removeprefix("*") + (f"?{line.query}" if line.query else "")
         return f"{self.scheme}://{authority}{target}"
+
+    @property
+    def path_octets(self) -> bytes:
+        """The path percent-decoded, as bytes: a name in it need not be UTF-8.
+
+        If another ``path`` was assigned, it is that.
+        """
+        sent = self._message.line.path
+        if self.path == decode_path(sent):
+            return unquote(sent.encode("latin-1"))
+        return self.path.encode("utf-8", "surrogateescape")
 
     def asked_by(self, authority: str) -> None:
         """Set the host and port that the request was sent to."""

@@ -13,6 +13,7 @@ from bladehttp.cli.exits import CommandFailed
 from bladehttp.cli.terminal import end_line, write_error
 from bladehttp.server import HttpServer
 from bladehttp.server.accesslog import FORMATS, access_log
+from bladehttp.server.configured import unbracketed
 from bladehttp.server.endpoint import UNIX
 
 
@@ -103,7 +104,7 @@ def _secure(server: HttpServer, options: Namespace, stack: ExitStack) -> list[st
         server.load_certs(options.cert, options.key)
         return [f"certificate: SHA-256 {fingerprint(options.cert)}"]
     directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="bladehttp-"))
-    files = make_certificate(options.host, Path(directory))
+    files = make_certificate(unbracketed(options.host), Path(directory))
     server.load_certs(files.cert_file)
     return [
         f"certificate: SHA-256 {fingerprint(files.cert_file)}",

@@ -26,24 +26,19 @@ START = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 STEP = START | getattr(os, "O_NOFOLLOW", 0)
 REGULAR = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
-# Beside "/" and NUL, which no name has: "\" and ":" (separator, drive and stream on Windows),
-# control characters, and a dot or a space at the end, which Windows drops.
-no_name = re.compile(r"[\x00-\x1f\x7f-\x9f/\\:]|[. ]\Z").search
-
-# Names of devices there, whatever extension follows.
-# https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file
-device = re.compile(
-    r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(?:\.|\Z)", re.IGNORECASE
-).match
+# Beside "/" and NUL, which no name has: control characters, and "\", which programs that pass a
+# path on may take for a separator.
+no_name = re.compile(r"[\x00-\x1f\x7f-\x9f/\\]").search
 
 
 def is_servable(name: str) -> bool:
-    """Return whether a name may come from a client.
+    """Return whether a name may come from a client: that of an entry which is not hidden.
 
-    It means one file or directory on every system, and is not hidden; ".well-known" is the
-    hidden one that is meant to be seen (RFC 8615).
+    ".well-known" is the hidden one that is meant to be seen (RFC 8615). Names of devices and
+    streams on Windows (aux.js, 12:30.log) are names like others: where there is no openat nothing
+    is served.
     """
-    if not name or no_name(name) or device(name):
+    if not name or no_name(name):
         return False
     return not name.startswith(".") or name == ".well-known"
 

@@ -64,6 +64,18 @@ DEFAULTS = {
 """The properties that are not arguments of the constructor, and what they are at first."""
 
 
+ANY = "0.0.0.0"  # noqa: S104 - only for who asks for it
+"""Every interface, as "" means for Python's sockets."""
+
+LOOPBACK = {"": "127.0.0.1", ANY: "127.0.0.1", "::": "::1"}
+"""An address to listen on that cannot be connected to, to one that can."""
+
+
+def unbracketed(host: str) -> str:
+    """Return a host without the brackets that an IPv6 address has in a URL."""
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+
 class Configured:
     """The properties of an `HttpServer`.
 
@@ -72,7 +84,8 @@ class Configured:
 
     Attributes:
         host: The address to bind, a name that has one, or the path of a unix socket:
-            "unix:/run/app.sock". What is left of a server that was killed is replaced there, and
+            "unix:/run/app.sock". "0.0.0.0" or "" is every interface; "::1" and "[::1]" are the
+            same. What is left of a server that was killed is replaced there, and
             the file is removed at the end. "127.0.0.1".
         port: The port to bind. 0 takes a free one, and this then holds it. 0 with a unix socket.
         is_secure: Whether it speaks TLS; it needs `load_certs` then. False.
@@ -210,12 +223,15 @@ class Configured:
     def url(self) -> str:
         """The URL of the server, such as "http://127.0.0.1:3000".
 
-        That of a unix socket is "http://localhost", for a client whose ``unix_socket`` it is.
+        That of a unix socket is "http://localhost", for a client whose ``unix_socket`` it is. Of a
+        server on every interface ("0.0.0.0", "::", "") it is the one on this machine.
         """
+        scheme = "https" if self.is_secure else "http"
         if self.host.startswith(UNIX):
-            return f"{'https' if self.is_secure else 'http'}://localhost"
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'https' if self.is_secure else 'http'}://{host}:{self.port}"
+            return f"{scheme}://localhost"
+        host = unbracketed(self.host)
+        host = LOOPBACK.get(host, host)
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     def _limits(self) -> Limits:
         return Limits(**{name: getattr(self, attribute) for name, attribute in LIMITS.items()})
@@ -235,7 +251,7 @@ class Configured:
             endpoint = listen_unix(path, self.backlog, self.unix_mode)
         else:
             endpoint = listen_tcp(
-                self.host,
+                unbracketed(self.host) or ANY,
                 self.port,
                 self.backlog,
                 reuse_address=self.reuse_address,

@@ -215,8 +215,8 @@ class HttpServer(Configured):
         none_handler; what an on_receive has answered (a status, a body) is left to it. Ranges,
         conditions (304, 412) and ``name.br`` and ``name.gz`` beside a file, where a client takes
         them and they are not older, are seen to. Names that begin with "." (``.well-known``
-        excepted), that mean something else on Windows, and links that lead out of the
-        directory are not there.
+        excepted), that have control characters or a backslash in them, and links that lead out of
+        the directory are not there. Several "/" in a row are redirected to one.
 
         Args:
             base_path: Such as "/static" or "/".
@@ -228,7 +228,7 @@ class HttpServer(Configured):
                 differ between machines; it is read once, if it is not longer than 16 MiB. False:
                 there is none. None: as True.
             index: The file that stands for a directory. None: there is none.
-            listing: Whether a directory without one is listed.
+            listing: Whether a directory without one is listed, in pages of 1,000 entries.
 
         Raises:
             NotADirectoryError: The directory is none.

@@ -7,6 +7,7 @@ there.
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ MISSING = frozenset(
 )
 """What the system says of something that is not there for a client, or not any more: EINVAL of
 what was a link a moment ago, ENXIO of what has become a socket. The rest is our trouble."""
+
+several_slashes = re.compile("/{2,}").sub
 
 SIBLINGS = {
     # coding: what is added to a name; the one that is preferred comes first
@@ -67,11 +70,15 @@ class StaticFiles:
 
     def _answer(self, request: HttpRequest, response: HttpResponse) -> bool:
         """Answer, or return False where there is nothing."""
-        *above, last = names = request.path[len(self.base) :].split("/")
-        if not all(map(is_servable, above)) or not (last == "" or is_servable(last)):
-            return False
         try:
+            path = os.fsdecode(request.path_octets)  # whose names need not be UTF-8
+            *above, last = names = path[len(self.base) :].split("/")
+            if not all(is_servable(name) for name in names if name):
+                return False
             with Place(self.root) as place:
+                if "" in above:
+                    names = [*filter(None, above), last]
+                    return redirect_to_one_slash(place, path, names, request, response)
                 return self._answer_at(place, names, request, response)
         except OSError as error:
             if error.errno not in MISSING:
@@ -99,7 +106,12 @@ class StaticFiles:
         if not is_below:
             redirect_below(request, response)
         elif self.listed:
-            response.write(listing.page(place, request.path, request.path != self.base))
+            page = listing.page(
+                place, request.path, request.path != self.base, listing.page_number(request.queries)
+            )
+            if page is None:
+                return False
+            response.write(page)
             fields["Content-Security-Policy"] = listing.POLICY
         else:
             return False
@@ -183,6 +195,34 @@ def redirect_below(request: HttpRequest, response: HttpResponse) -> None:
     The location is relative: the host is not needed, and a path that begins with "//" cannot
     become one.
     """
-    name = request.path.rpartition("/")[2]
+    name = request.path_octets.rpartition(b"/")[2]
     _, mark, query = request.request_uri.partition("?")
     response.redirect(f"{quote(name, safe='')}/{mark}{query}", 301)
+
+
+def redirect_to_one_slash(
+    place: Place, path: str, names: Sequence[str], request: HttpRequest, response: HttpResponse
+) -> bool:
+    """Send the client to the path with one "/" in place of several, as there are no empty names.
+
+    Args:
+        place: Where the names begin.
+        path: The path, with several.
+        names: The names in it.
+        request: What is asked.
+        response: Filled in.
+
+    Returns:
+        True: there is something.
+
+    Raises:
+        OSError: There is nothing, as `Place.open`.
+    """
+    found = place.open(names)
+    if found is not None:
+        found.file.close()
+    _, mark, query = request.request_uri.partition("?")
+    location = quote(os.fsencode(several_slashes("/", path)), safe="/")
+    response.redirect(f"{location}{mark}{query}", 301)
+    add_missing(response.headers, {"Cache-Control": "no-cache"})
+    return True

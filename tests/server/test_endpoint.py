@@ -401,3 +401,23 @@ def test_without_systemd_there_is_no_inherited_socket(monkeypatch, variables):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert inherited_socket() is None
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("", "http://127.0.0.1"),
+        ("0.0.0.0", "http://127.0.0.1"),
+        ("::", "http://[::1]"),
+        ("[::]", "http://[::1]"),
+        ("::1", "http://[::1]"),
+        ("[::1]", "http://[::1]"),
+        ("localhost", "http://localhost"),
+    ],
+)
+def test_url_is_one_that_can_be_connected_to(host, url):
+    with HttpServer(0, host) as server, http.HttpClient() as client:
+        server.on_receive(lambda request, response: response.write(request.host))
+        assert server.url == f"{url}:{server.port}"
+        assert client.get(server.url).text == url.removeprefix("http://").strip("[]")
+        assert server.host == host

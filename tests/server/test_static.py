@@ -2,6 +2,7 @@ import contextlib
 import errno
 import gzip
 import os
+import re
 import resource
 import threading
 import time
@@ -10,6 +11,7 @@ from email.message import Message
 from email.parser import BytesParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import pytest
 from support import wait_until
@@ -118,8 +120,9 @@ def test_files_are_below_the_base_path(files, connect, base, path, body):
         ("/", "/a.txt/"),
         ("/", "/a.txt/x"),
         ("/", "/" + "n" * 300),
-        ("/", "//a.txt"),
-        ("/", "/sub//index.html"),
+        ("/", "//none.txt"),
+        ("/", "/sub//none/"),
+        ("/", "//..//a.txt"),
         ("/static", "/a.txt"),
         ("/static", "/staticky/a.txt"),
         ("/static", "/static/static/a.txt"),
@@ -153,8 +156,61 @@ def test_a_directory_is_sent_to_its_slash(files, connect, base, path, location):
 def test_a_location_is_never_another_host(files, connect, site):
     (site / "evil:80").mkdir()
     client = connect(files())
-    for path in ("//example.com", "//example.com/%2e%2e", "/evil:80", "/\\example.com", "/%5Csub"):
+    for path in ("//example.com", "//example.com/%2e%2e", "/\\example.com", "/%5Csub"):
         assert client.get(path).response().status == 404
+    assert client.get("/evil:80").response().get("Location") == "evil%3A80/"
+    assert client.get("//evil:80").response().get("Location") == "/evil%3A80"
+
+
+@pytest.mark.parametrize(
+    ("base", "path", "location"),
+    [
+        ("/", "//a.txt", "/a.txt"),
+        ("/", "///sub////deeper/page.html?a=//b", "/sub/deeper/page.html?a=//b"),
+        ("/", "/sub//", "/sub/"),
+        ("/", "/%2fa.txt", "/a.txt"),
+        ("/static", "/static//a.txt", "/static/a.txt"),
+    ],
+)
+def test_several_slashes_are_redirected_to_one(files, connect, base, path, location):
+    response = connect(files(base)).get(path).response()
+    assert (response.status, response.get("Location")) == (301, location)
+
+
+def path_of(site, name):
+    return site / os.fsdecode(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        (b"12:30:00.log", "/12:30:00.log"),
+        (b"aux.js", "/aux.js"),
+        (b"CON", "/CON"),
+        (b"nul.tar.gz", "/nul.tar.gz"),
+        (b"a.", "/a."),
+        (b"a.txt ", "/a.txt%20"),
+        (b"caf\xe9.txt", "/caf%E9.txt"),
+        (b"caf\xe9.txt", "/caf\xe9.txt"),
+        (b"\xff\xfe", "/%ff%FE"),
+        ("é".encode(), "/%C3%A9"),
+        (b"%ff", "/%25ff"),
+    ],
+)
+def test_every_name_that_posix_has_is_served(files, connect, site, name, path):
+    path_of(site, name).write_bytes(b"found")
+    client = connect(files(listing=True, index=None))
+    response = client.get(path).response()
+    assert (response.status, response.body) == (200, b"found")
+    links = re.findall(rb'href="([^"]+)"', client.get("/").response().body)
+    assert name in [unquote_to_bytes(link) for link in links]
+
+
+def test_directory_whose_name_is_not_utf_8_is_sent_to_its_slash(files, connect, site):
+    path_of(site, b"\xff").mkdir()
+    client = connect(files(listing=True))
+    assert client.get("/%ff").response().get("Location") == "%FF/"
+    assert client.get("/%ff/").response().status == 200
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "PROPFIND"])
