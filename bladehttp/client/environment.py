@@ -58,13 +58,19 @@ def authorities_in_force(settings: Settings) -> str:
     return os.fsdecode(path) if isinstance(path, bytes) else str(path)
 
 
+def proxy_in_force(settings: Settings, scheme: str) -> str:
+    """Return the URL of the proxy, "" for none; ``no_proxy`` may still except the host."""
+    if settings.proxy is not None or not settings.trust_env:
+        return settings.proxy or ""
+    names = HTTP_PROXIES if scheme == "http" else (*HTTPS_PROXIES, *HTTP_PROXIES[2:])
+    return next(filter(None, map(os.environ.get, names)), "")
+
+
 def is_direct(settings: Settings, scheme: str) -> bool:
     """Whether a server certainly gets the request itself, if through a tunnel."""
     if scheme == "https" or settings.unix_socket is not None:
         return True
-    proxy = settings.proxy
-    if proxy is None and settings.trust_env:
-        proxy = next(filter(None, map(os.environ.get, HTTP_PROXIES)), None)
+    proxy = proxy_in_force(settings, scheme)
     return not proxy or proxy.lower().startswith("socks")
 
 

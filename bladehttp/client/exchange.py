@@ -7,14 +7,16 @@ from time import monotonic, sleep
 from typing import Any
 
 from bladehttp.client.engine import Engine, Outcome
+from bladehttp.client.environment import proxy_in_force
 from bladehttp.client.errors import Sent
 from bladehttp.client.handle import Handle
 from bladehttp.client.hooks import Hook, Hooks, Outgoing, call
 from bladehttp.client.message import Message, with_body_fields
+from bladehttp.client.proxy_digest import PROXY_AUTHENTICATION_REQUIRED
 from bladehttp.client.redirects import next_message
 from bladehttp.client.retry import Retry
 from bladehttp.client.transfer import Transfer, with_details
-from bladehttp.exceptions import HttpException, TooManyRedirects, UnrewindableBody
+from bladehttp.exceptions import HttpException, ProxyError, TooManyRedirects, UnrewindableBody
 from bladehttp.response import Hop, HttpResponse
 
 CHALLENGES = (401, 407)
@@ -147,6 +149,8 @@ class Exchange:
         settings, status = self.message.settings, self._transfer.status()
         if self.leads_on or not (has_begun or self._transfer.has_head):
             return False
+        if status == PROXY_AUTHENTICATION_REQUIRED and self._may_be_answered:
+            return False
         if settings.retry is not None and status in settings.retry.statuses:
             return False
         return has_begun or (status >= 200 and status not in CHALLENGES)
@@ -209,7 +213,11 @@ class Exchange:
         try:
             response = self._transfer.finish(outcome, self.deadline)
             following = self._following(response)
+            if self._is_answered(response.status):
+                return None
         except BaseException as error:
+            if isinstance(error, ProxyError) and self._is_answered(error.status):
+                return None
             delay = self._delay_after(error)
             if delay is None:
                 self.tell_of(error)
@@ -224,6 +232,22 @@ class Exchange:
         else:
             return self._completed(response)
         return None
+
+    @property
+    def _may_be_answered(self) -> bool:
+        """Whether a 407 is not decided on before its end: its proxy may get Digest."""
+        return "@" in proxy_in_force(self.message.settings, self.message.url.origin[0])
+
+    def _is_answered(self, status: int | None) -> bool:
+        """Whether the message is sent once more, since a proxy wants Digest."""
+        if status != PROXY_AUTHENTICATION_REQUIRED or not self._transfer.wants_proxy_digest():
+            return False
+        try:
+            if self.message.body is not None:
+                self.message.body.rewind()
+        except UnrewindableBody:
+            return False  # the next request will know
+        return True
 
     def _completed(self, response: HttpResponse) -> HttpResponse:
         received = self._transfer.received

@@ -37,7 +37,17 @@ class Handle:
         sink: Where the body of the transfer goes if it is received as a whole.
     """
 
-    __slots__ = ("_applied", "_chains", "curl", "getinfo", "intact", "plain", "setopt", "sink")
+    __slots__ = (
+        "_applied",
+        "_asked",
+        "_chains",
+        "curl",
+        "getinfo",
+        "intact",
+        "plain",
+        "setopt",
+        "sink",
+    )
 
     def __init__(self, chains: Chains | None = None) -> None:
         """Make one.
@@ -51,6 +61,7 @@ class Handle:
         self.intact = self.plain = True
         self.sink = NO_SINK
         self._applied: Options | None = None
+        self._asked: object = None
         self._chains: Chains = {} if chains is None else chains
 
     @property
@@ -84,6 +95,16 @@ class Handle:
         """Set a handle that was reset."""
         self._set(STANDING)
         self._set(options)
+
+    def ask_anew(self, origin: object) -> None:
+        """Have libcurl ask an origin for its method, if it has asked another one before.
+
+        It keeps the method that was chosen, and would give the password to the next origin by
+        Basic, unasked.
+        """
+        if self._asked not in (None, origin):
+            self.forget()
+        self._asked = origin
 
     def forget(self) -> None:
         """Have the next `configure` set everything anew, after an option that cannot be unset."""

@@ -33,6 +33,12 @@ VALID: set[bytes] = set()
 MOST_VALID = 256
 LONGEST_VALID = 80
 
+# RFC 9110 section 11.6.1: several challenges may stand in one field, separated by commas
+offers_digest = re.compile(r"(?:^|,)\s*digest\s", re.IGNORECASE).search
+
+# RFC 7616 section 3.4.4: the name is sent hashed, which libcurl does
+takes_userhash = re.compile(r"\buserhash\s*=\s*\"?true\b", re.IGNORECASE).search
+
 find_locations = re.compile(rb"^location[ \t]*:([^\n]*)", re.IGNORECASE | re.MULTILINE).findall
 
 
@@ -112,6 +118,12 @@ class Received:
             return True
         is_chunked = "chunked" in headers.get("Transfer-Encoding", "").lower()
         return not is_chunked and "Content-Length" not in headers
+
+    @property
+    def wants_digest_of_a_name(self) -> bool:
+        """Whether a 401 asks for Digest with the name itself, and not with its hash."""
+        challenges = ", ".join(self.headers.get_all("WWW-Authenticate"))
+        return bool(offers_digest(challenges)) and not takes_userhash(challenges)
 
     @property
     def location(self) -> str:

@@ -21,6 +21,7 @@ from bladehttp.client.errors import EXCEPTIONS, Sent, exception_for
 from bladehttp.client.extras import extras_for
 from bladehttp.client.handle import Handle
 from bladehttp.client.message import Message
+from bladehttp.client.proxy_digest import WANT_DIGEST, learn, proxy_auth_options
 from bladehttp.client.received import BLANK, Received
 from bladehttp.client.redirects import NEXT_METHOD
 from bladehttp.client.trust import key_advice
@@ -84,7 +85,12 @@ class Transfer:
         settings, url = message.settings, message.url
         scheme, host, port = url.origin
         check_not_own(host, port, settings.unix_socket)
-        handle.configure(options_in_force(settings, scheme), settings.files)
+        if settings.auth is not None or settings.netrc:
+            handle.ask_anew(url.origin)
+        options = options_in_force(settings, scheme)
+        if WANT_DIGEST:
+            options += proxy_auth_options(settings, scheme)
+        handle.configure(options, settings.files)
         lines: list[bytes] = []
         self._lines = lines
         if sink is None:
@@ -123,6 +129,10 @@ class Transfer:
         """Whether the connection ends with the response whose head has come."""
         return Received(self._lines).ends_connection
 
+    def wants_proxy_digest(self) -> bool:
+        """Whether a proxy has answered 407 and gets Digest if the message is sent once more."""
+        return learn(self.message.settings, self.message.url.origin[0], Received(self._lines))
+
     def was_sent(self) -> bool:
         """Whether any of the message was."""
         # PRETRANSFER_TIME is set for a refused connection too
@@ -147,11 +157,17 @@ class Transfer:
 
         Raises:
             ProtocolError: It has no end, or a status line is not valid (RFC 9112 section 4).
+            HttpException: The server wants Digest, for which libcurl cannot write the name.
         """
-        fault = self.received.fault
+        fault, place = self.received.fault, self.message.url.place
         if fault is not None:
-            error = ProtocolError(f"receiving from {self.message.url.place}: {fault}")
+            error = ProtocolError(f"receiving from {place}: {fault}")
             raise with_details(error, self.message, response)
+        auth = self.message.settings.auth
+        name = auth[0] if isinstance(auth, tuple) else ""
+        if response.status == 401 and not name.isascii() and self.received.wants_digest_of_a_name:
+            text = f"asking {place}: Digest with the name {name!r} cannot be sent{NO_DIGEST}"
+            raise with_details(HttpException(text), self.message, response)
 
     def _response(self) -> HttpResponse:
         getinfo = self._handle.getinfo
@@ -201,6 +217,10 @@ class Transfer:
             return ""
         return self.received.location
 
+
+# libcurl writes username="j%C3%BCrgen", which stands for those very characters; RFC 7616 section
+# 3.4 wants username*, which it does not know
+NO_DIGEST = ", as it is not ASCII: use auth_method=http.Auth.BASIC, over TLS"
 
 OWN_CALLBACKS = {pycurl.E_READ_ERROR, pycurl.E_ABORTED_BY_CALLBACK}
 

@@ -2,11 +2,13 @@
 
 import ssl
 from base64 import b64encode
+from hashlib import md5
 from pathlib import Path
 from typing import Any
 
 import pytest
-from proxies import HttpProxy
+from doors import Door, every_door
+from proxies import HttpProxy, tunnel
 
 from bladehttp import Auth
 from bladehttp.client import HttpClient
@@ -15,7 +17,13 @@ from bladehttp.client.redact import redact, redact_error, redact_line
 from bladehttp.client.redirects import public_fields
 from bladehttp.client.sensitive import SENSITIVE_HEADERS
 from bladehttp.client.url import parse_url
-from bladehttp.exceptions import InvalidUrl, ProtocolError, ProxyError, UnsupportedProtocol
+from bladehttp.exceptions import (
+    HttpException,
+    InvalidUrl,
+    ProtocolError,
+    ProxyError,
+    UnsupportedProtocol,
+)
 
 BASIC = "Basic " + b64encode(b"u:p").decode()
 
@@ -226,3 +234,144 @@ def test_a_proxy_of_a_scheme_that_is_none_is_refused(client: HttpClient) -> None
         client.proxy = "gopher://h"
     with pytest.raises(InvalidUrl):
         client.proxy = "http://h/x"
+
+
+class DigestProxy:
+    """A proxy that wants Digest (RFC 7616, MD5), and checks it."""
+
+    def __init__(self, password: str = "p", *others: bytes) -> None:
+        self.password = password
+        self.others = others
+        self.requests: list[Any] = []
+
+    def is_right(self, seen: Any) -> bool:
+        scheme, _, rest = (seen.get("Proxy-Authorization") or "").partition(" ")
+        if scheme != "Digest":
+            return False
+        given = {
+            name: value.strip('"')
+            for name, _, value in (part.strip().partition("=") for part in rest.split(","))
+        }
+        first = md5(f"{given['username']}:r:{self.password}".encode()).hexdigest()
+        second = md5(f"{seen.method}:{given['uri']}".encode()).hexdigest()
+        middle = f"{given['nonce']}:{given['nc']}:{given['cnonce']}:{given['qop']}"
+        return md5(f"{first}:{middle}:{second}".encode()).hexdigest() == given["response"]
+
+    def __call__(self, connection: Any) -> None:
+        while True:
+            seen = connection.read_request()
+            self.requests.append(seen)
+            if not self.is_right(seen):
+                digest = b'Proxy-Authenticate: Digest realm="r", nonce="n", qop="auth"'
+                lines = [digest, *self.others, b"Content-Length: 4", b"", b"who?"]
+                connection.send(b"\r\n".join([b"HTTP/1.1 407 Who", *lines]))
+            elif seen.method == "CONNECT":
+                connection.send(b"HTTP/1.1 200 Go\r\n\r\n")
+                tunnel(connection.socket, int(seen.target.rpartition(":")[2]))
+                return
+            else:
+                connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nvia")
+
+
+@every_door
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_gets_digest_if_it_wants_that(
+    peers: Any, server_context: ssl.SSLContext, certificates: Any, tmp_path: Path, door: Door,
+    scheme: str,
+) -> None:  # fmt: skip
+    handler, origin = DigestProxy(), peers(context=server_context)
+    proxy = peers.raw(handler).url.replace("://", "://u:p@")
+    url = origin.url if scheme == "https" else "http://a.test/"
+    for _ in range(2):
+        body = door(url, tmp_path / "file", proxy=proxy, ca_cert=certificates.ca_file)
+        assert body == (b"ok" if scheme == "https" else b"via")
+    methods = [(seen.get("Proxy-Authorization") or "none").split()[0] for seen in handler.requests]
+    assert methods == ["Basic", "none", "Digest", "none", "Digest"]
+
+
+def test_a_password_that_a_proxy_refuses_is_given_once_by_each_method(
+    client: HttpClient, peers: Any
+) -> None:
+    handler = DigestProxy("other")
+    client.proxy = peers.raw(handler).url.replace("://", "://u:p@")
+    for _ in range(2):
+        assert client.get("http://a.test/").status == 407
+        with pytest.raises(ProxyError) as caught:
+            client.get("https://a.test/")
+        assert caught.value.response.status == 407
+    given = [(seen.get("Proxy-Authorization") or "none").split()[0] for seen in handler.requests]
+    assert given.count("Basic") == 1
+    both = DigestProxy("other", b"Proxy-Authenticate: Basic realm=r")
+    client.proxy = peers.raw(both).url.replace("://", "://u:p@")
+    assert client.get("http://a.test/").status == 407
+    assert len(both.requests) == 1
+
+
+def test_hooks_are_told_once_of_a_request_that_a_proxy_asks_for_again(
+    client: HttpClient, peers: Any
+) -> None:
+    told: list[str] = []
+    client.on_request = [lambda request: told.append(request.method)]
+    client.on_response = [lambda request, response: told.append(str(response.status))]
+    client.proxy = peers.raw(DigestProxy()).url.replace("://", "://u:p@")
+    assert client.post("http://a.test/", b"data").body == b"via"
+    assert told == ["POST", "200"]
+
+
+def test_a_body_that_cannot_be_sent_again_is_not(client: HttpClient, peers: Any) -> None:
+    handler = DigestProxy()
+    client.proxy = peers.raw(handler).url.replace("://", "://u:p@")
+    assert client.post("http://a.test/", (piece for piece in [b"x"])).status == 407
+    assert len(handler.requests) == 1
+
+
+def test_the_environments_proxy_gets_digest_too(
+    client: HttpClient, peers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", peers.raw(DigestProxy()).url.replace("://", "://u:p@"))
+    assert client.get("http://a.test/").body == b"via"
+
+
+@every_door
+@pytest.mark.parametrize("name", ["jürgen", "田中"])
+def test_digest_with_a_name_beyond_ascii_is_told(
+    peers: Any, reply: Any, tmp_path: Path, door: Door, name: str
+) -> None:
+    challenge = 'WWW-Authenticate: Digest realm="r", nonce="n", qop="auth"'
+    peer = peers(reply(b"out", "401 Unauthorized", challenge))
+    with pytest.raises(HttpException, match=f"Digest with the name {name!r}") as caught:
+        door(peer.url, tmp_path / "file", auth=(name, "p"))
+    assert caught.value.response.status == 401
+
+
+def test_a_name_beyond_ascii_is_sent_by_basic_and_as_a_hash(
+    client: HttpClient, peers: Any, reply: Any
+) -> None:
+    client.auth = ("jürgen", "pä")
+    basic = peers(asking(reply, 'Basic realm="r", charset="UTF-8"'))
+    assert client.get(basic.url).body == b"in"
+    assert basic.last.get("Authorization") == "Basic " + b64encode("jürgen:pä".encode()).decode()
+    hashed = peers(asking(reply, 'Digest realm="r", nonce="n", qop="auth", userhash=true'))
+    assert client.get(hashed.url).body == b"in"
+    assert md5("jürgen:r".encode()).hexdigest() in hashed.last.get("Authorization")
+    challenge = 'WWW-Authenticate: Digest realm="r", nonce="n", qop="auth", userhash=true'
+    refusing = peers(reply(b"", "401 No", challenge))
+    assert client.get(refusing.url).status == 401
+
+
+@pytest.mark.parametrize("door", ["single", "many"])
+def test_the_method_that_one_origin_chose_is_not_used_unasked_at_another(
+    client: HttpClient, peers: Any, reply: Any, door: str
+) -> None:
+    client.auth = ("u", "p")
+    basic = peers(asking(reply, 'Basic realm="r"'))
+    digest = peers(asking(reply, 'Digest realm="r", nonce="n", qop="auth"'))
+    for peer in (basic, digest, basic):
+        if door == "single":
+            assert client.get(peer.url).body == b"in"
+        else:
+            assert [response.body for response in client.send_many([peer.url])] == [b"in"]  # type: ignore[union-attr]
+    methods = [(seen.get("Authorization") or "none").split()[0] for seen in digest.requests]
+    assert methods == ["none", "Digest"]
+    methods = [(seen.get("Authorization") or "none").split()[0] for seen in basic.requests]
+    assert methods == ["none", "Basic", "none", "Basic"]
