@@ -184,7 +184,10 @@ class ChecksumMismatch(HttpException):
 
 
 class DecodingError(HttpException):
-    """The body's Content-Encoding cannot be undone."""
+    """The body's Content-Encoding cannot be undone: it is damaged, cut off or not supported.
+
+    ``accept_encoding=None`` has bodies left as they come.
+    """
 
 
 class BodyTooLarge(HttpException):

@@ -87,15 +87,17 @@ class AsyncStream(Exchange):
     def _open_body(self) -> None:
         self._sink.open()
         try:
-            response = within(self, self.opened)
+            within(self, self.opened, self._begin)
         except Exception as error:  # noqa: BLE001 - a hook's, raised by who waits
             self._driver.stop(self, error)
             self._done(self, error)
             return
-        response._open(self)
-        self._response = response
         self._is_open = True
         self._stop_clocks()
+
+    def _begin(self, response: HttpResponse) -> None:
+        self._response = response
+        response._open(self)
 
     def finish(self, outcome: Outcome) -> HttpResponse | None:
         """Return the last response, or None; see `Exchange.finish`."""

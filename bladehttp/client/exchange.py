@@ -1,6 +1,7 @@
 """Exchange: a message and all that redirects and retries make of it, under one clock."""
 
 import logging
+from collections.abc import Callable
 from contextvars import Context
 from dataclasses import replace
 from time import monotonic, sleep
@@ -165,9 +166,15 @@ class Exchange:
         """Whether it is one whose connection ends with it, so that it is followed at once."""
         return self._transfer.leads_on and self._transfer.ends_connection
 
-    def opened(self) -> HttpResponse:
-        """Return the last response, its body to come."""
-        return self._completed(self._transfer.opened())
+    def opened(self, begin: Callable[[HttpResponse], None]) -> HttpResponse:
+        """Return the last response, its body to come.
+
+        Args:
+            begin: Gives the response the source of its body, before hooks may ask for it.
+        """
+        response = self._transfer.opened()
+        begin(response)
+        return self._completed(response)
 
     def ended(self, outcome: Outcome) -> None:
         """Take note of the end of a response that was opened.

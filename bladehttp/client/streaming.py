@@ -188,15 +188,16 @@ class Stream:
             outcome = self._until_it_is_known()
             if outcome is None:
                 self._sink.open()
-                response = current.opened()
+                self._left = monotonic()
+                response = current.opened(self._begin)
             else:
                 self._stop(intact=True)
                 response = current.finish(outcome)
-        self._left = monotonic()
-        self._response = response
-        if self._running:
-            response._open(self)
         return response
+
+    def _begin(self, response: HttpResponse) -> None:
+        self._response = response
+        response._open(self)
 
     def _until_it_is_known(self) -> Outcome | None:
         """Receive the head of the response whose body will be read, or all there is."""

@@ -406,6 +406,39 @@ def test_a_stream_is_read_on_after_an_error_that_came_slowly(
         assert response.read() == b"onetwo"
 
 
+def test_a_hook_can_read_the_body_of_a_stream(client: HttpClient, peers: Any, reply: Any) -> None:
+    texts: list[str] = []
+    client.on_response = [lambda _, response: texts.append(response.text)]
+    peer = peers(reply(gzip.compress(b"all of it"), "200 OK", "Content-Encoding: gzip"))
+    for _ in range(2):
+        with client.stream(peer.url, total_timeout=5000) as response:
+            assert (response.text, response.read()) == ("all of it", b"all of it")
+    assert (texts, peer.connections) == (["all of it"] * 2, 1)
+
+
+def test_an_error_that_a_hook_raises_has_its_body(
+    client: HttpClient, peers: Any, reply: Any
+) -> None:
+    client.on_response = [lambda _, response: response.raise_for_status()]
+    peer = peers(reply(b"why", "500 No"))
+    with pytest.raises(HttpStatusError) as caught, client.stream(peer.url):
+        pass
+    assert caught.value.response.text == "why"
+
+
+def test_a_hook_on_asyncio_is_told_what_to_await(peers: Any, reply: Any) -> None:
+    peer = peers(reply(b"why", "500 No"))
+
+    async def main() -> None:
+        hooks = [lambda _, response: response.text]
+        async with AsyncHttpClient(on_response=hooks) as client:
+            with pytest.raises(RuntimeError, match="aread"):
+                async with client.stream(peer.url):
+                    pass
+
+    asyncio.run(main())
+
+
 # A response as data
 
 
