@@ -750,7 +750,7 @@ def test_up_and_down_at_the_same_time(peers: Any) -> None:
 
 
 def test_the_plain_client_does_not_take_one(client: HttpClient, peers: Any) -> None:
-    with pytest.raises(TypeError, match="data cannot be sent: .* AsyncHttpClient takes it"):
+    with pytest.raises(TypeError, match=r"data cannot be sent: .* AsyncHttpClient takes it"):
         client.post(peers().url, Pieces(b"x"))
 
 
