@@ -8,10 +8,11 @@ and before the exception is raised.
 
 import asyncio
 import logging
-from collections.abc import Awaitable
 from contextvars import copy_context
+from typing import Any
 
 from bladehttp.client.exchange import Exchange
+from bladehttp.client.hooks import drop
 
 logger = logging.getLogger("bladehttp.client")
 
@@ -24,29 +25,42 @@ async def settle(exchange: Exchange) -> None:
     """
     given, exchange.awaitables = exchange.awaitables, None
     if given:
-        context = exchange.context or copy_context()
-        await asyncio.get_running_loop().create_task(_await_all(given), context=context)
+        try:
+            await _task(exchange, given)
+        finally:
+            for each in given:  # nobody will await those that are left
+                drop(each)
 
 
 async def settle_abort(exchange: Exchange, reason: BaseException) -> None:
     """Await what hooks have given for a request that was aborted.
 
+    They go on if the wait for them is cancelled, as a cancel scope of anyio does again and again.
     What they raise is logged, unless the reason is an Exception: it would take its place.
     """
+    given, exchange.awaitables = exchange.awaitables, None
+    if not given:
+        return
+    task = _task(exchange, given)
+    _going_on.add(task)
+    task.add_done_callback(_going_on.discard)
     try:
-        await settle(exchange)
+        await asyncio.shield(task)
     except Exception:
         if isinstance(reason, Exception):
             raise
         logger.exception("on_error failed for a request that was aborted")
 
 
-async def _await_all(given: list[Awaitable[object]]) -> None:
-    rest = iter(given)
-    try:
-        for each in rest:
-            await each
-    finally:
-        for each in rest:
-            if asyncio.iscoroutine(each):
-                each.close()  # nobody will await it
+_going_on: set["asyncio.Task[None]"] = set()
+"""Tasks that nobody waits for any more; a loop alone would not keep them."""
+
+
+def _task(exchange: Exchange, given: list[Any]) -> "asyncio.Task[None]":
+    context = exchange.context or copy_context()
+    return asyncio.get_running_loop().create_task(_await_all(given), context=context)
+
+
+async def _await_all(given: list[Any]) -> None:
+    for each in given:
+        await each

@@ -11,7 +11,7 @@ from bladehttp.client.engine import Engine, Outcome
 from bladehttp.client.environment import proxy_in_force
 from bladehttp.client.errors import Sent
 from bladehttp.client.handle import Handle
-from bladehttp.client.hooks import Hook, Hooks, Outgoing, call
+from bladehttp.client.hooks import Hook, Hooks, Outgoing, call, drop
 from bladehttp.client.message import Message, with_body_fields
 from bladehttp.client.proxy_digest import PROXY_AUTHENTICATION_REQUIRED
 from bladehttp.client.redirects import next_message
@@ -141,6 +141,12 @@ class Exchange:
             self.awaitables = []
         call(hooks, *arguments, given=self.awaitables)
 
+    def _drop_awaitables(self) -> None:
+        """Forget what hooks have given and nobody will await any more."""
+        given, self.awaitables = self.awaitables, None
+        for each in given or ():
+            drop(each)
+
     def is_decided(self, has_begun: bool) -> bool:
         """Whether the response whose head has come is the one to be given.
 
@@ -201,6 +207,7 @@ class Exchange:
         """
         if not self._is_announced:
             return
+        self._drop_awaitables()
         try:
             if self.context is None:
                 self._call_on_error(reason)

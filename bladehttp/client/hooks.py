@@ -107,10 +107,15 @@ def call(hooks: list[Hook], *arguments: object, given: list[Any] | None = None) 
         if result is None or not isawaitable(result):
             continue
         if given is None:
-            if iscoroutine(result):
-                result.close()
+            drop(result)
             raise TypeError(f"{ASYNCHRONOUS}, not {hook!r}"[:200])
         given.append(result)
+
+
+def drop(awaitable: object) -> None:
+    """Close a coroutine that nobody will await."""
+    if iscoroutine(awaitable):
+        awaitable.close()
 
 
 async def _called(hook: Hook, arguments: tuple[object, ...]) -> None:

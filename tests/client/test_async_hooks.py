@@ -1,6 +1,7 @@
 """Hooks that are coroutine functions: awaited in order on asyncio, refused by a plain client."""
 
 import asyncio
+import gc
 import threading
 import time
 from collections.abc import Iterator
@@ -176,6 +177,33 @@ def test_a_cancelled_request_ends_with_on_error(
 
     run_async(main())
     assert told == steps("on_request", "on_error")
+
+
+@on_each_loop
+@pytest.mark.parametrize("turns", range(6))
+def test_one_that_is_cancelled_again_and_again_does_too(
+    peers: Any, told: list[str], turns: int
+) -> None:
+    """As a cancel scope of anyio does, until the task has left it."""
+    peer = peers()
+
+    async def main() -> None:
+        async with AsyncHttpClient(peer.url) as client:
+            follow(client, told)
+            client.on_request.append(lambda _: asyncio.sleep(10))
+            task = asyncio.create_task(client.get("/"))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            while not task.done():
+                task.cancel()
+                await asyncio.sleep(0)
+            assert task.cancelled()
+            while told and told[-1] != "after on_error":  # noqa: ASYNC110 - nothing sets an Event
+                await asyncio.sleep(0.001)
+
+    run_async(main())
+    gc.collect()  # a coroutine that is never awaited would warn
+    assert told.count("on_error") == told.count("after on_error") == (1 if told else 0)
 
 
 @on_each_loop
