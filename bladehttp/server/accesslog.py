@@ -2,20 +2,26 @@
 
     server.on_answered(access_log())              # to standard error
     server.on_answered(access_log(logger.info, "json"))  # or to any function of a str
+    server.on_answered(access_log("/var/log/app/access.log"))  # opened again at SIGHUP
 
 A line holds what the client asked for as it asked for it: whoever puts secrets into a query finds
 them there.
 """
 
 import json
+import logging
+import os
 import re
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
+from os import PathLike
 from time import localtime, strftime, time
 
-from bladehttp.server.answered import Answered
+from bladehttp.server.answered import Answered, request_id
+
+log = logging.getLogger("bladehttp.server")
 
 Write = Callable[[str], object]
 Format = Callable[[Answered, float], str]
@@ -59,6 +65,7 @@ def as_json(answered: Answered, now: float) -> str:
         "milliseconds": round(answered.milliseconds, 3),
         "referer": request and request.headers.get("Referer"),
         "user_agent": request and request.headers.get("User-Agent"),
+        "request_id": request and request_id(request),
     }
     return json.dumps(row)
 
@@ -66,25 +73,105 @@ def as_json(answered: Answered, now: float) -> str:
 FORMATS: dict[str, Format] = {"common": common, "json": as_json}
 
 
-def access_log(write: Write | None = None, form: str = "common") -> Callable[[Answered], None]:
+class AccessLog:
+    """A callback for `HttpServer.on_answered`; see `access_log`."""
+
+    __slots__ = ("_file", "_line_of", "_write")
+
+    def __init__(self, write: Write, line_of: Format, file: "LogFile | None" = None) -> None:
+        """Write lines of a format."""
+        self._write = write
+        self._line_of = line_of
+        self._file = file
+
+    def __call__(self, answered: Answered) -> None:
+        """Write the line of an answer."""
+        self._write(self._line_of(answered, time()))
+
+    @property
+    def has_file(self) -> bool:
+        """Whether there is a file to reopen."""
+        return self._file is not None
+
+    def reopen(self) -> None:
+        """Open the file of that name again, after logrotate has given the old one another name.
+
+        ``listen(signals=True)`` does so at SIGHUP. Without a file, nothing is done.
+        """
+        if self._file is not None:
+            self._file.reopen()
+
+    def close(self) -> None:
+        """Close the file, if there is one: no more lines are written to it."""
+        if self._file is not None:
+            self._file.close()
+
+
+class LogFile:
+    """A file that lines are appended to, each by one system call: processes may share it."""
+
+    __slots__ = ("__weakref__", "_descriptor", "_path")
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        """Open a file, made if need be.
+
+        Raises:
+            OSError: It cannot be opened.
+        """
+        self._path = path
+        self._descriptor: int | None = self._open()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close it. Again does no harm."""
+        descriptor, self._descriptor = getattr(self, "_descriptor", None), None
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def write(self, line: str) -> None:
+        """Append a line, unless it is closed."""
+        if self._descriptor is not None:
+            os.write(self._descriptor, f"{line}\n".encode())
+
+    def reopen(self) -> None:
+        """Open the file again; what cannot be opened is logged, and the old one kept."""
+        try:
+            new = self._open()
+        except OSError as error:
+            log.warning("the access log stays where it is: %s", error)
+            return
+        self.close()
+        self._descriptor = new
+
+    def _open(self) -> int:
+        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+
+
+def access_log(
+    write: Write | str | PathLike[str] | None = None, form: str | Format = "common"
+) -> AccessLog:
     """Return a callback for `HttpServer.on_answered` that writes a line for each answer.
 
     Args:
-        write: Called with each line, without a line end. None: it goes to standard error.
-        form: "common" or "json".
+        write: Called with each line, without a line end; or the path of a file, which is opened
+            again at SIGHUP (``listen(signals=True)``) and by ``reopen()`` of what is returned.
+            None: it goes to standard error.
+        form: "common", "json", or a function of an `Answered` and the time (seconds since 1970)
+            that returns the line.
 
     Raises:
+        OSError: The file cannot be opened.
         ValueError: There is no such form.
     """
-    line_of = FORMATS.get(form)
+    line_of = form if callable(form) else FORMATS.get(form)
     if line_of is None:
         raise ValueError(f"an access log is {' or '.join(FORMATS)}, not {form!r}")
-    put = _to_stderr if write is None else write
-
-    def log(answered: Answered) -> None:
-        put(line_of(answered, time()))
-
-    return log
+    if isinstance(write, str | PathLike):
+        file = LogFile(write)
+        return AccessLog(file.write, line_of, file)
+    return AccessLog(write or _to_stderr, line_of)
 
 
 def _client(answered: Answered) -> str:

@@ -1,9 +1,22 @@
 """Answered: what becomes of an answer, for whoever wants to log or to count it."""
 
+import re
 from typing import NamedTuple
 
 from bladehttp.request import ClientInfo, HttpRequest
 from bladehttp.response import HttpResponse
+
+is_request_id = re.compile(r"[!-~]{1,128}").fullmatch
+
+
+def request_id(request: HttpRequest) -> str | None:
+    """Return the X-Request-ID of a request, by which the logs of several programs are joined.
+
+    A proxy sets it (nginx: ``$request_id``). What a client sends can be anything: one that is
+    longer than 128 characters, or has others than visible ASCII, is none.
+    """
+    value = request.headers.get("X-Request-ID")
+    return value if value and is_request_id(value) else None
 
 
 class Answered(NamedTuple):

@@ -19,6 +19,7 @@ from bladehttp.exceptions import ProtocolError
 from bladehttp.later import Deferred
 from bladehttp.request import HttpRequest
 from bladehttp.response import BLANK, HttpResponse
+from bladehttp.server.answered import request_id
 from bladehttp.server.callbacks import CALLBACKS, check_callable, check_value, name_of
 from bladehttp.server.loop import Loop
 from bladehttp.server.record import RequestLog
@@ -547,9 +548,9 @@ def answer_plainly(response: HttpResponse, status: int) -> None:
 def described(request: HttpRequest) -> str:
     """Return a request as logs tell it: method, target and who asks."""
     target = request.request_uri[:LONGEST_TARGET]
-    return (
-        f"{request.method or 'a request'} {target}".rstrip() + f" from {request.ip or 'a client'}"
-    )
+    what = f"{request.method or 'a request'} {target}".rstrip()
+    name = request_id(request)
+    return f"{what} from {request.ip or 'a client'}{f' ({name})' if name else ''}"
 
 
 def _place(request: HttpRequest | None, client: socket | None) -> str:

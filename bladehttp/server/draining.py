@@ -14,6 +14,7 @@ its answer. So a run ends in steps:
 from bladehttp.server.listener import Listener
 from bladehttp.server.loop import Timer
 from bladehttp.server.service import Service
+from bladehttp.server.systemd import notify
 
 MOMENT = 1.0
 """Seconds an idle connection is kept for a request that is on its way; fewer if draining may not
@@ -51,6 +52,7 @@ class Draining:
             timer.cancel()
         service, later = self._service, self._loop.call_later
         service.draining = True
+        notify("STOPPING=1")
         if not seconds:
             self._loop.stop()
             return

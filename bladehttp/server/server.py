@@ -15,6 +15,7 @@ from typing import IO, Any, Self, TypeVar, overload
 from bladehttp.exceptions import HttpException
 from bladehttp.request import HttpRequest
 from bladehttp.response import Blank
+from bladehttp.server.accesslog import AccessLog
 from bladehttp.server.callbacks import check_callable, check_runs
 from bladehttp.server.configured import Configured
 from bladehttp.server.dispatch import ENDING, Dispatcher
@@ -27,6 +28,7 @@ from bladehttp.server.running import Running
 from bladehttp.server.service import Stats
 from bladehttp.server.signals import end_by_signals
 from bladehttp.server.static import static_files
+from bladehttp.server.systemd import notify
 from bladehttp.server.tls import CertificateFiles, choose_by_name, server_context
 from bladehttp.server.workers import Workers
 from bladehttp.server.wsgi import WsgiApplication
@@ -322,10 +324,12 @@ class HttpServer(Configured):
     def listen(self, signals: bool = False, shutdown_timeout: int | None = None) -> None:
         """Bind and serve on this thread until `close`.
 
+        A service manager that asks for it (systemd's ``Type=notify``) is told when it is ready.
+
         Args:
             signals: Whether SIGINT and SIGTERM end it: the first as `shutdown`, the second as
-                `close`. Main thread only. Without, SIGINT raises KeyboardInterrupt here, and
-                everything is closed on the way.
+                `close`, and SIGHUP opens access logs given by name again. Main thread only.
+                Without, SIGINT raises KeyboardInterrupt here, and everything is closed on the way.
             shutdown_timeout: Milliseconds the first signal waits at the most, as the argument of
                 `shutdown`. None: the property.
 
@@ -336,8 +340,21 @@ class HttpServer(Configured):
             ValueError: Signals are wanted in another thread than the main one.
         """
         drain = partial(self.shutdown, shutdown_timeout)
-        ending = end_by_signals(drain, self.close) if signals else nullcontext()
-        self._run(self._begin(threading.get_ident()), ending)
+        ending = end_by_signals(drain, self.close, self._reopening()) if signals else nullcontext()
+        running = self._begin(threading.get_ident())
+        notify("READY=1")  # it is bound: who connects from now on is served
+        self._run(running, ending)
+
+    def _reopening(self) -> Callable[[], None] | None:
+        """Return what opens the log files again, None if there are none."""
+        callbacks = self._dispatcher.callbacks["answered"]
+        logs = [each for each in callbacks if isinstance(each, AccessLog) and each.has_file]
+
+        def reopen() -> None:
+            for each in logs:
+                each.reopen()
+
+        return reopen if logs else None
 
     def start(self) -> Self:
         """Bind, serve on a thread of its own, and return once it can be connected to.

@@ -1,6 +1,8 @@
-"""Sockets that systemd has opened for this process, as sd_listen_fds(3) describes it."""
+"""What systemd and a service say to each other: sd_listen_fds(3) and sd_notify(3)."""
 
 import os
+import socket
+from contextlib import suppress
 
 FIRST = 3
 """The first descriptor that is handed over: SD_LISTEN_FDS_START."""
@@ -31,3 +33,20 @@ def inherited_socket(name: str | None = None) -> int | None:
     descriptor = FIRST if name is None else FIRST + names.index(name)
     os.set_inheritable(descriptor, False)  # it comes without FD_CLOEXEC
     return descriptor
+
+
+def notify(state: str) -> bool:
+    """Tell the service manager that has started this process something, such as "READY=1".
+
+    Returns:
+        Whether there is one that listens: False outside a unit of ``Type=notify``.
+    """
+    path = os.environ.get("NOTIFY_SOCKET")
+    if not path or not hasattr(socket, "AF_UNIX"):
+        return False
+    address = f"\0{path[1:]}" if path.startswith("@") else path
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager, suppress(OSError):
+        manager.setblocking(False)
+        manager.sendto(state.encode(), address)
+        return True
+    return False

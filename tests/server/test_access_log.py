@@ -1,12 +1,17 @@
 """What on_answered is told of each answer, and the access log made of it."""
 
 import json
+import os
 import re
+import signal
+import socket
+import subprocess
+import sys
 import time
 from queue import Queue
 
 import pytest
-from support import PATIENCE, wait_until
+from support import PATIENCE, Raw, free_port, wait_until
 
 from bladehttp.request import ClientInfo
 from bladehttp.response import HttpResponse
@@ -208,7 +213,102 @@ def test_the_json_format_is_an_object_a_line(serve, connect):
         "sent": 5,
         "referer": "/x",
         "user_agent": '\xff"\x80',
+        "request_id": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("sent", "logged"),
+    [("0af7-65.1_9", "0af7-65.1_9"), ("x" * 129, None), ("a b", None), ("\xe9", None)],
+    ids=["usual", "long", "blank", "beyond-ascii"],
+)
+def test_the_request_id_joins_the_log_with_errors(serve, connect, caplog, sent, logged):
+    lines = Queue()
+    server = serve(lambda request, response: 1 / 0)
+    server.on_answered(access_log(lines.put, "json"))
+    assert connect(server).get("/x", f"X-Request-ID: {sent}").response().status == 500
+    assert json.loads(lines.get(timeout=PATIENCE))["request_id"] == logged
+    name = f" ({logged})" if logged else ""
+    assert f"GET /x from 127.0.0.1{name}: ZeroDivisionError" in caplog.text
+
+
+def test_a_format_may_be_a_function(serve, connect):
+    lines = Queue()
+    server = serve(answer)
+    server.on_answered(access_log(lines.put, lambda answered, now: f"{answered.response.status}"))
+    connect(server).get().response()
+    assert lines.get(timeout=PATIENCE) == "200"
+
+
+def test_a_file_given_by_name_is_appended_to_and_opened_again(serve, connect, tmp_path):
+    path = tmp_path / "access.log"
+    path.write_text("before\n")
+    log = access_log(path, lambda answered, now: answered.request.path)
+    server = serve(answer)
+    server.on_answered(log)
+    client = connect(server)
+    client.get("/one").response()
+    wait_until(lambda: path.read_text() == "before\n/one\n")
+    path.rename(tmp_path / "access.log.1")
+    client.get("/two").response()
+    log.reopen()
+    client.get("/three").response()
+    wait_until(path.exists)
+    wait_until(lambda: path.read_text() == "/three\n")
+    assert (tmp_path / "access.log.1").read_text() == "before\n/one\n/two\n"
+    log.close()
+    client.get("/four").response()
+    assert path.read_text() == "/three\n"
+
+
+def test_a_file_that_cannot_be_opened_again_stays(tmp_path, caplog):
+    path = tmp_path / "logs" / "access.log"
+    path.parent.mkdir()
+    log = access_log(str(path), lambda answered, now: "line")
+    moved = path.parent.rename(tmp_path / "moved") / path.name
+    log.reopen()
+    log(Answered(ClientInfo("", 0, ipv6=False), None, HttpResponse(), 0, 0.5))
+    assert moved.read_text() == "line\n"
+    log.close()
+    assert "the access log stays where it is" in caplog.text
+    with pytest.raises(FileNotFoundError):
+        access_log(path)
+
+
+OPERATED = """
+import bladehttp, sys
+from bladehttp.server.accesslog import access_log
+server = bladehttp.server(int(sys.argv[2]))
+server.on_receive(lambda request, response: response.write("x"))
+server.on_answered(access_log(sys.argv[1], lambda answered, now: answered.request.path))
+server.listen(signals=True)
+"""
+
+
+@pytest.mark.parametrize("abstract", [False, True], ids=["file", "abstract"])
+def test_systemd_is_told_of_readiness_and_sighup_reopens_the_log(tmp_path, abstract):
+    path, port = tmp_path / "access.log", free_port()
+    name = f"@bladehttp-{os.getpid()}" if abstract else str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.settimeout(PATIENCE)
+        manager.bind(name.replace("@", "\0"))
+        command = [sys.executable, "-X", "dev", "-c", OPERATED, str(path), str(port)]
+        with subprocess.Popen(command, env={**os.environ, "NOTIFY_SOCKET": name}) as process:
+            try:
+                assert manager.recv(100) == b"READY=1"
+                with Raw(port) as client:  # nothing to wait for: it is ready
+                    client.get("/one").response()
+                    wait_until(lambda: path.read_text() == "/one\n")
+                    path.rename(tmp_path / "old")
+                    process.send_signal(signal.SIGHUP)
+                    wait_until(path.exists)
+                    client.get("/two").response()
+                    wait_until(lambda: path.read_text() == "/two\n")
+                process.send_signal(signal.SIGTERM)
+                assert manager.recv(100) == b"STOPPING=1"
+                assert process.wait(PATIENCE) == 0
+            finally:
+                process.kill()
 
 
 def test_the_log_goes_to_standard_error_and_knows_two_forms(capsys):
