@@ -118,7 +118,8 @@ class Download:
             raise ValueError("resume asks for ranges by itself: leave Range and If-Range out")
         self._range = named.get("range", "")
         # RFC 9110 section 14.2: ranges are defined for GET only
-        self._can_go_on = message.method == "GET" and message.body is None and not self._range
+        self._is_plain = message.method == "GET" and message.body is None
+        self._can_go_on = self._is_plain and not self._range
         retry = message.settings.retry
         self._retry = None if retry is None else SharedRetry.of(retry)
         self._job = job
@@ -246,7 +247,7 @@ class Download:
     def delay_after(self, error: Exception) -> float | None:
         """Return how many seconds to wait after a failure, None if it is not tried again."""
         retry = self._retry
-        if retry is None or not self._can_go_on or not retry.may_repeat(error, "GET", True):
+        if retry is None or not self._is_plain or not retry.may_repeat(error, "GET", True):
             return None
         delay = retry.delay(retry.used, None)
         if delay is None or monotonic() + delay >= self._deadline:

@@ -727,6 +727,27 @@ def test_without_a_validator_each_attempt_begins_from_the_beginning(
     assert told[-1] == len(BODY)
 
 
+def test_a_range_of_the_callers_is_asked_for_again(
+    fetch: Fetch, peers: Any, reply: Any, files: Files, tmp_path: Path
+) -> None:
+    part = reply(b"56789", "206 Part", 'ETag: "1"', "Content-Range: bytes 5-9/20")
+    files.answer = lambda request: part  # type: ignore[method-assign]
+    files.breaks = 2
+    url = peers.raw(files).url
+    fetch(url, tmp_path / "f", headers={"Range": "bytes=5-9"}, retry=AT_ONCE)
+    assert (files.ranges(), (tmp_path / "f").read_bytes()) == (["bytes=5-9"] * 3, b"56789")
+
+
+def test_what_may_not_be_repeated_is_not_repeated_when_it_breaks_off(
+    fetch: Fetch, peers: Any, files: Files, tmp_path: Path
+) -> None:
+    files.breaks = 1
+    url = peers.raw(files).url
+    with pytest.raises(IncompleteBody):
+        fetch(url, tmp_path / "f", method="POST", data=b"x", retry=AT_ONCE)
+    assert (len(files.seen), names(tmp_path)) == (1, [])
+
+
 def test_what_changes_between_two_attempts_is_not_mixed(
     fetch: Fetch, peers: Any, files: Files, tmp_path: Path
 ) -> None:
