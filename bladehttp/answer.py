@@ -19,7 +19,7 @@ from bladehttp.files import WholeFile
 from bladehttp.headers import Headers, is_field_value
 from bladehttp.host_names import to_ascii
 from bladehttp.late import Late, late
-from bladehttp.later import Channel, Deferred, Delay, Events
+from bladehttp.later import Channel, Deferred, Delay, Events, check_milliseconds
 from bladehttp.media_types import UNKNOWN, media_type
 from bladehttp.serving import with_descriptors
 
@@ -138,8 +138,10 @@ class Answer(Late):
 
         Raises:
             RuntimeError: It was deferred before, as that of an offloaded handler is.
+            TypeError: The time is not an int.
+            ValueError: It is negative.
         """
-        return self._defer(Deferred(timeout))
+        return self._defer(Deferred(check_milliseconds("timeout", timeout)))
 
     def _defer(self, deferred: Deferred) -> Deferred:
         if self.deferred is not None:
@@ -165,6 +167,7 @@ class Answer(Late):
             heartbeat: Milliseconds of silence after which a comment is sent, by which proxies
                 keep the connection and it is found out who has gone. 0: never.
         """
+        check_milliseconds("heartbeat", heartbeat)
         self.headers["Content-Type"] = "text/event-stream; charset=utf-8"
         self.headers["Cache-Control"] = "no-store"
         self.source = events = Events(heartbeat)
@@ -175,7 +178,13 @@ class Answer(Late):
 
         Args:
             data: The bytes, or an iterable of pieces; one that raises resets the connection.
+
+        Raises:
+            TypeError: It is a str.
         """
+        given: object = data
+        if isinstance(given, str):
+            raise TypeError("raw takes bytes, not a str")
         self.source = Raw((data,) if isinstance(data, bytes) else data)
 
     def abort(self) -> None:
@@ -189,9 +198,9 @@ class Answer(Late):
             ms: Milliseconds from the handler's return. 0: at once.
 
         Raises:
-            RuntimeError: As `defer`.
+            RuntimeError: As `defer`; TypeError and ValueError, too.
         """
-        if ms:
+        if check_milliseconds("delay", ms):
             self._defer(Delay(ms))
 
     def truncate(self, count: int) -> None:
@@ -201,8 +210,10 @@ class Answer(Late):
         end. The latter and a `file` have to be set before.
 
         Raises:
-            TypeError: The body is a channel, whose pieces are not there yet.
+            TypeError: The body is a channel, whose pieces are not there yet, or the count no int.
         """
+        if not isinstance(count, int):
+            raise TypeError(f"truncate takes a number of bytes, not {count!r}")
         if isinstance(self.source, Channel):
             raise TypeError("a channel cannot be truncated")
         self.headers["Connection"] = "close"

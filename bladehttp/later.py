@@ -26,6 +26,20 @@ END: Any = object()
 line_end = re.compile(r"\r\n|\r|\n")
 
 
+def check_milliseconds(name: str, value: int) -> int:
+    """Return a time in milliseconds; a fraction is most likely meant as seconds.
+
+    Raises:
+        TypeError: It is not an int.
+        ValueError: It is negative.
+    """
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name} is milliseconds, an int, not {value!r}"[:200])
+    if value < 0:
+        raise ValueError(f"{name} is not negative, but {value!r} is")
+    return value
+
+
 class Deferred:
     """An answer that is given later; see `HttpResponse.defer`.
 

@@ -77,11 +77,11 @@ def test_what_does_not_come_fails(run):
             blade_server.expect("POST", "/users", json={"name": "Ada"}, times=2)
         """
     )
-    result.assert_outcomes(passed=1, errors=1)
+    result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
-            "*ERROR at teardown of test_it*",
-            "E *: has not come: POST /users, JSON {'name': 'Ada'}, expected twice, came 0 times",
+            "E *expected request not received: POST /users, JSON *, expected twice, came 0 times",
+            "*received: nothing",
         ]
     )
 
@@ -94,12 +94,12 @@ def test_what_is_not_expected_fails_though_nobody_looks(run):
             client.post("/users", b"x")
         """
     )
-    result.assert_outcomes(passed=1, errors=1)
+    result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
             "E *AssertionError: not expected: POST /users",
-            "E *  unlike GET /users, any number of times:",
-            "E *    the method is 'POST'",
+            "*  unlike GET /users, any number of times:",
+            "*    the method is 'POST'",
         ]
     )
 
@@ -115,7 +115,7 @@ def test_an_error_of_a_handler_is_shown_where_it_is(run):
             assert client.get("/").status == 500
         """
     )
-    result.assert_outcomes(passed=1, errors=1)
+    result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
             '>   *raise LookupError("no such user")',
@@ -157,6 +157,183 @@ def test_fixtures_build_on_it(run):
             assert session == "t"
         """
     ).assert_outcomes(passed=1)
+
+
+OUTCOMES = {
+    "pytest.fail": "pytest.fail('mine')",
+    "pytest.skip": "pytest.skip('mine')",
+    "pytest.xfail": "pytest.xfail('mine')",
+    "pytest.exit": "pytest.exit('mine')",
+    "sys.exit": "sys.exit('mine')",
+    "KeyboardInterrupt": "raise KeyboardInterrupt('mine')",
+    "assert": "assert False, 'mine'",
+}
+
+
+DECISIONS = [
+    *((statement, "expectation") for statement in OUTCOMES.values()),
+    *((OUTCOMES["pytest.fail"], place) for place in ("route", "offloaded", "on_receive", "wsgi")),
+    *((OUTCOMES["sys.exit"], place) for place in ("offloaded", "wsgi")),
+]
+
+
+@pytest.mark.parametrize(("statement", "place"), DECISIONS)
+def test_what_a_handler_decides_of_the_test_fails_it(run, statement, place):
+    result = run(
+        f"""
+        import sys
+        import threading
+        from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+        import bladehttp as http
+        import pytest
+
+        def answer(request, response):
+            {statement}
+
+        def ask_through_wsgi(server):
+            host = make_server("127.0.0.1", 0, server.wsgi)
+            host.RequestHandlerClass.log_message = lambda *_: None
+            thread = threading.Thread(target=host.handle_request)
+            thread.start()
+            with http.HttpClient() as client:
+                status = client.get(f"http://127.0.0.1:{{host.server_port}}/").status
+            thread.join()
+            host.server_close()
+            return status
+
+        def test_it(client, blade_server):
+            place = {place!r}
+            if place in ("expectation", "wsgi"):
+                blade_server.expect("GET", "/").respond(handler=answer)
+            elif place == "on_receive":
+                blade_server.on_receive(answer)
+            else:
+                blade_server.handle("GET", "/", answer, offload=place == "offloaded")
+            if place == "wsgi":
+                assert ask_through_wsgi(blade_server) == 500
+            else:
+                assert client.get("/").status == 500
+        """
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E *AssertionError: the server failed with *mine*"])
+
+
+def test_a_test_that_fails_by_itself_shows_what_its_server_has_to_tell(run):
+    result = run(
+        """
+        def test_it(client, blade_server):
+            blade_server.expect("GET", "/users")
+            assert client.post("/users").json() == {}
+        """
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*blade_server*", "not expected: POST /users"])
+
+
+def test_a_test_that_is_skipped_owes_nothing(run):
+    run(
+        """
+        import pytest
+
+        def test_it(blade_server):
+            blade_server.expect("GET", "/users")
+            pytest.skip()
+        """
+    ).assert_outcomes(skipped=1)
+
+
+def test_a_test_that_is_expected_to_fail_may_fail_by_its_server(run):
+    run(
+        """
+        import pytest
+
+        @pytest.mark.xfail(strict=True)
+        def test_it(blade_server):
+            blade_server.expect("GET", "/users")
+        """
+    ).assert_outcomes(xfailed=1)
+
+
+def test_what_a_fixture_has_expected_fails_the_test_too(run):
+    run(
+        """
+        import pytest
+
+        @pytest.fixture
+        def api(blade_server):
+            blade_server.expect("GET", "/users")
+
+        def test_it(client, api):
+            pass
+        """
+    ).assert_outcomes(failed=1)
+
+
+def test_what_a_fixture_expects_after_the_test_is_missed_in_its_teardown(run):
+    run(
+        """
+        import pytest
+
+        @pytest.fixture
+        def session(client, blade_server):
+            blade_server.expect("POST", "/logout")
+            yield
+
+        def test_it(session):
+            pass
+        """
+    ).assert_outcomes(passed=1, errors=1)
+
+
+def test_two_servers_of_a_test_are_both_told_of(run):
+    result = run(
+        """
+        def test_it(blade_server, blade_server_tls):
+            blade_server.expect("GET", "/one")
+            blade_server_tls.expect("GET", "/two")
+        """
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*not received: GET /one*", "*not received: GET /two*"])
+
+
+def test_a_test_of_a_class_and_of_unittest_fails_in_itself(run):
+    run(
+        """
+        import unittest
+
+        import pytest
+
+        class TestIt:
+            def test_it(self, blade_server):
+                blade_server.expect("GET", "/one")
+
+        class CaseTest(unittest.TestCase):
+            @pytest.fixture(autouse=True)
+            def keep(self, blade_server):
+                self.server = blade_server
+
+            def test_it(self):
+                self.server.expect("GET", "/one")
+        """
+    ).assert_outcomes(failed=2)
+
+
+def test_what_the_server_refuses_fails_the_test_with_the_reason(run):
+    result = run(
+        """
+        import socket
+
+        def test_it(blade_server):
+            with socket.create_connection(("127.0.0.1", blade_server.port)) as client:
+                client.sendall(b"GET /a HTTP/1.1\\r\\n\\r\\n")
+                assert client.recv(100).startswith(b"HTTP/1.1 400 ")
+        """
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E *AssertionError: refused with 400: GET /a: *Host*"])
 
 
 def test_tls_is_trusted_by_whom_it_says(run):

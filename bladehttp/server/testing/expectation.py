@@ -5,9 +5,12 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any, Self
 
+from bladehttp.aborts import check_status
 from bladehttp.headers import Headers, HeadersLike
+from bladehttp.later import check_milliseconds
 from bladehttp.request import HttpRequest
 from bladehttp.response import HttpResponse
+from bladehttp.server.callbacks import check_callable
 from bladehttp.server.routes import Handler
 from bladehttp.server.testing import matching
 from bladehttp.server.testing.faults import Fault
@@ -35,6 +38,8 @@ class Expectation:
         times: How often; None: any number of times, never too.
         ordered: Whether it has its place among those that are.
         calls: How often it has been answered.
+        at_close: Whether it may come until the server is closed, and not only while the test runs:
+            a fixture made it that does something after the test.
     """
 
     __slots__ = (
@@ -45,6 +50,7 @@ class Expectation:
         "_params",
         "_response",
         "_text",
+        "at_close",
         "calls",
         "ordered",
         "times",
@@ -59,6 +65,7 @@ class Expectation:
         **wanted: Any,
     ) -> None:
         """Take what `BladeServer.expect` is given; what is UNSET is not compared."""
+        check_expected(method, path, times)
         if times is not None and times < 1:
             raise ValueError(f"a request is expected at least once, not {times!r} times")
         if ordered and times is None:
@@ -75,6 +82,7 @@ class Expectation:
         self._text = ", ".join([target, *(criterion.text for criterion in others)])
         self.times = times
         self.ordered = ordered
+        self.at_close = False
         self.calls = 0
         self.respond()
 
@@ -97,24 +105,31 @@ class Expectation:
             headers: In place of those of their names that a server sends by itself.
             json: The body as JSON.
             handler: Is given the request and the response, with all of the above in it. What
-                it raises is raised again by `BladeServer.check`.
-            delay: Milliseconds to wait before it is sent, while others are served.
+                it raises (`pytest.fail` and the like, too) is the cause of what
+                `BladeServer.check` raises; an `abort` is an answer.
+            delay: Milliseconds to wait before it is sent, an int, while others are served.
             fault: Called with the response at last; see `bladehttp.server.testing.faults`.
 
         Raises:
-            TypeError: The body or the JSON cannot be sent, or both are given.
-            InvalidHeader: One of the headers cannot.
+            TypeError: The body or the JSON cannot be sent, or both are given; the status or the
+                delay is not an int; the handler does not take two arguments, or the fault one.
+            ValueError: The status is not 200 to 599, or the delay is negative.
+            InvalidHeader: One of the headers cannot be sent.
         """
         if body and json is not UNSET:
             raise TypeError("an answer has a body or JSON, not both")
-        response = HttpResponse.for_server()
-        response.status = status
+        check_body(body)
+        if handler is not None:
+            check_callable(handler, 2, "handler")
+        if fault is not None:
+            check_callable(fault, 1, "fault")
+        self._handler, self._fault = handler, fault
+        self._delay = check_milliseconds("delay", delay)
+        self._response = response = HttpResponse(b"", check_status(status))
         response.write(body)
         if json is not UNSET:
             response.json(json)
         _replace(response.headers, Headers(headers))
-        self._response, self._handler = response, handler
-        self._delay, self._fault = delay, fault
         return self
 
     @property
@@ -152,7 +167,7 @@ class Expectation:
         """
         request.params = self._params(request.path) or {}
         response.status = self._response.status
-        response.headers = self._response.headers.copy()
+        _replace(response.headers, self._response.headers)
         response.body = self._response.body
         if self._handler is not None:
             self._handler(request, response)
@@ -171,6 +186,31 @@ class Expectation:
 
     def __repr__(self) -> str:
         return f"<Expectation {self}, {self.often}>"
+
+
+def check_expected(method: object, path: object, times: object) -> None:
+    """Raise if the arguments of `BladeServer.expect` are of other types.
+
+    Raises:
+        TypeError: They are.
+    """
+    if not isinstance(method, str | None):
+        raise TypeError(f"method is a str or None, not {matching.short(method)}")
+    if not isinstance(path, str | re.Pattern | None):
+        raise TypeError(f"path is a str, a pattern or None, not {matching.short(path)}")
+    if not isinstance(times, int | None) or isinstance(times, bool):
+        raise TypeError(f"times is an int or None, not {matching.short(times)}")
+
+
+def check_body(body: object) -> None:
+    """Raise if a body cannot be sent.
+
+    Raises:
+        TypeError: It is not str or bytes.
+    """
+    if not isinstance(body, str | bytes | bytearray | memoryview):
+        hint = "; json= sends JSON" if isinstance(body, dict | list) else ""
+        raise TypeError(f"body is str or bytes, not {matching.short(body)}{hint}")
 
 
 def _replace(headers: Headers, fields: Headers) -> None:

@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bladehttp.content import ContentError
 from bladehttp.headers import Headers, HeadersLike
 from bladehttp.request import HttpRequest
+from bladehttp.server.callbacks import check_callable
 from bladehttp.server.dispatch import not_found
 from bladehttp.server.routes import Params, Routes
+from bladehttp.values import MissingValueError
 
 Differences = Iterable[str]
 
@@ -118,9 +121,13 @@ def headers_have(wanted: HeadersLike) -> Criterion:
     """Compare the fields that are named; others may be there.
 
     Raises:
+        TypeError: A value is a number or the like, which no field is.
         ValueError: Cookie is among them, which is not among a request's headers.
     """
     fields = dict(Headers(wanted)) if not isinstance(wanted, Mapping) else dict(wanted)
+    for name, value in fields.items():
+        if value is None or isinstance(value, bytes | int | float):
+            raise TypeError(f"the value of a field is a str, unlike {name}: {short(value)}")
     if any(name.lower() == "cookie" for name in fields):
         raise ValueError("cookies are in request.cookies: where=lambda request: ...")
 
@@ -135,8 +142,14 @@ def headers_have(wanted: HeadersLike) -> Criterion:
     return Criterion(f"headers {short(fields)}", differences)
 
 
-def body_is(wanted: str | bytes) -> Criterion:
-    """Compare the body as it was sent; a str as UTF-8."""
+def body_is(wanted: Any) -> Criterion:
+    """Compare the body as it was sent; a str as UTF-8.
+
+    Raises:
+        TypeError: It is what only JSON can be.
+    """
+    if wanted is None or isinstance(wanted, dict | list | int | float):
+        raise TypeError(f"body is str or bytes, not {short(wanted)}; json= compares JSON")
     content = wanted.encode() if isinstance(wanted, str) else wanted
 
     def differences(request: HttpRequest) -> Differences:
@@ -173,16 +186,36 @@ def _json_differences(sent: Any, wanted: Any, place: str) -> Differences:
     elif isinstance(sent, list) and isinstance(wanted, list) and len(sent) == len(wanted):
         for index, (one, other) in enumerate(zip(sent, wanted, strict=True)):
             yield from _json_differences(one, other, f"{place}[{index}]")
-    elif sent != wanted:
-        yield f"JSON: {place} is {short(sent)}, not {short(wanted)}"
+    elif sent != wanted or _differ_in_type(sent, wanted):
+        yield f"JSON: {place} is {_json(sent)}, not {_json(wanted)}"
+
+
+def _differ_in_type(sent: Any, wanted: Any) -> bool:
+    """Whether one is true or false and the other a number, which Python takes for equal."""
+    return isinstance(sent, bool) != isinstance(wanted, bool) and isinstance(wanted, int | float)
+
+
+def _json(value: Any) -> str:
+    """Return a value as it is told: true and false as JSON has them, to tell them from 1 and 0."""
+    return str(value).lower() if isinstance(value, bool) else short(value)
 
 
 def holds(where: Callable[[HttpRequest], object]) -> Criterion:
-    """Ask a function."""
+    """Ask a function. One that finds the content malformed, or a field missing, says no.
+
+    Raises:
+        TypeError: It does not take one argument.
+    """
+    check_callable(where, 1, "where")
     name = getattr(where, "__name__", repr(where))
 
     def differences(request: HttpRequest) -> Differences:
-        if not where(request):
-            yield f"{name} says no"
+        try:
+            if not where(request):
+                yield f"{name} says no"
+        except ContentError as error:
+            yield f"{name} says no: {error}"
+        except MissingValueError as error:
+            yield f"{name} says no: {error} is missing"
 
     return Criterion(f"where {name}", differences)

@@ -1,24 +1,45 @@
 """BladeServer: a server that is told what to expect and tells what came instead."""
 
+import logging
 import re
 import ssl
+from collections import deque
 from collections.abc import Callable, Mapping
 from threading import Condition
 from types import TracebackType
 from typing import Any
 
+from bladehttp.aborts import Abort
+from bladehttp.exceptions import ProtocolError
 from bladehttp.headers import HeadersLike
+from bladehttp.later import check_milliseconds
 from bladehttp.request import HttpRequest
 from bladehttp.response import HttpResponse
+from bladehttp.server.configured import CLOCKS, DEFAULTS
+from bladehttp.server.dispatch import CLIENT_ERRORS
 from bladehttp.server.record import RECORDED_BYTES, RequestLog
 from bladehttp.server.server import HttpServer
 from bladehttp.server.testing.expectation import UNSET, Expectation
 from bladehttp.server.testing.identity import Identity
 from bladehttp.server.testing.matching import short
 from bladehttp.server.tls import CertificateFiles
+from bladehttp.values import MissingValueError
+
+log = logging.getLogger("bladehttp.server.testing")
 
 MOST_TOLD = 10
-"""Most unexpected requests, and most expectations beside one of them, that are told of."""
+"""Most unexpected requests that are told of."""
+
+MOST_ALIKE = 2
+"""Most expectations beside one of them that are shown: those most like it."""
+
+MOST_RECEIVED = 10
+"""Most requests that are named as received."""
+
+NO_CLOCKS = dict.fromkeys(
+    [*CLOCKS.values(), *(name for name in DEFAULTS if name.endswith("_rate"))], 0
+)
+"""The properties of `HttpServer` that end what takes too long."""
 
 
 class BladeServer(HttpServer):
@@ -33,9 +54,18 @@ class BladeServer(HttpServer):
 
     The context ends with `close` and, unless something was raised in it, `check`.
 
+    No clock runs unless it is set: a client that a debugger has stopped is waited for.
     """
 
-    __slots__ = ("_changed", "_errors", "_expectations", "_identity", "_unexpected")
+    __slots__ = (
+        "_changed",
+        "_errors",
+        "_expectations",
+        "_identity",
+        "_is_told",
+        "_received",
+        "_unexpected",
+    )
 
     def __init__(
         self,
@@ -55,15 +85,19 @@ class BladeServer(HttpServer):
             identity: With what it does so. None: with what `load_certs` is given.
             **properties: As there.
         """
-        properties = {"record": True, "spool_size": RECORDED_BYTES, **properties}
+        properties = {**NO_CLOCKS, "record": True, "spool_size": RECORDED_BYTES, **properties}
         super().__init__(port, host, is_secure or identity is not None, **properties)
         self._identity = identity
         self._changed = Condition()
         self._expectations: list[Expectation] = []
         self._unexpected: list[str] = []
-        self._errors: list[Exception] = []
+        self._errors: list[BaseException] = []
+        self._is_told = False  # by a test that has failed: leaving the context says no more
+        self._received: deque[str] = deque(maxlen=MOST_RECEIVED)
+        self.before_request(self._note_request)
         self.none_handler(self._answer)
         self.on_error(self._note)
+        self._dispatcher.add("refused", self._note_refusal)
 
     def expect(
         self,
@@ -100,6 +134,7 @@ class BladeServer(HttpServer):
             The expectation, to be given an answer: `Expectation.respond`.
 
         Raises:
+            TypeError: An argument is of another type.
             ValueError: The path is none, ``times`` is less than 1, or it is ordered without a
                 number.
         """
@@ -134,6 +169,7 @@ class BladeServer(HttpServer):
             AssertionError: As `check`.
         """
         __tracebackhide__ = True  # of pytest, as below
+        check_milliseconds("timeout", timeout)
         with self._changed:
             self._changed.wait_for(self._is_decided, timeout / 1000)
         self.check()
@@ -142,12 +178,18 @@ class BladeServer(HttpServer):
         """Raise if something was not as expected since the last time.
 
         Raises:
-            AssertionError: An expected request has not come, one was not expected, or a handler
-                has failed: that is its ``__cause__``, several are as an ExceptionGroup.
+            AssertionError: An expected request was not received, one was not expected or was
+                refused, or a handler has failed: that is its ``__cause__``, several are as an
+                ExceptionGroup.
         """
         __tracebackhide__ = True
+        self._check(is_closed=True)
+
+    def _check(self, *, is_closed: bool) -> None:
+        """Raise as `check`; while it is not closed, what may come until then is not missing."""
+        __tracebackhide__ = True
         with self._changed:
-            told = [*self._missing(), *self._unexpected]
+            told = [*self._missing(is_closed=is_closed), *self._unexpected]
             errors = self._errors
             self._unexpected, self._errors = [], []
         told += [f"the server failed with {error!r}" for error in errors]
@@ -158,6 +200,7 @@ class BladeServer(HttpServer):
         """Forget what was expected, what went wrong, and what was asked."""
         with self._changed:
             self._expectations, self._unexpected, self._errors = [], [], []
+            self._received.clear()
         self._dispatcher.log = RequestLog() if self.record else None
 
     def __exit__(
@@ -168,7 +211,7 @@ class BladeServer(HttpServer):
     ) -> None:
         __tracebackhide__ = True
         super().__exit__(kind, error, traceback)
-        if kind is None:
+        if kind is None and not self._is_told:
             self.check()
 
     def _context(self, certificates: dict[str, CertificateFiles]) -> ssl.SSLContext | None:
@@ -184,7 +227,9 @@ class BladeServer(HttpServer):
             return
         try:
             expectation.answer(request, response)
-        except Exception as error:
+        except (Abort, *CLIENT_ERRORS):
+            raise
+        except BaseException as error:
             self._note(error, None)  # before the expectation is met, for those who wait for that
             raise
         finally:
@@ -204,29 +249,59 @@ class BladeServer(HttpServer):
     def _refuse(self, request: HttpRequest, response: HttpResponse) -> None:
         with self._changed:
             text = self._compared(request)
-            if len(self._unexpected) < MOST_TOLD:
-                self._unexpected.append(text)
-            self._changed.notify_all()
+            self._tell(text)
         response.status = 500
         response.content_type("text/plain; charset=utf-8")
         response.body = f"{text}\n"
+
+    def _tell(self, text: str) -> None:
+        if len(self._unexpected) < MOST_TOLD:
+            self._unexpected.append(text)
+        self._changed.notify_all()
+
+    def _note_request(self, request: HttpRequest, response: HttpResponse) -> None:
+        del response
+        with self._changed:
+            self._received.append(_named(request))
+
+    def _note_refusal(self, request: HttpRequest, error: ProtocolError | MissingValueError) -> None:
+        """Tell of a request that was answered with an error before or while it was handled."""
+        reason = f"{error} is missing" if isinstance(error, MissingValueError) else str(error)
+        text = f"refused with {error.status}: {_named(request)}: {reason}"
+        log.warning("%s", text)
+        kept = self._dispatcher.log
+        is_known = kept is None or any(request is each for each in kept.requests())
+        with self._changed:
+            if not is_known:
+                self._received.append(_named(request))
+            self._tell(text)
+        if kept is not None and not is_known:
+            kept.add(request)
 
     def _compared(self, request: HttpRequest) -> str:
         """Return how a request differs from what is expected, the most similar first."""
         turn = self._turn()
         similar = sorted(self._expectations, key=lambda each: -each.likeness(request))
-        lines = [f"not expected: {request.method} {short(request.request_uri)[1:-1]}"]
-        for expectation in similar[:MOST_TOLD]:
+        lines = [f"not expected: {_named(request)}"]
+        for expectation in similar[:MOST_ALIKE]:
             lines.append(f"  unlike {expectation}, {expectation.often}:")
             lines += [f"    {each}" for each in expectation.differences(request, turn)]
+        if len(similar) > MOST_ALIKE:
+            lines.append(f"  unlike {len(similar) - MOST_ALIKE} others that are expected")
+        before = list(self._received)[:-1]
+        if before:
+            lines.append(f"  received before: {', '.join(before)}")
         return "\n".join(lines)
 
-    def _missing(self) -> list[str]:
-        unmet = [each for each in self._expectations if not each.is_met]
+    def _missing(self, *, is_closed: bool = True) -> list[str]:
+        expected = [each for each in self._expectations if is_closed or not each.at_close]
+        unmet = [each for each in expected if not each.is_met]
         told = [
-            f"has not come: {each}, expected {each.often}, came {each.calls} times"
+            f"expected request not received: {each}, expected {each.often}, came {each.calls} times"
             for each in unmet
         ]
+        if unmet:
+            told.append(f"  received: {', '.join(self._received) or 'nothing'}")
         dispatcher = self._dispatcher
         if unmet and (dispatcher.callbacks["receive"] or dispatcher.none_handler != self._answer):
             told.append("an on_receive, or a none_handler, takes what expectations are for")
@@ -235,7 +310,7 @@ class BladeServer(HttpServer):
     def _is_decided(self) -> bool:
         return bool(self._unexpected or self._errors) or not self._missing()
 
-    def _note(self, error: Exception, client: object) -> None:
+    def _note(self, error: BaseException, client: object) -> None:
         del client
         with self._changed:
             if not any(error is each for each in self._errors):
@@ -243,7 +318,14 @@ class BladeServer(HttpServer):
             self._changed.notify_all()
 
 
-def _as_one(errors: list[Exception]) -> Exception | None:
+def _named(request: HttpRequest) -> str:
+    """Return method and target of a request, as far as they were understood."""
+    if not request.method:
+        return "what is no request"
+    return f"{request.method} {short(request.request_uri)[1:-1]}"
+
+
+def _as_one(errors: list[BaseException]) -> BaseException | None:
     if len(errors) > 1:
-        return ExceptionGroup("the server failed", errors)
+        return BaseExceptionGroup("the server failed", errors)
     return errors[0] if errors else None
