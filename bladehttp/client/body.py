@@ -49,6 +49,11 @@ class Body(ABC):
         return None
 
     @property
+    def is_rewindable(self) -> bool:
+        """Whether it can be sent twice."""
+        return True
+
+    @property
     def waits(self) -> bool:
         """Whether libcurl waits for the caller's data."""
         return False
@@ -128,6 +133,10 @@ class Stream(Body):
     @property
     def length(self) -> int | None:
         return self._source.length
+
+    @property
+    def is_rewindable(self) -> bool:
+        return self._source.is_rewindable
 
     def announce(self, length: int) -> None:
         if self._source.length is None:

@@ -21,14 +21,16 @@ import pycurl
 
 from bladehttp.client.body import Call
 from bladehttp.client.body_sink import BodySink
+from bladehttp.client.connections import PROBATION, Connections
 from bladehttp.client.decoding_sink import DecodingSink, Steps
-from bladehttp.client.engine import RECEIVE, SET_SIZE, SUCCESS, TOTAL, Outcome
+from bladehttp.client.engine import RECEIVE, SUCCESS, TOTAL, Outcome
 from bladehttp.client.errors import Sent
 from bladehttp.client.exchange import Exchange
 from bladehttp.client.handle import Chains, Handle, Options
 from bladehttp.client.multi import Events, Multi, Watch
 from bladehttp.client.options import Settings
 from bladehttp.client.pool import Limits
+from bladehttp.client.resend import OK, STOP, may_be_repeated
 from bladehttp.client.sharing import Origin, Sharing
 from bladehttp.exceptions import ClientClosed
 from bladehttp.response import HttpResponse
@@ -53,16 +55,21 @@ class Place(Handle):
         moved: How many they were then.
     """
 
-    __slots__ = ("_crowd", "_on_open", "_waits", "context", "exchange", "last", "moved")
+    __slots__ = (
+        "_crowd", "_guard", "_multi", "_others", "_waits", "context", "exchange", "last", "moved",
+    )  # fmt: skip
 
     exchange: Exchange
     last: float
     moved: int
 
     def __init__(self, crowd: "Crowd") -> None:
-        super().__init__(crowd.chains)
+        super().__init__(crowd.chains, crowd.connections)
+        self.has_news = _never  # `_look` is at the one connection that is used
         self._crowd = crowd
-        self._on_open = crowd.on_open
+        self._multi = crowd.multi
+        self._guard: Callable[..., int] | None = None
+        self._others: Any = None
         self._waits = False
         self.context: Context | None = None
 
@@ -91,12 +98,30 @@ class Place(Handle):
         return sink
 
     def _set_up(self, options: Options) -> None:
-        self.curl.setopt(pycurl.SOCKOPTFUNCTION, self._on_open)
         super()._set_up(options)
         self._waits = False
         self.curl.setopt(pycurl.PIPEWAIT, False)
-        if pycurl.SOCKOPTFUNCTION in dict(options):
-            self._on_open(SET_SIZE, 0)  # it is the caller who is told, and nobody knows
+        self._others = dict(options).get(pycurl.PREREQFUNCTION)
+        self.curl.setopt(pycurl.PREREQFUNCTION, self._look)
+
+    def ask(self, guard: Callable[..., int] | None) -> None:
+        self._guard = guard
+
+    def _look(self, *address: Any) -> int:
+        """Decide whether a request is written to a connection (CURLOPT_PREREQFUNCTION)."""
+        if self._guard is not None:
+            return self._guard(*address)
+        if not self.opened and not self.connections.is_fit(address, True):
+            self.is_unfit = True
+            return STOP
+        return OK if self._others is None else int(self._others(*address))
+
+    def _on_open(self, descriptor: int, purpose: int) -> int:
+        self._multi.note_descriptor(descriptor)
+        return super()._on_open(descriptor, purpose)
+
+    def _broken_by(self, error: BaseException) -> None:
+        self._multi.broken_by(error)
 
 
 class Waiting(NamedTuple):
@@ -112,17 +137,18 @@ class Crowd:
 
     Attributes:
         chains: As of `Handle`, of all its handles.
+        connections: Those of its multi.
         gate: Called with an exchange with hooks that may be awaited, before each of its messages;
             False: it is held back until `resume` or `fail`. None: there is none.
-        on_open: As of `Multi`.
+        multi: What drives libcurl.
         sound: Whether it may be kept for more; False once something broke into it.
         steps: What bodies are decoded in while they are received; None where that is done at
             their end.
     """
 
     __slots__ = (
-        "_check_at", "_counter", "_ended", "_idle", "_last", "_looked", "_multi", "_running",
-        "_sharing", "_waiting", "chains", "gate", "idle_since", "on_open", "sound", "steps",
+        "_check_at", "_counter", "_ended", "_idle", "_last", "_looked", "_running", "_sharing",
+        "_waiting", "chains", "connections", "gate", "idle_since", "multi", "sound", "steps",
     )  # fmt: skip
 
     idle_since: float
@@ -140,6 +166,7 @@ class Crowd:
         self.gate: Callable[[Exchange], bool] | None = None
         self._idle: list[Place] = []
         self.chains: Chains = {}
+        self.connections = Connections()
         self._sharing = Sharing()
         self._running: dict[Any, Place] = {}
         self._waiting: list[Waiting] = []
@@ -147,14 +174,13 @@ class Crowd:
         self._counter = 0
         self._check_at = inf
         self._last = self._looked = 0.0
-        self._multi = Multi(self._running)
-        self.on_open = self._multi.on_open
+        self.multi = Multi(self._running)
         if watch is not None:
-            self._multi.watch_by(watch)
+            self.multi.watch_by(watch)
 
     def limit(self, host_connections: int | None) -> None:
         """Set the most connections to one host; None for no limit."""
-        self._multi.limit(host_connections)
+        self.multi.limit(host_connections)
 
     def __len__(self) -> int:
         """How many exchanges have not ended."""
@@ -169,6 +195,8 @@ class Crowd:
 
     def _begin(self, exchange: Exchange) -> None:
         """Begin an exchange, or go on with it."""
+        if not may_be_repeated(exchange.message) and self._has_to_wait(exchange):
+            return
         if exchange.may_await and self.gate is not None and not self.gate(exchange):
             return
         self.resume(exchange)
@@ -185,12 +213,24 @@ class Crowd:
             return
         curl = place.curl
         place.let_wait(self._sharing.join(curl, exchange.message.url.origin))
-        place.moved = 0
+        place.moved, place.is_unfit = 0, False
         place.last = now = monotonic()
         self._running[curl] = place
-        self._multi.add(curl)
+        self.multi.add(curl)
         if now + exchange.silence < self._check_at or exchange.deadline < self._check_at:
             self._watch_clocks(exchange, now)
+
+    def _has_to_wait(self, exchange: Exchange) -> bool:
+        """Have an exchange begin when it is known whether its server keeps connections."""
+        connection = self.connections.in_doubt(exchange.message.url.origin)
+        if connection is None:
+            return False
+        self._begin_at(connection.since + PROBATION, exchange)
+        return True
+
+    def _begin_at(self, due: float, exchange: Exchange) -> None:
+        self._counter += 1
+        heappush(self._waiting, Waiting(due, self._counter, exchange))
 
     def _watch_clocks(self, exchange: Exchange, last: float) -> None:
         """Look no later than when one of its clocks may run out."""
@@ -208,13 +248,13 @@ class Crowd:
 
     def wait(self, until: float = inf) -> None:
         """Wait until something happens, `wake` is due or a time comes; `turn` is due then."""
-        if events := self._multi.wait(min(self.wake(), until)):
+        if events := self.multi.wait(min(self.wake(), until)):
             self.act(events)
 
     def act(self, events: Events) -> None:
         """Tell libcurl of descriptors that are ready, with what poll(2) or epoll(7) say of them."""
         self._note()
-        self._multi.act(events)
+        self.multi.act(events)
         self._moved()
 
     def wake(self) -> float:
@@ -222,7 +262,7 @@ class Crowd:
         if self._ended:
             return 0.0
         due = self._waiting[0].due if self._waiting else inf
-        return min(self._multi.due(), self._check_at, due)
+        return min(self.multi.due(), self._check_at, due)
 
     def turn(self) -> list[tuple[Exchange, Result]]:
         """Do what is due, and return the exchanges that have ended.
@@ -230,7 +270,7 @@ class Crowd:
         Raises:
             BaseException: What broke into libcurl's callbacks, such as KeyboardInterrupt.
         """
-        multi = self._multi
+        multi = self.multi
         if multi.wants_to_go_on:
             self._note()
             multi.go_on()
@@ -256,18 +296,18 @@ class Crowd:
         """Finish what libcurl says has ended."""
         left = 1
         while left:
-            left, succeeded, failed = self._multi.info_read()
+            left, succeeded, failed = self.multi.info_read()
             for curl in succeeded:
                 self._finish(self._running[curl], SUCCESS)
             for curl, *what in failed:
                 if self._may_begin_anew(curl, what[0]):
-                    self._multi.begin_anew(curl)
+                    self.multi.begin_anew(curl)
                 else:
                     self._finish(self._running[curl], Outcome(*what))
 
     def _may_begin_anew(self, curl: Any, code: int) -> bool:
         """Whether it is the wait for one of few connections that was taken for time to connect."""
-        if code != pycurl.E_OPERATION_TIMEDOUT or not self._multi.is_limited:
+        if code != pycurl.E_OPERATION_TIMEDOUT or not self.multi.is_limited:
             return False
         return _only_waits(curl)
 
@@ -284,8 +324,7 @@ class Crowd:
         if response is not None:
             self._ended.append((exchange, response))
         elif exchange.not_before:
-            self._counter += 1
-            heappush(self._waiting, Waiting(exchange.not_before, self._counter, exchange))
+            self._begin_at(exchange.not_before, exchange)
         else:
             self._begin(exchange)
 
@@ -297,11 +336,13 @@ class Crowd:
 
     def _take_off(self, place: Place, outcome: Outcome | None = None) -> None:
         curl, origin = place.curl, place.exchange.message.url.origin
+        if place.opened:
+            place.learn()
         del self._running[curl]
         if outcome is SUCCESS:
-            self._multi.remove(curl)
+            self.multi.remove(curl)
         else:
-            self._multi.abort(curl)
+            self.multi.abort(curl)
         if origin[0] == "https" and self._sharing.leave(curl, origin):
             self._release(origin)
 
@@ -310,7 +351,7 @@ class Crowd:
         for curl, place in self._running.items():
             if place.exchange.message.url.origin == origin and _only_waits(curl):
                 place.let_wait(self._sharing.join(curl, origin))
-                self._multi.begin_anew(curl)
+                self.multi.begin_anew(curl)
 
     def _put_back(self, place: Place) -> None:
         del place.exchange  # an idle one keeps neither request nor response
@@ -360,13 +401,13 @@ class Crowd:
 
     def _wanting(self, curl: Any) -> str:
         """Return what a transfer waits for inside of libcurl, "" if it does not wait."""
-        return WANTING if self._multi.is_limited and _only_waits(curl) else ""
+        return WANTING if self.multi.is_limited and _only_waits(curl) else ""
 
     def touch(self, curl: Any) -> None:
         """Begin the silence of a transfer anew, and let libcurl go on with it, after a pause."""
         place = self._running[curl]
         place.last = monotonic()
-        self._multi.is_due = True
+        self.multi.is_due = True
         self._watch_clocks(place.exchange, place.last)
 
     def complete(self, curl: Any) -> None:
@@ -407,7 +448,7 @@ class Crowd:
 
     def sweep(self, limits: Limits) -> None:
         """Close idle connections that are too many, too old, or closed by the server."""
-        self._multi.sweep(limits.max_idle_connections, limits.idle_timeout)
+        self.multi.sweep(limits.max_idle_connections, limits.idle_timeout)
         while self._idle[limits.max_idle_connections or len(self._idle) :]:
             self._idle.pop(0).close()
 
@@ -419,7 +460,7 @@ class Crowd:
     @property
     def has_connections(self) -> bool:
         """Whether a connection is open, used or idle."""
-        return self._multi.has_connections
+        return self.multi.has_connections
 
     def forgive(self, seconds: float) -> None:
         """Do not count some time in which nobody had a chance to look."""
@@ -434,7 +475,7 @@ class Crowd:
         for place in self._idle:
             place.close()
         self._idle.clear()
-        self._multi.close()
+        self.multi.close()
 
 
 def within(exchange: Exchange, function: Callable[..., T], *arguments: Any) -> T:
@@ -467,3 +508,7 @@ def _bytes_moved(curl: Any) -> int:
 def belongs_to(error: Exception, request: Sent) -> None:
     """Give an exception, of whatever class, the request it is about."""
     vars(error)["request"] = request
+
+
+def _never(_: int) -> bool:
+    return False

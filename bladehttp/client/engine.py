@@ -24,7 +24,7 @@ import pycurl
 
 from bladehttp.client.body_sink import NO_SINK, BodySink
 from bladehttp.client.closing import Closing
-from bladehttp.client.handle import Handle, Options
+from bladehttp.client.handle import Handle
 
 INTEREST = {
     pycurl.POLL_NONE: 0,
@@ -111,12 +111,6 @@ class Engine(Handle):
         self._add, self._remove = multi.add_handle, multi.remove_handle
         self._timeout, self._info_read = multi.timeout, multi.info_read
 
-    def _set_up(self, options: Options) -> None:
-        self.setopt(pycurl.SOCKOPTFUNCTION, self._on_open)
-        super()._set_up(options)
-        if pycurl.SOCKOPTFUNCTION in dict(options):
-            self._wait = self._change_to_poll  # it is the caller who is told
-
     def run(self, silence: float, deadline: float) -> Outcome:
         """Run the transfer the handle is set up for.
 
@@ -133,6 +127,8 @@ class Engine(Handle):
         try:
             outcome = self.proceed(silence, deadline, self.sink)
         finally:
+            if self.opened:
+                self.learn()
             self._remove(self.curl)
             if outcome is not SUCCESS:
                 self._closing.note(self.getinfo)
@@ -146,6 +142,8 @@ class Engine(Handle):
 
     def stop(self) -> None:
         """End the transfer, at its end or before. Before, the engine is not sound any more."""
+        if self.opened:
+            self.learn()
         self._remove(self.curl)
         self._closing.note(self.getinfo)
 
@@ -226,14 +224,22 @@ class Engine(Handle):
         # zero until the request is about to be sent; set again from zero for each transfer
         return bool(self.getinfo(pycurl.PRETRANSFER_TIME))
 
-    def _on_open(self, descriptor: int, _: int) -> int:
-        # pycurl would print what is raised here and lose it: a Ctrl-C can arrive in any line
-        try:
-            if descriptor >= SET_SIZE and self._wait != self._poll_for:
-                self._wait = self._change_to_poll
-        except BaseException as error:  # noqa: BLE001 - raised again by the loop
-            self._halted = error
-        return int(pycurl.SOCKOPT_OK)
+    def review(self) -> None:
+        self.connections.review()
+
+    def settle(self, origin: object) -> bool:
+        connections = self.connections
+        while connection := connections.in_doubt(origin):
+            connection.wait()
+        return connections.closes(origin)
+
+    def _on_open(self, descriptor: int, purpose: int) -> int:
+        if descriptor >= SET_SIZE and self._wait != self._poll_for:
+            self._wait = self._change_to_poll
+        return super()._on_open(descriptor, purpose)
+
+    def _broken_by(self, error: BaseException) -> None:
+        self._halted = error
 
     def _change_to_poll(self, _: float) -> int:
         """Wait by poll(2) from now on."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from time import monotonic, sleep
 from typing import Any
 
-from bladehttp.client.engine import Engine, Outcome
+from bladehttp.client.engine import SUCCESS, Engine, Outcome
 from bladehttp.client.environment import proxy_in_force
 from bladehttp.client.errors import Sent
 from bladehttp.client.handle import Handle
@@ -15,6 +15,7 @@ from bladehttp.client.hooks import Hook, Hooks, Outgoing, call, drop
 from bladehttp.client.message import Message, with_body_fields
 from bladehttp.client.proxy_digest import PROXY_AUTHENTICATION_REQUIRED
 from bladehttp.client.redirects import next_message
+from bladehttp.client.resend import MOST
 from bladehttp.client.retry import Retry
 from bladehttp.client.transfer import Transfer, with_details
 from bladehttp.exceptions import HttpException, ProxyError, TooManyRedirects, UnrewindableBody
@@ -44,8 +45,9 @@ class Exchange:
     """
 
     __slots__ = (
-        "_history", "_hooks", "_is_announced", "_outgoing", "_retries", "_started", "_transfer",
-        "awaitables", "context", "deadline", "given", "message", "not_before", "silence",
+        "_history", "_hooks", "_is_announced", "_outgoing", "_repeated", "_retries", "_started",
+        "_transfer", "awaitables", "context", "deadline", "given", "message", "not_before",
+        "silence",
     )  # fmt: skip
 
     def __init__(self, message: Message, hooks: Hooks | None = None, given: Any = None) -> None:
@@ -64,7 +66,7 @@ class Exchange:
         self.deadline = started + message.settings.patience
         self.not_before = 0.0
         self._history: tuple[Hop, ...] = ()
-        self._retries = 0
+        self._retries = self._repeated = 0
         self._hooks = hooks
         self._is_announced = False
         self.awaitables: list[Any] | None = None
@@ -98,7 +100,7 @@ class Exchange:
         self.not_before = 0.0
         try:
             message = self.message if self._hooks is None else self._announced(self._hooks)
-            self._transfer = Transfer(message, handle, sink)
+            self._transfer = Transfer(message, handle, sink, self._repeated > 0)
         except BaseException as error:
             self.tell_of(error)
             raise
@@ -224,6 +226,9 @@ class Exchange:
             BaseException: Whatever the caller's own code raised while its data was read, or a
                 hook.
         """
+        if outcome is not SUCCESS and self._is_sent_again():
+            return None
+        self._repeated = 0
         try:
             response = self._transfer.finish(outcome, self.deadline)
             following = self._following(response)
@@ -256,11 +261,25 @@ class Exchange:
         """Whether the message is sent once more, since a proxy wants Digest."""
         if status != PROXY_AUTHENTICATION_REQUIRED or not self._transfer.wants_proxy_digest():
             return False
+        return self._is_rewound()  # if not the next request will know
+
+    def _is_sent_again(self) -> bool:
+        """Whether the message goes again because nothing was done with it; see resend.py."""
+        if self._repeated == MOST or not self._transfer.may_be_sent_again():
+            return False
+        if not self._is_rewound():
+            return False
+        self._transfer.abandon()
+        self._repeated += 1
+        return True
+
+    def _is_rewound(self) -> bool:
+        """Make the body ready to be sent again; return whether that can be done."""
         try:
             if self.message.body is not None:
                 self.message.body.rewind()
         except UnrewindableBody:
-            return False  # the next request will know
+            return False
         return True
 
     def _completed(self, response: HttpResponse) -> HttpResponse:
@@ -310,12 +329,7 @@ class Exchange:
         delay = retry.delay(self._retries, retry_after)
         if delay is None or monotonic() + delay >= self.deadline:
             return None
-        try:
-            if self.message.body is not None:
-                self.message.body.rewind()
-        except UnrewindableBody:
-            return None
-        return delay
+        return delay if self._is_rewound() else None
 
     def _wait(self, result: object, delay: float) -> None:
         """Send the same message again after some seconds."""

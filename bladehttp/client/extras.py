@@ -2,8 +2,8 @@
 
 Between two transfers a handle is set up for a GET without fields or content, since that is what
 comes next nearly always; a transfer that is one has no extras. From the first option set to the
-last undone a handle is not sound: whatever breaks in, a Ctrl-C in any line, it is closed, and
-nothing of one request goes with another.
+last undone a handle is not sound (transfer.py): whatever breaks in, a Ctrl-C in any line, it is
+closed, and nothing of one request goes with another.
 """
 
 from typing import Any
@@ -18,36 +18,27 @@ from bladehttp.client.jar import override
 from bladehttp.client.log import start_wire_log, stop_wire_log, wire_log_is_on
 from bladehttp.client.message import Message
 from bladehttp.client.progress import Progress, Report
-from bladehttp.client.resend import Once
-from bladehttp.client.retry import IDEMPOTENT
 
 
-def extras_for(handle: Handle, message: Message, lines: list[bytes]) -> "Extras | None":
+def extras_for(handle: Handle, message: Message) -> "Extras | None":
     """Set a handle up for what is more than a plain GET; return None if there is nothing."""
     if message.is_plain and not wire_log_is_on():
         return None
-    return Extras(handle, message, lines)
+    return Extras(handle, message)
 
 
 class Extras:
     """What one transfer has set on a handle."""
 
-    __slots__ = (
-        "_handle", "_is_wired", "_message", "_once", "_options", "_override", "_progress"
-    )  # fmt: skip
+    __slots__ = ("_handle", "_is_wired", "_message", "_options", "_override", "_progress")
 
-    def __init__(self, handle: Handle, message: Message, lines: list[bytes]) -> None:
-        """Set a handle up for a message, whose header lines will be in a list."""
+    def __init__(self, handle: Handle, message: Message) -> None:
+        """Set a handle up for a message."""
         self._handle = handle
         self._message = message
-        handle.plain = False
-        self._once: Once | None = None
         self._progress: Progress | None = None
         curl, settings = handle.curl, message.settings
         self._is_wired = start_wire_log(handle, settings.sensitive_headers)
-        if message.method not in IDEMPOTENT:
-            self._once = Once(lines)
-            curl.setopt(pycurl.PREREQFUNCTION, self._once)
         if message.url.target is not None and _may_keep_target(message):
             curl.setopt(pycurl.REQUEST_TARGET, message.url.target)
             handle.forget()  # it cannot be unset
@@ -80,8 +71,6 @@ class Extras:
         if self._progress is not None:
             curl.setopt(pycurl.NOPROGRESS, 1)
             curl.unsetopt(pycurl.XFERINFOFUNCTION)
-        if self._once is not None:
-            curl.unsetopt(pycurl.PREREQFUNCTION)
         for option in self._options:
             curl.unsetopt(option)  # to set [] instead would leave the fields
         if self._message.body is not None:
@@ -89,7 +78,6 @@ class Extras:
         if self._message.method != "GET" or self._message.body is not None:
             curl.unsetopt(pycurl.CUSTOMREQUEST)  # bodies set it too
             curl.setopt(pycurl.HTTPGET, 1)  # clears POST, UPLOAD and NOBODY
-        self._handle.plain = True
 
     def outcome(self, outcome: Outcome) -> Outcome:
         """Return how the transfer ended in truth.
@@ -97,13 +85,11 @@ class Extras:
         Raises:
             BaseException: Whatever the caller's own code raised while its data was read.
         """
-        body, progress, once = self._message.body, self._progress, self._once
+        body, progress = self._message.body, self._progress
         if body is not None and body.error is not None:
             raise body.error
         if progress is not None and progress.error is not None:
             raise progress.error
-        if once is not None and once.tripped:
-            return once.outcome(self._message.method)
         return outcome
 
 

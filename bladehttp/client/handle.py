@@ -1,11 +1,13 @@
 """Handle: a kept easy handle of libcurl, and the options it was last set up for."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pycurl
 
 from bladehttp.client.body import Call
 from bladehttp.client.body_sink import NO_SINK, BodySink
+from bladehttp.client.connections import Connections
 from bladehttp.client.options import STANDING, Settings
 from bladehttp.client.redact import SECRET
 from bladehttp.client.trust import check_named
@@ -35,27 +37,38 @@ class Handle:
         intact: Whether no transfer on it was cut short.
         plain: Whether what transfers have set is undone, so that it is set up for a plain GET.
         sink: Where the body of the transfer goes if it is received as a whole.
+        connections: The connections that it may use.
+        opened: The descriptors that the running transfer has opened.
+        origin: What the running transfer, or the last one, is for.
+        lines: Its header lines.
+        is_unfit: Whether the transfer was stopped, without a guard, as its connection was not fit.
+        has_news: Called with 0 before a transfer: whether something may have happened to one of
+            the connections since the last.
     """
 
     __slots__ = (
-        "_applied",
-        "_asked",
-        "_chains",
-        "curl",
-        "getinfo",
-        "intact",
-        "plain",
-        "setopt",
-        "sink",
-    )
+        "_applied", "_asked", "_chains", "_theirs", "connections", "curl", "getinfo", "has_news",
+        "intact", "is_unfit", "lines", "opened", "origin", "plain", "setopt", "sink",
+    )  # fmt: skip
 
-    def __init__(self, chains: Chains | None = None) -> None:
+    has_news: Callable[[int], object]
+
+    def __init__(
+        self, chains: Chains | None = None, connections: Connections | None = None
+    ) -> None:
         """Make one.
 
         Args:
             chains: Certificates by the number of their connection, shared by handles that share
                 connections; None for a dict of its own.
+            connections: Those of its multi, likewise.
         """
+        self.connections = Connections() if connections is None else connections
+        self.has_news = self.connections.ready
+        self.opened: list[int] = []
+        self.is_unfit = False
+        self.origin: object = None
+        self.lines: list[bytes] = []
         self.curl = curl = pycurl.Curl()
         self.setopt, self.getinfo = curl.setopt, curl.getinfo
         self.intact = self.plain = True
@@ -95,6 +108,52 @@ class Handle:
         """Set a handle that was reset."""
         self._set(STANDING)
         self._set(options)
+        theirs: Any = dict(options).get(pycurl.SOCKOPTFUNCTION)
+        self._theirs = theirs
+        self.setopt(pycurl.SOCKOPTFUNCTION, self._on_open)
+
+    def _on_open(self, descriptor: int, purpose: int) -> int:
+        """Note a descriptor that libcurl opens (CURLOPT_SOCKOPTFUNCTION)."""
+        # pycurl would print what is raised here and lose it: a Ctrl-C can arrive in any line
+        try:
+            self.opened.append(descriptor)
+            self.connections.note_opened(descriptor, self)
+            if self._theirs is not None:
+                return int(self._theirs(descriptor, purpose))
+        except BaseException as error:  # noqa: BLE001 - raised again by the loop
+            self._broken_by(error)
+        return int(pycurl.SOCKOPT_OK)
+
+    def _broken_by(self, error: BaseException) -> None:
+        """Take what was raised in a callback, to be raised again."""
+
+    def learn(self) -> None:
+        """Note the connection that the transfer has made, when it has ended and is not removed."""
+        getinfo = self.getinfo
+        self.connections.learn(self, getinfo(pycurl.LOCAL_PORT), getinfo(pycurl.INFO_HTTP_VERSION))
+        self.opened.clear()
+
+    def ask(self, guard: Callable[..., int] | None) -> None:
+        """Have a guard asked before a request is written (CURLOPT_PREREQFUNCTION); None: no more.
+
+        Args:
+            guard: Called with the addresses of the connection (`Address`); returns whether
+                to go on (PREREQFUNC_OK or PREREQFUNC_ABORT).
+        """
+        if guard is None:
+            self.curl.unsetopt(pycurl.PREREQFUNCTION)
+        else:
+            self.setopt(pycurl.PREREQFUNCTION, guard)
+
+    def review(self) -> None:
+        """Find out what has happened to its connections, where they are used by nothing else."""
+
+    def settle(self, origin: object) -> bool:
+        """Whether a server is known to close after each response, so that a new connection is due.
+
+        Waits until it is known, where waiting holds up nobody else.
+        """
+        return self.connections.closes(origin)
 
     def ask_anew(self, origin: object) -> None:
         """Have libcurl ask an origin for its method, if it has asked another one before.

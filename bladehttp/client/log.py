@@ -4,6 +4,7 @@ Everything is at level DEBUG. While that is off for a logger it costs one look-u
 """
 
 import logging
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -70,6 +71,16 @@ def wire_log_is_on() -> bool:
     return wire.isEnabledFor(logging.DEBUG)
 
 
+def wire_log(handle: Handle, patterns: tuple[str, ...]) -> Callable[[int, bytes], None] | None:
+    """Return what logs what goes over the wire (CURLOPT_DEBUGFUNCTION), None if it is off.
+
+    Args:
+        handle: What it is for.
+        patterns: ``sensitive_headers`` of the client.
+    """
+    return handle.bound(partial(_log_wire, patterns)) if wire_log_is_on() else None
+
+
 def start_wire_log(handle: Handle, patterns: tuple[str, ...]) -> bool:
     """Set a handle up to log what goes over the wire; return whether that log is on.
 
@@ -77,9 +88,10 @@ def start_wire_log(handle: Handle, patterns: tuple[str, ...]) -> bool:
         handle: The handle. CURLOPT_VERBOSE, CURLOPT_DEBUGFUNCTION.
         patterns: ``sensitive_headers`` of the client.
     """
-    if not wire_log_is_on():
+    log = wire_log(handle, patterns)
+    if log is None:
         return False
-    handle.setopt(pycurl.DEBUGFUNCTION, handle.bound(partial(_log_wire, patterns)))
+    handle.setopt(pycurl.DEBUGFUNCTION, log)
     handle.setopt(pycurl.VERBOSE, 1)
     return True
 

@@ -250,15 +250,15 @@ class Multi:
         if most is not None:
             multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, 0)
 
-    def on_open(self, descriptor: int, _purpose: int) -> int:
-        """Take note of a descriptor that libcurl opens (CURLOPT_SOCKOPTFUNCTION)."""
-        try:  # as above
-            self._opened[descriptor] = number_of(descriptor)
-            if descriptor >= SET_SIZE and self._wait == self._select:
-                self._wait = self._change_to_poll
-        except BaseException as error:  # noqa: BLE001 - as above
-            self._error = error
-        return int(pycurl.SOCKOPT_OK)
+    def note_descriptor(self, descriptor: int) -> None:
+        """Take note of a descriptor that libcurl opens."""
+        self._opened[descriptor] = number_of(descriptor)
+        if descriptor >= SET_SIZE and self._wait == self._select:
+            self._wait = self._change_to_poll
+
+    def broken_by(self, error: BaseException) -> None:
+        """Take what was raised in a callback; `raise_error` raises it again."""
+        self._error = error
 
     def close(self) -> None:
         """Close the connections."""

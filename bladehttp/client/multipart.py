@@ -85,6 +85,10 @@ class Multipart(Body):
     def error(self) -> BaseException | None:
         return next((source.error for source in self._sources if source.error), None)
 
+    @property
+    def is_rewindable(self) -> bool:
+        return all(source.is_rewindable for source in self._sources)
+
     def attach(self, curl: Any, method: str, bound: Bound = unbound) -> None:
         self._mime = pycurl.CurlMime(curl)
         for part in self._parts:

@@ -10,10 +10,9 @@ from typing import Any
 
 import pycurl
 
-Origin = tuple[str, str, int]
+from bladehttp.client.connections import MULTIPLEXED
 
-MULTIPLEXED = (3, 30)
-"""CURLINFO_HTTP_VERSION of HTTP/2 and HTTP/3."""
+Origin = tuple[str, str, int]
 
 
 class Sharing:

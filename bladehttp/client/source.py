@@ -36,6 +36,11 @@ class Source:
         self.length = self._left = length
         self.error: BaseException | None = None
 
+    @property
+    def is_rewindable(self) -> bool:
+        """Whether `rewind` may be called at any time."""
+        return self._reopen is not None
+
     def announce(self, length: int) -> None:
         """Set the length that is not known otherwise, and has to be kept to."""
         self.length = self._left = length

@@ -24,6 +24,7 @@ from bladehttp.client.message import Message
 from bladehttp.client.proxy_digest import WANT_DIGEST, learn, proxy_auth_options
 from bladehttp.client.received import BLANK, Received
 from bladehttp.client.redirects import NEXT_METHOD
+from bladehttp.client.resend import guard_for
 from bladehttp.client.trust import key_advice
 from bladehttp.decoders import ContentDecoder, blocks_of
 from bladehttp.exceptions import (
@@ -63,18 +64,23 @@ class Transfer:
         received: The head of the response, once it was asked for.
     """
 
-    __slots__ = ("_content", "_extras", "_handle", "_lines", "location", "message", "received")
+    __slots__ = (
+        "_content", "_extras", "_guard", "_handle", "_lines", "location", "message", "received",
+    )  # fmt: skip
 
     location: str
     received: Received
 
-    def __init__(self, message: Message, handle: Handle, sink: Any = None) -> None:
+    def __init__(
+        self, message: Message, handle: Handle, sink: Any = None, is_repeated: bool = False
+    ) -> None:
         """Set a handle up for a message.
 
         Args:
             message: The request.
             handle: The handle.
             sink: What the body is written to; None collects it.
+            is_repeated: Whether it is sent again, and over a new connection.
 
         Raises:
             HttpException: It cannot be sent; a file that it needs is not there.
@@ -102,13 +108,29 @@ class Transfer:
         setopt(pycurl.URL, url.text)
         setopt(pycurl.WRITEFUNCTION, content.write)
         setopt(pycurl.HEADERFUNCTION, lines.append if sink is None else sink.hear(lines))
-        self._extras = extras_for(handle, message, lines)
+        handle.origin, handle.lines = url.origin, lines
+        handle.plain = False
+        self._extras = extras_for(handle, message)
+        self._guard = guard_for(handle, message, lines, is_repeated)
+        if self._extras is None and self._guard is None:
+            handle.plain = True
 
     def abandon(self) -> None:
         """Leave the handle set up for a plain GET, as `finish` does."""
         self._content.close()  # the handle keeps its write method, and would keep the bytes with it
+        if self._extras is None and self._guard is None:
+            return
+        if self._guard is not None:
+            self._guard.remove()
         if self._extras is not None:
             self._extras.undo()
+        self._handle.plain = True
+
+    def may_be_sent_again(self) -> bool:
+        """Whether it was stopped, and is certain not to have been acted on; see resend.py."""
+        if self._guard is None:
+            return self._handle.is_unfit
+        return self._guard.may_be_sent_again(self.was_sent())
 
     def status(self) -> int:
         """Return the status that has come last, 0 if none has."""
@@ -136,6 +158,8 @@ class Transfer:
     def was_sent(self) -> bool:
         """Whether any of the message was."""
         # PRETRANSFER_TIME is set for a refused connection too
+        if self._guard is not None and self._guard.is_refused:
+            return False
         return bool(self._handle.getinfo(pycurl.REQUEST_SIZE))
 
     def opened(self) -> HttpResponse:
@@ -196,6 +220,8 @@ class Transfer:
         if fault is not None and not self.location:
             raise with_details(fault, message, response) from fault.__cause__
         if outcome is not SUCCESS and not self.location:
+            if self._guard is not None:
+                outcome = self._guard.outcome(outcome)
             raise _failure(self._handle, message, outcome, response, deadline)
         self._check_head(response)
         if message.url.origin[0] == "https":

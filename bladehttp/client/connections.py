@@ -1,0 +1,316 @@
+"""Connections: the kept connections of one multi, and whether one may be used again.
+
+libcurl looks at a kept connection only when it has been idle for a second (lib/conncache.c,
+``lastchecked``). Within that second it writes to a connection whose end, or a response that nobody
+asked for, waits in the kernel already. So it is looked at here, before a request is written:
+poll(2) on its descriptor, which a transfer that has opened it was told of
+(CURLOPT_SOCKOPTFUNCTION).
+
+A server that closes after each response, and does not say so, may take its time between the two. A
+request that must not be sent twice is not to come between: until a connection of its origin has
+been seen open PROBATION seconds after its first response, such a request waits for that; if the
+server turns out to close, it goes over a new connection each time.
+
+libcurl says which connection it has chosen (CURLOPT_PREREQFUNCTION) by its addresses; hence the
+dict. Those of Unix sockets are all the same: all of them are looked at.
+"""
+
+import select
+import socket
+from errno import ENOTCONN
+from math import ceil, inf
+from operator import attrgetter
+from time import monotonic
+from typing import Any, Protocol
+
+Address = tuple[str, str, int, int]
+"""Remote address, local address, remote port, local port; as CURLOPT_PREREQFUNCTION is given."""
+
+HUNG_UP = getattr(select, "POLLRDHUP", 0)  # Linux: the end has come, behind bytes too
+CLOSED = HUNG_UP | select.POLLHUP | select.POLLERR | select.POLLNVAL
+
+HTTP_1, HTTP_2, HTTP_3 = 2, 3, 30
+"""CURLINFO_HTTP_VERSION."""
+
+NAMES = {b"1": HTTP_1, b"2": HTTP_2, b"3": HTTP_3}
+"""What comes after "HTTP/" in a status line."""
+
+MULTIPLEXED = (HTTP_2, HTTP_3)
+"""Versions whose frames may come at any time."""
+
+ORIGINS_KEPT = 1024
+
+PROBATION = 0.02
+"""Seconds. How long after a response a server may close that has not announced it, before it is
+held for one that keeps connections."""
+
+ONE_USE = 1.0
+"""Seconds. A connection that is closed so soon was not closed for being idle."""
+
+FORGIVEN = 60.0
+"""Seconds after which a server that closes is put to the test once more."""
+
+
+class Opener(Protocol):
+    """What opens connections; see `Handle`."""
+
+    lines: list[bytes]
+    opened: list[int]
+    origin: object
+
+
+class Connection:
+    """A kept connection.
+
+    Attributes:
+        descriptor: Of its socket, which is libcurl's to close.
+        address: Its addresses.
+        origin: What the first request was for.
+        version: CURLINFO_HTTP_VERSION.
+        since: When its first response had ended, in terms of `time.monotonic`.
+    """
+
+    __slots__ = ("_poll", "address", "descriptor", "origin", "since", "version")
+
+    def __init__(self, descriptor: int, address: Address, origin: object, version: int) -> None:
+        self.descriptor = descriptor
+        self.address = address
+        self.origin = origin
+        self.version = version
+        self.since = monotonic()
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN | HUNG_UP)
+        self._poll = poll.poll
+
+    def is_gone(self) -> bool:
+        """Whether libcurl has closed it: its descriptor is none, or is another's."""
+        try:
+            return address_of(self.descriptor) != self.address
+        except OSError as error:
+            return error.errno != ENOTCONN  # the server has reset it
+
+    def wait(self) -> None:
+        """Wait until its time of probation is over, or something happens."""
+        remaining = self.since + PROBATION - monotonic()
+        self._poll(max(0, ceil(remaining * 1000)))
+
+    def is_closed(self) -> bool:
+        """Whether the server has closed it."""
+        events = self._poll(0)
+        if not events:
+            return False
+        return bool(events[0][1] & CLOSED) or (not HUNG_UP and _is_at_end(self.descriptor))
+
+    def is_fit(self) -> bool:
+        """Whether a request may be written: it is open, and of HTTP/1 nothing waits to be read.
+
+        Over TLS a session ticket may wait too. Which it is cannot be told from here, and a new
+        connection costs less than the answer to another request.
+        """
+        return not self._poll(0) or (self.version in MULTIPLEXED and not self.is_closed())
+
+
+class Connections:
+    """The kept connections of one multi.
+
+    Attributes:
+        ready: ``poll`` of all: something has happened to one of them.
+        versions: CURLINFO_HTTP_VERSION by origin.
+    """
+
+    __slots__ = (
+        "_at", "_by_descriptor", "_closed", "_keeps", "_opened", "_poll", "_unix", "ready",
+        "versions",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self._at: dict[Address, Connection] = {}
+        self._unix: dict[int, Connection] = {}
+        self._by_descriptor: dict[int, Connection] = {}
+        self._opened: dict[int, Opener] = {}
+        self._poll = select.poll()
+        self.ready = self._poll.poll
+        self.versions: dict[object, int] = {}
+        self._keeps: set[object] = set()
+        self._closed: dict[object, float] = {}
+
+    def note_opened(self, descriptor: int, opener: Opener) -> None:
+        """Take note of a descriptor that a transfer opens."""
+        self.forget(descriptor)
+        self._opened[descriptor] = opener
+
+    def learn(self, opener: Opener, local_port: int, version: int) -> None:
+        """Note the connection that a transfer has made.
+
+        Args:
+            opener: What the transfer runs on.
+            local_port: CURLINFO_LOCAL_PORT. It tells the connection from others that were tried at
+                the same time, and from what has got the number of one that is closed.
+            version: CURLINFO_HTTP_VERSION, 0 if there was no response.
+        """
+        origin = opener.origin
+        if version:
+            if len(self.versions) >= ORIGINS_KEPT:
+                self.versions.clear()
+            self.versions[origin] = version
+        for descriptor in opener.opened:
+            self._opened.pop(descriptor, None)
+            self.forget(descriptor)
+            address = _address_if_any(descriptor)
+            if address is None or address[3] != max(local_port, 0):
+                continue
+            connection = Connection(descriptor, address, origin, version)
+            self._by_descriptor[descriptor] = connection
+            if address[3]:
+                self._at[address] = connection
+            else:
+                self._unix[descriptor] = connection
+            self._poll.register(descriptor, select.POLLIN | HUNG_UP)
+
+    def forget(self, descriptor: int) -> None:
+        """Forget a connection, which is closed: its number is another's."""
+        connection = self._by_descriptor.pop(descriptor, None)
+        if connection is None:
+            return
+        self._unix.pop(descriptor, None)
+        if self._at.get(connection.address) is connection:
+            del self._at[connection.address]
+        self._poll.unregister(descriptor)
+
+    def is_fit(self, address: Address, may_be_repeated: bool) -> bool:
+        """Whether a request may be written to a kept connection.
+
+        Args:
+            address: Of the connection.
+            may_be_repeated: Whether the request may be sent twice. Otherwise the connection must
+                not be on probation either.
+        """
+        connection = self._at.get(address) or self._found(address)
+        if connection is None:
+            return address[3] > 0 or self._are_fit()
+        if not connection.is_fit():
+            return False
+        return may_be_repeated or not self._is_on_probation(connection)
+
+    def _are_fit(self) -> bool:
+        """Whether all connections of Unix sockets are, since nothing tells which is meant."""
+        self.review()
+        return all(each.is_fit() for each in self._unix.values())
+
+    def _is_on_probation(self, connection: Connection) -> bool:
+        if connection.version in MULTIPLEXED or connection.origin in self._keeps:
+            return False
+        return monotonic() - connection.since < PROBATION
+
+    def _found(self, address: Address) -> Connection | None:
+        """Return a connection whose transfer has ended just now, and is not known to have.
+
+        If there is no response yet several transfers share it, over HTTP/2.
+        """
+        for descriptor, opener in self._opened.items():
+            if _address_if_any(descriptor) == address:
+                version = version_of(opener.lines)
+                if version:
+                    self.learn(opener, address[3], version)
+                    opener.opened.clear()
+                    return self._at.get(address)
+                break
+        return None
+
+    def in_doubt(self, origin: object) -> Connection | None:
+        """Return a connection that is on probation, None if it is known what the server does.
+
+        None also if there is no connection, and if it is of a version that announces its end.
+        """
+        if not self._by_descriptor or origin in self._keeps or self.closes(origin):
+            return None
+        self.review()
+        kept = [
+            each
+            for each in self._by_descriptor.values()
+            if each.origin == origin and each.version not in MULTIPLEXED
+        ]
+        if any(each.is_closed() and not self._is_old(each) for each in kept):
+            self._note_closer(origin)
+            return None
+        kept = [each for each in kept if each.is_fit()]
+        if not kept:
+            return None
+        oldest = min(kept, key=attrgetter("since"))
+        if monotonic() - oldest.since < PROBATION:
+            return oldest
+        self._note_keeper(origin)
+        return None
+
+    @staticmethod
+    def _is_old(connection: Connection) -> bool:
+        """Whether a connection may have been closed for being idle."""
+        return monotonic() - connection.since >= ONE_USE
+
+    def _note_keeper(self, origin: object) -> None:
+        if len(self._keeps) >= ORIGINS_KEPT:
+            self._keeps.clear()
+        self._keeps.add(origin)
+
+    def _note_closer(self, origin: object) -> None:
+        if len(self._closed) >= ORIGINS_KEPT:
+            self._closed.clear()
+        self._closed[origin] = monotonic()
+
+    def doubt(self, origin: object) -> None:
+        """Put a server to the test again, which has closed a connection with a request on it."""
+        self._keeps.discard(origin)
+
+    def closes(self, origin: object) -> bool:
+        """Whether a server is known to close after each response."""
+        return bool(self._closed) and monotonic() - self._closed.get(origin, -inf) < FORGIVEN
+
+    def review(self) -> None:
+        """Forget those that libcurl has closed, of which it says nothing."""
+        for descriptor, _ in self.ready(0):
+            if self._by_descriptor[descriptor].is_gone():
+                self.forget(descriptor)
+
+
+def address_of(descriptor: int) -> Address:
+    """Return the addresses of a connected socket.
+
+    Raises:
+        OSError: It is not connected (ENOTCONN), or none.
+    """
+    peer: Any = socket.socket(fileno=descriptor)
+    try:
+        remote, local = peer.getpeername(), peer.getsockname()
+    finally:
+        peer.detach()
+    if isinstance(remote, tuple):
+        return _plain(remote[0]), _plain(local[0]), remote[1], local[1]
+    return "", "", 0, 0
+
+
+def _address_if_any(descriptor: int) -> Address | None:
+    try:
+        return address_of(descriptor)
+    except OSError:
+        return None
+
+
+def version_of(lines: list[bytes]) -> int:
+    """Return CURLINFO_HTTP_VERSION of the head that has come last, 0 if none has."""
+    status_lines = (line for line in reversed(lines) if line.startswith(b"HTTP/"))
+    return NAMES.get(next(status_lines, b"")[5:6], 0)
+
+
+def _plain(address: str) -> str:
+    return address.partition("%")[0]  # libcurl names no scope
+
+
+def _is_at_end(descriptor: int) -> bool:
+    """Whether the end of a connection has come, where poll(2) does not tell of it."""
+    peer = socket.socket(fileno=descriptor)
+    try:
+        return peer.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except OSError:
+        return True
+    finally:
+        peer.detach()

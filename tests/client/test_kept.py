@@ -1,0 +1,270 @@
+"""Kept connections: one is known to be alive and clean before a request is written to it."""
+
+import asyncio
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pycurl
+import pytest
+
+from bladehttp import AsyncHttpClient, HttpClient, HttpException, ReadError
+
+Send = Callable[..., Any]
+
+
+@contextmanager
+def one(url: str, **properties: Any) -> Iterator[Send]:
+    with HttpClient(url, **properties) as client:
+        yield lambda method, data, path="/": client.send_request(path, method, data)
+
+
+@contextmanager
+def streamed(url: str, **properties: Any) -> Iterator[Send]:
+    def send(method: str, data: Any, path: str = "/") -> Any:
+        with client.stream(path, method, data) as response:
+            response.read()
+            return response
+
+    with HttpClient(url, **properties) as client:
+        yield send
+
+
+@contextmanager
+def many(url: str, **properties: Any) -> Iterator[Send]:
+    def send(method: str, data: Any, path: str = "/") -> Any:
+        (result,) = client.send_many([{"url": path, "method": method, "data": data}])
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    with HttpClient(url, **properties) as client:
+        yield send
+
+
+@contextmanager
+def awaited(url: str, **properties: Any) -> Iterator[Send]:
+    async def make() -> AsyncHttpClient:
+        return AsyncHttpClient(url, **properties)
+
+    with asyncio.Runner() as runner:
+        client = runner.run(make())
+        try:
+            yield lambda method, data, path="/": runner.run(client.send_request(path, method, data))
+        finally:
+            runner.run(client.close())
+
+
+@contextmanager
+def awaited_stream(url: str, **properties: Any) -> Iterator[Send]:
+    async def send(method: str, data: Any, path: str = "/") -> Any:
+        async with client.stream(path, method, data) as response:
+            await response.aread()
+            return response
+
+    async def make() -> AsyncHttpClient:
+        return AsyncHttpClient(url, **properties)
+
+    with asyncio.Runner() as runner:
+        client = runner.run(make())
+        try:
+            yield lambda *what: runner.run(send(*what))
+        finally:
+            runner.run(client.close())
+
+
+DOORS = [one, streamed, many, awaited, awaited_stream]
+
+
+@pytest.fixture(params=DOORS, ids=[door.__name__ for door in DOORS])
+def door(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture(params=["plain", "tls"])
+def context(request: pytest.FixtureRequest, server_context: ssl.SSLContext) -> Any:
+    return server_context if request.param == "tls" else None
+
+
+@pytest.fixture
+def closing(peers: Any, context: Any) -> Any:
+    """A peer that closes after each answer and does not say so."""
+
+    def handle(connection: Any) -> None:
+        seen = connection.read_request()
+        peer.requests.append(seen)
+        status = "307 Temporary Redirect" if seen.target == "/hop" else "200 OK"
+        connection.send(
+            f"HTTP/1.1 {status}\r\nLocation: /\r\nContent-Length: {len(seen.body)}\r\n\r\n".encode()
+            + seen.body
+        )
+
+    peer = peers.raw(handle, context)
+    return peer
+
+
+def test_a_connection_that_the_server_has_closed_is_not_written_to(
+    closing: Any, door: Any, certificates: Any
+) -> None:
+    with door(closing.url, ca_cert=certificates.ca_file) as send:
+        for n in range(6):
+            for method in ("POST", "PATCH", "PUT"):
+                assert send(method, f"{method} {n}").body == f"{method} {n}".encode()
+    assert len(closing.requests) == closing.connections == 18
+
+
+def test_nor_between_the_hops_of_a_redirect(closing: Any, door: Any, certificates: Any) -> None:
+    with door(closing.url, ca_cert=certificates.ca_file) as send:
+        for n in range(4):
+            response = send("POST", f"{n}", "/hop")
+            assert (response.body, response.redirects) == (f"{n}".encode(), 1)
+    assert [seen.target for seen in closing.requests] == ["/hop", "/"] * 4
+
+
+def test_nor_with_data_that_can_be_read_only_once(
+    closing: Any, door: Any, certificates: Any
+) -> None:
+    with door(closing.url, ca_cert=certificates.ca_file) as send:
+        for n in range(4):
+            for method in ("POST", "PUT"):
+                body = f"{method} {n}".encode()
+                assert send(method, iter([body[:3], body[3:]])).body == body
+    assert len(closing.requests) == 8
+
+
+@pytest.mark.parametrize("concurrency", [1, 20])
+def test_nor_by_many_at_once(closing: Any, certificates: Any, concurrency: int) -> None:
+    bodies = [f"{n}".encode() for n in range(60)]
+    requests = [{"url": closing.url, "method": "POST", "data": body} for body in bodies]
+    with HttpClient(ca_cert=certificates.ca_file) as client:
+        results = list(client.send_many(requests, concurrency))
+    assert sorted(each.body for each in results) == sorted(bodies)
+    assert sorted(seen.body for seen in closing.requests) == sorted(bodies)
+
+
+def test_nor_by_many_tasks(closing: Any, certificates: Any) -> None:
+    bodies = [f"{n}".encode() for n in range(60)]
+
+    async def main() -> list[Any]:
+        async with AsyncHttpClient(
+            closing.url, ca_cert=certificates.ca_file, concurrency=20
+        ) as client:
+            return await asyncio.gather(*(client.post("/", body) for body in bodies))
+
+    assert [each.body for each in asyncio.run(main())] == bodies
+    assert sorted(seen.body for seen in closing.requests) == sorted(bodies)
+
+
+@pytest.fixture
+def chatty(peers: Any, context: Any, reply: Any) -> Any:
+    """A peer that answers once more than it was asked on its first connection."""
+
+    def handle(connection: Any) -> None:
+        while True:
+            peer.requests.append(connection.read_request())
+            connection.send(reply(f"{connection.number}".encode()))
+            if connection.number == 1:
+                peer.may_talk.wait(10)
+                connection.send(reply(b"unasked"))
+                peer.has_talked.set()
+
+    peer = peers.raw(handle, context)
+    peer.may_talk, peer.has_talked = threading.Event(), threading.Event()
+    return peer
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_what_a_server_sends_unasked_is_nobodys_answer(
+    chatty: Any, door: Any, certificates: Any, method: str
+) -> None:
+    data = None if method == "GET" else "x"
+    with door(chatty.url, ca_cert=certificates.ca_file) as send:
+        assert send(method, data).body == b"1"
+        chatty.may_talk.set()
+        chatty.has_talked.wait(10)
+        assert [send(method, data).body for _ in range(3)] == [b"2"] * 3
+    assert len(chatty.requests) == 4
+
+
+def test_a_download_is_not_what_a_server_has_sent_unasked(
+    client: HttpClient, chatty: Any, certificates: Any, tmp_path: Path
+) -> None:
+    client.ca_cert = certificates.ca_file
+    assert client.get(chatty.url).body == b"1"
+    chatty.may_talk.set()
+    chatty.has_talked.wait(10)
+    client.download(chatty.url, tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == b"2"
+
+
+def test_a_connection_that_lives_is_kept(
+    peers: Any, context: Any, door: Any, certificates: Any
+) -> None:
+    peer = peers(context=context)
+    with door(peer.url, ca_cert=certificates.ca_file) as send:
+        for method in ("GET", "POST", "PUT", "POST", "GET"):
+            assert send(method, None if method == "GET" else "x").body == b"ok"
+    assert (peer.connections, len(peer.requests)) == (1, 5)
+
+
+def test_a_connection_that_is_not_used_has_no_say(client: HttpClient, peers: Any) -> None:
+    def handle(connection: Any) -> None:
+        connection.read_request()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    closed, alive = peers.raw(handle), peers()
+    for _ in range(3):
+        client.get(closed.url)
+        assert [client.post(alive.url, "x").body for _ in range(3)] == [b"ok"] * 3
+    assert (closed.connections, alive.connections) == (3, 1)
+
+
+def test_a_response_that_is_there_before_the_request_is_read(
+    client: HttpClient, peers: Any, reply: Any
+) -> None:
+    def handle(connection: Any) -> None:  # a server that is full
+        connection.send(reply(b"full", "503 Service Unavailable", "Connection: close"))
+        connection.read_request()
+
+    peer = peers.raw(handle)
+    for _ in range(2):
+        assert client.post(peer.url, "x").body == b"full"
+
+
+def test_the_callers_own_look_is_called_too(peers: Any, door: Any) -> None:
+    seen: list[Any] = []
+
+    def look(*address: Any) -> int:
+        seen.append(address)
+        return int(pycurl.PREREQFUNC_OK)
+
+    peer = peers()
+    with door(peer.url, curl_options={pycurl.PREREQFUNCTION: look}) as send:
+        for method in ("GET", "POST", "GET"):
+            assert send(method, None if method == "GET" else "x").body == b"ok"
+    assert [address[2] for address in seen] == [peer.port] * 3
+    with (
+        door(peer.url, curl_options={pycurl.PREREQFUNCTION: lambda *_: 1}) as send,
+        pytest.raises(HttpException),
+    ):
+        send("POST", "x")
+
+
+def test_a_request_that_was_read_is_not_sent_twice(
+    peers: Any, door: Any, context: Any, certificates: Any
+) -> None:
+    def handle(connection: Any) -> None:
+        peer.requests.append(connection.read_request())
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        peer.requests.append(connection.read_request())
+
+    peer = peers.raw(handle, context)
+    with door(peer.url, ca_cert=certificates.ca_file) as send:
+        send("GET", None)
+        with pytest.raises(ReadError, match="POST is not sent twice"):
+            send("POST", "pay")
+        assert [seen.method for seen in peer.requests] == ["GET", "POST"]
+        assert send("POST", "pay").body == b"ok"
