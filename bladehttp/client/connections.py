@@ -40,6 +40,9 @@ MULTIPLEXED = (HTTP_2, HTTP_3)
 
 ORIGINS_KEPT = 1024
 
+FEW = 64
+"""So many connections are looked through for each new one."""
+
 PROBATION = 0.02
 """Seconds. How long after a response a server may close that has not announced it, before it is
 held for one that keeps connections."""
@@ -119,8 +122,8 @@ class Connections:
     """
 
     __slots__ = (
-        "_at", "_by_descriptor", "_closed", "_keeps", "_opened", "_poll", "_unix", "ready",
-        "versions",
+        "_at", "_by_descriptor", "_closed", "_keeps", "_opened", "_poll", "_tidy_at", "_unix",
+        "ready", "versions",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -128,6 +131,7 @@ class Connections:
         self._unix: dict[int, Connection] = {}
         self._by_descriptor: dict[int, Connection] = {}
         self._opened: dict[int, Opener] = {}
+        self._tidy_at = 0
         self._poll = select.poll()
         self.ready = self._poll.poll
         self.versions: dict[object, int] = {}
@@ -153,6 +157,7 @@ class Connections:
             if len(self.versions) >= ORIGINS_KEPT:
                 self.versions.clear()
             self.versions[origin] = version
+        self._tidy()
         for descriptor in opener.opened:
             self._opened.pop(descriptor, None)
             self.forget(descriptor)
@@ -166,6 +171,16 @@ class Connections:
             else:
                 self._unix[descriptor] = connection
             self._poll.register(descriptor, select.POLLIN | HUNG_UP)
+
+    def _tidy(self) -> None:
+        """Forget those that are closed, often enough that they are never many."""
+        count = len(self._by_descriptor)
+        if FEW < count < self._tidy_at:
+            return
+        for descriptor, events in self.ready(0):
+            if events & select.POLLNVAL:
+                self.forget(descriptor)
+        self._tidy_at = 2 * count
 
     def forget(self, descriptor: int) -> None:
         """Forget a connection, which is closed: its number is another's."""
