@@ -89,14 +89,8 @@ class Transfer:
         self.message = message
         self._handle = handle
         settings, url = message.settings, message.url
-        scheme, host, port = url.origin
-        check_not_own(host, port, settings.unix_socket)
-        if settings.auth is not None or settings.netrc:
-            handle.ask_anew(url.origin)
-        options = options_in_force(settings, scheme)
-        if WANT_DIGEST:
-            options += proxy_auth_options(settings, scheme)
-        handle.configure(options, settings.files)
+        check_not_own(*url.origin[1:], settings.unix_socket)
+        _configure(handle, message)
         lines: list[bytes] = []
         self._lines = lines
         if sink is None:
@@ -247,6 +241,18 @@ class Transfer:
 # libcurl writes username="j%C3%BCrgen", which stands for those very characters; RFC 7616 section
 # 3.4 wants username*, which it does not know
 NO_DIGEST = ", as it is not ASCII: use auth_method=http.Auth.BASIC, over TLS"
+
+
+def _configure(handle: Handle, message: Message) -> None:
+    """Set a handle up for the settings of a message, and what the environment adds to them."""
+    settings, origin = message.settings, message.url.origin
+    if settings.auth is not None or settings.netrc:
+        handle.ask_anew(origin)
+    options = options_in_force(settings, origin[0])
+    if WANT_DIGEST:
+        options += proxy_auth_options(settings, origin[0])
+    handle.configure(options, settings.files)
+
 
 OWN_CALLBACKS = {pycurl.E_READ_ERROR, pycurl.E_ABORTED_BY_CALLBACK}
 
