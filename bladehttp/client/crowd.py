@@ -190,14 +190,13 @@ class Crowd:
         """Begin an exchange, in the context of the caller; how it ended is given by `turn`."""
         if exchange.context is None:
             exchange.context = copy_context()
-        exchange.begin()
         self._begin(exchange)
 
     def _begin(self, exchange: Exchange) -> None:
         """Begin an exchange, or go on with it."""
         if not may_be_repeated(exchange.message) and self._has_to_wait(exchange):
             return
-        if exchange.may_await and self.gate is not None and not self.gate(exchange):
+        if self.gate is not None and exchange.may_await and not self.gate(exchange):
             return
         self.resume(exchange)
 

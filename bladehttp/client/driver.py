@@ -121,6 +121,7 @@ class Driver:
         if self.closed:
             self.leave(exchange)
             raise ClientClosed("client has been closed")
+        exchange.begin()
 
     def leave(self, exchange: Exchange) -> None:
         """Take the place of an exchange back, or end its wait."""

@@ -74,12 +74,13 @@ class Exchange:
             self._outgoing = Outgoing(given)
 
     def begin(self) -> None:
-        """Start to measure how long it takes; the clocks may run already, while it waits."""
+        """Measure how long it takes from now on: it has waited. The clock of the whole runs on."""
         self._started = monotonic()
 
     def renew(self) -> None:
-        """Start the clock of the whole anew: it was taken before there was a place for it."""
-        self.deadline = monotonic() + self.message.settings.patience
+        """Start anew after a wait, the clock of the whole too."""
+        self._started = started = monotonic()
+        self.deadline = started + self.message.settings.patience
 
     def pause(self) -> None:
         """Wait until the next message may be sent."""

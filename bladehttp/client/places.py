@@ -76,7 +76,10 @@ class Places:
         host = self._hosts.get(origin)
         if host is None:
             host = self._hosts[origin] = Host(origin, now)
-        if not host.waiting and self._has_room(host, exchange, self._share(now)):
+        if not host.waiting and (
+            (self.taken < self.most and exchange.message.settings.max_host_connections is None)
+            or self._has_room(host, exchange, self._share(now))
+        ):
             self._hold(host, exchange, now)
             return True
         if not host.waiting:
