@@ -1,66 +1,73 @@
-"""Every way to get a body with a client, each a function of URL, path and properties."""
+"""The ways to send a request, each as a function of method, data and path."""
 
 import asyncio
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-import pytest
+from bladehttp import AsyncHttpClient, HttpClient
 
-from bladehttp import AsyncHttpClient
-from bladehttp.client import HttpClient
-
-Door = Callable[..., bytes]
+Send = Callable[..., Any]
 
 
-def get(url: str, path: Path, **properties: Any) -> bytes:
-    with HttpClient(**properties) as client:
-        return client.get(url).body
+@contextmanager
+def one(url: str, **properties: Any) -> Iterator[Send]:
+    with HttpClient(url, **properties) as client:
+        yield lambda method, data, path="/": client.send_request(path, method, data)
 
 
-def stream(url: str, path: Path, **properties: Any) -> bytes:
-    with HttpClient(**properties) as client, client.stream(url) as response:
-        return b"".join(response.iter_bytes())
+@contextmanager
+def streamed(url: str, **properties: Any) -> Iterator[Send]:
+    def send(method: str, data: Any, path: str = "/") -> Any:
+        with client.stream(path, method, data) as response:
+            response.read()
+            return response
+
+    with HttpClient(url, **properties) as client:
+        yield send
 
 
-def download(url: str, path: Path, **properties: Any) -> bytes:
-    with HttpClient(**properties) as client:
-        client.download(url, path)
-    return path.read_bytes()
+@contextmanager
+def many(url: str, **properties: Any) -> Iterator[Send]:
+    def send(method: str, data: Any, path: str = "/") -> Any:
+        (result,) = client.send_many([{"url": path, "method": method, "data": data}])
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    with HttpClient(url, **properties) as client:
+        yield send
 
 
-def send_many(url: str, path: Path, **properties: Any) -> bytes:
-    with HttpClient(**properties) as client:
-        (result,) = client.send_many([url])
-    if isinstance(result, Exception):
-        raise result
-    return result.body
+@contextmanager
+def awaited(url: str, **properties: Any) -> Iterator[Send]:
+    async def make() -> AsyncHttpClient:
+        return AsyncHttpClient(url, **properties)
+
+    with asyncio.Runner() as runner:
+        client = runner.run(make())
+        try:
+            yield lambda method, data, path="/": runner.run(client.send_request(path, method, data))
+        finally:
+            runner.run(client.close())
 
 
-def awaited_get(url: str, path: Path, **properties: Any) -> bytes:
-    async def main() -> bytes:
-        async with AsyncHttpClient(**properties) as client:
-            return (await client.get(url)).body
+@contextmanager
+def awaited_stream(url: str, **properties: Any) -> Iterator[Send]:
+    async def send(method: str, data: Any, path: str = "/") -> Any:
+        async with client.stream(path, method, data) as response:
+            await response.aread()
+            return response
 
-    return asyncio.run(main())
+    async def make() -> AsyncHttpClient:
+        return AsyncHttpClient(url, **properties)
 
-
-def awaited_stream(url: str, path: Path, **properties: Any) -> bytes:
-    async def main() -> bytes:
-        async with AsyncHttpClient(**properties) as client, client.stream(url) as response:
-            return await response.aread()
-
-    return asyncio.run(main())
-
-
-def awaited_download(url: str, path: Path, **properties: Any) -> bytes:
-    async def main() -> None:
-        async with AsyncHttpClient(**properties) as client:
-            await client.download(url, path)
-
-    asyncio.run(main())
-    return path.read_bytes()
+    with asyncio.Runner() as runner:
+        client = runner.run(make())
+        try:
+            yield lambda *what: runner.run(send(*what))
+        finally:
+            runner.run(client.close())
 
 
-DOORS = (get, stream, download, send_many, awaited_get, awaited_stream, awaited_download)
-every_door = pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__)
+DOORS = [one, streamed, many, awaited, awaited_stream]

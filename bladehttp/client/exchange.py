@@ -45,9 +45,9 @@ class Exchange:
     """
 
     __slots__ = (
-        "_history", "_hooks", "_is_announced", "_outgoing", "_repeated", "_retries", "_started",
-        "_transfer", "awaitables", "context", "deadline", "given", "message", "not_before",
-        "silence",
+        "_history", "_hooks", "_is_announced", "_is_renewed", "_outgoing", "_repeated", "_retries",
+        "_started", "_transfer", "awaitables", "context", "deadline", "given", "message",
+        "not_before", "silence",
     )  # fmt: skip
 
     def __init__(self, message: Message, hooks: Hooks | None = None, given: Any = None) -> None:
@@ -68,7 +68,7 @@ class Exchange:
         self._history: tuple[Hop, ...] = ()
         self._retries = self._repeated = 0
         self._hooks = hooks
-        self._is_announced = False
+        self._is_announced = self._is_renewed = False
         self.awaitables: list[Any] | None = None
         if hooks is not None:
             self._outgoing = Outgoing(given)
@@ -101,6 +101,8 @@ class Exchange:
         self.not_before = 0.0
         try:
             message = self.message if self._hooks is None else self._announced(self._hooks)
+            if self._is_renewed:
+                handle.forget()
             self._transfer = Transfer(message, handle, sink, self._repeated > 0)
         except BaseException as error:
             self.tell_of(error)
@@ -159,7 +161,7 @@ class Exchange:
         settings, status = self.message.settings, self._transfer.status()
         if self.leads_on or not (has_begun or self._transfer.has_head):
             return False
-        if status == PROXY_AUTHENTICATION_REQUIRED and self._may_be_answered:
+        if status in CHALLENGES and self._may_be_answered(status):
             return False
         if settings.retry is not None and status in settings.retry.statuses:
             return False
@@ -233,7 +235,7 @@ class Exchange:
         try:
             response = self._transfer.finish(outcome, self.deadline)
             following = self._following(response)
-            if self._is_answered(response.status):
+            if response.status in CHALLENGES and self._is_answered(response.status):
                 return None
         except BaseException as error:
             if isinstance(error, ProxyError) and self._is_answered(error.status):
@@ -253,16 +255,29 @@ class Exchange:
             return self._completed(response)
         return None
 
-    @property
-    def _may_be_answered(self) -> bool:
-        """Whether a 407 is not decided on before its end: its proxy may get Digest."""
-        return "@" in proxy_in_force(self.message.settings, self.message.url.origin[0])
+    def _may_be_answered(self, status: int) -> bool:
+        """Whether a challenge is not decided on before its end; see `_is_answered`."""
+        if not self._is_renewed and self._transfer.was_answered_early(status):
+            return True
+        settings, scheme = self.message.settings, self.message.url.origin[0]
+        return status == PROXY_AUTHENTICATION_REQUIRED and "@" in proxy_in_force(settings, scheme)
 
     def _is_answered(self, status: int | None) -> bool:
-        """Whether the message is sent once more, since a proxy wants Digest."""
-        if status != PROXY_AUTHENTICATION_REQUIRED or not self._transfer.wants_proxy_digest():
+        """Whether the message is sent once more, as the answer to a challenge may be another.
+
+        A proxy wants Digest, or libcurl has answered by an earlier challenge, which it keeps, and
+        takes the new one for a refusal (another realm, a nonce that is used once).
+        """
+        transfer = self._transfer
+        if status == PROXY_AUTHENTICATION_REQUIRED and transfer.wants_proxy_digest():
+            return self._is_rewound()  # if not the next request will know
+        if status not in CHALLENGES:
             return False
-        return self._is_rewound()  # if not the next request will know
+        transfer.forget_challenge()  # refused: it is of no use, and is not to be tried again
+        if self._is_renewed or not transfer.was_answered_early(status):
+            return False
+        self._is_renewed = self._is_rewound()
+        return self._is_renewed
 
     def _is_sent_again(self) -> bool:
         """Whether the message goes again because nothing was done with it; see resend.py."""
@@ -304,6 +319,7 @@ class Exchange:
 
     def _move_to(self, following: Message, response: HttpResponse) -> None:
         """Go on with the message that a redirect leads to."""
+        self._is_renewed = False
         self._history += (Hop(response.status, self.message.url.text),)
         self.message = following
         if self._hooks is not None:

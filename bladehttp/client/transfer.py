@@ -10,6 +10,7 @@ import pycurl
 
 from bladehttp.client.body_sink import NO_SINK, BodySink, leads_on
 from bladehttp.client.certificate import presented
+from bladehttp.client.challenges import was_answered_early
 from bladehttp.client.engine import RECEIVE, SUCCESS, TOTAL, Outcome
 from bladehttp.client.environment import (
     authorities_in_force,
@@ -148,6 +149,18 @@ class Transfer:
     def wants_proxy_digest(self) -> bool:
         """Whether a proxy has answered 407 and gets Digest if the message is sent once more."""
         return learn(self.message.settings, self.message.url.origin[0], Received(self._lines))
+
+    def was_answered_early(self, status: int) -> bool:
+        """Whether a challenge was answered by what was kept from another; see challenges.py.
+
+        Args:
+            status: 401 or 407.
+        """
+        return was_answered_early(self._lines, self.message, status)
+
+    def forget_challenge(self) -> None:
+        """Have the handle keep nothing of the challenge that was answered last."""
+        self._handle.forget()
 
     def was_sent(self) -> bool:
         """Whether any of the message was."""
