@@ -20,6 +20,7 @@ server.unix_mode = 0o660
 server.trusted_proxies = ["127.0.0.1", "unix:"]
 server.proxy_protocol = "PROXY_PROTOCOL" in os.environ
 server.keep_alive_timeout = 75_000  # longer than nginx and HAProxy keep an idle connection
+server.write_timeout = 60_000  # a proxy takes nothing while its own client is slow
 
 answers: Counter[int] = Counter()
 

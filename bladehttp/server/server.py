@@ -28,7 +28,7 @@ from bladehttp.server.running import Running
 from bladehttp.server.service import Stats
 from bladehttp.server.signals import end_by_signals
 from bladehttp.server.static import static_files
-from bladehttp.server.systemd import notify
+from bladehttp.server.systemd import tell_ready
 from bladehttp.server.tls import CertificateFiles, choose_by_name, server_context
 from bladehttp.server.workers import Workers
 from bladehttp.server.wsgi import WsgiApplication
@@ -342,7 +342,7 @@ class HttpServer(Configured):
         drain = partial(self.shutdown, shutdown_timeout)
         ending = end_by_signals(drain, self.close, self._reopening()) if signals else nullcontext()
         running = self._begin(threading.get_ident())
-        notify("READY=1")  # it is bound: who connects from now on is served
+        running.loop.call_soon(tell_ready)  # by then signals are handled
         self._run(running, ending)
 
     def _reopening(self) -> Callable[[], None] | None:

@@ -50,3 +50,8 @@ def notify(state: str) -> bool:
         manager.sendto(state.encode(), address)
         return True
     return False
+
+
+def tell_ready() -> None:
+    """Tell the service manager that clients are served."""
+    notify("READY=1")

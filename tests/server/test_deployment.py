@@ -6,6 +6,7 @@ of real ones, where they are installed.
 
 import configparser
 import contextlib
+import fcntl
 import importlib.util
 import os
 import re
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rolling import Supervised, roll
 from support import PATIENCE, free_port, is_open, wait_until
 
 import bladehttp as http
@@ -426,6 +428,82 @@ def test_behind_the_proxy_protocol_of_nginx_the_client_is_known(
         with nginx(tmp_path, configuration, STREAM_MODULE) as port:
             assert client.get(f"https://localhost:{port}/").json()["ip"] == "127.0.0.2"
     assert seen == [("127.0.0.2", "https")]
+
+
+# Restarts, one process after the other, under load. ROLL_REQUESTS=300000 (make roll) is the proof.
+
+REQUESTS = int(os.environ.get("ROLL_REQUESTS", "2000"))
+
+
+def unix_pair(directory: Path) -> list[dict[str, str]]:
+    return [{"HOST": f"unix:{directory / name}"} for name in ("one.sock", "two.sock")]
+
+
+@pytest.mark.timeout(0 if REQUESTS > 2000 else 60)
+@pytest.mark.parametrize("kept", [True, False], ids=["kept", "new"])
+def test_restarting_processes_on_one_port_loses_nothing(tmp_path, kept):
+    port = str(free_port())
+    with Supervised(tmp_path, [{"PORT": port}] * 2) as app:
+        answered, lost = roll(int(port), app.restart, REQUESTS, kept=kept)
+    assert (lost, answered >= REQUESTS) == ([], True)
+
+
+@pytest.mark.timeout(0 if REQUESTS > 2000 else 60)
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("kept", [True, False], ids=["kept", "new"])
+def test_restarting_behind_a_socket_of_systemd_loses_nothing(tmp_path, processes, kept):
+    with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
+        copy = fcntl.fcntl(listener.fileno(), fcntl.F_DUPFD, 10)
+        try:
+            with Supervised(tmp_path, [{}] * processes, copy) as app:
+                port = listener.getsockname()[1]
+                answered, lost = roll(port, app.restart, REQUESTS, kept=kept)
+        finally:
+            os.close(copy)
+    assert (lost, answered >= REQUESTS) == ([], True)
+
+
+@pytest.mark.timeout(0 if REQUESTS > 2000 else 60)
+def test_restarting_behind_nginx_loses_nothing(tmp_path, certificates):
+    line = "    server unix:/run/app/app.sock max_fails=0;  # one line for each process\n"
+    lines = "".join(
+        line.replace("/run/app/app.sock", str(tmp_path / name)) for name in ("one.sock", "two.sock")
+    )
+    configuration = replaced(
+        block("nginx", "upstream app"),
+        **{
+            line: lines,
+            "listen 443": "listen PORT",
+            "/etc/ssl/app.pem": certificates.cert_file,
+            "/etc/ssl/app.key": certificates.key_file,
+        },
+    )
+    context = certificates.client_context()
+    with (
+        Supervised(tmp_path, unix_pair(tmp_path)) as app,
+        nginx(tmp_path, f"http {{ access_log off; {TEMPORARY}\n{configuration} }}") as port,
+    ):
+        answered, lost = roll(port, app.restart, REQUESTS, kept=True, context=context)
+    assert (lost, answered >= REQUESTS) == ([], True)
+
+
+@pytest.mark.timeout(0 if REQUESTS > 2000 else 60)
+def test_restarting_behind_haproxy_loses_nothing(tmp_path):
+    ports = [str(free_port()), str(free_port())]
+    configuration = replaced(
+        block("haproxy", "frontend web"),
+        **{
+            "bind :80": "bind PORT",
+            "10.0.0.1:3000": f"127.0.0.1:{ports[0]}",
+            "10.0.0.2:3000": f"127.0.0.1:{ports[1]}",
+        },
+    )
+    with (
+        Supervised(tmp_path, [{"PORT": port} for port in ports]) as app,
+        haproxy(tmp_path, configuration) as port,
+    ):
+        answered, lost = roll(port, app.restart, REQUESTS, kept=True)
+    assert (lost, answered >= REQUESTS) == ([], True)
 
 
 @contextlib.contextmanager
