@@ -70,6 +70,8 @@ class BodySink:
         if seen < 0 or len(lines) == seen:
             return False
         self._seen = len(lines)
+        if lines[0][9:10] == b"2" and lines.index(lines[-1]) == len(lines) - 1:
+            return False  # nearly always: one head, and no redirect
         return lines[-1] in BLANK and leads_on(lines) and Received(lines).ends_connection
 
     def finish(self) -> None:

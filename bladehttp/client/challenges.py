@@ -14,6 +14,7 @@ import re
 
 from bladehttp.auth import Auth
 from bladehttp.client.message import Message
+from bladehttp.client.proxy_digest import gets_digest
 from bladehttp.client.received import Received, offers_digest
 
 UNAUTHORIZED, PROXY_AUTHENTICATION_REQUIRED = 401, 407
@@ -34,7 +35,7 @@ def was_answered_early(lines: list[bytes], message: Message, status: int) -> boo
         message: What was sent.
         status: 401 or 407, that of the last response.
     """
-    if status == UNAUTHORIZED and not may_use_digest(message):
+    if not may_use_digest(message, status):
         return False
     matches = filter(None, map(status_of, lines))
     if sum(int(match[1]) == status for match in matches) != 1:
@@ -42,9 +43,11 @@ def was_answered_early(lines: list[bytes], message: Message, status: int) -> boo
     return bool(offers_digest(", ".join(Received(lines).headers.get_all(FIELDS[status]))))
 
 
-def may_use_digest(message: Message) -> bool:
-    """Whether libcurl may answer a server by Digest."""
+def may_use_digest(message: Message, status: int = UNAUTHORIZED) -> bool:
+    """Whether libcurl may answer a server, or for 407 a proxy, by Digest."""
     settings = message.settings
+    if status == PROXY_AUTHENTICATION_REQUIRED:
+        return gets_digest(settings, message.url.origin[0])
     if not isinstance(settings.auth, tuple) and not settings.netrc:
         return False
     return bool(settings.auth_method & Auth.DIGEST)

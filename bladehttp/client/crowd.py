@@ -147,8 +147,9 @@ class Crowd:
     """
 
     __slots__ = (
-        "_check_at", "_counter", "_ended", "_idle", "_last", "_looked", "_running", "_sharing",
-        "_waiting", "chains", "connections", "gate", "idle_since", "multi", "sound", "steps",
+        "_check_at", "_counter", "_ended", "_idle", "_last", "_looked", "_over_at", "_running",
+        "_sharing", "_waiting", "chains", "connections", "gate", "idle_since", "multi", "sound",
+        "steps",
     )  # fmt: skip
 
     idle_since: float
@@ -172,7 +173,7 @@ class Crowd:
         self._waiting: list[Waiting] = []
         self._ended: list[tuple[Exchange, Result]] = []
         self._counter = 0
-        self._check_at = inf
+        self._check_at = self._over_at = inf
         self._last = self._looked = 0.0
         self.multi = Multi(self._running)
         if watch is not None:
@@ -261,7 +262,7 @@ class Crowd:
         if self._ended:
             return 0.0
         due = self._waiting[0].due if self._waiting else inf
-        return min(self.multi.due(), self._check_at, due)
+        return min(self.multi.due(), self._check_at, self._over_at, due)
 
     def turn(self) -> list[tuple[Exchange, Result]]:
         """Do what is due, and return the exchanges that have ended.
@@ -283,6 +284,8 @@ class Crowd:
             self._begin(heappop(self._waiting).exchange)
         if self._check_at <= now:
             self._expire(now)
+        if self._over_at <= now:
+            self._complete_what_is_over()
         self._read_info()
         for origin in self._sharing.decided():
             self._release(origin)
@@ -370,8 +373,15 @@ class Crowd:
     def _moved(self) -> None:
         """Note that bytes may have moved, and look soon for heads after which nothing is wanted."""
         self._last = now = monotonic()
-        if self._running and now + PAUSE < self._check_at:
-            self._check_at = now + PAUSE
+        if self._over_at == inf and self._running:
+            self._over_at = now + PAUSE
+
+    def _complete_what_is_over(self) -> None:
+        """End the transfers of which no more is wanted; see `BodySink.is_over`."""
+        self._over_at = inf
+        for place in list(self._running.values()):
+            if place.sink.lines and place.sink.is_over():
+                self._finish(place, SUCCESS)
 
     def _look(self) -> None:
         """Note who has moved bytes since the last look; the last events were when at the latest."""
@@ -389,9 +399,7 @@ class Crowd:
             exchange = place.exchange
             if not place.moved or place.sink.is_busy or _waits(exchange):
                 place.last = now  # the time to connect is libcurl's to watch
-            if place.sink.lines and place.sink.is_over():
-                self._finish(place, SUCCESS)
-            elif exchange.deadline <= now:
+            if exchange.deadline <= now:
                 self._finish(place, Outcome(text=self._wanting(place.curl), expired=TOTAL))
             elif place.last + exchange.silence <= now:
                 self._finish(place, Outcome(expired=RECEIVE))

@@ -234,7 +234,7 @@ class Exchange:
         self._repeated = 0
         try:
             response = self._transfer.finish(outcome, self.deadline)
-            following = self._following(response)
+            following = self._following(response) if self._transfer.location else None
             if response.status in CHALLENGES and self._is_answered(response.status):
                 return None
         except BaseException as error:
@@ -269,12 +269,11 @@ class Exchange:
         takes the new one for a refusal (another realm, a nonce that is used once).
         """
         transfer = self._transfer
-        if status == PROXY_AUTHENTICATION_REQUIRED and transfer.wants_proxy_digest():
-            return self._is_rewound()  # if not the next request will know
         if status not in CHALLENGES:
             return False
+        is_other = status == PROXY_AUTHENTICATION_REQUIRED and transfer.wants_proxy_digest()
         transfer.forget_challenge()  # refused: it is of no use, and is not to be tried again
-        if self._is_renewed or not transfer.was_answered_early(status):
+        if self._is_renewed or not (is_other or transfer.was_answered_early(status)):
             return False
         self._is_renewed = self._is_rewound()
         return self._is_renewed
@@ -310,11 +309,9 @@ class Exchange:
             self._call(self._hooks.on_response, self._outgoing, response)
         return response
 
-    def _following(self, response: HttpResponse) -> Message | None:
-        """Return the message that a redirect leads to, None if it is none or not followed."""
+    def _following(self, response: HttpResponse) -> Message:
+        """Return the message that a redirect leads to."""
         location = self._transfer.location
-        if not location:
-            return None
         return _follow(self.message, response, location, len(self._history) + 1)
 
     def _move_to(self, following: Message, response: HttpResponse) -> None:

@@ -32,8 +32,17 @@ def proxy_auth_options(settings: Settings, scheme: str) -> tuple[tuple[int, obje
     return ((pycurl.PROXYAUTH, pycurl.HTTPAUTH_DIGEST),)
 
 
+def gets_digest(settings: Settings, scheme: str) -> bool:
+    """Whether libcurl may answer a proxy by Digest."""
+    return (
+        pycurl.PROXYAUTH in settings.curl_options or proxy_in_force(settings, scheme) in WANT_DIGEST
+    )
+
+
 def learn(settings: Settings, scheme: str, received: Received) -> bool:
-    """Remember a proxy that wants Digest; return whether the request may be sent once more.
+    """Remember a proxy that wants Digest, or forget one that wants Basic again.
+
+    Return whether the request may be sent once more.
 
     Args:
         settings: Of the request.
@@ -41,10 +50,15 @@ def learn(settings: Settings, scheme: str, received: Received) -> bool:
         received: The head of a 407.
     """
     proxy = proxy_in_force(settings, scheme)
-    if "@" not in proxy or proxy in WANT_DIGEST or pycurl.PROXYAUTH in settings.curl_options:
+    if "@" not in proxy or pycurl.PROXYAUTH in settings.curl_options:
         return False
     challenges = ", ".join(received.headers.get_all("Proxy-Authenticate"))
-    if offers_basic(challenges) or not offers_digest(challenges):
+    is_basic, is_digest = bool(offers_basic(challenges)), bool(offers_digest(challenges))
+    if proxy in WANT_DIGEST:
+        if is_basic and not is_digest:
+            del WANT_DIGEST[proxy]
+        return proxy not in WANT_DIGEST
+    if is_basic or not is_digest:
         return False
     while len(WANT_DIGEST) >= MOST_KNOWN:
         del WANT_DIGEST[next(iter(WANT_DIGEST))]

@@ -22,7 +22,12 @@ from bladehttp.client.errors import EXCEPTIONS, Sent, exception_for
 from bladehttp.client.extras import extras_for
 from bladehttp.client.handle import Handle
 from bladehttp.client.message import Message
-from bladehttp.client.proxy_digest import WANT_DIGEST, learn, proxy_auth_options
+from bladehttp.client.proxy_digest import (
+    PROXY_AUTHENTICATION_REQUIRED,
+    WANT_DIGEST,
+    learn,
+    proxy_auth_options,
+)
 from bladehttp.client.received import BLANK, Received
 from bladehttp.client.redirects import NEXT_METHOD
 from bladehttp.client.resend import guard_for
@@ -43,6 +48,7 @@ from bladehttp.response import HttpResponse
 from bladehttp.serving import check_not_own
 
 PARTIAL_CONTENT = 206
+UNAUTHORIZED = 401
 
 
 def with_details(error: HttpException, message: Message, response: HttpResponse) -> HttpException:
@@ -147,8 +153,16 @@ class Transfer:
         return Received(self._lines).ends_connection
 
     def wants_proxy_digest(self) -> bool:
-        """Whether a proxy has answered 407 and gets Digest if the message is sent once more."""
-        return learn(self.message.settings, self.message.url.origin[0], Received(self._lines))
+        """Whether a proxy has answered 407 and gets another method if the message is sent again.
+
+        A server may answer 407, too, past a tunnel or without a proxy: nothing is learnt from that.
+        """
+        getinfo, scheme = self._handle.getinfo, self.message.url.origin[0]
+        if not getinfo(pycurl.USED_PROXY):
+            return False
+        if scheme == "https" and getinfo(pycurl.HTTP_CONNECTCODE) != PROXY_AUTHENTICATION_REQUIRED:
+            return False
+        return learn(self.message.settings, scheme, Received(self._lines))
 
     def was_answered_early(self, status: int) -> bool:
         """Whether a challenge was answered by what was kept from another; see challenges.py.
@@ -190,13 +204,18 @@ class Transfer:
             ProtocolError: It has no end, or a status line is not valid (RFC 9112 section 4).
             HttpException: The server wants Digest, for which libcurl cannot write the name.
         """
-        fault, place = self.received.fault, self.message.url.place
+        fault = self.received.fault
         if fault is not None:
-            error = ProtocolError(f"receiving from {place}: {fault}")
+            error = ProtocolError(f"receiving from {self.message.url.place}: {fault}")
             raise with_details(error, self.message, response)
-        auth = self.message.settings.auth
+        if response.status == UNAUTHORIZED:
+            self._check_name(response)
+
+    def _check_name(self, response: HttpResponse) -> None:
+        """Raise if a 401 wants Digest, for which libcurl cannot write the name."""
+        auth, place = self.message.settings.auth, self.message.url.place
         name = auth[0] if isinstance(auth, tuple) else ""
-        if response.status == 401 and not name.isascii() and self.received.wants_digest_of_a_name:
+        if not name.isascii() and self.received.wants_digest_of_a_name:
             text = f"asking {place}: Digest with the name {name!r} cannot be sent{NO_DIGEST}"
             raise with_details(HttpException(text), self.message, response)
 
@@ -223,14 +242,14 @@ class Transfer:
         self.abandon()
         if self._extras is not None:
             outcome = self._extras.outcome(outcome)
-        self.location = self._location(response.status, outcome)
+        status = response.status
+        self.location = self._location(outcome) if status in NEXT_METHOD else ""
         if fault is not None and not self.location:
             raise with_details(fault, message, response) from fault.__cause__
         if outcome is not SUCCESS and not self.location:
-            if self._guard is not None:
-                outcome = self._guard.outcome(outcome)
-            raise _failure(self._handle, message, outcome, response, deadline)
-        self._check_head(response)
+            raise self._failed(outcome, response, deadline)
+        if status == UNAUTHORIZED or received.fault is not None:
+            self._check_head(response)
         if message.url.origin[0] == "https":
             received.chain = self._handle.certificates(message.url.origin)
         if self.location:
@@ -239,12 +258,18 @@ class Transfer:
             _decode(message, response, deadline)
         return response
 
-    def _location(self, status: int, outcome: Outcome) -> str:
+    def _failed(self, outcome: Outcome, response: HttpResponse, deadline: float) -> Exception:
+        """Return the exception for a transfer that failed."""
+        if self._guard is not None:
+            outcome = self._guard.outcome(outcome)
+        return _failure(self._handle, self.message, outcome, response, deadline)
+
+    def _location(self, outcome: Outcome) -> str:
         """Return where a redirect leads to, "" if there is none or it is not followed.
 
         Once its head is there, no fault of its body matters; our own clocks and callbacks do.
         """
-        if status not in NEXT_METHOD or not self.message.settings.follow_redirect:
+        if not self.message.settings.follow_redirect:
             return ""
         if outcome.expired or outcome.code in OWN_CALLBACKS or self.received.fault:
             return ""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from doors import Door, every_door
+from body_doors import Door, every_door
 from proxies import HttpProxy, tunnel
 
 from bladehttp import Auth
@@ -375,3 +375,42 @@ def test_the_method_that_one_origin_chose_is_not_used_unasked_at_another(
     assert methods == ["none", "Digest"]
     methods = [(seen.get("Authorization") or "none").split()[0] for seen in basic.requests]
     assert methods == ["none", "Basic", "none", "Basic"]
+
+
+def test_a_407_of_a_server_teaches_nothing_about_the_proxy(
+    client: HttpClient, peers: Any, reply: Any, server_context: ssl.SSLContext, certificates: Any
+) -> None:
+    challenge = 'Proxy-Authenticate: Digest realm="r", nonce="n", qop="auth"'
+    refusal = reply(b"", "407 Who", challenge)
+    handler = HttpProxy(BASIC)
+    client.proxy = peers.raw(handler).url.replace("://", "://u:p@")
+    client.ca_cert = certificates.ca_file
+    origin, direct = peers(refusal, server_context), peers(refusal)
+    assert client.get(origin.url).status == 407
+    assert client.get(direct.url, no_proxy="*").status == 407
+    assert client.get("http://a.test/").body == b"via proxy"
+    given = {seen.get("Proxy-Authorization") for seen in handler.requests}
+    assert given == {BASIC}
+    for seen in (*origin.requests, *direct.requests):
+        assert seen.get("Proxy-Authorization") is None
+
+
+def test_a_proxy_that_changes_its_mind_is_followed_and_not_for_ever(
+    client: HttpClient, peers: Any, reply: Any
+) -> None:
+    offers = ["Digest realm=r, nonce=n, qop=auth", "Basic realm=r"]
+
+    def respond(seen: Any) -> bytes:
+        offer = offers[len(peer.requests) % 2]
+        return bytes(reply(b"", "407 Who", f"Proxy-Authenticate: {offer}"))
+
+    peer = peers(respond)
+    client.proxy = peer.url.replace("://", "://u:p@")
+    assert client.get("http://a.test/").status == 407
+    assert len(peer.requests) < 6
+    digest, basic = peers.raw(DigestProxy()), peers.raw(HttpProxy(BASIC))
+    url = f"http://u:p@127.0.0.1:{digest.port}"
+    assert client.get("http://a.test/", proxy=url).body == b"via"
+    digest.handler = basic.handler
+    with HttpClient(proxy=url) as other:
+        assert other.get("http://a.test/").body == b"via proxy"

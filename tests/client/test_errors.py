@@ -18,7 +18,7 @@ import brotli
 import pycurl
 import pytest
 import zstandard
-from doors import Door, every_door
+from body_doors import Door, every_door
 
 from bladehttp import exceptions
 from bladehttp.client import HttpClient

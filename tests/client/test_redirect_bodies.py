@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from doors import Door, every_door, get
+from body_doors import Door, every_door, get
 
 from bladehttp import Retry
 from bladehttp.client import HttpClient
