@@ -226,12 +226,16 @@ class Configured:
         That of a unix socket is "http://localhost", for a client whose ``unix_socket`` it is. Of a
         server on every interface ("0.0.0.0", "::", "") it is the one on this machine.
         """
-        scheme = "https" if self.is_secure else "http"
         if self.host.startswith(UNIX):
-            return f"{scheme}://localhost"
+            return f"{'https' if self.is_secure else 'http'}://localhost"
         host = unbracketed(self.host)
-        host = LOOPBACK.get(host, host)
-        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
+        return self.url_of(LOOPBACK.get(host, host))
+
+    def url_of(self, host: str) -> str:
+        """Return the URL of the server at one of its addresses."""
+        host = unbracketed(host)
+        host = f"[{host}]" if ":" in host else host
+        return f"{'https' if self.is_secure else 'http'}://{host}:{self.port}"
 
     def _limits(self) -> Limits:
         return Limits(**{name: getattr(self, attribute) for name, attribute in LIMITS.items()})

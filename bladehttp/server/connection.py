@@ -237,10 +237,12 @@ class Connection(Answering):
         """Go on with a body of which more may be here, up to a turn's worth."""
         until = self._service.loop.now + TURN_S
         for _ in range(RECEIVES_PER_TURN):
+            if monotonic() > until:
+                return
             data = self.transport.receive()
             if data:
                 self._take(data)
-            if self.state is not BODY or len(data) < RECEIVE or monotonic() > until:
+            if self.state is not BODY or len(data) < RECEIVE:
                 return
 
     def _take(self, data: bytes) -> None:

@@ -497,7 +497,7 @@ class HttpServer(Configured):
         self.close()
 
     def __repr__(self) -> str:
-        return f"<HttpServer {self.host if self.host.startswith(UNIX) else self.url}>"
+        return f"<HttpServer {self.host if self.host.startswith(UNIX) else self.url_of(self.host)}>"
 
     def _begin(self, owner: int | None) -> Running:
         if self._running is not None:

@@ -294,8 +294,8 @@ def check_target(line: RequestLine, scheme: str) -> ProtocolError | None:
     """
     if line.method == "CONNECT":  # a 2xx would begin a tunnel
         return ProtocolError("no tunnels here", status=501)
-    if line.scheme and line.scheme != scheme:  # RFC 9110 section 7.4
-        return ProtocolError(f"{line.scheme} URL asked for by {scheme}", status=421)
+    if line.scheme == "https" and scheme != "https":  # RFC 9110 section 7.4
+        return ProtocolError("https URL without TLS", status=421)
     return None
 
 

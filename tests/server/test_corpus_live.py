@@ -39,7 +39,7 @@ def servers(certificates) -> Iterator[dict[bool, HttpServer]]:
         server.close()
 
 
-def expected_answers(case: Case) -> tuple[list[tuple[str, int, bytes]], bool]:
+def expected_answers(case: Case, secure: bool) -> tuple[list[tuple[str, int, bytes]], bool]:
     """Return (method, status, body) of each answer, and whether the connection then ends."""
     verdict = read([case.data], HeadParser(case.limits))
     answers = []
@@ -47,6 +47,8 @@ def expected_answers(case: Case) -> tuple[list[tuple[str, int, bytes]], bool]:
         method = request["method"]
         if method == "CONNECT":
             return [*answers, (method, 501, b"501 - Not Implemented.")], True
+        if not secure and request["target"].lower().startswith("https:"):
+            return [*answers, (method, 421, b"421 - Misdirected Request.")], True
         body = digest(method, request["target"], request["body"].encode("latin-1"))
         answers.append((method, 200, b"" if method == "HEAD" else body))
         if not request["keep_alive"]:
@@ -56,8 +58,8 @@ def expected_answers(case: Case) -> tuple[list[tuple[str, int, bytes]], bool]:
     return answers, bool(verdict.status)
 
 
-def check(client: Raw, case: Case) -> None:
-    answers, ends = expected_answers(case)
+def check(client: Raw, case: Case, secure: bool) -> None:
+    answers, ends = expected_answers(case, secure)
     for method, status, body in answers:
         # Whether an error has a body depends on how far the request line had come.
         head_only = method == "HEAD" or (not method and b"HEAD " in case.data)
