@@ -52,6 +52,8 @@ def over_sockets(server: http.HttpServer) -> Iterator[Ask]:
             return answer.status, answer.body
 
         yield ask
+        if isinstance(server, BladeServer):
+            server.clear()  # of the refusals, which are what is tested here
 
 
 @contextmanager

@@ -95,4 +95,4 @@ def test_a_live_server_gives_the_verdict_of_the_reader(servers, certificates, ca
                     client.send(piece)
                 except ConnectionError:  # answered and closed already
                     break
-            check(client, case)
+            check(client, case, secure)

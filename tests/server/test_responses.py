@@ -355,7 +355,9 @@ def no_descriptors(**_):
 
 @pytest.mark.parametrize("failing", [full_disk, no_descriptors])
 @pytest.mark.parametrize("size", [2_000, 500_000], ids=["buffered", "written"])
-def test_a_body_that_cannot_be_spooled_is_a_500(serve, connect, monkeypatch, failing, size):
+def test_body_that_cannot_be_spooled_is_the_servers_fault(
+    serve, connect, monkeypatch, failing, size
+):
     monkeypatch.setattr(tempfile, "TemporaryFile", failing)
     server = serve(lambda request, response: response.write("x"), spool_size=1000)
     errors, gone = [], []
@@ -364,14 +366,14 @@ def test_a_body_that_cannot_be_spooled_is_a_500(serve, connect, monkeypatch, fai
     client = connect(server).get("/", f"Content-Length: {size}", method="POST")
     with contextlib.suppress(ConnectionResetError):
         client.send(b"x" * size)
-    assert client.response().status == 500
+    assert client.response().status == (503 if failing is no_descriptors else 500)
     assert client.at_end()
     client.close()
     wait_until(lambda: gone)
     assert errors == [OSError]
 
 
-def test_an_upload_that_cannot_be_spooled_is_a_500(serve, connect, monkeypatch):
+def test_an_upload_that_cannot_be_spooled_is_a_503(serve, connect, monkeypatch):
     files = iter([tempfile.TemporaryFile])  # for the body, and none for the part
 
     def temporary_file():
@@ -385,7 +387,7 @@ def test_an_upload_that_cannot_be_spooled_is_a_500(serve, connect, monkeypatch):
     server.on_error(lambda error, client: errors.append(type(error)))
     fields = ["Content-Type: multipart/form-data; boundary=b", f"Content-Length: {len(body)}"]
     client = connect(server).get("/", *fields, method="POST").send(body)
-    assert client.response().status == 500
+    assert client.response().status == 503
     assert errors == [OSError]
 
 
