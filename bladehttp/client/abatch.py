@@ -7,7 +7,7 @@ from math import inf
 from time import monotonic
 from typing import Any
 
-from bladehttp.client.async_hooks import settle, settle_abort
+from bladehttp.client.async_hooks import settle_response, start_settling
 from bladehttp.client.batch import Feed
 from bladehttp.client.crowd import Result, belongs_to
 from bladehttp.client.driver import Driver
@@ -36,7 +36,7 @@ class Batch:
         self._under_way: dict[Exchange, Driver] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._error: Exception | None = None
-        self._settling: set[asyncio.Task[None]] = set()
+        self._settling: dict[Exchange, asyncio.Task[None]] = {}
 
     async def take_all(self, requests: AsyncIterator[Any]) -> None:
         """Take the requests as there is room, and start them as there are places.
@@ -95,18 +95,19 @@ class Batch:
     def _done(self, exchange: Exchange, result: Result) -> None:
         del self._under_way[exchange]
         if exchange.awaitables:
-            task = self._loop.create_task(self._settle(exchange, result), context=Context())
-            self._settling.add(task)
+            settling = self._settle(exchange, result)
+            self._settling[exchange] = self._loop.create_task(settling, context=Context())
         else:
             self._put(exchange, result)
 
     async def _settle(self, exchange: Exchange, result: Result) -> None:
         try:
-            await settle(exchange)
+            await settle_response(exchange)
         except Exception as error:  # noqa: BLE001 - a value, as all that ends an exchange
             message = exchange.message
             belongs_to(error, Sent(message.method, message.url.text, exchange.given))
             result = error
+        del self._settling[exchange]
         self._put(exchange, result)
 
     def _put(self, exchange: Exchange, result: Result) -> None:
@@ -143,7 +144,10 @@ class Batch:
             self._timer.cancel()
         for exchange, driver in self._under_way.items():
             driver.stop(exchange, self.reason)
-        for task in self._settling:
+        for exchange, task in self._settling.items():
             task.cancel()
-        for exchange in self._under_way:
-            await settle_abort(exchange, asyncio.CancelledError())
+            exchange.tell_of_abort(self.reason or asyncio.CancelledError())
+        exchanges = [*self._under_way, *self._settling]
+        tasks = [task for task in map(start_settling, exchanges) if task is not None]
+        if tasks:
+            await asyncio.wait(tasks)

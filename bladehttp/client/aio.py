@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from bladehttp.client.abatch import Batch
 from bladehttp.client.astream import AsyncStream, keep_beginning
-from bladehttp.client.async_hooks import settle, settle_abort
+from bladehttp.client.async_hooks import settle_abort, settle_response
 from bladehttp.client.awaited import AwaitedBody
 from bladehttp.client.batch import Feed
 from bladehttp.client.checks import at_least_one
@@ -145,7 +145,7 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
             raise
         else:
             if exchange.awaitables:
-                await settle(exchange)
+                await settle_response(exchange)
             return response
         finally:
             driver.leave(exchange)
@@ -179,7 +179,7 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
             await driver.wait(body)
         try:
             response = await body.open()
-            await settle(body)
+            await settle_response(body)
             yield response
         except BaseException as error:
             if isinstance(error, HttpStatusError) and error.response is response:

@@ -32,24 +32,46 @@ async def settle(exchange: Exchange) -> None:
                 drop(each)
 
 
+async def settle_response(exchange: Exchange) -> None:
+    """Await what hooks have given for a response; cancelled before they begin, it is an abort.
+
+    Raises:
+        BaseException: What a hook raises.
+    """
+    try:
+        await settle(exchange)
+    except asyncio.CancelledError as error:
+        exchange.tell_of_abort(error)
+        await settle_abort(exchange, error)
+        raise
+
+
 async def settle_abort(exchange: Exchange, reason: BaseException) -> None:
     """Await what hooks have given for a request that was aborted.
 
     They go on if the wait for them is cancelled, as a cancel scope of anyio does again and again.
     What they raise is logged, unless the reason is an Exception: it would take its place.
     """
-    given, exchange.awaitables = exchange.awaitables, None
-    if not given:
+    task = start_settling(exchange)
+    if task is None:
         return
-    task = _task(exchange, given)
-    _going_on.add(task)
-    task.add_done_callback(_going_on.discard)
     try:
         await asyncio.shield(task)
     except Exception:
         if isinstance(reason, Exception):
             raise
         logger.exception("on_error failed for a request that was aborted")
+
+
+def start_settling(exchange: Exchange) -> "asyncio.Task[None] | None":
+    """Have what hooks have given awaited, whoever waits for it; return the task."""
+    given, exchange.awaitables = exchange.awaitables, None
+    if not given:
+        return None
+    task = _task(exchange, given)
+    _going_on.add(task)
+    task.add_done_callback(_going_on.discard)
+    return task
 
 
 _going_on: set["asyncio.Task[None]"] = set()
@@ -63,4 +85,7 @@ def _task(exchange: Exchange, given: list[Any]) -> "asyncio.Task[None]":
 
 async def _await_all(given: list[Any]) -> None:
     for each in given:
-        await each
+        if callable(each):  # a note of the exchange's
+            each()
+        else:
+            await each

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from contextvars import Context
 from dataclasses import replace
+from functools import partial
 from time import monotonic, sleep
 from typing import Any
 
@@ -45,9 +46,9 @@ class Exchange:
     """
 
     __slots__ = (
-        "_history", "_hooks", "_is_announced", "_is_renewed", "_outgoing", "_repeated", "_retries",
-        "_started", "_transfer", "awaitables", "context", "deadline", "given", "message",
-        "not_before", "silence",
+        "_history", "_hooks", "_is_announced", "_is_renewed", "_outgoing", "_owes", "_repeated",
+        "_retries", "_started", "_transfer", "awaitables", "context", "deadline", "given",
+        "message", "not_before", "silence",
     )  # fmt: skip
 
     def __init__(self, message: Message, hooks: Hooks | None = None, given: Any = None) -> None:
@@ -69,6 +70,7 @@ class Exchange:
         self._retries = self._repeated = 0
         self._hooks = hooks
         self._is_announced = self._is_renewed = False
+        self._owes = False  # whether an on_request has begun and no other hook since
         self.awaitables: list[Any] | None = None
         if hooks is not None:
             self._outgoing = Outgoing(given)
@@ -138,13 +140,33 @@ class Exchange:
     def _announce(self, hooks: Hooks) -> None:
         self._outgoing.update(self.message, len(self._history), self._retries)
         self._is_announced = True
-        self._call(hooks.on_request, self._outgoing)
+        self._call(hooks.on_request, True, self._outgoing)
 
-    def _call(self, hooks: list[Hook], *arguments: object) -> None:
-        """Call hooks, and keep what they give to be awaited if it can be."""
-        if self.awaitables is None and self.may_await:
-            self.awaitables = []
-        call(hooks, *arguments, given=self.awaitables)
+    def _call(self, hooks: list[Hook], owes: bool, *arguments: object) -> None:
+        """Call hooks, and keep what they give to be awaited if it can be.
+
+        Args:
+            hooks: The hooks.
+            owes: What ``_owes`` is from the moment on when the first of them begins.
+            arguments: Of each.
+        """
+        if not self.may_await:
+            self._owes = owes
+            call(hooks, *arguments)
+            return
+        given = self.awaitables
+        if given is None:
+            given = self.awaitables = []
+        before, note = self._owes, partial(setattr, self, "_owes", owes)
+        is_deferred = bool(given)
+        if is_deferred:
+            given.append(note)
+        else:
+            self._owes = owes
+        call(hooks, *arguments, given=given)
+        if given and not is_deferred and len(given) == len(hooks):
+            self._owes = before
+            given.insert(0, note)
 
     def _drop_awaitables(self) -> None:
         """Forget what hooks have given and nobody will await any more."""
@@ -210,8 +232,9 @@ class Exchange:
 
         Raised, that would take the place of a CancelledError or a KeyboardInterrupt.
         """
-        if not self._is_announced:
+        if not (self._is_announced or self._owes):
             return
+        self._is_announced = False
         self._drop_awaitables()
         try:
             if self.context is None:
@@ -306,7 +329,7 @@ class Exchange:
             response.history = self._history
         if self._hooks is not None:
             self._is_announced = False
-            self._call(self._hooks.on_response, self._outgoing, response)
+            self._call(self._hooks.on_response, False, self._outgoing, response)
         return response
 
     def _following(self, response: HttpResponse) -> Message:
@@ -321,7 +344,7 @@ class Exchange:
         self.message = following
         if self._hooks is not None:
             self._is_announced = False
-            self._call(self._hooks.on_redirect, self._outgoing, response)
+            self._call(self._hooks.on_redirect, False, self._outgoing, response)
 
     def _delay_for(self, response: HttpResponse, retry: Retry) -> float | None:
         """Return how long to wait because of an answer, None if it is not one to be tried again."""
@@ -351,7 +374,7 @@ class Exchange:
         self.not_before = monotonic() + delay
         if self._hooks is not None:
             self._is_announced = False
-            self._call(self._hooks.on_retry, self._outgoing, result, delay * 1000)
+            self._call(self._hooks.on_retry, False, self._outgoing, result, delay * 1000)
 
     def tell_of(self, error: BaseException) -> None:
         """Call `on_error` if `on_request` was called and nothing has followed it."""
@@ -361,9 +384,9 @@ class Exchange:
             self.tell_of_abort(error)
 
     def _call_on_error(self, error: BaseException) -> None:
-        if self._hooks is not None and self._is_announced:
-            self._is_announced = False
-            self._call(self._hooks.on_error, self._outgoing, error)
+        self._is_announced = False
+        if self._hooks is not None and self._owes:
+            self._call(self._hooks.on_error, False, self._outgoing, error)
 
 
 def exchange(engine: Engine, message: Message, hooks: Hooks | None) -> HttpResponse:

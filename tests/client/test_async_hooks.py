@@ -2,9 +2,12 @@
 
 import asyncio
 import gc
+import gzip
+import random
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
 from typing import Any
@@ -319,3 +322,83 @@ def test_a_response_is_passed_on_by_asyncio(peers: Any, reply: Any, way: str) ->
     run_async(main())
     assert target.last.body == b"".join(pieces())
     assert (target.last.get("Transfer-Encoding") == "chunked") == (way == "open")
+
+
+class Crowded:
+    """Requests of every kind, ended in every way at any moment; hooks note what is owed."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)
+        self.owed: dict[int, int] = {}
+        self.kept: list[Any] = []
+
+    def follow(self, client: AsyncHttpClient) -> None:
+        client.on_request = [self.noting(1)]
+        for name in NAMES[1:]:
+            setattr(client, name, [self.noting(-1)])
+
+    def noting(self, change: int) -> Any:
+        def plain(request: Any, *_: Any) -> None:
+            self.kept.append(request)
+            self.owed[id(request)] = self.owed.get(id(request), 0) + change
+
+        async def awaited(request: Any, *_: Any) -> None:
+            plain(request)
+            await asyncio.sleep(self.chance.random() * 0.002)
+
+        return self.chance.choice([plain, awaited])
+
+    async def send(self, client: AsyncHttpClient) -> None:
+        path = self.chance.choice(["/ok", "/silent", "/coded", "/302", "/503"])
+        kind = self.chance.choice(["get", "stream", "many"])
+        if kind == "get":
+            await client.get(path)
+        elif kind == "stream":
+            async with client.stream(path) as response:
+                await anext(response.aiter_bytes(), b"")
+        else:
+            async for _ in client.send_many([path] * 3, 2):
+                if self.chance.random() < 0.2:
+                    break
+
+    async def guarded(self, client: AsyncHttpClient) -> None:
+        with suppress(Exception):
+            async with asyncio.timeout(self.chance.choice([0, 0.001, 0.005, 0.02, 0.1])):
+                await self.send(client)
+
+
+@on_each_loop
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_ends_requests_nothing_is_owed_or_held(peers: Any, reply: Any, seed: int) -> None:
+    answers = {
+        "/ok": reply(b"ok"),
+        "/coded": reply(gzip.compress(bytes(1 << 21)), "200 OK", "Content-Encoding: gzip"),
+        "/302": reply(b"", "302 There", "Location: /ok"),
+        "/503": reply(b"", "503 Busy", "Retry-After: 0"),
+    }
+
+    def handle(connection: Any) -> None:
+        while (answer := answers.get(connection.read_request().target)) is not None:
+            connection.send(answer)
+        connection.socket.recv(1)
+
+    peer, crowded = peers.raw(handle), Crowded(seed)
+
+    async def main() -> None:
+        options = {"concurrency": 5, "retry": Retry(2, backoff=1)}
+        async with AsyncHttpClient(peer.url, **options) as client:
+            crowded.follow(client)
+            tasks = {asyncio.create_task(crowded.guarded(client)) for _ in range(150)}
+            while tasks:
+                _, tasks = await asyncio.wait(tasks, timeout=0.005)
+                for task in tasks:
+                    if crowded.chance.random() < 0.02:
+                        task.cancel()
+            answered = await asyncio.gather(*(client.get("/ok") for _ in range(10)))
+            assert [each.body for each in answered] == [b"ok"] * 10
+            assert client._driver is not None
+            assert client._driver._turns.places.taken == 0
+
+    run_async(main())
+    gc.collect()  # a coroutine that is never awaited would warn
+    assert set(crowded.owed.values()) == {0}
