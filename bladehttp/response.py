@@ -204,7 +204,8 @@ class HttpResponse(Answer):
         """Write ``data`` as JSON and set the Content-Type; without ``data`` read the body.
 
         Raises:
-            ValueError: Reading: the body is not JSON. Writing: NaN or infinity.
+            ValueError: Reading: the body is not JSON; also what `body` raises. Writing: NaN or
+                infinity.
             TypeError: Writing: something JSON has no form for (see `as_json`).
         """
         if data is _MISSING:
