@@ -1,10 +1,17 @@
 import os
+import signal
 import ssl
+import threading
 from pathlib import Path
 
 import pytest
 import trustme
 from hypothesis import HealthCheck, settings
+
+# A job in the background is started with SIGINT ignored, and so would all children be.
+is_main = threading.current_thread() is threading.main_thread()
+if is_main and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile(
     "suite", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]

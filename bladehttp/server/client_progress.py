@@ -20,7 +20,7 @@ from bladehttp.server.send_queue import Peer, unacknowledged
 SAMPLES = 16
 """How often a client is looked at in a write_timeout: how late its end can be noticed."""
 
-SLOWEST = 8 * 1024
+SLOWEST = 6 * 1024
 """Bytes per second below which, on average, a client counts as stopped."""
 
 UNPAID = 64 * 1024

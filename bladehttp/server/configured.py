@@ -99,7 +99,7 @@ class Configured:
         write_timeout: Longest time in which a client takes nothing of its answer; then its
             connection is reset, and the log says whose. What counts is what the client reads, as
             far as the kernel knows, not what the kernel takes from the server. One that has read
-            faster than 8 KiB/s may rest as long as that pays for, 30 times this at the most.
+            faster than 6 KiB/s may rest as long as that pays for, 30 times this at the most.
             2000. 0: no limit.
         handshake_timeout: Longest TLS handshake in all. 10000. 0: no limit.
         header_timeout: Longest time for one head in all, however steadily it drips. 10000.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from command_line import ENVIRONMENT, PROGRAM, program
-from support import PATIENCE, wait_until
+from support import PATIENCE, child, wait_until
 
 import bladehttp
 from bladehttp import exceptions
@@ -89,11 +89,9 @@ def test_no_two_rows_have_the_same_code():
 
 @pytest.mark.parametrize("words", [["info"], ["--help"], ["get", "{}/file"]], ids=str)
 def test_a_reader_that_goes_away_ends_it_without_a_word(words, server):
-    process = subprocess.Popen(
-        [*PROGRAM, *(word.format(server.url) for word in words)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT,
-    )  # fmt: skip
-    with process:
+    command = [*PROGRAM, *(word.format(server.url) for word in words)]
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": ENVIRONMENT}
+    with child(command, **options) as process:
         process.stdout.close()
         assert (process.stderr.read(), process.wait(PATIENCE)) == (b"", 141)
 

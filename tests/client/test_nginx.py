@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import wait_until
+from support import child, wait_until
 
 from bladehttp import AsyncHttpClient
 from bladehttp.client import HttpClient
@@ -75,7 +75,7 @@ def nginx(tmp_path: Path, certificates: Any, silent: Any) -> Iterator[str]:
     )  # fmt: skip
     (tmp_path / "nginx.conf").write_text(text)
     command = [program, "-p", str(tmp_path), "-e", "stderr", "-c", str(tmp_path / "nginx.conf")]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+    with child(command, stderr=subprocess.DEVNULL) as process:
         wait_until(lambda: process.poll() is not None or listens(port))
         assert process.poll() is None, "nginx did not start"
         yield f"https://localhost:{port}"

@@ -133,7 +133,10 @@ class Crashes:
         return code == 9
 
     def close(self) -> None:
-        self.process.communicate()
+        try:
+            self.process.communicate(timeout=10)
+        finally:
+            self.process.kill()
 
 
 @pytest.mark.parametrize("resume", [False, True], ids=["plain", "resume"])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import wait_until
+from support import child, wait_until
 
 from bladehttp.client import HttpClient
 from bladehttp.exceptions import ProxyError
@@ -33,7 +33,7 @@ def proxy(tmp_path: Path) -> Iterator[str]:
         port = free.getsockname()[1]
     (tmp_path / "conf").write_text(CONFIGURATION.format(port=port, directory=tmp_path))
     command = [program, "-d", "-c", str(tmp_path / "conf")]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with child(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         wait_until(lambda: process.poll() is not None or listens(port))
         assert process.poll() is None, "tinyproxy did not start"
         yield f"127.0.0.1:{port}"

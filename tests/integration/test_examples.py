@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support import PATIENCE, is_open, wait_until
+from support import PATIENCE, child, is_open, wait_until
 
 import bladehttp as http
 
@@ -96,7 +96,7 @@ def test_tracing_joins_the_spans_of_client_and_server():
 def test_events_are_sent_to_who_listens(unused_port):
     command = [sys.executable, "-X", "dev", "-W", "error", str(EXAMPLES / "events.py")]
     url = f"http://127.0.0.1:{unused_port}"
-    with subprocess.Popen([*command, str(unused_port)], stdout=subprocess.PIPE, text=True) as live:
+    with child([*command, str(unused_port)], stdout=subprocess.PIPE, text=True) as live:
         try:
             assert live.stdout.readline() == f"Listening on Port {unused_port}...\n"
             wait_until(lambda: is_open(unused_port))

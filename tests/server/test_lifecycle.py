@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from support import Raw, nothing_left, wait_until
+from support import Raw, child, nothing_left, wait_until
 
 from bladehttp.exceptions import HttpException
 from bladehttp.server import HttpServer
@@ -221,10 +221,11 @@ try:
 except KeyboardInterrupt:
     print("interrupted", server.socket, flush=True)
 """
-    process = subprocess.Popen(
-        [sys.executable, "-X", "dev", "-c", script], stdout=subprocess.PIPE, text=True
-    )
-    with process, Raw(int(process.stdout.readline())):
+    command = [sys.executable, "-X", "dev", "-c", script]
+    with (
+        child(command, stdout=subprocess.PIPE, text=True) as process,
+        Raw(int(process.stdout.readline())),
+    ):
         assert process.stdout.readline() == "connected\n"
         process.send_signal(signal.SIGINT)
         assert process.stdout.read() == "disconnected\ninterrupted None\n"

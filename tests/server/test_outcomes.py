@@ -11,7 +11,7 @@ from functools import partial
 
 import pytest
 from server_doors import DOORS, ask
-from support import Raw, wait_until
+from support import Raw, child, wait_until
 
 import bladehttp as http
 from bladehttp.server import HttpServer
@@ -162,7 +162,7 @@ except BaseException as error:
     print(repr(error), server.socket, flush=True)
 """
     arguments = [sys.executable, "-X", "dev", "-c", script]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+    with child(arguments, stdout=subprocess.PIPE, text=True) as process:
         assert ask(int(process.stdout.readline())).status == 500
         assert process.stdout.read() == f"{kind} None\n"
 
@@ -189,7 +189,7 @@ except KeyboardInterrupt:
 """
     arguments = [sys.executable, "-X", "dev", "-c", script]
     with (
-        subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process,
+        child(arguments, stdout=subprocess.PIPE, text=True) as process,
         Raw(int(process.stdout.readline())) as client,
     ):
         client.get()

@@ -10,7 +10,7 @@ import threading
 import time
 
 import pytest
-from support import Raw, wait_until
+from support import Raw, child, wait_until
 
 from bladehttp.server import HttpServer, draining
 
@@ -158,18 +158,17 @@ threading.Thread(target=tell).start()
 server.listen(signals=True, shutdown_timeout=300)
 """
     command = [sys.executable, "-X", "dev", "-c", script]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            with Raw(int(process.stdout.readline())) as client:
-                client.get()
-                assert process.stdout.readline() == "hangs\n"
-                process.send_signal(signal.SIGTERM)
-                start = time.monotonic()
-                assert client.response().status == 503
-                assert process.wait(10) == 0
-                assert time.monotonic() - start < 5
-        finally:
-            process.kill()
+    with (
+        child(command, stdout=subprocess.PIPE, text=True) as process,
+        Raw(int(process.stdout.readline())) as client,
+    ):
+        client.get()
+        assert process.stdout.readline() == "hangs\n"
+        process.send_signal(signal.SIGTERM)
+        start = time.monotonic()
+        assert client.response().status == 503
+        assert process.wait(10) == 0
+        assert time.monotonic() - start < 5
 
 
 def test_a_request_that_has_begun_is_answered_with_connection_close(serve, connect):
@@ -278,9 +277,8 @@ print("ended", flush=True)
 @pytest.fixture
 def process():
     command = [sys.executable, "-X", "dev", "-c", SCRIPT]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with child(command, stdout=subprocess.PIPE, text=True) as process:
         yield process
-        process.kill()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -372,8 +370,8 @@ def test_a_handler_may_fork(serve, connect):
     client = connect(server)
     assert client.get().response().body == b"parent"
     assert client.get().response().body == b"parent"
-    for child in children:
-        os.waitpid(child, 0)
+    for forked in children:
+        os.waitpid(forked, 0)
 
 
 def test_a_handshake_that_stalls_does_not_hold_a_shutdown_up(serve):
