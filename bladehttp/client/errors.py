@@ -62,6 +62,10 @@ ROWS = (
     Row(100, "E_TOO_LARGE",               e.ProtocolError,        "reading the response of"),
 )  # fmt: skip
 
+BROKEN_STREAM = frozenset((16, 55, 56, 92, 95))
+"""Errors of a stream (E_HTTP2, E_SEND_ERROR, E_RECV_ERROR, E_HTTP2_STREAM, E_HTTP3). In the middle
+of a response's body it is incomplete, as over HTTP/1.1."""
+
 EXCEPTIONS = {row.code: row for row in ROWS}
 
 REFINEMENTS: tuple[tuple[str, str, type[e.HttpException]], ...] = (
@@ -104,7 +108,12 @@ class Sent:
 
 
 def exception_for(
-    code: int, text: str, place: str, at_proxy: bool = False, **details: Any
+    code: int,
+    text: str,
+    place: str,
+    at_proxy: bool = False,
+    in_body: bool = False,
+    **details: Any,
 ) -> Exception:
     """Return the exception for an error of libcurl.
 
@@ -113,6 +122,7 @@ def exception_for(
         text: What libcurl says about it, "" where it says nothing.
         place: Host and port.
         at_proxy: Whether it is certain that the proxy is at fault.
+        in_body: Whether it happened to a stream (HTTP/2, HTTP/3) whose response had a head.
         details: Further attributes of the exception.
     """
     text = redact_error(text)
@@ -120,6 +130,8 @@ def exception_for(
     row = EXCEPTIONS.get(code, Row(code, name, e.HttpException, "talking to"))
     if at_proxy:
         row = row._replace(exception=e.ProxyError, phase="asking the proxy for")
+    elif in_body and code in BROKEN_STREAM:
+        row = row._replace(exception=e.IncompleteBody, phase="receiving from")
     cls = row.exception
     for wanted, fragment, refined in REFINEMENTS:
         if wanted == name and fragment in text and not at_proxy:

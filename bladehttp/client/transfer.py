@@ -1,6 +1,7 @@
 """Transfer: one message on one handle; what starts it, and what is made of its end."""
 
 from collections.abc import Callable, Iterable, Iterator
+from errno import EPIPE
 from itertools import chain
 from math import inf
 from time import monotonic
@@ -11,6 +12,7 @@ import pycurl
 from bladehttp.client.body_sink import NO_SINK, BodySink, leads_on
 from bladehttp.client.certificate import presented
 from bladehttp.client.challenges import was_answered_early
+from bladehttp.client.connections import MULTIPLEXED
 from bladehttp.client.engine import RECEIVE, SUCCESS, TOTAL, Outcome
 from bladehttp.client.environment import (
     authorities_in_force,
@@ -18,7 +20,7 @@ from bladehttp.client.environment import (
     names_tls_proxy,
     options_in_force,
 )
-from bladehttp.client.errors import EXCEPTIONS, Sent, exception_for
+from bladehttp.client.errors import BROKEN_STREAM, EXCEPTIONS, Sent, exception_for
 from bladehttp.client.extras import extras_for
 from bladehttp.client.handle import Handle
 from bladehttp.client.message import Message
@@ -49,6 +51,8 @@ from bladehttp.serving import check_not_own
 
 PARTIAL_CONTENT = 206
 UNAUTHORIZED = 401
+
+WITHOUT_BODY = (204, 304)  # RFC 9110 sections 15.3.5 and 15.4.5
 
 
 def with_details(error: HttpException, message: Message, response: HttpResponse) -> HttpException:
@@ -240,14 +244,13 @@ class Transfer:
         fault = _finished(sink, outcome)
         response, received = self._response(), self.received
         self.abandon()
-        if self._extras is not None:
-            outcome = self._extras.outcome(outcome)
+        outcome = self._in_truth(outcome, response)
         status = response.status
         self.location = self._location(outcome) if status in NEXT_METHOD else ""
         if fault is not None and not self.location:
             raise with_details(fault, message, response) from fault.__cause__
         if outcome is not SUCCESS and not self.location:
-            raise self._failed(outcome, response, deadline)
+            raise _failure(self._handle, message, outcome, response, deadline)
         if status == UNAUTHORIZED or received.fault is not None:
             self._check_head(response)
         if message.url.origin[0] == "https":
@@ -258,11 +261,38 @@ class Transfer:
             _decode(message, response, deadline)
         return response
 
-    def _failed(self, outcome: Outcome, response: HttpResponse, deadline: float) -> Exception:
-        """Return the exception for a transfer that failed."""
-        if self._guard is not None:
-            outcome = self._guard.outcome(outcome)
-        return _failure(self._handle, self.message, outcome, response, deadline)
+    def _in_truth(self, outcome: Outcome, response: HttpResponse) -> Outcome:
+        """Return how the transfer ended, where libcurl does not know.
+
+        Raises:
+            BaseException: Whatever the caller's own code raised while its data was read.
+        """
+        if self._extras is not None:
+            outcome = self._extras.outcome(outcome)
+        if outcome is SUCCESS:
+            return outcome
+        if outcome.code == pycurl.E_SEND_ERROR and self._came_whole(response):
+            return SUCCESS
+        return outcome if self._guard is None else self._guard.outcome(outcome)
+
+    def _came_whole(self, response: HttpResponse) -> bool:
+        """Whether the response had ended when the request could not be sent to its end.
+
+        A server may answer without reading all of a body, and close (RFC 9112 section 9.6). libcurl
+        reads before it writes, and says so where a response is cut off; but the connection can
+        break between the two. A length is checked. Of chunks nothing is known but that the
+        server had closed in good order: EPIPE, where a reset would be ECONNRESET.
+        """
+        status, getinfo = response.status, self._handle.getinfo
+        if status < 200 or self.received.fault is not None:
+            return False
+        if self.message.method == "HEAD" or status in WITHOUT_BODY:
+            return True
+        if "Transfer-Encoding" in response.headers:
+            return bool(getinfo(pycurl.OS_ERRNO) == EPIPE)
+        length = response.headers.get("Content-Length", "")
+        received = int(getinfo(pycurl.SIZE_DOWNLOAD_T))
+        return length.isascii() and length.isdigit() and int(length) == received
 
     def _location(self, outcome: Outcome) -> str:
         """Return where a redirect leads to, "" if there is none or it is not followed.
@@ -335,7 +365,11 @@ def _failure(
         return cls(f"{what} {place}: {outcome.expired} is over ({milliseconds} ms)", **details)
     text, place = _explained(handle, message, outcome)
     at_proxy = _is_from_the_proxy(handle, message, outcome.code)
-    error = exception_for(outcome.code, text, place, at_proxy, **details)
+    has_streams = handle.getinfo(pycurl.INFO_HTTP_VERSION) in MULTIPLEXED
+    in_body = partial is not None and has_streams and outcome.code in BROKEN_STREAM
+    if in_body and (length := response.headers.get("Content-Length")):
+        text += f"; {handle.getinfo(pycurl.SIZE_DOWNLOAD_T)} of {length[:20]} bytes have come"
+    error = exception_for(outcome.code, text, place, at_proxy, in_body, **details)
     if isinstance(error, OSError):
         error.errno = handle.getinfo(pycurl.OS_ERRNO) or None
     if isinstance(error, ProxyError):

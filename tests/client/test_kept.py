@@ -8,7 +8,7 @@ from typing import Any
 
 import pycurl
 import pytest
-from doors import DOORS
+from sending import DOORS
 
 from bladehttp import AsyncHttpClient, HttpClient, HttpException, ReadError
 

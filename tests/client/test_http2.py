@@ -1,0 +1,174 @@
+"""HTTP/2: what was not processed is sent again, what broke off is told."""
+
+import asyncio
+import ssl
+import threading
+from collections import Counter
+from typing import Any
+
+import h2_peer as h2
+import pytest
+from sending import DOORS
+
+from bladehttp import AsyncHttpClient, HttpClient, HttpException, IncompleteBody, Retry
+
+
+@pytest.fixture
+def http2(peers: Any, certificates: Any) -> Any:
+    """Make a peer that speaks HTTP/2 by a handler of connections."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates.cert_file, certificates.key_file)
+    h2.with_http2(context)
+
+    def make(handler: Any) -> Any:
+        return peers.raw(h2.serving(handler), context)
+
+    return make
+
+
+@pytest.fixture(params=DOORS, ids=[door.__name__ for door in DOORS])
+def door(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+def refuse(connection: h2.Http2, request: h2.Request) -> None:
+    connection.reset(request.stream, h2.REFUSED_STREAM)
+
+
+def go_away(connection: h2.Http2, request: h2.Request) -> None:
+    connection.go_away(max(request.stream - 2, 0))
+
+
+@pytest.mark.parametrize("way", [refuse, go_away], ids=["REFUSED_STREAM", "GOAWAY"])
+@pytest.mark.parametrize("kept", [0, 1], ids=["new", "kept"])
+@pytest.mark.parametrize("data", ["bytes", "generator"])
+def test_what_was_not_processed_is_sent_again(
+    http2: Any, door: Any, certificates: Any, way: Any, kept: int, data: str
+) -> None:
+    done: list[bytes] = []
+    left = [way]
+
+    def handle(connection: h2.Http2) -> None:
+        while True:
+            request = connection.read()
+            if len(done) == kept and left:
+                left.pop()(connection, request)
+                continue
+            done.append(request.body)
+            connection.answer(request.stream, b"%d" % connection.number)
+
+    peer = http2(handle)
+    with door(peer.url, ca_cert=certificates.ca_file) as send:
+        for n in range(kept):
+            assert send("POST", f"{n}").body == b"1"
+        body: Any = b"pay" if data == "bytes" else [b"p", b"ay"]
+        response = send("POST", body)
+        assert (response.status, response.body, response.version) == (200, b"2", "2")
+    assert done == [b"0"] * kept + [b"pay"]
+
+
+def test_one_that_is_refused_again_and_again_is_told_of(
+    http2: Any, client: HttpClient, certificates: Any
+) -> None:
+    def handle(connection: h2.Http2) -> None:
+        while True:
+            refuse(connection, connection.read())
+
+    client.ca_cert = certificates.ca_file
+    told: list[Any] = []
+    client.on_retry = [lambda request, why, delay: told.append(why)]
+    with pytest.raises(HttpException):
+        client.post(http2(handle).url, "x", retry=Retry(1, backoff=0))
+    assert len(told) == 1  # it was not processed: Retry may
+
+
+def test_what_may_have_been_done_is_not_done_twice(
+    http2: Any, door: Any, certificates: Any
+) -> None:
+    seen: list[bytes] = []
+
+    def handle(connection: h2.Http2) -> None:
+        while True:
+            request = connection.read()
+            seen.append(request.body)
+            if request.body == b"pay":
+                return
+            connection.answer(request.stream, b"ok")
+
+    with door(http2(handle).url, ca_cert=certificates.ca_file) as send:
+        assert send("POST", "first").body == b"ok"
+        with pytest.raises(HttpException):
+            send("POST", "pay")
+    assert seen == [b"first", b"pay"]
+
+
+@pytest.mark.parametrize("concurrency", [1, 20])
+def test_none_of_many_is_lost_or_doubled(
+    http2: Any, certificates: Any, client: HttpClient, concurrency: int
+) -> None:
+    done, lock = Counter[bytes](), threading.Lock()
+
+    def handle(connection: h2.Http2) -> None:
+        for n in range(1_000_000):
+            request = connection.read()
+            if n == 29:  # what comes after the 30th is not processed
+                connection.go_away(request.stream)
+            if n <= 29:
+                with lock:
+                    done[request.body] += 1
+                connection.answer(request.stream, request.body)
+
+    url = http2(handle).url
+    bodies = [b"%d" % n for n in range(200)]
+    client.ca_cert = certificates.ca_file
+    results = list(
+        client.send_many(
+            [{"url": url, "method": "POST", "data": body} for body in bodies], concurrency
+        )
+    )
+    assert sorted(each.body for each in results) == sorted(bodies)  # type: ignore[union-attr]
+    assert done == Counter(bodies)
+    done.clear()
+
+    async def main() -> list[Any]:
+        async with AsyncHttpClient(
+            url, ca_cert=certificates.ca_file, concurrency=concurrency
+        ) as tasks:
+            return await asyncio.gather(*(tasks.post("/", body) for body in bodies))
+
+    assert [each.body for each in asyncio.run(main())] == bodies
+    assert done == Counter(bodies)
+
+
+BREAKS = {
+    "reset": lambda connection, stream: connection.reset(stream, h2.INTERNAL_ERROR),
+    "reset without an error": lambda connection, stream: connection.reset(stream, 0),
+    "cancel": lambda connection, stream: connection.reset(stream, h2.CANCEL),
+    "short": lambda connection, stream: connection.frame(h2.DATA, stream, b"", h2.END_STREAM),
+    "going away": lambda connection, stream: connection.go_away(0, h2.INTERNAL_ERROR),
+}
+
+
+@pytest.mark.parametrize("kind", BREAKS)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_body_that_breaks_off_is_incomplete(
+    http2: Any, door: Any, certificates: Any, kind: str, method: str
+) -> None:
+    def handle(connection: h2.Http2) -> None:
+        stream = connection.read().stream
+        connection.head(stream, h2.field(b"content-length", b"100"))
+        connection.frame(h2.DATA, stream, b"short")
+        BREAKS[kind](connection, stream)
+        connection.socket.recv(1)
+
+    data = None if method == "GET" else "x"
+    with (
+        door(http2(handle).url, ca_cert=certificates.ca_file) as send,
+        pytest.raises(IncompleteBody) as caught,
+    ):
+        send(method, data)
+
+    if kind == "short":
+        assert "5 of 100 bytes" in str(caught.value)
+    if "stream" not in door.__name__:
+        assert caught.value.partial == b"short"
