@@ -110,24 +110,19 @@ class PartFile:
             complete: Its length, None where it is not known.
         """
         self.is_resumable = False
-        if self._keep:
-            self._clear()
+        if self._keep and os.path.lexists(self._tag):
+            self._tag.unlink()
+            sync_folder(self._path.parent)  # before the bytes change
+        old = os.fstat(self._descriptor).st_size
         self._start_at(0)
+        if self._keep and old:
+            os.fsync(self._descriptor)  # before there is another tag
         self._kept = Kept(0, validator, complete)
         if validator and self._keep:
             said = {"source": self._source, "validator": validator, "complete": complete}
             with self._tag.open("xb") as file:
                 file.write(json.dumps(said).encode())
         self.is_resumable = bool(validator)
-
-    def _clear(self) -> None:
-        """Remove the old tag and the old bytes, and have either on disk before the next step."""
-        if os.path.lexists(self._tag):
-            self._tag.unlink()
-            sync_folder(self._path.parent)
-        if os.fstat(self._descriptor).st_size:
-            os.ftruncate(self._descriptor, 0)
-            os.fsync(self._descriptor)
 
     def go_on(self, length: int) -> None:
         """Keep so many bytes and append to them from now on."""
