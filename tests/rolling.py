@@ -165,7 +165,7 @@ def roll(
     """
     load = Load(port, kept, context)
     done = 0
-    share = min(requests // restarts, 20_000)
+    share = min(requests // restarts, 5000)
     with load.running():
         while sum(load.counts) < requests or done < restarts:
             restart()

@@ -59,6 +59,7 @@ def stream(client: HttpClient, url: str) -> None:
     ],
     ids=["get", "head", "post", "multipart", "many", "stream"],
 )
+@pytest.mark.timeout(300)  # every line once, and each of them slowly
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_request_that_was_interrupted_leaves_nothing_for_the_next(
     client: HttpClient, peers: Any, send: Callable[[HttpClient, str], object]
