@@ -11,7 +11,14 @@ import pycurl
 
 from bladehttp.client.options import Settings
 from bladehttp.client.route import proxy_url
-from bladehttp.client.trust import TRUST_VARIABLES, Pair, environment_trust
+from bladehttp.client.trust import (
+    TRUST_VARIABLES,
+    Pair,
+    environment_trust,
+    renewed,
+    tls_files,
+    usual_spelling,
+)
 from bladehttp.host_names import list_to_ascii
 
 # What os.environ keeps its values in, where it can be had: a look-up of what is not there costs
@@ -34,16 +41,21 @@ def options_in_force(settings: Settings, scheme: str) -> tuple[Pair, ...]:
     """Return the libcurl options for a request to a URL of that scheme.
 
     Raises:
-        CertificateFileError: A variable names a file or directory that is not there.
+        CertificateFileError: A variable names a file or directory that is not there, or the file
+            of certificate authorities is gone.
         ValueError: HTTP_PROXY is no proxy's URL.
     """
-    if not settings.trust_env:
-        return settings.curl
-    options = settings.curl
-    if not VARIABLES.keys().isdisjoint(PROXY_VARIABLES[scheme]) and settings.proxy is None:
-        options += environment_proxy(os.environ, scheme, settings.no_proxy is None)
-    if scheme == "https" and settings.ca_cert is None and not VARIABLES.keys().isdisjoint(TRUST):
-        options += environment_trust(os.environ)
+    options, files, has_proxy = settings.curl, settings.tls_files, settings.proxy is not None
+    if settings.trust_env:
+        if not has_proxy and not VARIABLES.keys().isdisjoint(PROXY_VARIABLES[scheme]):
+            options += environment_proxy(os.environ, scheme, settings.no_proxy is None)
+            has_proxy = True
+        is_unsaid = settings.ca_cert is None and scheme == "https"
+        if is_unsaid and not VARIABLES.keys().isdisjoint(TRUST):
+            options += environment_trust(os.environ)
+            files = tls_files(options)
+    if scheme == "https" or (has_proxy and names_tls_proxy(settings)):
+        options += renewed(files)
     return options
 
 
@@ -55,7 +67,7 @@ def authorities_in_force(settings: Settings) -> str:
     """
     options = dict(options_in_force(settings, "https"))
     path = options.get(pycurl.CAINFO) or options.get(pycurl.CAPATH)
-    return os.fsdecode(path) if isinstance(path, bytes) else str(path)
+    return usual_spelling(os.fsdecode(path) if isinstance(path, bytes) else str(path))
 
 
 def proxy_in_force(settings: Settings, scheme: str) -> str:

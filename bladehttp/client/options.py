@@ -55,9 +55,11 @@ from bladehttp.client.route import (
 from bladehttp.client.sensitive import SENSITIVE_HEADERS
 from bladehttp.client.trust import (
     TLS_VERSIONS,
+    TlsFiles,
     client_cert_options,
     named_files,
     pin_options,
+    tls_files,
     tls_options,
     trust_options,
 )
@@ -201,6 +203,7 @@ class Settings:
 
     Attributes:
         curl: The libcurl options they become.
+        tls_files: The files that they name for TLS.
         files: Names of properties and the files they name, to be there when a request is made.
         silence: ``receive_timeout`` in seconds, infinite if there is none.
         patience: ``total_timeout`` likewise.
@@ -244,6 +247,7 @@ class Settings:
     progress: Report | None = None
     curl_options: Mapping[int, Any] = field(default_factory=lambda: NOTHING)
     curl: tuple[tuple[int, object], ...] = field(init=False, repr=False, compare=False)
+    tls_files: TlsFiles = field(init=False, repr=False, compare=False)
     files: tuple[tuple[str, str], ...] = field(init=False, repr=False, compare=False)
     silence: float = field(init=False, repr=False, compare=False)
     patience: float = field(init=False, repr=False, compare=False)
@@ -253,6 +257,7 @@ class Settings:
         methods = methods_for(self.auth_method, has_password)
         pairs = (pair for row in OPTIONS for pair in row.encode(getattr(self, row.name)))
         object.__setattr__(self, "curl", ((pycurl.HTTPAUTH, int(methods)), *pairs))
+        object.__setattr__(self, "tls_files", tls_files(self.curl))
         files = named_files(self.ca_cert, self.client_cert, self.pinned_key)
         object.__setattr__(self, "files", files)
         object.__setattr__(self, "silence", self.receive_timeout / 1000 or inf)

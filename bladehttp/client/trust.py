@@ -7,6 +7,7 @@ the environment, and nothing is ever added to anything: a directory replaces the
 """
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -95,6 +96,78 @@ def environment_trust(environ: Mapping[str, str]) -> tuple[Pair, ...]:
             check_readable(name, path)
             return trust_options(path)
     return ()
+
+
+TlsFiles = tuple[tuple[bytes, tuple[int, ...]], ...]
+"""Paths, and the libcurl options that name them."""
+
+Stamp = tuple[int, int, int] | None
+
+FILE_OPTIONS = (
+    pycurl.CAINFO, pycurl.CAPATH, pycurl.PROXY_CAINFO, pycurl.PROXY_CAPATH,
+    pycurl.SSLCERT, pycurl.SSLKEY, pycurl.PINNEDPUBLICKEY,
+)  # fmt: skip
+
+MOST_SPELLINGS = 500  # libcurl takes paths of 4 KB and less
+
+_seen: dict[bytes, tuple[Stamp, int]] = {}  # path -> what the file was, and how often another
+
+
+def tls_files(options: Iterable[Pair]) -> TlsFiles:
+    """Return the files that options name for TLS; of an option that is there twice the last."""
+    values = dict(options)
+    paths: dict[bytes, tuple[int, ...]] = {}
+    for option in FILE_OPTIONS:
+        path = values.get(option)
+        if isinstance(path, str | bytes) and path and not os.fsencode(path).startswith(b"sha256//"):
+            paths[os.fsencode(path)] = (*paths.get(os.fsencode(path), ()), option)
+    return tuple(paths.items())
+
+
+def renewed(files: TlsFiles) -> tuple[Pair, ...]:
+    """Return options for the files that are others than they were, () if all are the same.
+
+    libcurl keeps the authorities of a CA file for a day, and sessions and connections that were
+    made by them: by the name of the file. So a file that was replaced gets another name, the same
+    path spelt with "/./" in it, and is read anew; nothing that was made by the old one is
+    used (docs/decisions/0064). A look costs a stat(2), 1.5 us.
+
+    Raises:
+        CertificateFileError: A file of certificate authorities is not there any more.
+    """
+    pairs: tuple[Pair, ...] = ()
+    for path, options in files:
+        spelling = _spelling(path, options)
+        if spelling is not path:
+            pairs += tuple((option, spelling) for option in options)
+    return pairs
+
+
+def _spelling(path: bytes, options: tuple[int, ...]) -> bytes:
+    """Return a path as it is, or spelt as often in another way as the file was replaced."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - a Path costs as much again, for each request
+        stamp: Stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
+    except OSError as error:
+        if pycurl.CAINFO not in options:
+            return path  # libcurl reads it for each connection, or it is a list of directories
+        stamp = None
+        if path in _seen:
+            _seen[path] = (stamp, _seen[path][1])
+        raise CertificateFileError(f"{os.fsdecode(path)!r} does not exist") from error
+    known, times = _seen.setdefault(path, (stamp, 0))
+    if known != stamp:
+        times = times % MOST_SPELLINGS + 1
+        _seen[path] = (stamp, times)
+    if not times:
+        return path
+    directory, name = os.path.split(os.path.abspath(path))  # noqa: PTH100 - links stay: they may be what changes
+    return directory + b"/." * times + b"/" + name
+
+
+def usual_spelling(path: str) -> str:
+    """Return a path without what `renewed` has put into it."""
+    return re.sub(r"(/\.)+/", "/", path)
 
 
 def client_cert_options(value: tuple[str, ...] | None) -> Iterable[Pair]:

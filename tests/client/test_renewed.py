@@ -1,0 +1,128 @@
+"""Files for TLS that are replaced or removed while a client lives."""
+
+import os
+import ssl
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from sending import DOORS
+
+from bladehttp import CertificateError, CertificateFileError, HttpClient
+from bladehttp.client.trust import TRUST_VARIABLES
+
+
+@pytest.fixture(scope="module")
+def authorities() -> list[trustme.CA]:
+    return [trustme.CA(), trustme.CA()]
+
+
+@pytest.fixture
+def peer(peers: Any, authorities: list[trustme.CA]) -> Any:
+    """A TLS server whose certificate the first of two authorities has issued."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authorities[0].issue_cert("127.0.0.1").configure_cert(context)
+    return peers(context=context)
+
+
+def write(path: Path, authority: trustme.CA) -> None:
+    path.write_bytes(authority.cert_pem.bytes())
+
+
+def replace(path: Path, authority: trustme.CA) -> None:
+    beside = path.with_suffix(".new")
+    write(beside, authority)
+    beside.replace(path)
+
+
+def swap_keeping_the_time(path: Path, authority: trustme.CA) -> None:
+    times = path.stat()
+    replace(path, authority)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+@pytest.mark.parametrize("door", DOORS, ids=[door.__name__ for door in DOORS])
+@pytest.mark.parametrize("change", [write, replace, swap_keeping_the_time])
+@pytest.mark.parametrize("named_by", ["ca_cert", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
+def test_another_ca_file_is_noticed(
+    peer: Any, authorities: list[trustme.CA], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    door: Any, change: Any, named_by: str,
+) -> None:  # fmt: skip
+    right, wrong = authorities
+    path = tmp_path / "ca.pem"
+    write(path, right)
+    properties = {}
+    for name in TRUST_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    if named_by == "ca_cert":
+        properties["ca_cert"] = str(path)
+    else:
+        monkeypatch.setenv(named_by, str(path))
+    with door(peer.url, **properties) as send:
+        for _ in range(2):
+            assert send("GET", None).body == b"ok"
+            change(path, wrong)
+            with pytest.raises(CertificateError, match=f"vouched for in '{path}'"):
+                send("GET", None)
+            change(path, right)
+            assert send("GET", None).body == b"ok"
+        path.unlink()
+        with pytest.raises(CertificateFileError, match="does not exist"):
+            send("GET", None)
+        write(path, right)
+        assert send("GET", None).body == b"ok"
+
+
+def test_a_path_from_where_the_program_stands(
+    client: HttpClient, peer: Any, authorities: list[trustme.CA], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "ca.pem", authorities[0])
+    client.ca_cert = "ca.pem"
+    assert client.get(peer.url).body == b"ok"
+    replace(tmp_path / "ca.pem", authorities[1])
+    with pytest.raises(CertificateError):
+        client.get(peer.url)
+
+
+def test_the_same_file_costs_no_connection(
+    client: HttpClient, peer: Any, authorities: list[trustme.CA], tmp_path: Path
+) -> None:
+    path = tmp_path / "ca.pem"
+    write(path, authorities[0])
+    client.ca_cert = str(path)
+    for _ in range(2):
+        for _ in range(3):
+            assert client.get(peer.url).body == b"ok"
+        replace(path, authorities[0])
+    assert peer.connections == 2
+
+
+def test_another_client_certificate_is_shown(
+    client: HttpClient, peers: Any, authorities: list[trustme.CA], tmp_path: Path
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authorities[0].issue_cert("127.0.0.1").configure_cert(context)
+    authorities[0].configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+
+    shown: list[str] = []
+
+    def handle(connection: Any) -> None:
+        while True:
+            connection.read_request()
+            subject = connection.socket.getpeercert()["subjectAltName"]
+            shown.append(subject[0][1])
+            connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    ca, own = tmp_path / "ca.pem", tmp_path / "own.pem"
+    write(ca, authorities[0])
+    client.ca_cert, client.client_cert = str(ca), str(own)
+    url = peers.raw(handle, context).url
+    for name in ("one.example", "two.example"):
+        pem = authorities[0].issue_cert(name).private_key_and_cert_chain_pem
+        own.write_bytes(pem.bytes())
+        client.get(url)
+    assert shown == ["one.example", "two.example"]
