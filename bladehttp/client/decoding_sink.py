@@ -128,10 +128,10 @@ class DecodingSink(BodySink):
     def _open(self) -> None:
         """Find out whether the body is to be decoded."""
         self._is_known = True
-        if self._settings.accept_encoding is None:
-            return
+        if b"".join(self.lines).lower().find(b"content-encoding") < 0:
+            return  # nearly always
         received = Received(self.lines)
-        if not received.may_have(b"content-encoding") or received.status == PARTIAL_CONTENT:
+        if self._settings.accept_encoding is None or received.status == PARTIAL_CONTENT:
             return
         if self._settings.follow_redirect and leads_on(self.lines):
             return

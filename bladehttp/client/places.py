@@ -125,7 +125,7 @@ class Places:
 
     def _share(self, now: float) -> int:
         """Return how many places a host may hold where there are none left, 0 for none."""
-        if not self.most <= self.taken < 2 * self.most:
+        if len(self._hosts) < 2 or not self.most <= self.taken < 2 * self.most:
             return 0
         share = self.most // len(self._hosts)
         return share if share and self._stalls_at(share) <= now else 0
@@ -138,7 +138,9 @@ class Places:
     @property
     def stalls_at(self) -> float:
         """When `admit` may have something to yield though no place was given back."""
-        if not self._queue or not self.most <= self.taken < 2 * self.most:
+        if len(self._hosts) < 2 or not self._queue:
+            return inf
+        if not self.most <= self.taken < 2 * self.most:
             return inf
         share = self.most // len(self._hosts)
         if not any(host.held < share for host in self._queue):
