@@ -15,6 +15,7 @@ import os
 import socket
 import struct
 import sys
+from contextlib import suppress
 
 if sys.platform == "linux":
     import fcntl
@@ -26,11 +27,14 @@ UNSENT_LIMIT = 128 * 1024
 """Most bytes the kernel keeps beyond what the network takes now: TCP_NOTSENT_LOWAT. It makes
 writability follow the client, and bounds the memory that a slow client costs."""
 
-KEEPALIVE_IDLE = 60
-"""Seconds of silence after which the kernel asks whether a client is still there."""
-
-KEEPALIVE_INTERVAL, KEEPALIVE_COUNT = 10, 3
-"""Seconds between further questions, and how many stay unanswered until it is gone."""
+TCP_OPTIONS = {
+    # after 60 s of silence the kernel asks whether a client is still there, every 10 s, three times
+    "TCP_KEEPIDLE": 60,
+    "TCP_KEEPINTVL": 10,
+    "TCP_KEEPCNT": 3,
+    "TCP_NOTSENT_LOWAT": UNSENT_LIMIT,
+}
+"""Options of every connection, where the system has them."""
 
 NETLINK_SOCK_DIAG = 4
 BY_FAMILY = 20  # SOCK_DIAG_BY_FAMILY
@@ -57,17 +61,11 @@ def prepare(listener: socket.socket) -> None:
         return
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    wanted = {
-        "TCP_KEEPIDLE": KEEPALIVE_IDLE,
-        "TCP_KEEPINTVL": KEEPALIVE_INTERVAL,
-        "TCP_KEEPCNT": KEEPALIVE_COUNT,
-    }
-    for name, value in wanted.items():
+    for name, value in TCP_OPTIONS.items():
         if hasattr(socket, name):
-            listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_LIMIT)
-    else:
+            with suppress(OSError):  # a sandbox that has not all of TCP
+                listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    if not hasattr(socket, "TCP_NOTSENT_LOWAT"):
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNSENT_LIMIT)
 
 

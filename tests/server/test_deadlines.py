@@ -194,6 +194,37 @@ def test_lingering_is_ended_by_its_clock(serve, connect, monkeypatch):
     assert in_time(elapsed)
 
 
+def send_for(client, seconds: float) -> None:
+    """Go on with a body that has been refused, without a look at the answer."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        client.send(b"x" * 10_000)
+        time.sleep(SHORT / 1000 / 5)
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+def test_lingering_goes_on_while_bytes_come_so_that_the_refusal_is_read(
+    serve, connect, monkeypatch, secure
+):
+    monkeypatch.setattr(running, "LINGER_MS", SHORT)
+    client = connect(serve(max_body_size=1000, secure=secure))
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n")
+    send_for(client, 4 * SHORT / 1000)
+    assert client.response().status == 413
+
+
+def test_lingering_has_an_end_however_much_comes(serve, connect, monkeypatch):
+    monkeypatch.setattr(running, "LINGER_ALL_MS", 2 * SHORT)
+    server = serve(max_body_size=1000)
+    gone = []
+    server.on_disconnect(gone.append)
+    client = connect(server)
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n")
+    with pytest.raises(OSError, match=r"reset|pipe"):
+        send_for(client, 5)
+    wait_until(lambda: gone)
+
+
 @pytest.mark.parametrize("name", ["read_timeout", "keep_alive_timeout", "write_timeout"])
 def test_zero_switches_a_clock_off(serve, connect, name):
     server = serve(lambda request, response: None, **{name: 0})
