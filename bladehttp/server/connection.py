@@ -324,7 +324,9 @@ class Connection(Answering):
         """
         message = self._reader.arriving
         assert message is not None
-        request = self._request_of(message)
+        request = HttpRequest.from_wire(message, self.client, self._service.is_secure)
+        if self._service.proxies is not None:
+            self._service.proxies.apply(request)
         dispatcher, client = self._service.dispatcher, self.transport.socket
         response = dispatcher.answer_early(request)
         if response is None:
@@ -352,12 +354,13 @@ class Connection(Answering):
         service.stats.requests += 1
         self._served += 1
         self._become(REQUEST)
-        request = self._request_of(message)
+        request = HttpRequest.from_wire(message, self.client, service.is_secure)
+        if service.proxies is not None:
+            service.proxies.apply(request)
         if message.fields.body_length:
             request.decode_with(service.parser.limits, service.decode_request_body)
             self._request = request  # whose temporary files are to be closed
-        error = None if line.is_plain else check_target(line, request.scheme)
-        if error is not None:
+        if not line.is_plain and (error := check_target(line, request.scheme)) is not None:
             self._refuse(error, message)
             return
         if not message.keep_alive:
@@ -373,14 +376,6 @@ class Connection(Answering):
             self._reply(request, response, line, keep)
         else:
             self._wait(request, response, line, keep)
-
-    def _request_of(self, message: Request) -> HttpRequest:
-        """Return the request that callbacks get, as trusted proxies describe it."""
-        service = self._service
-        request = HttpRequest.from_wire(message, self.client, service.is_secure)
-        if service.proxies is not None:
-            service.proxies.apply(request)
-        return request
 
     def _warn(self, request: HttpRequest, seconds: float) -> None:
         name = self._service.dispatcher.name(request)
