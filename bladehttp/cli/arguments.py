@@ -198,6 +198,7 @@ def credentials(text: str) -> tuple[str, str]:
 
 def with_scheme(text: str) -> str:
     """Return a URL with a scheme, as curl does: "localhost:8000/x" is http."""
+    text = text.strip(" ")
     return text if has_scheme(text) else f"http://{text}"
 
 
