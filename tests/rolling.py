@@ -1,5 +1,6 @@
 """A rolling restart under load: processes are replaced one after the other while clients ask."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -8,7 +9,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -133,10 +133,15 @@ class Load:
     def wait_for(self, count: int) -> None:
         """Wait until so many more requests are answered."""
         wanted = sum(self.counts) + count
-        wait_until(lambda: sum(self.counts) >= wanted or len(self.lost) > 1000)
-        assert len(self.lost) < 1000, self.lost[:3]
+        seen = -1
+        while sum(self.counts) < wanted:
+            assert seen < sum(self.counts), f"stands still at {seen}"
+            assert len(self.lost) < 1000, self.lost[:3]
+            seen = sum(self.counts)
+            with contextlib.suppress(AssertionError):  # slow, as long as it goes on
+                wait_until(lambda: sum(self.counts) >= wanted or len(self.lost) > 1000)
 
-    @contextmanager
+    @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         threads = [threading.Thread(target=self.run, args=(each,)) for each in range(CLIENTS)]
         for thread in threads:
