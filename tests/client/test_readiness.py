@@ -59,7 +59,7 @@ def test_requests_are_answered_without_epoll(monkeypatch: pytest.MonkeyPatch, pe
 
 def test_a_descriptor_that_was_closed_is_forgotten() -> None:
     async def main() -> None:
-        driver, (reading, writing) = Driver(asyncio.get_running_loop()), os.pipe()
+        driver, (reading, writing) = Driver(asyncio.get_running_loop(), 1), os.pipe()
         driver._watch(reading, pycurl.POLL_IN)
         os.close(reading)
         driver._watch(reading, pycurl.POLL_REMOVE)
