@@ -51,7 +51,8 @@ def test_the_table_has_a_row_for_every_property() -> None:
         name for name, value in vars(Configured).items() if type(value).__name__ == "Property"
     }
     assert set(rows) == properties == set(DEFAULTS)
-    assert set(Settings.__slots__) == set(rows) | {"curl", "files", "silence", "patience"}
+    derived = {"curl", "files", "silence", "patience", "tls_files"}
+    assert set(Settings.__slots__) == set(rows) | derived
     assert public(HttpClient) - properties == {
         "headers", "set_headers", "send_request", "get", "post", "put", "patch", "delete", "head",
         "options", "trace", "close", "closed", "save_cookies", "send_many",
