@@ -19,9 +19,10 @@ from bladehttp.files import WholeFile
 from bladehttp.headers import Headers, is_field_value
 from bladehttp.host_names import to_ascii
 from bladehttp.late import Late, late
-from bladehttp.later import Channel, Deferred, Delay, Events, check_milliseconds
+from bladehttp.later import Channel, Deferred, Delay, check_milliseconds
 from bladehttp.media_types import UNKNOWN, media_type
 from bladehttp.serving import with_descriptors
+from bladehttp.sse import Events
 
 # RFC 3986 section 2: unreserved, gen-delims, sub-delims and "%"; and control characters, which a
 # field's value is refused for.

@@ -12,9 +12,16 @@ from types import FrameType
 from typing import Any
 
 from bladehttp.auth import Auth
-from bladehttp.client.url import has_control
 from bladehttp.exceptions import InsecureWarning, InvalidHeader
 from bladehttp.headers import is_field_value
+
+has_control = re.compile(r"[\x00-\x1f\x7f]").search
+
+ENCODED = ' {}"<>^`|\\'
+"""The ASCII characters that are percent-encoded in path, query and fragment."""
+
+SENT_AS_GIVEN = "".join(char for char in map(chr, range(0x21, 0x7F)) if char not in ENCODED)
+
 
 Check = Callable[[str, Any], Any]
 

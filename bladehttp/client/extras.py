@@ -15,9 +15,9 @@ from bladehttp.client.engine import Outcome
 from bladehttp.client.environment import is_direct
 from bladehttp.client.handle import Handle
 from bladehttp.client.jar import override
-from bladehttp.client.log import start_wire_log, stop_wire_log, wire_log_is_on
 from bladehttp.client.message import Message
 from bladehttp.client.progress import Progress, Report
+from bladehttp.client.wire_log import start_wire_log, stop_wire_log, wire_log_is_on
 
 
 def extras_for(handle: Handle, message: Message) -> "Extras | None":

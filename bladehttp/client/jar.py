@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pycurl
 
-from bladehttp.client.url import has_control
+from bladehttp.client.checks import has_control
 from bladehttp.host_names import to_ascii
 
 HTTP_ONLY = "#HttpOnly_"

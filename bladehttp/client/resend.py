@@ -29,9 +29,9 @@ import pycurl
 from bladehttp.client.connections import HTTP_2, MULTIPLEXED, Address, version_of
 from bladehttp.client.engine import Outcome
 from bladehttp.client.handle import Handle
-from bladehttp.client.log import stop_wire_log, wire_log
 from bladehttp.client.message import Message
 from bladehttp.client.retry import IDEMPOTENT
+from bladehttp.client.wire_log import stop_wire_log, wire_log
 
 REFUSED = b"refused by server"
 """What libcurl's remark about a refused stream has in it."""

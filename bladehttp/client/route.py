@@ -13,8 +13,7 @@ from urllib.parse import quote
 
 import pycurl
 
-from bladehttp.client.checks import path, secret_text, text
-from bladehttp.client.url import SENT_AS_GIVEN, has_control
+from bladehttp.client.checks import SENT_AS_GIVEN, has_control, path, secret_text, text
 from bladehttp.exceptions import InvalidUrl, UnsupportedProtocol
 from bladehttp.host_names import list_to_ascii, to_ascii
 

@@ -25,6 +25,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
 
+from bladehttp.client.checks import SENT_AS_GIVEN, has_control
 from bladehttp.client.form_values import urlencoded
 from bladehttp.client.reference import parse_reference, resolve
 from bladehttp.exceptions import InvalidUrl, UnsupportedProtocol
@@ -51,13 +52,9 @@ split_host = re.compile(
     r"(?P<host>\[[0-9A-Fa-f:.%A-Za-z_~-]+\]|(?:[\w.-]|[^\x00-\x7f])+)(?::(?P<port>[0-9]*))?"
 ).fullmatch
 
-has_control = re.compile(r"[\x00-\x1f\x7f]").search
 has_lower_triplet = re.compile(r"%(?:[a-f][0-9A-Fa-f]|[0-9A-F][a-f])").search
 
-ENCODED = ' {}"<>^`|\\'
-"""The ASCII characters that are percent-encoded in path, query and fragment."""
 
-SENT_AS_GIVEN = "".join(char for char in map(chr, range(0x21, 0x7F)) if char not in ENCODED)
 needs_encoding = re.compile(f"[^{re.escape(SENT_AS_GIVEN)}]").search
 
 LONGEST_KEPT = 2048

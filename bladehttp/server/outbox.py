@@ -9,8 +9,9 @@ from typing import Any
 
 from bladehttp.broken import Cut
 from bladehttp.files import FileBody, FileSlice
-from bladehttp.later import END, NOT_YET, Channel, Events
+from bladehttp.later import END, NOT_YET, Channel
 from bladehttp.server.transport import Transport
+from bladehttp.sse import Events
 from bladehttp.wire.writer import LAST_CHUNK, Coding, write_chunk
 
 TURN = 1024 * 1024

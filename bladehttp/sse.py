@@ -1,0 +1,51 @@
+"""Server-sent events (HTML standard, section 9.2), written from any thread."""
+
+import json
+import re
+from typing import Any
+
+from bladehttp.later import Channel
+from bladehttp.serialize import as_json
+
+line_end = re.compile(r"\r\n|\r|\n")
+
+
+class Events(Channel):
+    """Server-sent events (HTML standard, section 9.2); see `HttpResponse.events`."""
+
+    def send(
+        self,
+        data: Any = "",
+        event: str | None = None,
+        id: str | int | None = None,  # noqa: A002 - the standard's name
+        retry: int | None = None,
+    ) -> bool:
+        """Send one event. From any thread, without waiting.
+
+        Args:
+            data: A str, as it is; anything else as JSON.
+            event: Its type; None: "message".
+            id: What the browser sends as Last-Event-ID when it connects again. None: unchanged.
+            retry: Milliseconds the browser waits before it does. None: unchanged.
+
+        Returns:
+            As `write`.
+
+        Raises:
+            ValueError: ``event`` or ``id`` holds a line end or NUL, which would end the field.
+        """
+        fields = [("id", id), ("event", event), ("retry", retry)]
+        text = "".join(_field(name, str(value)) for name, value in fields if value is not None)
+        if not isinstance(data, str):
+            data = json.dumps(data, default=as_json, ensure_ascii=False)
+        return self.write(text + "".join(f"data: {line}\n" for line in line_end.split(data)) + "\n")
+
+    def sign(self) -> bytes:
+        """Return a comment, which browsers skip and proxies take for traffic."""
+        return b":\n\n"
+
+
+def _field(name: str, value: str) -> str:
+    if line_end.search(value) or "\0" in value:
+        raise ValueError(f"{name} of an event holds a line end or NUL: {value[:60]!r}")
+    return f"{name}: {value}\n"
