@@ -23,6 +23,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bladehttp import client as _client, server as _server
+from bladehttp._data.lazy import late_names
 from bladehttp.exceptions import (
     CertificateError as CertificateError,
     CertificateFileError as CertificateFileError,
@@ -52,20 +53,19 @@ from bladehttp.exceptions import (
     UnsupportedProtocol as UnsupportedProtocol,
     WriteError as WriteError,
 )
-from bladehttp.late import late_names
 from bladehttp.status import *  # noqa: F403 - the sixty names of statuses
 
 if TYPE_CHECKING:
+    from bladehttp._data.auth import Auth as Auth
+    from bladehttp._data.headers import Headers as Headers, HeadersLike as HeadersLike
+    from bladehttp._data.jsonable import as_json as as_json
     from bladehttp.aborts import Abort as Abort, abort as abort
-    from bladehttp.auth import Auth as Auth
     from bladehttp.client.aio import AsyncHttpClient as AsyncHttpClient
     from bladehttp.client.client import HttpClient as HttpClient
     from bladehttp.client.jar import CookieJar as CookieJar
     from bladehttp.client.retry import Retry as Retry
-    from bladehttp.headers import Headers as Headers, HeadersLike as HeadersLike
     from bladehttp.request import HttpRequest as HttpRequest
     from bladehttp.response import HttpResponse as HttpResponse
-    from bladehttp.serialize import as_json as as_json
     from bladehttp.server.server import HttpServer as HttpServer
 else:  # each half is loaded when it is asked for: a server needs no libcurl, a client no server
     __getattr__, __dir__ = late_names(
@@ -73,16 +73,16 @@ else:  # each half is loaded when it is asked for: a server needs no libcurl, a 
         {
             "Abort": "bladehttp.aborts",
             "AsyncHttpClient": "bladehttp.client.aio",
-            "Auth": "bladehttp.auth",
+            "Auth": "bladehttp._data.auth",
             "CookieJar": "bladehttp.client.jar",
-            "Headers": "bladehttp.headers",
+            "Headers": "bladehttp._data.headers",
             "HttpClient": "bladehttp.client.client",
             "HttpRequest": "bladehttp.request",
             "HttpResponse": "bladehttp.response",
             "HttpServer": "bladehttp.server.server",
             "Retry": "bladehttp.client.retry",
             "abort": "bladehttp.aborts",
-            "as_json": "bladehttp.serialize",
+            "as_json": "bladehttp._data.jsonable",
         },
     )
 

@@ -7,8 +7,8 @@ raise does not catch the answer it meant to give.
 import json as json_module
 from typing import Any, NoReturn
 
-from bladehttp.headers import Headers, HeadersLike
-from bladehttp.serialize import as_json
+from bladehttp._data.headers import Headers, HeadersLike
+from bladehttp._data.jsonable import as_json
 from bladehttp.status import phrase
 
 TEXT = "text/plain; charset=utf-8"

@@ -12,16 +12,16 @@ from os import PathLike
 from typing import Any
 from urllib.parse import quote
 
+from bladehttp._data.cookies import format_set_cookie
+from bladehttp._data.headers import Headers, is_field_value
+from bladehttp._data.host_names import to_ascii
+from bladehttp._data.lazy import Late, late
+from bladehttp._data.media_types import UNKNOWN, media_type
+from bladehttp._data.self_request import with_descriptors
 from bladehttp.broken import Raw, Truncated, reset
-from bladehttp.cookies import format_set_cookie
 from bladehttp.exceptions import InvalidHeader
 from bladehttp.files import WholeFile
-from bladehttp.headers import Headers, is_field_value
-from bladehttp.host_names import to_ascii
-from bladehttp.late import Late, late
 from bladehttp.later import Channel, Deferred, Delay, check_milliseconds
-from bladehttp.media_types import UNKNOWN, media_type
-from bladehttp.serving import with_descriptors
 from bladehttp.sse import Events
 
 # RFC 3986 section 2: unreserved, gen-delims, sub-delims and "%"; and control characters, which a
@@ -267,7 +267,7 @@ class Answer(Late):
         http_only: bool = False,
         same_site: str | None = None,
     ) -> None:
-        """Add a Set-Cookie field; see `bladehttp.cookies.format_set_cookie`."""
+        """Add a Set-Cookie field; see `bladehttp._data.cookies.format_set_cookie`."""
         cookie = format_set_cookie(
             key, value, domain, path, expires, secure, max_age, http_only, same_site
         )

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from io import BytesIO
 from typing import IO, BinaryIO, TypeVar
 
-from bladehttp.decoders import CODINGS, MOST_CODINGS, ContentDecoder, codings_of
+from bladehttp._data.byte_streams import through
+from bladehttp._data.decoders import CODINGS, MOST_CODINGS, ContentDecoder, codings_of
+from bladehttp._data.uploads import open_content, read_content
 from bladehttp.exceptions import BodyTooLarge, DecodingError, ProtocolError
-from bladehttp.pieces import through
-from bladehttp.uploads import open_content, read_content
 from bladehttp.wire.body import BodySink
 from bladehttp.wire.form import Decoded, decode
 from bladehttp.wire.limits import Limits

@@ -9,16 +9,16 @@ from os import fstat
 from socket import socket
 from typing import IO, Any, BinaryIO
 
-from bladehttp.auth import Auth
+from bladehttp._data.auth import Auth
+from bladehttp._data.cookies import parse_cookies
+from bladehttp._data.headers import Headers
+from bladehttp._data.jsonable import as_json
+from bladehttp._data.lazy import Late, late
+from bladehttp._data.multidict import Required, Values
+from bladehttp._data.uploads import Upload
 from bladehttp.content import Content
-from bladehttp.cookies import parse_cookies
 from bladehttp.exceptions import ProtocolError
-from bladehttp.headers import Headers
-from bladehttp.late import Late, late
 from bladehttp.response import HttpResponse
-from bladehttp.serialize import as_json
-from bladehttp.uploads import Upload
-from bladehttp.values import Required, Values
 from bladehttp.wire.head import NO_FIELDS, FieldBlock, HeadParser, RequestLine
 from bladehttp.wire.limits import Limits
 from bladehttp.wire.reader import Request, RequestReader

@@ -12,13 +12,13 @@ from math import inf
 from time import monotonic
 from typing import Any, NamedTuple, Protocol, Self
 
+from bladehttp._data.byte_streams import AwaitedItems, BodyReader
+from bladehttp._data.charsets import charset_of, load_json, text_of, without_bom
+from bladehttp._data.headers import Headers, HeadersLike, Pairs, index_of, is_field_value
+from bladehttp._data.jsonable import as_json
+from bladehttp._data.lazy import late
 from bladehttp.answer import UNSET_STATUS, Answer
-from bladehttp.charsets import charset_of, load_json, text_of, without_bom
 from bladehttp.exceptions import HttpException, HttpStatusError, InvalidHeader
-from bladehttp.headers import Headers, HeadersLike, Pairs, index_of, is_field_value
-from bladehttp.late import late
-from bladehttp.pieces import AwaitedItems, BodyReader
-from bladehttp.serialize import as_json
 from bladehttp.status import PHRASES
 
 POWERED_BY = "Blade"

@@ -4,8 +4,8 @@ import json
 import re
 from typing import Any
 
+from bladehttp._data.jsonable import as_json
 from bladehttp.later import Channel
-from bladehttp.serialize import as_json
 
 line_end = re.compile(r"\r\n|\r|\n")
 

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from bladehttp.cookies import format_set_cookie, parse_cookies
+from bladehttp._data.cookies import format_set_cookie, parse_cookies
 from bladehttp.exceptions import InvalidHeader
 
 WHEN = "Sun, 06 Nov 1994 08:49:37 GMT"

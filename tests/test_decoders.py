@@ -16,10 +16,10 @@ import pytest
 import zstandard
 from hypothesis import given, strategies as st
 
-from bladehttp import decoders
-from bladehttp.decoders import BLOCK, CODINGS, STEP, ContentDecoder
+from bladehttp._data import decoders
+from bladehttp._data.byte_streams import through
+from bladehttp._data.decoders import BLOCK, CODINGS, STEP, ContentDecoder
 from bladehttp.exceptions import BodyTooLarge, DecodingError
-from bladehttp.pieces import through
 
 MIB = 1 << 20
 TEXT = b"".join(b"%d " % number for number in range(10_000))

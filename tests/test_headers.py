@@ -1,7 +1,7 @@
 import pytest
 
+from bladehttp._data.headers import Headers
 from bladehttp.exceptions import InvalidHeader
-from bladehttp.headers import Headers
 
 
 def test_names_compare_without_case_and_keep_their_spelling() -> None:

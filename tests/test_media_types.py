@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import bladehttp as http
-from bladehttp.media_types import MEDIA_TYPES, TABLE, guess_media_type, media_type
+from bladehttp._data.media_types import MEDIA_TYPES, TABLE, guess_media_type, media_type
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from bladehttp.charsets import CODECS, text_of
+from bladehttp._data.byte_streams import BodyReader, Unread
+from bladehttp._data.charsets import CODECS, text_of
 from bladehttp.exceptions import IncompleteBody
-from bladehttp.pieces import BodyReader, Unread
 
 LINE = [
     "a",

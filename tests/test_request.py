@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bladehttp.headers import Headers
+from bladehttp._data.headers import Headers
 from bladehttp.request import HttpRequest, decode_path, host_name
 
 RAW = (

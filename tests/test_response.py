@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bladehttp.charsets import charset_of
+from bladehttp._data.charsets import charset_of
 from bladehttp.exceptions import HttpStatusError, InvalidHeader
 from bladehttp.response import HttpResponse
 

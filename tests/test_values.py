@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from bladehttp.values import Values
+from bladehttp._data.multidict import Values
 
 
 def test_last_value_counts_and_every_value_is_kept() -> None:

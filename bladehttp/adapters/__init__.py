@@ -10,7 +10,7 @@ Each name needs the library it is for: ``pip install 'bladehttp[requests]'`` or 
 
 from typing import TYPE_CHECKING
 
-from bladehttp.late import late_names
+from bladehttp._data.lazy import late_names
 
 if TYPE_CHECKING:
     from bladehttp.adapters._httpx import AsyncHttpxTransport, HttpxTransport

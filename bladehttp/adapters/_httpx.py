@@ -17,8 +17,8 @@ from typing import Any
 import httpx
 
 from bladehttp import exceptions as ours
+from bladehttp._data.headers import Headers
 from bladehttp.client import AsyncHttpClient, HttpClient
-from bladehttp.headers import Headers
 from bladehttp.response import HttpResponse
 
 ERRORS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (

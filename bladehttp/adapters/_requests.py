@@ -21,8 +21,8 @@ from urllib3.response import HTTPResponse
 from urllib3.util import parse_url
 
 from bladehttp import exceptions as ours
+from bladehttp._data.headers import Headers
 from bladehttp.client import HttpClient
-from bladehttp.headers import Headers
 from bladehttp.response import HttpResponse
 
 ERRORS: tuple[tuple[type[Exception], type[Exception]], ...] = (

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from getpass import GetPassWarning, getpass
 from typing import Any, NamedTuple
 
-from bladehttp.auth import Auth
+from bladehttp._data.auth import Auth
 from bladehttp.client.retry import Retry
 
 # RFC 3986 section 3.1, and what follows it where there is a host: "localhost:8000" has no scheme

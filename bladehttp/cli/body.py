@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
 
-from bladehttp.headers import Headers
-from bladehttp.media_types import guess_media_type
+from bladehttp._data.headers import Headers
+from bladehttp._data.media_types import guess_media_type
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"

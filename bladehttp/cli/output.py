@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from io import IncrementalNewlineDecoder
 from itertools import chain
 
-from bladehttp.charsets import UTF_8, WIDE, charset_of, errors_of, without_bom
+from bladehttp._data.charsets import UTF_8, WIDE, charset_of, errors_of, without_bom
 from bladehttp.cli.colour import print_head, print_json
 from bladehttp.cli.pretty import indented
 from bladehttp.cli.terminal import printable, tell

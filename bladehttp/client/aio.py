@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Self
 
+from bladehttp._data.byte_streams import awaited
+from bladehttp._data.headers import HeadersLike
 from bladehttp.client.abatch import Batch
 from bladehttp.client.astream import AsyncStream, keep_beginning
 from bladehttp.client.async_hooks import settle_abort, settle_response
@@ -24,8 +26,6 @@ from bladehttp.client.message import Message
 from bladehttp.client.progress import Report
 from bladehttp.client.verbs import Verbs
 from bladehttp.exceptions import ClientClosed, HttpStatusError
-from bladehttp.headers import HeadersLike
-from bladehttp.pieces import awaited
 from bladehttp.response import HttpResponse
 
 

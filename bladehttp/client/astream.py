@@ -10,6 +10,7 @@ from math import inf
 from time import monotonic
 from typing import Any
 
+from bladehttp._data.byte_streams import Awaited
 from bladehttp.client.crowd import Result, within
 from bladehttp.client.decoding_sink import STEP
 from bladehttp.client.driver import Driver
@@ -19,7 +20,6 @@ from bladehttp.client.handle import Handle
 from bladehttp.client.hooks import Hooks
 from bladehttp.client.message import Message
 from bladehttp.client.streaming import Sink, Undoing
-from bladehttp.pieces import Awaited
 from bladehttp.response import EXCERPT_SECONDS, HttpResponse
 
 

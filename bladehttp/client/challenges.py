@@ -12,7 +12,7 @@ challenge, and as the reply to its answer. That one is a wrong password, and is 
 
 import re
 
-from bladehttp.auth import Auth
+from bladehttp._data.auth import Auth
 from bladehttp.client.message import Message
 from bladehttp.client.proxy_digest import gets_digest
 from bladehttp.client.received import Received, offers_digest

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any
 
-from bladehttp.auth import Auth
+from bladehttp._data.auth import Auth
+from bladehttp._data.headers import is_field_value
 from bladehttp.exceptions import InsecureWarning, InvalidHeader
-from bladehttp.headers import is_field_value
 
 has_control = re.compile(r"[\x00-\x1f\x7f]").search
 

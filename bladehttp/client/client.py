@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
+from bladehttp._data.headers import HeadersLike
 from bladehttp.client.batch import Feed, run_batch
 from bladehttp.client.checks import at_least_one
 from bladehttp.client.crowd import Crowd, Result
@@ -18,7 +19,6 @@ from bladehttp.client.pool import Pool
 from bladehttp.client.progress import Report
 from bladehttp.client.streaming import Stream
 from bladehttp.client.verbs import Verbs
-from bladehttp.headers import HeadersLike
 from bladehttp.response import HttpResponse
 
 

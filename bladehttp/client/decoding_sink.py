@@ -13,10 +13,10 @@ from typing import Any, Protocol
 
 import pycurl
 
+from bladehttp._data.decoders import ContentDecoder, blocks_of
 from bladehttp.client.body_sink import BodySink, leads_on
 from bladehttp.client.options import Settings
 from bladehttp.client.received import Received
-from bladehttp.decoders import ContentDecoder, blocks_of
 from bladehttp.exceptions import BodyTooLarge, DecodingError, HttpException
 
 STEP = 512 * 1024

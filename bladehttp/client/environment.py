@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import pycurl
 
+from bladehttp._data.host_names import list_to_ascii
 from bladehttp.client.options import Settings
 from bladehttp.client.route import proxy_url
 from bladehttp.client.trust import (
@@ -19,7 +20,6 @@ from bladehttp.client.trust import (
     tls_files,
     usual_spelling,
 )
-from bladehttp.host_names import list_to_ascii
 
 # What os.environ keeps its values in, where it can be had: a look-up of what is not there costs
 # 2 us in os.environ, which encodes, raises and catches, and nothing in a dict.

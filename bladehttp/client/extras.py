@@ -10,7 +10,7 @@ from typing import Any
 
 import pycurl
 
-from bladehttp.auth import Auth
+from bladehttp._data.auth import Auth
 from bladehttp.client.engine import Outcome
 from bladehttp.client.environment import is_direct
 from bladehttp.client.handle import Handle

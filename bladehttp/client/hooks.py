@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, fields
 from inspect import isawaitable, iscoroutine, iscoroutinefunction
 from typing import Any, ClassVar
 
+from bladehttp._data.headers import Headers
 from bladehttp.client.message import Message
-from bladehttp.headers import Headers
 
 
 class Outgoing:

@@ -5,9 +5,9 @@ import sys
 
 import pycurl
 
+from bladehttp._data.decoders import CODINGS
 from bladehttp.client.environment import authorities_in_force
 from bladehttp.client.options import Settings
-from bladehttp.decoders import CODINGS
 
 FEATURES = {
     name.removeprefix("VERSION_").lower().replace("_", "-"): bit

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import pycurl
 
+from bladehttp._data.host_names import to_ascii
 from bladehttp.client.checks import has_control
-from bladehttp.host_names import to_ascii
 
 HTTP_ONLY = "#HttpOnly_"
 TITLE = "# Netscape HTTP Cookie File\n"

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from bladehttp._data.headers import Headers, HeadersLike, is_token
 from bladehttp.client.body import Body, Content
 from bladehttp.client.options import Settings
 from bladehttp.client.url import LONGEST_KEPT, Url, absolute, parse_url
 from bladehttp.exceptions import InvalidHeader
-from bladehttp.headers import Headers, HeadersLike, is_token
 
 Fields = list[tuple[str, str]]
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import pycurl
 
+from bladehttp._data.media_types import guess_media_type
 from bladehttp.client.body import Body, Bound, unbound
 from bladehttp.client.checks import has_control
 from bladehttp.client.form_values import fields_of, pairs_of, text_of, unfolded
 from bladehttp.client.source import PathSource, Source, file_source
 from bladehttp.exceptions import InvalidHeader
-from bladehttp.media_types import guess_media_type
 
 OCTETS = "application/octet-stream"
 

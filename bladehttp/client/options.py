@@ -12,7 +12,8 @@ from typing import Any
 
 import pycurl
 
-from bladehttp.auth import Auth
+from bladehttp._data.auth import Auth
+from bladehttp._data.decoders import CODINGS
 from bladehttp.client.checks import (
     Check,
     at_least_one,
@@ -63,7 +64,6 @@ from bladehttp.client.trust import (
     tls_options,
     trust_options,
 )
-from bladehttp.decoders import CODINGS
 
 Pairs = Iterable[tuple[int, object]]
 

@@ -5,7 +5,8 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 
-from bladehttp.auth import Auth
+from bladehttp._data.auth import Auth
+from bladehttp._data.headers import Headers, HeadersLike
 from bladehttp.client.encode import NOT_GIVEN, make_body
 from bladehttp.client.hooks import NAMES, Hook, Hooks, hook_list
 from bladehttp.client.message import Bare, Message, make_message, merge
@@ -13,7 +14,6 @@ from bladehttp.client.options import Settings
 from bladehttp.client.progress import Report
 from bladehttp.client.retry import Retry
 from bladehttp.client.url import absolute, parse_url, shown, with_query
-from bladehttp.headers import Headers, HeadersLike
 
 T = TypeVar("T")
 

@@ -7,10 +7,10 @@ status and the body only.
 import re
 from typing import Any
 
+from bladehttp._data.headers import Headers
 from bladehttp.client.certificate import as_dict
 from bladehttp.client.errors import Sent
 from bladehttp.client.url import location_text
-from bladehttp.headers import Headers
 
 BLANK = (b"\r\n", b"\n")
 

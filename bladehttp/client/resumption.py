@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
 
-from bladehttp.decoders import ALIASES, REGISTERED
+from bladehttp._data.decoders import ALIASES, REGISTERED
 from bladehttp.wire.dates import parse_http_date
 from bladehttp.wire.ranges import parse_ranges
 

@@ -13,9 +13,9 @@ from urllib.parse import quote
 
 import pycurl
 
+from bladehttp._data.host_names import list_to_ascii, to_ascii
 from bladehttp.client.checks import SENT_AS_GIVEN, has_control, path, secret_text, text
 from bladehttp.exceptions import InvalidUrl, UnsupportedProtocol
-from bladehttp.host_names import list_to_ascii, to_ascii
 
 Pair = tuple[int, object]
 

@@ -13,15 +13,15 @@ from typing import Any
 
 import pycurl
 
+from bladehttp._data.byte_streams import Staged
+from bladehttp._data.decoders import ContentDecoder
 from bladehttp.client.body_sink import LONGEST_DROPPED
 from bladehttp.client.engine import SUCCESS, Engine, Outcome
 from bladehttp.client.exchange import Exchange
 from bladehttp.client.message import Message
 from bladehttp.client.received import BLANK
 from bladehttp.client.transfer import PARTIAL_CONTENT, with_details
-from bladehttp.decoders import ContentDecoder
 from bladehttp.exceptions import BodyTooLarge, DecodingError
-from bladehttp.pieces import Staged
 from bladehttp.response import HttpResponse
 
 PIECES = 64

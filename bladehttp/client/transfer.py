@@ -9,6 +9,9 @@ from typing import Any
 
 import pycurl
 
+from bladehttp._data.byte_streams import through
+from bladehttp._data.decoders import ContentDecoder, blocks_of
+from bladehttp._data.self_request import check_not_own
 from bladehttp.client.body_sink import NO_SINK, BodySink, leads_on
 from bladehttp.client.certificate import presented
 from bladehttp.client.challenges import was_answered_early
@@ -34,7 +37,6 @@ from bladehttp.client.received import BLANK, Received
 from bladehttp.client.redirects import NEXT_METHOD
 from bladehttp.client.resend import guard_for
 from bladehttp.client.trust import key_advice
-from bladehttp.decoders import ContentDecoder, blocks_of
 from bladehttp.exceptions import (
     BodyTooLarge,
     DecodingError,
@@ -45,9 +47,7 @@ from bladehttp.exceptions import (
     ReceiveTimeout,
     TotalTimeout,
 )
-from bladehttp.pieces import through
 from bladehttp.response import HttpResponse
-from bladehttp.serving import check_not_own
 
 PARTIAL_CONTENT = 206
 UNAUTHORIZED = 401

@@ -25,11 +25,11 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
 
+from bladehttp._data.host_names import to_ascii
 from bladehttp.client.checks import SENT_AS_GIVEN, has_control
 from bladehttp.client.form_values import urlencoded
 from bladehttp.client.reference import parse_reference, resolve
 from bladehttp.exceptions import InvalidUrl, UnsupportedProtocol
-from bladehttp.host_names import to_ascii
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 

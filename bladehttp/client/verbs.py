@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from bladehttp._data.headers import HeadersLike
 from bladehttp.client.batch import Make, arguments
 from bladehttp.client.download import Job
 from bladehttp.client.encode import NOT_GIVEN
@@ -16,7 +17,6 @@ from bladehttp.client.log import in_force
 from bladehttp.client.part_file import Checksum
 from bladehttp.client.progress import Report
 from bladehttp.client.properties import Configured
-from bladehttp.headers import HeadersLike
 
 Given = TypeVar("Given")
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from bladehttp.late import late_names
+from bladehttp._data.lazy import late_names
 
 if TYPE_CHECKING:
     from bladehttp.server.server import HttpServer

@@ -13,6 +13,8 @@ from functools import partial
 from socket import socket
 from typing import Any
 
+from bladehttp._data.multidict import MissingValueError
+from bladehttp._data.self_request import is_shortage
 from bladehttp.aborts import Abort
 from bladehttp.content import ContentError
 from bladehttp.exceptions import ProtocolError
@@ -25,9 +27,7 @@ from bladehttp.server.loop import Loop
 from bladehttp.server.record import RequestLog
 from bladehttp.server.routes import Handler, Route, Routes
 from bladehttp.server.workers import Workers
-from bladehttp.serving import is_shortage
 from bladehttp.status import phrase
-from bladehttp.values import MissingValueError
 
 log = logging.getLogger("bladehttp.server")
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice, zip_longest
 
-from bladehttp.headers import TCHAR, Headers
+from bladehttp._data.headers import TCHAR, Headers
 from bladehttp.request import HttpRequest
 from bladehttp.server.endpoint import UNIX
 from bladehttp.wire.head import is_host

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import FileIO
 
+from bladehttp._data.headers import Headers
+from bladehttp._data.media_types import UNKNOWN
 from bladehttp.files import FileBody, FileSlice, WholeFile
-from bladehttp.headers import Headers
-from bladehttp.media_types import UNKNOWN
 from bladehttp.request import HttpRequest
 from bladehttp.response import HttpResponse
 from bladehttp.server.beneath import Found

@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from bladehttp._data.multidict import Required
 from bladehttp.request import HttpRequest
 from bladehttp.response import HttpResponse
-from bladehttp.values import Required
 
 Handler = Callable[[HttpRequest, HttpResponse], Any]
 

@@ -12,6 +12,7 @@ from typing import Any
 if sys.platform != "win32":
     import resource
 
+from bladehttp._data.self_request import serving
 from bladehttp.request import NOBODY, ClientInfo
 from bladehttp.server.client_progress import SAMPLES
 from bladehttp.server.connection import Connection
@@ -22,7 +23,6 @@ from bladehttp.server.listener import ROOM, Listener
 from bladehttp.server.loop import Loop
 from bladehttp.server.service import Service
 from bladehttp.server.transport import PlainTransport, TlsTransport
-from bladehttp.serving import serving
 from bladehttp.wire.head import HeadParser
 from bladehttp.wire.limits import Limits
 

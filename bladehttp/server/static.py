@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from bladehttp.media_types import media_type
+from bladehttp._data.media_types import media_type
+from bladehttp._data.self_request import with_descriptors
 from bladehttp.request import HttpRequest
 from bladehttp.response import HttpResponse
 from bladehttp.server import listing
@@ -22,7 +23,6 @@ from bladehttp.server.beneath import Found, Place, is_servable
 from bladehttp.server.entity_tags import TAGGERS, Tagger
 from bladehttp.server.representation import Picked, add_missing, send_file
 from bladehttp.server.routes import Handler
-from bladehttp.serving import with_descriptors
 from bladehttp.wire.negotiation import acceptable
 
 MISSING = frozenset(

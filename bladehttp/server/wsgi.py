@@ -13,9 +13,9 @@ from typing import IO, Any
 from urllib.parse import quote, unquote_to_bytes
 from wsgiref.util import is_hop_by_hop
 
+from bladehttp._data.headers import TCHAR
 from bladehttp.broken import Raw, length_of
 from bladehttp.exceptions import ProtocolError
-from bladehttp.headers import TCHAR
 from bladehttp.request import ClientInfo, HttpRequest
 from bladehttp.response import HttpResponse
 from bladehttp.server.answered import Answered

@@ -10,8 +10,8 @@ from enum import IntEnum
 from io import BytesIO
 from typing import IO, Protocol
 
+from bladehttp._data.headers import Pairs
 from bladehttp.exceptions import ProtocolError
-from bladehttp.headers import Pairs
 from bladehttp.wire import grammar
 from bladehttp.wire.buffer import ReceiveBuffer
 from bladehttp.wire.limits import Limits

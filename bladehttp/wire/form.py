@@ -26,10 +26,10 @@ from multipart import (
     parse_options_header,
 )
 
-from bladehttp.charsets import UTF_8, WIDE, codec_of, text_of
+from bladehttp._data.charsets import UTF_8, WIDE, codec_of, text_of
+from bladehttp._data.multidict import Values
+from bladehttp._data.uploads import Upload, read_content
 from bladehttp.exceptions import ProtocolError
-from bladehttp.uploads import Upload, read_content
-from bladehttp.values import Values
 from bladehttp.wire.body import BodySink
 from bladehttp.wire.limits import Limits
 from bladehttp.wire.urlencoded import parse_fields, unquote

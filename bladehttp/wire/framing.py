@@ -6,8 +6,8 @@ repairing and refusing, it refuses: two parties that repair differently are the 
 
 from collections.abc import Sequence
 
+from bladehttp._data.headers import is_token
 from bladehttp.exceptions import ProtocolError
-from bladehttp.headers import is_token
 from bladehttp.wire import grammar
 
 CHUNKED = -1

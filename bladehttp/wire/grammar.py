@@ -7,7 +7,7 @@ Unicode digits, NEL) and never see a byte that a pattern has not passed.
 
 import re
 
-from bladehttp.headers import TCHAR
+from bladehttp._data.headers import TCHAR
 
 TOKEN = f"[{TCHAR}]+".encode()
 

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from bladehttp._data.headers import Pairs, index_of
 from bladehttp.exceptions import ProtocolError
-from bladehttp.headers import Pairs, index_of
 from bladehttp.wire import framing, grammar
 from bladehttp.wire.limits import Limits
 

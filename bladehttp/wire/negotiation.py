@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from bladehttp.headers import TCHAR
+from bladehttp._data.headers import TCHAR
 
 # RFC 9110 section 12.5.3:  Accept-Encoding = #( codings [ weight ] )
 # RFC 9110 section 12.4.2:  weight = OWS ";" OWS "q=" qvalue

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import IO
 
+from bladehttp._data.headers import Pairs
 from bladehttp.exceptions import ProtocolError
-from bladehttp.headers import Pairs
 from bladehttp.wire import framing, grammar
 from bladehttp.wire.body import BodySink, Chunked, Decoder, FixedLength
 from bladehttp.wire.buffer import ReceiveBuffer

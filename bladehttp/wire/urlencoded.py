@@ -7,9 +7,9 @@ chooses what is in it.
 import re
 from binascii import a2b_qp
 
-from bladehttp.charsets import errors_of
+from bladehttp._data.charsets import errors_of
+from bladehttp._data.multidict import Values
 from bladehttp.exceptions import ProtocolError
-from bladehttp.values import Values
 
 # RFC 3986 section 2.1: pct-encoded = "%" HEXDIG HEXDIG
 no_escape = re.compile(rb"%(?![0-9A-Fa-f]{2})")

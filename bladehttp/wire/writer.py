@@ -10,7 +10,7 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import NamedTuple
 
-from bladehttp.headers import Pairs
+from bladehttp._data.headers import Pairs
 from bladehttp.status import PHRASES
 from bladehttp.wire import grammar
 from bladehttp.wire.dates import format_http_date

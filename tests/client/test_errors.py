@@ -265,7 +265,7 @@ def test_a_body_that_cannot_be_decoded_is_no_success(
 def test_br_is_asked_for_only_where_it_can_be_undone_within_bounds(module: str) -> None:
     program = (
         f"import sys; sys.modules['brotli'] = sys.modules['brotlicffi'] = {module}\n"
-        "from bladehttp.decoders import CODINGS\n"
+        "from bladehttp._data.decoders import CODINGS\n"
         "print(*CODINGS)"
     )
     command = [sys.executable, "-c", program]

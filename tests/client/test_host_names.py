@@ -9,9 +9,9 @@ import pytest
 from proxies import HttpProxy
 
 from bladehttp import CookieJar
+from bladehttp._data.host_names import list_to_ascii, to_ascii
 from bladehttp.client import HttpClient
 from bladehttp.exceptions import InvalidUrl, ResolveError
-from bladehttp.host_names import list_to_ascii, to_ascii
 
 SHARP = "xn--fa-hia.de"
 

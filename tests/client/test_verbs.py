@@ -13,12 +13,12 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from bladehttp import Headers
+from bladehttp._data.decoders import CODINGS
+from bladehttp._data.multidict import Values
 from bladehttp.client import HttpClient
 from bladehttp.client.received import Received
-from bladehttp.decoders import CODINGS
 from bladehttp.exceptions import HttpException, InvalidHeader
 from bladehttp.response import HttpResponse
-from bladehttp.values import Values
 
 
 class Colour(Enum):

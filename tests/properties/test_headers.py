@@ -3,8 +3,8 @@
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from bladehttp.headers import Headers, index_of
-from bladehttp.values import Values
+from bladehttp._data.headers import Headers, index_of
+from bladehttp._data.multidict import Values
 
 names = st.sampled_from(["a", "A", "b", "B-c", "b-C", "Set-Cookie", "set-cookie"])
 values = st.sampled_from(["", "1", "2", "x, y"])

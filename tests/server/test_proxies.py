@@ -11,7 +11,7 @@ import pytest
 import zstandard
 from support import Raw
 
-from bladehttp.headers import Headers
+from bladehttp._data.headers import Headers
 from bladehttp.request import HttpRequest
 from bladehttp.server.forwarded import TrustedProxies
 

@@ -1,6 +1,6 @@
 import pytest
 
-from bladehttp.headers import Headers
+from bladehttp._data.headers import Headers
 from bladehttp.wire.conditional import range_applies, status_instead
 from bladehttp.wire.dates import parse_http_date
 from bladehttp.wire.negotiation import acceptable

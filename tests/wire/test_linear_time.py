@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 
-from bladehttp.cookies import parse_cookies
+from bladehttp._data.cookies import parse_cookies
 from bladehttp.exceptions import ProtocolError
 from bladehttp.wire import grammar
 from bladehttp.wire.form import decode

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any, Self
 
+from bladehttp._data.headers import Headers, HeadersLike
 from bladehttp.aborts import check_status
-from bladehttp.headers import Headers, HeadersLike
 from bladehttp.later import check_milliseconds
 from bladehttp.request import HttpRequest
 from bladehttp.response import HttpResponse

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bladehttp._data.headers import Headers, HeadersLike
+from bladehttp._data.multidict import MissingValueError
 from bladehttp.content import ContentError
-from bladehttp.headers import Headers, HeadersLike
 from bladehttp.request import HttpRequest
 from bladehttp.server.callbacks import check_callable
 from bladehttp.server.dispatch import not_found
 from bladehttp.server.routes import Params, Routes
-from bladehttp.values import MissingValueError
 
 Differences = Iterable[str]
 

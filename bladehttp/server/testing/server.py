@@ -9,9 +9,10 @@ from threading import Condition
 from types import TracebackType
 from typing import Any
 
+from bladehttp._data.headers import HeadersLike
+from bladehttp._data.multidict import MissingValueError
 from bladehttp.aborts import Abort
 from bladehttp.exceptions import ProtocolError
-from bladehttp.headers import HeadersLike
 from bladehttp.later import check_milliseconds
 from bladehttp.request import HttpRequest
 from bladehttp.response import HttpResponse
@@ -23,7 +24,6 @@ from bladehttp.server.testing.expectation import UNSET, Expectation
 from bladehttp.server.testing.identity import Identity
 from bladehttp.server.testing.matching import short
 from bladehttp.server.tls import CertificateFiles
-from bladehttp.values import MissingValueError
 
 log = logging.getLogger("bladehttp.server.testing")
 

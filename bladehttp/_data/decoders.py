@@ -23,8 +23,8 @@ from importlib.util import find_spec
 from itertools import chain
 from typing import Any, Protocol
 
+from bladehttp._data.byte_streams import through
 from bladehttp.exceptions import BodyTooLarge, DecodingError
-from bladehttp.pieces import through
 
 STEP = 256 * 1024
 """Most bytes that one step makes: a few KiB can hold a gigabyte."""

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from io import BytesIO
 from typing import Any, Protocol, TypeVar
 
-from bladehttp.charsets import BOMS, LINE_ENDS, NARROW_LINE_ENDS, WIDE, errors_of
+from bladehttp._data.charsets import BOMS, LINE_ENDS, NARROW_LINE_ENDS, WIDE, errors_of
 from bladehttp.exceptions import HttpException, IncompleteBody
 
 T = TypeVar("T")

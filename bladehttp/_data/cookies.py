@@ -7,9 +7,9 @@ import re
 from datetime import UTC, datetime
 from email.utils import format_datetime, formatdate
 
+from bladehttp._data.headers import is_token
+from bladehttp._data.multidict import Values
 from bladehttp.exceptions import InvalidHeader
-from bladehttp.headers import is_token
-from bladehttp.values import Values
 
 # RFC 6265 section 4.1.1: cookie-octet is VCHAR without DQUOTE, comma, semicolon, backslash,
 # optionally the whole in quotes. What browsers keep apart without harm (space, comma, quotes
