@@ -11,11 +11,11 @@ from typing import IO, BinaryIO, TypeVar
 from bladehttp._data.byte_streams import through
 from bladehttp._data.decoders import CODINGS, MOST_CODINGS, ContentDecoder, codings_of
 from bladehttp._data.uploads import open_content, read_content
+from bladehttp._wire.body import BodySink
+from bladehttp._wire.form import Decoded, decode
+from bladehttp._wire.limits import Limits
+from bladehttp._wire.reader import Request
 from bladehttp.exceptions import BodyTooLarge, DecodingError, ProtocolError
-from bladehttp.wire.body import BodySink
-from bladehttp.wire.form import Decoded, decode
-from bladehttp.wire.limits import Limits
-from bladehttp.wire.reader import Request
 
 T = TypeVar("T")
 

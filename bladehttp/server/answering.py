@@ -9,6 +9,8 @@ from abc import abstractmethod
 from time import monotonic, time
 from typing import Any
 
+from bladehttp._wire.head import RequestLine
+from bladehttp._wire.writer import CLOSE, LENGTH, Reply, write_head, write_whole
 from bladehttp.broken import Raw, length_of
 from bladehttp.files import FileBody
 from bladehttp.later import Channel, Deferred
@@ -34,8 +36,6 @@ from bladehttp.server.states import (
 )
 from bladehttp.server.transport import Transport
 from bladehttp.server.watched import Watched
-from bladehttp.wire.head import RequestLine
-from bladehttp.wire.writer import CLOSE, LENGTH, Reply, write_head, write_whole
 
 log = logging.getLogger("bladehttp.server")
 

@@ -4,10 +4,10 @@ import socket
 from collections.abc import Iterable
 from typing import Any
 
+from bladehttp._wire.limits import Limits
 from bladehttp.response import POWERED_BY
 from bladehttp.server.endpoint import UNIX, Endpoint, listen_on, listen_tcp, listen_unix
 from bladehttp.server.forwarded import TrustedProxies
-from bladehttp.wire.limits import Limits
 
 CLOCKS = {
     # clock of states.PLANS: attribute with its milliseconds

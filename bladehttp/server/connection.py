@@ -10,6 +10,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from time import monotonic
 
+from bladehttp._wire.head import NO_FIELDS, check_target
+from bladehttp._wire.proxy import ProxyReader
+from bladehttp._wire.reader import RESTING, Phase, Request, RequestReader, whole_request
+from bladehttp._wire.writer import CONTINUE
 from bladehttp.exceptions import ProtocolError
 from bladehttp.request import ClientInfo, HttpRequest
 from bladehttp.server.answering import Answering
@@ -26,10 +30,6 @@ from bladehttp.server.states import (
     State,
 )
 from bladehttp.server.transport import RECEIVE, PlainHttpError, PlainTransport, Transport
-from bladehttp.wire.head import NO_FIELDS, check_target
-from bladehttp.wire.proxy import ProxyReader
-from bladehttp.wire.reader import RESTING, Phase, Request, RequestReader, whole_request
-from bladehttp.wire.writer import CONTINUE
 
 log = logging.getLogger("bladehttp.server")
 

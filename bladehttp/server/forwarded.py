@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from itertools import islice, zip_longest
 
 from bladehttp._data.headers import TCHAR, Headers
+from bladehttp._wire.head import is_host
+from bladehttp._wire.target import host_name
 from bladehttp.request import HttpRequest
 from bladehttp.server.endpoint import UNIX
-from bladehttp.wire.head import is_host
-from bladehttp.wire.target import host_name
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 

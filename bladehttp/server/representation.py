@@ -11,15 +11,15 @@ from io import FileIO
 
 from bladehttp._data.headers import Headers
 from bladehttp._data.media_types import UNKNOWN
+from bladehttp._wire.conditional import range_applies, status_instead
+from bladehttp._wire.dates import format_http_date
+from bladehttp._wire.ranges import Range, content_range, last_boundary, parse_ranges, part_head
 from bladehttp.files import FileBody, FileSlice, WholeFile
 from bladehttp.request import HttpRequest
 from bladehttp.response import HttpResponse
 from bladehttp.server.beneath import Found
 from bladehttp.server.dispatch import answer_plainly
 from bladehttp.server.entity_tags import Tagger, tag_by_time
-from bladehttp.wire.conditional import range_applies, status_instead
-from bladehttp.wire.dates import format_http_date
-from bladehttp.wire.ranges import Range, content_range, last_boundary, parse_ranges, part_head
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ if sys.platform != "win32":
     import resource
 
 from bladehttp._data.self_request import serving
+from bladehttp._wire.head import HeadParser
+from bladehttp._wire.limits import Limits
 from bladehttp.request import NOBODY, ClientInfo
 from bladehttp.server.client_progress import SAMPLES
 from bladehttp.server.connection import Connection
@@ -23,8 +25,6 @@ from bladehttp.server.listener import ROOM, Listener
 from bladehttp.server.loop import Loop
 from bladehttp.server.service import Service
 from bladehttp.server.transport import PlainTransport, TlsTransport
-from bladehttp.wire.head import HeadParser
-from bladehttp.wire.limits import Limits
 
 LINGER_MS = 2000
 """How long a client may be silent until no more of what it sends is discarded, after an answer

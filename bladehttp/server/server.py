@@ -12,6 +12,7 @@ from math import inf
 from types import TracebackType
 from typing import IO, Any, Self, TypeVar, overload
 
+from bladehttp._wire.head import HeadParser
 from bladehttp.exceptions import HttpException
 from bladehttp.request import HttpRequest
 from bladehttp.response import Blank
@@ -32,7 +33,6 @@ from bladehttp.server.systemd import tell_ready
 from bladehttp.server.tls import CertificateFiles, choose_by_name, server_context
 from bladehttp.server.workers import Workers
 from bladehttp.server.wsgi import WsgiApplication
-from bladehttp.wire.head import HeadParser
 
 F = TypeVar("F", bound=Callable[..., Any])
 H = TypeVar("H", bound=Handler)

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from bladehttp._wire.head import HeadParser
 from bladehttp.server.dispatch import Dispatcher
 from bladehttp.server.forwarded import TrustedProxies
 from bladehttp.server.loop import Deadlines, Loop
 from bladehttp.server.transport import Transport
 from bladehttp.server.workers import Workers
-from bladehttp.wire.head import HeadParser
 
 
 class Client(Protocol):

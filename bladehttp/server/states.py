@@ -7,9 +7,9 @@ each state and which clocks run meanwhile. Only `Watched._become` changes a stat
 from dataclasses import dataclass
 from enum import IntEnum
 
+from bladehttp._wire.reader import Phase
 from bladehttp.server import loop
 from bladehttp.server.loop import READ
-from bladehttp.wire.reader import Phase
 
 
 class State(IntEnum):

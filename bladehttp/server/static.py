@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from bladehttp._data.media_types import media_type
 from bladehttp._data.self_request import with_descriptors
+from bladehttp._wire.negotiation import acceptable
 from bladehttp.request import HttpRequest
 from bladehttp.response import HttpResponse
 from bladehttp.server import listing
@@ -23,7 +24,6 @@ from bladehttp.server.beneath import Found, Place, is_servable
 from bladehttp.server.entity_tags import TAGGERS, Tagger
 from bladehttp.server.representation import Picked, add_missing, send_file
 from bladehttp.server.routes import Handler
-from bladehttp.wire.negotiation import acceptable
 
 MISSING = frozenset(
     getattr(errno, name)

@@ -14,6 +14,15 @@ from urllib.parse import quote, unquote_to_bytes
 from wsgiref.util import is_hop_by_hop
 
 from bladehttp._data.headers import TCHAR
+from bladehttp._wire.head import (
+    NO_FIELDS,
+    HeadParser,
+    RequestLine,
+    check_target,
+    parse_request_line,
+)
+from bladehttp._wire.reader import Request, RequestReader
+from bladehttp._wire.writer import LAST_CHUNK, Coding, Reply, write_chunk, write_head
 from bladehttp.broken import Raw, length_of
 from bladehttp.exceptions import ProtocolError
 from bladehttp.request import ClientInfo, HttpRequest
@@ -22,15 +31,6 @@ from bladehttp.server.answered import Answered
 from bladehttp.server.dispatch import Dispatcher
 from bladehttp.server.forwarded import TrustedProxies
 from bladehttp.server.representation import complete
-from bladehttp.wire.head import (
-    NO_FIELDS,
-    HeadParser,
-    RequestLine,
-    check_target,
-    parse_request_line,
-)
-from bladehttp.wire.reader import Request, RequestReader
-from bladehttp.wire.writer import LAST_CHUNK, Coding, Reply, write_chunk, write_head
 
 Environ = dict[str, Any]
 

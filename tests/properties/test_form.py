@@ -5,10 +5,10 @@ from urllib.parse import unquote_to_bytes, urlencode
 from hypothesis import assume, given, strategies as st
 from multipart import content_disposition_quote
 
+from bladehttp._wire.form import decode
+from bladehttp._wire.limits import Limits
+from bladehttp._wire.urlencoded import unquote
 from bladehttp.exceptions import ProtocolError
-from bladehttp.wire.form import decode
-from bladehttp.wire.limits import Limits
-from bladehttp.wire.urlencoded import unquote
 
 LIMITS = Limits()
 STATUSES = {0, 400, 413, 415}

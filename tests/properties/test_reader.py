@@ -2,8 +2,8 @@ from hypothesis import given, settings, strategies as st
 from properties.strategies import mutated, streams
 from wire.corpus import Verdict, bytewise, read
 
-from bladehttp.wire.head import HeadParser
-from bladehttp.wire.limits import Limits
+from bladehttp._wire.head import HeadParser
+from bladehttp._wire.limits import Limits
 
 STATUSES = {0, 400, 413, 414, 417, 431, 501, 505}
 

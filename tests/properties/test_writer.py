@@ -2,11 +2,11 @@ import h11
 from hypothesis import given, strategies as st
 from properties.strategies import field_values, tokens
 
-from bladehttp.wire.body import BodySink, Chunked
-from bladehttp.wire.buffer import ReceiveBuffer
-from bladehttp.wire.head import HeadParser
-from bladehttp.wire.limits import Limits
-from bladehttp.wire.writer import LAST_CHUNK, Coding, Reply, write_chunk, write_head, write_whole
+from bladehttp._wire.body import BodySink, Chunked
+from bladehttp._wire.buffer import ReceiveBuffer
+from bladehttp._wire.head import HeadParser
+from bladehttp._wire.limits import Limits
+from bladehttp._wire.writer import LAST_CHUNK, Coding, Reply, write_chunk, write_head, write_whole
 
 SECOND = 784111777
 

@@ -8,8 +8,8 @@ import pytest
 from support import Raw
 from wire.corpus import Case, bytewise, load, read, split_at_random
 
+from bladehttp._wire.head import HeadParser
 from bladehttp.server import HttpServer
-from bladehttp.wire.head import HeadParser
 
 CASES = load("accept") + load("reject")
 SHORT = 400

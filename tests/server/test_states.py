@@ -2,11 +2,11 @@
 
 import pytest
 
+from bladehttp._wire.reader import Phase
 from bladehttp.server.configured import CLOCKS
 from bladehttp.server.connection import READY
 from bladehttp.server.loop import READ, WRITE
 from bladehttp.server.states import PHASE_EVENTS, PLANS, READING, TRANSITIONS, Event, State
-from bladehttp.wire.reader import Phase
 
 OPEN = [state for state in State if state is not State.CLOSED]
 

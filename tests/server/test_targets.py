@@ -5,12 +5,12 @@ import time
 import pytest
 from support import Raw
 
+from bladehttp._wire.head import HeadParser
+from bladehttp._wire.limits import Limits
+from bladehttp._wire.reader import RequestReader
+from bladehttp._wire.target import decode_path
 from bladehttp.server import HttpServer
 from bladehttp.server.testing import BladeServer
-from bladehttp.wire.head import HeadParser
-from bladehttp.wire.limits import Limits
-from bladehttp.wire.reader import RequestReader
-from bladehttp.wire.target import decode_path
 
 
 def post(path: str = "/", *fields: str, body: str = "") -> str:

@@ -19,11 +19,11 @@ import wsgi_site
 from support import PATIENCE, Raw, Response
 
 import bladehttp as http
+from bladehttp._wire.body import BodySink, Chunked
+from bladehttp._wire.buffer import ReceiveBuffer
+from bladehttp._wire.limits import Limits
 from bladehttp.server import HttpServer
 from bladehttp.server.accesslog import access_log
-from bladehttp.wire.body import BodySink, Chunked
-from bladehttp.wire.buffer import ReceiveBuffer
-from bladehttp.wire.limits import Limits
 
 TESTS = Path(__file__).parents[1]
 

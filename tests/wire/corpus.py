@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bladehttp._wire.head import NO_FIELDS, HeadParser
+from bladehttp._wire.limits import Limits
+from bladehttp._wire.reader import Request, RequestReader, whole_request
 from bladehttp.exceptions import ProtocolError
-from bladehttp.wire.head import NO_FIELDS, HeadParser
-from bladehttp.wire.limits import Limits
-from bladehttp.wire.reader import Request, RequestReader, whole_request
 
 HERE = Path(__file__).parent
 DEFAULTS = Limits()

@@ -2,11 +2,11 @@ import tracemalloc
 
 import pytest
 
+from bladehttp._wire.body import FORBIDDEN_TRAILERS, BodySink, Chunked, FixedLength
+from bladehttp._wire.buffer import ReceiveBuffer
+from bladehttp._wire.head import HeadParser
+from bladehttp._wire.limits import Limits
 from bladehttp.exceptions import ProtocolError
-from bladehttp.wire.body import FORBIDDEN_TRAILERS, BodySink, Chunked, FixedLength
-from bladehttp.wire.buffer import ReceiveBuffer
-from bladehttp.wire.head import HeadParser
-from bladehttp.wire.limits import Limits
 
 
 def content_of(sink: BodySink) -> bytes:

@@ -1,7 +1,7 @@
 import pytest
 
+from bladehttp._wire.buffer import ReceiveBuffer
 from bladehttp.exceptions import ProtocolError
-from bladehttp.wire.buffer import ReceiveBuffer
 
 
 def holding(*pieces: bytes) -> ReceiveBuffer:

@@ -1,9 +1,9 @@
 import pytest
 
 from bladehttp._data.headers import Headers
-from bladehttp.wire.conditional import range_applies, status_instead
-from bladehttp.wire.dates import parse_http_date
-from bladehttp.wire.negotiation import acceptable
+from bladehttp._wire.conditional import range_applies, status_instead
+from bladehttp._wire.dates import parse_http_date
+from bladehttp._wire.negotiation import acceptable
 
 MODIFIED = 784111777
 AT = "Sun, 06 Nov 1994 08:49:37 GMT"

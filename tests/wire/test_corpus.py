@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 import pytest
 from wire.corpus import Case, Verdict, bytewise, load, read, split_at_random
 
-from bladehttp.wire.head import HeadParser
-from bladehttp.wire.limits import Limits
+from bladehttp._wire.head import HeadParser
+from bladehttp._wire.limits import Limits
 
 ACCEPT = load("accept")
 REJECT = load("reject")

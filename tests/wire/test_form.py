@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from bladehttp._wire.form import decode
+from bladehttp._wire.limits import Limits
+from bladehttp._wire.urlencoded import parse_fields
 from bladehttp.exceptions import ProtocolError
-from bladehttp.wire.form import decode
-from bladehttp.wire.limits import Limits
-from bladehttp.wire.urlencoded import parse_fields
 
 LIMITS = Limits()
 URLENCODED = "application/x-www-form-urlencoded"

@@ -2,8 +2,8 @@ from collections.abc import Callable
 
 import pytest
 
+from bladehttp._wire.framing import CHUNKED, body_length
 from bladehttp.exceptions import ProtocolError
-from bladehttp.wire.framing import CHUNKED, body_length
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,12 @@ from typing import Any
 
 import pytest
 
+from bladehttp._wire import head as head_module
+from bladehttp._wire.framing import CHUNKED
+from bladehttp._wire.head import HeadParser, check_together, is_host, parse_request_line
+from bladehttp._wire.limits import Limits
+from bladehttp._wire.reader import Request, RequestReader
 from bladehttp.exceptions import ProtocolError
-from bladehttp.wire import head as head_module
-from bladehttp.wire.framing import CHUNKED
-from bladehttp.wire.head import HeadParser, check_together, is_host, parse_request_line
-from bladehttp.wire.limits import Limits
-from bladehttp.wire.reader import Request, RequestReader
 
 
 def take(parser: HeadParser, data: bytes) -> Request | None:

@@ -11,13 +11,13 @@ from contextlib import suppress
 import pytest
 
 from bladehttp._data.cookies import parse_cookies
+from bladehttp._wire import grammar
+from bladehttp._wire.form import decode
+from bladehttp._wire.head import HeadParser
+from bladehttp._wire.limits import Limits
+from bladehttp._wire.reader import Phase, RequestReader
+from bladehttp._wire.urlencoded import parse_fields
 from bladehttp.exceptions import ProtocolError
-from bladehttp.wire import grammar
-from bladehttp.wire.form import decode
-from bladehttp.wire.head import HeadParser
-from bladehttp.wire.limits import Limits
-from bladehttp.wire.reader import Phase, RequestReader
-from bladehttp.wire.urlencoded import parse_fields
 
 BOUND = 9
 RUNS = 2

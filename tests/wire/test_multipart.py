@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from bladehttp._wire.form import BLOCK, Decoded, decode
+from bladehttp._wire.limits import Limits
 from bladehttp.exceptions import ProtocolError
-from bladehttp.wire.form import BLOCK, Decoded, decode
-from bladehttp.wire.limits import Limits
 
 LIMITS = Limits()
 TYPE = "multipart/form-data; boundary=b"

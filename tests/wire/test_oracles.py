@@ -9,8 +9,8 @@ from wire.corpus import Case, load, read
 from wire.differences import DIFFERENCES, VALUE_DIFFERENCES
 from wire.oracles import COMMON, ORACLES, Plain, differs
 
-from bladehttp.wire.head import HeadParser
-from bladehttp.wire.limits import Limits
+from bladehttp._wire.head import HeadParser
+from bladehttp._wire.limits import Limits
 
 CASES = load("accept") + load("reject")
 

@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from bladehttp.wire.ranges import (
+from bladehttp._wire.ranges import (
     MOST_RANGES,
     content_range,
     last_boundary,

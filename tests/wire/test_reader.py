@@ -2,10 +2,10 @@ from contextlib import suppress
 
 import pytest
 
+from bladehttp._wire.head import HeadParser
+from bladehttp._wire.limits import Limits
+from bladehttp._wire.reader import Phase, RequestReader, whole_request
 from bladehttp.exceptions import ProtocolError
-from bladehttp.wire.head import HeadParser
-from bladehttp.wire.limits import Limits
-from bladehttp.wire.reader import Phase, RequestReader, whole_request
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from bladehttp.wire.writer import (
+from bladehttp._wire.writer import (
     CONTINUE,
     LAST_CHUNK,
     Coding,

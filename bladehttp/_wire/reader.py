@@ -10,18 +10,12 @@ from enum import IntEnum
 from typing import IO
 
 from bladehttp._data.headers import Pairs
+from bladehttp._wire import framing, grammar
+from bladehttp._wire.body import BodySink, Chunked, Decoder, FixedLength
+from bladehttp._wire.buffer import ReceiveBuffer
+from bladehttp._wire.head import NO_FIELDS, FieldBlock, HeadParser, RequestLine, check_together
+from bladehttp._wire.limits import Limits
 from bladehttp.exceptions import ProtocolError
-from bladehttp.wire import framing, grammar
-from bladehttp.wire.body import BodySink, Chunked, Decoder, FixedLength
-from bladehttp.wire.buffer import ReceiveBuffer
-from bladehttp.wire.head import (
-    NO_FIELDS,
-    FieldBlock,
-    HeadParser,
-    RequestLine,
-    check_together,
-)
-from bladehttp.wire.limits import Limits
 
 NO_LINE = RequestLine("", "", 1, path="")
 """In place of a request line that has not come, or was none."""

@@ -29,10 +29,10 @@ from multipart import (
 from bladehttp._data.charsets import UTF_8, WIDE, codec_of, text_of
 from bladehttp._data.multidict import Values
 from bladehttp._data.uploads import Upload, read_content
+from bladehttp._wire.body import BodySink
+from bladehttp._wire.limits import Limits
+from bladehttp._wire.urlencoded import parse_fields, unquote
 from bladehttp.exceptions import ProtocolError
-from bladehttp.wire.body import BodySink
-from bladehttp.wire.limits import Limits
-from bladehttp.wire.urlencoded import parse_fields, unquote
 
 BLOCK = 64 * 1024
 """Bytes given to the multipart parser at a time."""

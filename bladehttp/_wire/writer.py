@@ -11,9 +11,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from bladehttp._data.headers import Pairs
+from bladehttp._wire import grammar
+from bladehttp._wire.dates import format_http_date
 from bladehttp.status import PHRASES
-from bladehttp.wire import grammar
-from bladehttp.wire.dates import format_http_date
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 """RFC 9110 section 15.2.1."""

@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from bladehttp._data.headers import Pairs, index_of
+from bladehttp._wire import framing, grammar
+from bladehttp._wire.limits import Limits
 from bladehttp.exceptions import ProtocolError
-from bladehttp.wire import framing, grammar
-from bladehttp.wire.limits import Limits
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -11,10 +11,10 @@ from io import BytesIO
 from typing import IO, Protocol
 
 from bladehttp._data.headers import Pairs
+from bladehttp._wire import grammar
+from bladehttp._wire.buffer import ReceiveBuffer
+from bladehttp._wire.limits import Limits
 from bladehttp.exceptions import ProtocolError
-from bladehttp.wire import grammar
-from bladehttp.wire.buffer import ReceiveBuffer
-from bladehttp.wire.limits import Limits
 
 # RFC 9110 section 6.5.1: fields that frame, route, authenticate or modify a request, or say how
 # to read it, mean nothing in a trailer section and are dropped there, as is Connection's kind.

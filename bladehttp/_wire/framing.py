@@ -7,8 +7,8 @@ repairing and refusing, it refuses: two parties that repair differently are the 
 from collections.abc import Sequence
 
 from bladehttp._data.headers import is_token
+from bladehttp._wire import grammar
 from bladehttp.exceptions import ProtocolError
-from bladehttp.wire import grammar
 
 CHUNKED = -1
 """In place of a length: the body is chunked."""
