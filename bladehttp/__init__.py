@@ -59,29 +59,29 @@ if TYPE_CHECKING:
     from bladehttp._data.auth import Auth as Auth
     from bladehttp._data.headers import Headers as Headers, HeadersLike as HeadersLike
     from bladehttp._data.jsonable import as_json as as_json
-    from bladehttp.aborts import Abort as Abort, abort as abort
+    from bladehttp._message.aborts import Abort as Abort, abort as abort
+    from bladehttp._message.request import HttpRequest as HttpRequest
+    from bladehttp._message.response import HttpResponse as HttpResponse
     from bladehttp.client.aio import AsyncHttpClient as AsyncHttpClient
     from bladehttp.client.client import HttpClient as HttpClient
     from bladehttp.client.jar import CookieJar as CookieJar
     from bladehttp.client.retry import Retry as Retry
-    from bladehttp.request import HttpRequest as HttpRequest
-    from bladehttp.response import HttpResponse as HttpResponse
     from bladehttp.server.server import HttpServer as HttpServer
 else:  # each half is loaded when it is asked for: a server needs no libcurl, a client no server
     __getattr__, __dir__ = late_names(
         globals(),
         {
-            "Abort": "bladehttp.aborts",
+            "Abort": "bladehttp._message.aborts",
             "AsyncHttpClient": "bladehttp.client.aio",
             "Auth": "bladehttp._data.auth",
             "CookieJar": "bladehttp.client.jar",
             "Headers": "bladehttp._data.headers",
             "HttpClient": "bladehttp.client.client",
-            "HttpRequest": "bladehttp.request",
-            "HttpResponse": "bladehttp.response",
+            "HttpRequest": "bladehttp._message.request",
+            "HttpResponse": "bladehttp._message.response",
             "HttpServer": "bladehttp.server.server",
             "Retry": "bladehttp.client.retry",
-            "abort": "bladehttp.aborts",
+            "abort": "bladehttp._message.aborts",
             "as_json": "bladehttp._data.jsonable",
         },
     )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bladehttp._data.charsets import BOMS, CODECS, WIDE, charset_of, codec_of, errors_of, text_of
-from bladehttp.response import HttpResponse
+from bladehttp._message.response import HttpResponse
 
 # https://encoding.spec.whatwg.org/#names-and-labels: a label that differs, its name, a sample
 LABELS = {

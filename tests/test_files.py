@@ -2,7 +2,7 @@ from io import FileIO
 
 import pytest
 
-from bladehttp.files import BLOCK, FileBody, FileSlice, WholeFile
+from bladehttp._message.file_body import BLOCK, FileBody, FileSlice, WholeFile
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from bladehttp._data.charsets import charset_of
+from bladehttp._message.response import HttpResponse
 from bladehttp.exceptions import HttpStatusError, InvalidHeader
-from bladehttp.response import HttpResponse
 
 
 def test_server_response_starts_with_blades_fields() -> None:

@@ -8,8 +8,8 @@ import resource
 import sys
 
 from benchmarks.servers import HELLO, LARGE
-from bladehttp.request import HttpRequest
-from bladehttp.response import HttpResponse
+from bladehttp._message.request import HttpRequest
+from bladehttp._message.response import HttpResponse
 from bladehttp.server import HttpServer
 
 

@@ -18,8 +18,8 @@ import httpx
 
 from bladehttp import exceptions as ours
 from bladehttp._data.headers import Headers
+from bladehttp._message.response import HttpResponse
 from bladehttp.client import AsyncHttpClient, HttpClient
-from bladehttp.response import HttpResponse
 
 ERRORS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
     #  raised by the client              httpx's name for it; the first row that fits

@@ -22,8 +22,8 @@ from urllib3.util import parse_url
 
 from bladehttp import exceptions as ours
 from bladehttp._data.headers import Headers
+from bladehttp._message.response import HttpResponse
 from bladehttp.client import HttpClient
-from bladehttp.response import HttpResponse
 
 ERRORS: tuple[tuple[type[Exception], type[Exception]], ...] = (
     #  raised by the client              requests' name for it; the first row that fits

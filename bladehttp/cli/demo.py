@@ -9,11 +9,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
+from bladehttp._message.request import HttpRequest
+from bladehttp._message.response import HttpResponse
 from bladehttp.cli.certificate import make_certificate
 from bladehttp.cli.exits import FAILED, CommandFailed
 from bladehttp.client import HttpClient
-from bladehttp.request import HttpRequest
-from bladehttp.response import HttpResponse
 from bladehttp.server import HttpServer
 from bladehttp.status import CREATED
 

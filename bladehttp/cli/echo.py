@@ -2,9 +2,9 @@
 
 from argparse import ArgumentParser, Namespace
 
+from bladehttp._message.request import HttpRequest
+from bladehttp._message.response import HttpResponse
 from bladehttp.cli import listening
-from bladehttp.request import HttpRequest
-from bladehttp.response import HttpResponse
 
 PORT = 3000
 

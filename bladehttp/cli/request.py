@@ -7,6 +7,7 @@ from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
+from bladehttp._message.response import HttpResponse
 from bladehttp.cli import arguments
 from bladehttp.cli.body import request_arguments
 from bladehttp.cli.exits import CommandFailed
@@ -17,7 +18,6 @@ from bladehttp.cli.timing import Stopwatch
 from bladehttp.cli.wirelog import log_wire
 from bladehttp.client import HttpClient
 from bladehttp.exceptions import InsecureWarning
-from bladehttp.response import HttpResponse
 from bladehttp.status import NON_AUTHORITATIVE_INFORMATION, NOT_MODIFIED, OK, PARTIAL_CONTENT
 
 HEAD_IS_THE_ANSWER = ("head", "options")

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from bladehttp._data.byte_streams import awaited
 from bladehttp._data.headers import HeadersLike
+from bladehttp._message.response import HttpResponse
 from bladehttp.client.abatch import Batch
 from bladehttp.client.astream import AsyncStream, keep_beginning
 from bladehttp.client.async_hooks import settle_abort, settle_response
@@ -26,7 +27,6 @@ from bladehttp.client.message import Message
 from bladehttp.client.progress import Report
 from bladehttp.client.verbs import Verbs
 from bladehttp.exceptions import ClientClosed, HttpStatusError
-from bladehttp.response import HttpResponse
 
 
 def _resolve(future: "asyncio.Future[HttpResponse]", _: Exchange, result: Result) -> None:

@@ -11,6 +11,7 @@ from time import monotonic
 from typing import Any
 
 from bladehttp._data.byte_streams import Awaited
+from bladehttp._message.response import EXCERPT_SECONDS, HttpResponse
 from bladehttp.client.crowd import Result, within
 from bladehttp.client.decoding_sink import STEP
 from bladehttp.client.driver import Driver
@@ -20,7 +21,6 @@ from bladehttp.client.handle import Handle
 from bladehttp.client.hooks import Hooks
 from bladehttp.client.message import Message
 from bladehttp.client.streaming import Sink, Undoing
-from bladehttp.response import EXCERPT_SECONDS, HttpResponse
 
 
 class AsyncStream(Exchange):

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Self
 
 from bladehttp._data.headers import HeadersLike
+from bladehttp._message.response import HttpResponse
 from bladehttp.client.batch import Feed, run_batch
 from bladehttp.client.checks import at_least_one
 from bladehttp.client.crowd import Crowd, Result
@@ -19,7 +20,6 @@ from bladehttp.client.pool import Pool
 from bladehttp.client.progress import Report
 from bladehttp.client.streaming import Stream
 from bladehttp.client.verbs import Verbs
-from bladehttp.response import HttpResponse
 
 
 class HttpClient(Verbs[HttpResponse]):

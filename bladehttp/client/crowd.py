@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import pycurl
 
+from bladehttp._message.response import HttpResponse
 from bladehttp.client.body import Call
 from bladehttp.client.body_sink import BodySink
 from bladehttp.client.connections import PROBATION, Connections
@@ -33,7 +34,6 @@ from bladehttp.client.pool import Limits
 from bladehttp.client.resend import OK, STOP, may_be_repeated
 from bladehttp.client.sharing import Origin, Sharing
 from bladehttp.exceptions import ClientClosed
-from bladehttp.response import HttpResponse
 
 Result = HttpResponse | Exception
 T = TypeVar("T")

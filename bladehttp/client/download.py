@@ -16,6 +16,7 @@ from pathlib import Path
 from time import monotonic, sleep, time
 from typing import Any, NoReturn
 
+from bladehttp._message.response import HttpResponse
 from bladehttp.client.message import Message
 from bladehttp.client.part_file import Checksum, PartFile
 from bladehttp.client.progress import Report
@@ -33,7 +34,6 @@ from bladehttp.client.resumption import (
 )
 from bladehttp.client.retry import Retry
 from bladehttp.exceptions import BodyTooLarge, ChecksumMismatch, IncompleteBody, ProtocolError
-from bladehttp.response import HttpResponse
 from bladehttp.status import PARTIAL_CONTENT
 
 logger = logging.getLogger("bladehttp.client")

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from bladehttp._data.jsonable import as_json
+from bladehttp._message.response import HttpResponse
 from bladehttp.client.body import Body, Content, Stream
 from bladehttp.client.form_values import urlencoded
 from bladehttp.client.message import Fields, field_value
 from bladehttp.client.multipart import Multipart, data_parts, file_parts, form_parts, is_file
 from bladehttp.client.source import file_source, iterable_source
-from bladehttp.response import HttpResponse
 
 NOT_GIVEN: Any = object()
 """Default of ``json``, for which None is a value: null."""

@@ -8,6 +8,7 @@ from functools import partial
 from time import monotonic, sleep
 from typing import Any
 
+from bladehttp._message.response import Hop, HttpResponse
 from bladehttp.client.engine import SUCCESS, Engine, Outcome
 from bladehttp.client.environment import proxy_in_force
 from bladehttp.client.errors import Sent
@@ -20,7 +21,6 @@ from bladehttp.client.resend import MOST
 from bladehttp.client.retry import Retry
 from bladehttp.client.transfer import Transfer, with_details
 from bladehttp.exceptions import HttpException, ProxyError, TooManyRedirects, UnrewindableBody
-from bladehttp.response import Hop, HttpResponse
 
 CHALLENGES = (401, 407)
 

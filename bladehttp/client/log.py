@@ -5,9 +5,9 @@ Everything is at level DEBUG. While that is off for a logger it costs one look-u
 
 import logging
 
+from bladehttp._message.response import HttpResponse
 from bladehttp.client.hooks import Hooks, Outgoing
 from bladehttp.client.redact import redact
-from bladehttp.response import HttpResponse
 
 logger = logging.getLogger("bladehttp.client")
 

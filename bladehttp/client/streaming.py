@@ -15,6 +15,7 @@ import pycurl
 
 from bladehttp._data.byte_streams import Staged
 from bladehttp._data.decoders import ContentDecoder
+from bladehttp._message.response import HttpResponse
 from bladehttp.client.body_sink import LONGEST_DROPPED
 from bladehttp.client.engine import SUCCESS, Engine, Outcome
 from bladehttp.client.exchange import Exchange
@@ -22,7 +23,6 @@ from bladehttp.client.message import Message
 from bladehttp.client.received import BLANK
 from bladehttp.client.transfer import PARTIAL_CONTENT, with_details
 from bladehttp.exceptions import BodyTooLarge, DecodingError
-from bladehttp.response import HttpResponse
 
 PIECES = 64
 """The most pieces that wait to be read, of 16 KiB each or as large as they come."""

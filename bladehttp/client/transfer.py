@@ -12,6 +12,7 @@ import pycurl
 from bladehttp._data.byte_streams import through
 from bladehttp._data.decoders import ContentDecoder, blocks_of
 from bladehttp._data.self_request import check_not_own
+from bladehttp._message.response import HttpResponse
 from bladehttp.client.body_sink import NO_SINK, BodySink, leads_on
 from bladehttp.client.certificate import presented
 from bladehttp.client.challenges import was_answered_early
@@ -47,7 +48,6 @@ from bladehttp.exceptions import (
     ReceiveTimeout,
     TotalTimeout,
 )
-from bladehttp.response import HttpResponse
 
 PARTIAL_CONTENT = 206
 UNAUTHORIZED = 401

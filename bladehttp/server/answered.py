@@ -3,8 +3,8 @@
 import re
 from typing import NamedTuple
 
-from bladehttp.request import ClientInfo, HttpRequest
-from bladehttp.response import HttpResponse
+from bladehttp._message.request import ClientInfo, HttpRequest
+from bladehttp._message.response import HttpResponse
 
 is_request_id = re.compile(r"[!-~]{1,128}").fullmatch
 

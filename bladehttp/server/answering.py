@@ -9,13 +9,13 @@ from abc import abstractmethod
 from time import monotonic, time
 from typing import Any
 
+from bladehttp._message.deferred import Channel, Deferred
+from bladehttp._message.faults import Raw, length_of
+from bladehttp._message.file_body import FileBody
+from bladehttp._message.request import ClientInfo, HttpRequest
+from bladehttp._message.response import HttpResponse
 from bladehttp._wire.head import RequestLine
 from bladehttp._wire.writer import CLOSE, LENGTH, Reply, write_head, write_whole
-from bladehttp.broken import Raw, length_of
-from bladehttp.files import FileBody
-from bladehttp.later import Channel, Deferred
-from bladehttp.request import ClientInfo, HttpRequest
-from bladehttp.response import HttpResponse
 from bladehttp.server.answered import Account
 from bladehttp.server.client_progress import SAMPLES, ClientProgress
 from bladehttp.server.outbox import JOINED, Outbox

@@ -4,8 +4,8 @@ import socket
 from collections.abc import Iterable
 from typing import Any
 
+from bladehttp._message.response import POWERED_BY
 from bladehttp._wire.limits import Limits
-from bladehttp.response import POWERED_BY
 from bladehttp.server.endpoint import UNIX, Endpoint, listen_on, listen_tcp, listen_unix
 from bladehttp.server.forwarded import TrustedProxies
 

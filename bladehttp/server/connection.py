@@ -10,12 +10,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from time import monotonic
 
+from bladehttp._message.request import ClientInfo, HttpRequest
 from bladehttp._wire.head import NO_FIELDS, check_target
 from bladehttp._wire.proxy import ProxyReader
 from bladehttp._wire.reader import RESTING, Phase, Request, RequestReader, whole_request
 from bladehttp._wire.writer import CONTINUE
 from bladehttp.exceptions import ProtocolError
-from bladehttp.request import ClientInfo, HttpRequest
 from bladehttp.server.answering import Answering
 from bladehttp.server.loop import READ, WRITE
 from bladehttp.server.service import Service

@@ -15,12 +15,12 @@ from typing import Any
 
 from bladehttp._data.multidict import MissingValueError
 from bladehttp._data.self_request import is_shortage
-from bladehttp.aborts import Abort
-from bladehttp.content import ContentError
+from bladehttp._message.aborts import Abort
+from bladehttp._message.content import ContentError
+from bladehttp._message.deferred import Deferred
+from bladehttp._message.request import HttpRequest
+from bladehttp._message.response import BLANK, HttpResponse
 from bladehttp.exceptions import ProtocolError
-from bladehttp.later import Deferred
-from bladehttp.request import HttpRequest
-from bladehttp.response import BLANK, HttpResponse
 from bladehttp.server.answered import request_id
 from bladehttp.server.callbacks import CALLBACKS, check_callable, check_value, name_of
 from bladehttp.server.loop import Loop

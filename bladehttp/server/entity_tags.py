@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from hashlib import blake2b
 
-from bladehttp.files import FileSlice
+from bladehttp._message.file_body import FileSlice
 from bladehttp.server.beneath import Found
 
 Tagger = Callable[[Found, str | None], str]

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from itertools import islice, zip_longest
 
 from bladehttp._data.headers import TCHAR, Headers
+from bladehttp._message.request import HttpRequest
 from bladehttp._wire.head import is_host
 from bladehttp._wire.target import host_name
-from bladehttp.request import HttpRequest
 from bladehttp.server.endpoint import UNIX
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

@@ -7,12 +7,12 @@ taken by the client, so a slow reader costs a bounded amount of memory.
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from bladehttp._message.deferred import END, NOT_YET, Channel
+from bladehttp._message.faults import Cut
+from bladehttp._message.file_body import FileBody, FileSlice
+from bladehttp._message.sse import Events
 from bladehttp._wire.writer import LAST_CHUNK, Coding, write_chunk
-from bladehttp.broken import Cut
-from bladehttp.files import FileBody, FileSlice
-from bladehttp.later import END, NOT_YET, Channel
 from bladehttp.server.transport import Transport
-from bladehttp.sse import Events
 
 TURN = 1024 * 1024
 """Most bytes sent for one connection before the others have their turn."""

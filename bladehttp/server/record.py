@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from bladehttp.request import HttpRequest
+from bladehttp._message.request import HttpRequest
 
 RECORDED = 1000
 """Most requests kept."""

@@ -11,12 +11,12 @@ from io import FileIO
 
 from bladehttp._data.headers import Headers
 from bladehttp._data.media_types import UNKNOWN
+from bladehttp._message.file_body import FileBody, FileSlice, WholeFile
+from bladehttp._message.request import HttpRequest
+from bladehttp._message.response import HttpResponse
 from bladehttp._wire.conditional import range_applies, status_instead
 from bladehttp._wire.dates import format_http_date
 from bladehttp._wire.ranges import Range, content_range, last_boundary, parse_ranges, part_head
-from bladehttp.files import FileBody, FileSlice, WholeFile
-from bladehttp.request import HttpRequest
-from bladehttp.response import HttpResponse
 from bladehttp.server.beneath import Found
 from bladehttp.server.dispatch import answer_plainly
 from bladehttp.server.entity_tags import Tagger, tag_by_time

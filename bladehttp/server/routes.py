@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bladehttp._data.multidict import Required
-from bladehttp.request import HttpRequest
-from bladehttp.response import HttpResponse
+from bladehttp._message.request import HttpRequest
+from bladehttp._message.response import HttpResponse
 
 Handler = Callable[[HttpRequest, HttpResponse], Any]
 

@@ -13,9 +13,9 @@ if sys.platform != "win32":
     import resource
 
 from bladehttp._data.self_request import serving
+from bladehttp._message.request import NOBODY, ClientInfo
 from bladehttp._wire.head import HeadParser
 from bladehttp._wire.limits import Limits
-from bladehttp.request import NOBODY, ClientInfo
 from bladehttp.server.client_progress import SAMPLES
 from bladehttp.server.connection import Connection
 from bladehttp.server.dispatch import Dispatcher

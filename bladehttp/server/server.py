@@ -12,10 +12,10 @@ from math import inf
 from types import TracebackType
 from typing import IO, Any, Self, TypeVar, overload
 
+from bladehttp._message.request import HttpRequest
+from bladehttp._message.response import Blank
 from bladehttp._wire.head import HeadParser
 from bladehttp.exceptions import HttpException
-from bladehttp.request import HttpRequest
-from bladehttp.response import Blank
 from bladehttp.server.accesslog import AccessLog
 from bladehttp.server.callbacks import check_callable, check_runs
 from bladehttp.server.configured import Configured

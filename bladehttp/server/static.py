@@ -16,9 +16,9 @@ from urllib.parse import quote
 
 from bladehttp._data.media_types import media_type
 from bladehttp._data.self_request import with_descriptors
+from bladehttp._message.request import HttpRequest
+from bladehttp._message.response import HttpResponse
 from bladehttp._wire.negotiation import acceptable
-from bladehttp.request import HttpRequest
-from bladehttp.response import HttpResponse
 from bladehttp.server import listing
 from bladehttp.server.beneath import Found, Place, is_servable
 from bladehttp.server.entity_tags import TAGGERS, Tagger

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from io import FileIO
 from typing import Any, Protocol
 
-from bladehttp.files import end_of_file, read_at
+from bladehttp._message.file_body import end_of_file, read_at
 
 RECEIVE = 64 * 1024
 """Bytes received at a time: four times as much costs three times the time per call."""

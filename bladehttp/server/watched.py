@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
 
-from bladehttp.request import ClientInfo, HttpRequest
+from bladehttp._message.request import ClientInfo, HttpRequest
 from bladehttp.server.client_progress import ClientProgress
 from bladehttp.server.loop import READ, WRITE
 from bladehttp.server.outbox import StreamError

@@ -14,6 +14,9 @@ from urllib.parse import quote, unquote_to_bytes
 from wsgiref.util import is_hop_by_hop
 
 from bladehttp._data.headers import TCHAR
+from bladehttp._message.faults import Raw, length_of
+from bladehttp._message.request import ClientInfo, HttpRequest
+from bladehttp._message.response import HttpResponse
 from bladehttp._wire.head import (
     NO_FIELDS,
     HeadParser,
@@ -23,10 +26,7 @@ from bladehttp._wire.head import (
 )
 from bladehttp._wire.reader import Request, RequestReader
 from bladehttp._wire.writer import LAST_CHUNK, Coding, Reply, write_chunk, write_head
-from bladehttp.broken import Raw, length_of
 from bladehttp.exceptions import ProtocolError
-from bladehttp.request import ClientInfo, HttpRequest
-from bladehttp.response import HttpResponse
 from bladehttp.server.answered import Answered
 from bladehttp.server.dispatch import Dispatcher
 from bladehttp.server.forwarded import TrustedProxies

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
+from bladehttp._message.request import HttpRequest
+from bladehttp._message.response import HttpResponse
 from bladehttp.adapters import AsyncHttpxTransport, HttpxTransport
-from bladehttp.request import HttpRequest
-from bladehttp.response import HttpResponse
 from bladehttp.server import HttpServer
 from bladehttp.server.testing import BladeServer, Identity, faults
 

@@ -12,9 +12,9 @@ import pytest
 import requests
 import trustme
 
+from bladehttp._message.request import HttpRequest
+from bladehttp._message.response import HttpResponse
 from bladehttp.adapters import RequestsAdapter
-from bladehttp.request import HttpRequest
-from bladehttp.response import HttpResponse
 from bladehttp.server import HttpServer
 from bladehttp.server.testing import BladeServer, Identity, faults
 

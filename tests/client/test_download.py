@@ -16,6 +16,7 @@ import pytest
 from support import Loops, run_async
 
 from bladehttp import AsyncHttpClient, Retry
+from bladehttp._message.response import HttpResponse
 from bladehttp.client import HttpClient
 from bladehttp.exceptions import (
     BodyTooLarge,
@@ -27,7 +28,6 @@ from bladehttp.exceptions import (
     ReceiveTimeout,
     TotalTimeout,
 )
-from bladehttp.response import HttpResponse
 
 BODY = bytes(range(256)) * 4096
 HALF = len(BODY) // 2

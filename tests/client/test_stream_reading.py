@@ -364,7 +364,7 @@ def test_of_a_long_error_the_beginning_is_kept_and_all_can_be_read(
 def test_an_error_whose_body_does_not_end_is_raised_all_the_same(
     peers: Any, opening: str, coding: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bladehttp.response.EXCERPT_SECONDS", 0.2)
+    monkeypatch.setattr("bladehttp._message.response.EXCERPT_SECONDS", 0.2)
     monkeypatch.setattr("bladehttp.client.astream.EXCERPT_SECONDS", 0.2)
     part = gzip.compress(b"why")[:-8] if coding else b"why"
     head = b"HTTP/1.1 503 No\r\n" + coding + b"Content-Length: 99\r\n\r\n"
@@ -388,7 +388,7 @@ def test_an_error_whose_body_does_not_end_is_raised_all_the_same(
 def test_a_stream_is_read_on_after_an_error_that_came_slowly(
     client: HttpClient, peers: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bladehttp.response.EXCERPT_SECONDS", 0.05)
+    monkeypatch.setattr("bladehttp._message.response.EXCERPT_SECONDS", 0.05)
     go_on = threading.Event()
 
     def handle(connection: Any) -> None:

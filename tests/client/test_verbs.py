@@ -15,10 +15,10 @@ from pytest_httpserver import HTTPServer
 from bladehttp import Headers
 from bladehttp._data.decoders import CODINGS
 from bladehttp._data.multidict import Values
+from bladehttp._message.response import HttpResponse
 from bladehttp.client import HttpClient
 from bladehttp.client.received import Received
 from bladehttp.exceptions import HttpException, InvalidHeader
-from bladehttp.response import HttpResponse
 
 
 class Colour(Enum):

@@ -13,8 +13,8 @@ from queue import Queue
 import pytest
 from support import PATIENCE, Raw, free_port, wait_until
 
-from bladehttp.request import ClientInfo
-from bladehttp.response import HttpResponse
+from bladehttp._message.request import ClientInfo
+from bladehttp._message.response import HttpResponse
 from bladehttp.server import HttpServer
 from bladehttp.server.accesslog import access_log
 from bladehttp.server.answered import Answered

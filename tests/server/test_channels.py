@@ -7,8 +7,8 @@ from queue import SimpleQueue
 import pytest
 
 from bladehttp import HttpClient, HttpResponse
-from bladehttp.later import CHANNEL_LIMIT, Channel
-from bladehttp.sse import Events
+from bladehttp._message.deferred import CHANNEL_LIMIT, Channel
+from bladehttp._message.sse import Events
 
 PATIENCE = 10
 RESET = b"\1\0\0\0\0\0\0\0"

@@ -6,7 +6,7 @@ from wsgiref.util import setup_testing_defaults
 import pytest
 from support import wait_until
 
-from bladehttp.response import HttpResponse
+from bladehttp._message.response import HttpResponse
 from bladehttp.server.outbox import JOINED
 
 SIZES = [0, 10, JOINED, JOINED + 1, 3_000_000]

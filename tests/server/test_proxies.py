@@ -12,7 +12,7 @@ import zstandard
 from support import Raw
 
 from bladehttp._data.headers import Headers
-from bladehttp.request import HttpRequest
+from bladehttp._message.request import HttpRequest
 from bladehttp.server.forwarded import TrustedProxies
 
 TRUSTED = ("127.0.0.0/8", "10.0.0.0/8", "::1")

@@ -17,9 +17,9 @@ from pathlib import Path
 import chromium
 
 import bladehttp as http
+from bladehttp._message.sse import Events
 from bladehttp.server.answered import Answered
 from bladehttp.server.throwaway import throw_away_certificate
-from bladehttp.sse import Events
 
 ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "docs" / "images"

@@ -6,10 +6,10 @@ from itertools import islice
 from typing import Any, Self
 
 from bladehttp._data.headers import Headers, HeadersLike
-from bladehttp.aborts import check_status
-from bladehttp.later import check_milliseconds
-from bladehttp.request import HttpRequest
-from bladehttp.response import HttpResponse
+from bladehttp._message.aborts import check_status
+from bladehttp._message.deferred import check_milliseconds
+from bladehttp._message.request import HttpRequest
+from bladehttp._message.response import HttpResponse
 from bladehttp.server.callbacks import check_callable
 from bladehttp.server.routes import Handler
 from bladehttp.server.testing import matching

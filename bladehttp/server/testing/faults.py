@@ -7,9 +7,9 @@ A fault is a function that is called with a response when it is complete, and sp
 from collections.abc import Callable, Iterable
 from time import monotonic
 
+from bladehttp._message.deferred import Channel
+from bladehttp._message.response import HttpResponse
 from bladehttp._wire.writer import write_chunk, write_head
-from bladehttp.later import Channel
-from bladehttp.response import HttpResponse
 
 Fault = Callable[[HttpResponse], object]
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from bladehttp._data.headers import Headers, HeadersLike
 from bladehttp._data.multidict import MissingValueError
-from bladehttp.content import ContentError
-from bladehttp.request import HttpRequest
+from bladehttp._message.content import ContentError
+from bladehttp._message.request import HttpRequest
 from bladehttp.server.callbacks import check_callable
 from bladehttp.server.dispatch import not_found
 from bladehttp.server.routes import Params, Routes

@@ -11,11 +11,11 @@ from typing import Any
 
 from bladehttp._data.headers import HeadersLike
 from bladehttp._data.multidict import MissingValueError
-from bladehttp.aborts import Abort
+from bladehttp._message.aborts import Abort
+from bladehttp._message.deferred import check_milliseconds
+from bladehttp._message.request import HttpRequest
+from bladehttp._message.response import HttpResponse
 from bladehttp.exceptions import ProtocolError
-from bladehttp.later import check_milliseconds
-from bladehttp.request import HttpRequest
-from bladehttp.response import HttpResponse
 from bladehttp.server.configured import CLOCKS, DEFAULTS
 from bladehttp.server.dispatch import CLIENT_ERRORS
 from bladehttp.server.record import RECORDED_BYTES, RequestLog

@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from bladehttp._data.jsonable import as_json
-from bladehttp.later import Channel
+from bladehttp._message.deferred import Channel
 
 line_end = re.compile(r"\r\n|\r|\n")
 

@@ -16,14 +16,14 @@ from bladehttp._data.jsonable import as_json
 from bladehttp._data.lazy import Late, late
 from bladehttp._data.multidict import Required, Values
 from bladehttp._data.uploads import Upload
+from bladehttp._message.content import Content
+from bladehttp._message.response import HttpResponse
 from bladehttp._wire.head import NO_FIELDS, FieldBlock, HeadParser, RequestLine
 from bladehttp._wire.limits import Limits
 from bladehttp._wire.reader import Request, RequestReader
 from bladehttp._wire.target import decode_path, host_name
 from bladehttp._wire.urlencoded import parse_fields, unquote
-from bladehttp.content import Content
 from bladehttp.exceptions import ProtocolError
-from bladehttp.response import HttpResponse
 
 DEFAULT_LIMITS = Limits()
 

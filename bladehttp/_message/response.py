@@ -17,7 +17,7 @@ from bladehttp._data.charsets import charset_of, load_json, text_of, without_bom
 from bladehttp._data.headers import Headers, HeadersLike, Pairs, index_of, is_field_value
 from bladehttp._data.jsonable import as_json
 from bladehttp._data.lazy import late
-from bladehttp.answer import UNSET_STATUS, Answer
+from bladehttp._message.response_writer import UNSET_STATUS, Answer
 from bladehttp.exceptions import HttpException, HttpStatusError, InvalidHeader
 from bladehttp.status import PHRASES
 

@@ -18,11 +18,11 @@ from bladehttp._data.host_names import to_ascii
 from bladehttp._data.lazy import Late, late
 from bladehttp._data.media_types import UNKNOWN, media_type
 from bladehttp._data.self_request import with_descriptors
-from bladehttp.broken import Raw, Truncated, reset
+from bladehttp._message.deferred import Channel, Deferred, Delay, check_milliseconds
+from bladehttp._message.faults import Raw, Truncated, reset
+from bladehttp._message.file_body import WholeFile
+from bladehttp._message.sse import Events
 from bladehttp.exceptions import InvalidHeader
-from bladehttp.files import WholeFile
-from bladehttp.later import Channel, Deferred, Delay, check_milliseconds
-from bladehttp.sse import Events
 
 # RFC 3986 section 2: unreserved, gen-delims, sub-delims and "%"; and control characters, which a
 # field's value is refused for.
