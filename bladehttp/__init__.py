@@ -62,25 +62,25 @@ if TYPE_CHECKING:
     from bladehttp._message.aborts import Abort as Abort, abort as abort
     from bladehttp._message.request import HttpRequest as HttpRequest
     from bladehttp._message.response import HttpResponse as HttpResponse
-    from bladehttp.client.aio import AsyncHttpClient as AsyncHttpClient
-    from bladehttp.client.client import HttpClient as HttpClient
-    from bladehttp.client.jar import CookieJar as CookieJar
-    from bladehttp.client.retry import Retry as Retry
+    from bladehttp.client._asyncio.client import AsyncHttpClient as AsyncHttpClient
+    from bladehttp.client._client import HttpClient as HttpClient
+    from bladehttp.client._config.cookie_jar import CookieJar as CookieJar
+    from bladehttp.client._config.retry import Retry as Retry
     from bladehttp.server.server import HttpServer as HttpServer
 else:  # each half is loaded when it is asked for: a server needs no libcurl, a client no server
     __getattr__, __dir__ = late_names(
         globals(),
         {
             "Abort": "bladehttp._message.aborts",
-            "AsyncHttpClient": "bladehttp.client.aio",
+            "AsyncHttpClient": "bladehttp.client._asyncio.client",
             "Auth": "bladehttp._data.auth",
-            "CookieJar": "bladehttp.client.jar",
+            "CookieJar": "bladehttp.client._config.cookie_jar",
             "Headers": "bladehttp._data.headers",
-            "HttpClient": "bladehttp.client.client",
+            "HttpClient": "bladehttp.client._client",
             "HttpRequest": "bladehttp._message.request",
             "HttpResponse": "bladehttp._message.response",
             "HttpServer": "bladehttp.server.server",
-            "Retry": "bladehttp.client.retry",
+            "Retry": "bladehttp.client._config.retry",
             "abort": "bladehttp._message.aborts",
             "as_json": "bladehttp._data.jsonable",
         },

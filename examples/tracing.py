@@ -11,7 +11,7 @@ import sys
 from time import time_ns
 
 import bladehttp as http
-from bladehttp.client.hooks import Outgoing
+from bladehttp.client._exchange.hooks import Outgoing
 from bladehttp.server.answered import Answered
 
 try:

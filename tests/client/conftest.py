@@ -16,7 +16,7 @@ from pytest_httpserver import HTTPServer
 from support import Loops
 
 from bladehttp.client import HttpClient
-from bladehttp.client.default import close_shared
+from bladehttp.client._client import close_shared
 
 PATIENCE = 10
 """Seconds after which a peer gives up. Nothing passes by waiting this long."""

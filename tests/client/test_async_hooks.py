@@ -17,7 +17,7 @@ from support import run_async
 
 from bladehttp import AsyncHttpClient, Retry
 from bladehttp.client import HttpClient
-from bladehttp.client.hooks import NAMES
+from bladehttp.client._exchange.hooks import NAMES
 from bladehttp.exceptions import ClientClosed, ReceiveTimeout, TotalTimeout
 
 LATE = 2

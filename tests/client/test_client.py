@@ -18,11 +18,11 @@ import pytest
 
 from bladehttp import Auth, Headers, HttpRequest
 from bladehttp.client import HttpClient, shared
-from bladehttp.client.default import close_shared
-from bladehttp.client.hooks import NAMES
-from bladehttp.client.message import MOST_KEPT
-from bladehttp.client.options import OPTIONS, SENSITIVE_HEADERS, Settings
-from bladehttp.client.properties import Configured
+from bladehttp.client._base import Configured
+from bladehttp.client._client import close_shared
+from bladehttp.client._config.options import OPTIONS, SENSITIVE_HEADERS, Settings
+from bladehttp.client._exchange.hooks import NAMES
+from bladehttp.client._request.prepared import MOST_KEPT
 from bladehttp.exceptions import ClientClosed, InvalidHeader, InvalidUrl
 
 DEFAULTS = {
@@ -359,7 +359,7 @@ def test_a_forked_child_does_not_touch_its_parents_connections(
     program = """
 import os, sys
 from bladehttp.client import HttpClient
-from bladehttp.client.message import MOST_KEPT
+from bladehttp.client._request.prepared import MOST_KEPT
 url, ca = sys.argv[1:]
 client = HttpClient(ca_cert=ca)
 assert client.get(url + "/parent").body == b"ok"
@@ -401,7 +401,7 @@ def test_the_shared_client_is_one_and_closed_at_the_end(peers: Any) -> None:
 
 
 def test_closing_the_shared_client_before_it_was_made_does_nothing() -> None:
-    program = "from bladehttp.client.default import close_shared; close_shared()"
+    program = "from bladehttp.client._client import close_shared; close_shared()"
     subprocess.run([sys.executable, "-c", program], check=True)
 
 

@@ -12,8 +12,8 @@ import pycurl
 import pytest
 
 from bladehttp.client import HttpClient
-from bladehttp.client.engine import Engine
-from bladehttp.client.options import Settings
+from bladehttp.client._config.options import Settings
+from bladehttp.client._curl.engine import Engine
 from bladehttp.exceptions import (
     ConnectTimeout,
     ReceiveTimeout,

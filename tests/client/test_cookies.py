@@ -15,7 +15,7 @@ from proxies import HttpProxy
 
 from bladehttp import AsyncHttpClient, CookieJar
 from bladehttp.client import HttpClient
-from bladehttp.client.jar import Cookie
+from bladehttp.client._config.cookie_jar import Cookie
 
 YEAR = 365 * 24 * 3600
 

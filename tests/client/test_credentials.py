@@ -12,11 +12,10 @@ from proxies import HttpProxy, tunnel
 
 from bladehttp import Auth
 from bladehttp.client import HttpClient
-from bladehttp.client.options import Settings
-from bladehttp.client.redact import redact, redact_error, redact_line
-from bladehttp.client.redirects import public_fields
-from bladehttp.client.sensitive import SENSITIVE_HEADERS
-from bladehttp.client.url import parse_url
+from bladehttp.client._config.options import Settings
+from bladehttp.client._config.secrets import SENSITIVE_HEADERS, redact, redact_error, redact_line
+from bladehttp.client._request.redirects import public_fields
+from bladehttp.client._request.url import parse_url
 from bladehttp.exceptions import (
     HttpException,
     InvalidUrl,

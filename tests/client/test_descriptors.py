@@ -13,8 +13,8 @@ import pycurl
 import pytest
 
 from bladehttp.client import HttpClient
-from bladehttp.client.engine import LONGEST_POLL, Engine
-from bladehttp.client.multi import FEW, OFTEN, Multi
+from bladehttp.client._curl.engine import LONGEST_POLL, Engine
+from bladehttp.client._curl.multi import FEW, OFTEN, Multi
 from bladehttp.exceptions import ReceiveTimeout, ResolveError
 
 

@@ -22,7 +22,7 @@ from body_doors import Door, every_door
 
 from bladehttp import exceptions
 from bladehttp.client import HttpClient
-from bladehttp.client.errors import EXCEPTIONS, NAMES, REFINEMENTS, ROWS, exception_for
+from bladehttp.client._curl.errors import EXCEPTIONS, NAMES, REFINEMENTS, ROWS, exception_for
 from bladehttp.exceptions import (
     BodyTooLarge,
     ConnectError,

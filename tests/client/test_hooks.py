@@ -10,8 +10,8 @@ import pytest
 
 from bladehttp import Auth, Retry
 from bladehttp.client import HttpClient
-from bladehttp.client.hooks import NAMES
-from bladehttp.client.redact import redact, redact_line, redact_remark
+from bladehttp.client._config.secrets import redact, redact_line, redact_remark
+from bladehttp.client._exchange.hooks import NAMES
 from bladehttp.exceptions import IncompleteBody, InvalidHeader, UnrewindableBody
 
 

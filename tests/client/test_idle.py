@@ -13,7 +13,7 @@ from support import run_async, wait_until
 
 from bladehttp import AsyncHttpClient
 from bladehttp.client import HttpClient
-from bladehttp.client.options import Settings
+from bladehttp.client._config.options import Settings
 
 ESTABLISHED, CLOSE_WAIT = "01", "08"
 

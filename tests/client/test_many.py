@@ -18,11 +18,11 @@ from werkzeug import Response
 
 from bladehttp import HttpServer, Retry
 from bladehttp.client import HttpClient
-from bladehttp.client.crowd import Crowd
-from bladehttp.client.exchange import Exchange
-from bladehttp.client.message import make_message
-from bladehttp.client.options import Settings
-from bladehttp.client.url import parse_url
+from bladehttp.client._config.options import Settings
+from bladehttp.client._exchange.exchange import Exchange
+from bladehttp.client._exchange.scheduler import Crowd
+from bladehttp.client._request.prepared import make_message
+from bladehttp.client._request.url import parse_url
 from bladehttp.exceptions import (
     ClientClosed,
     ConnectError,

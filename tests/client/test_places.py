@@ -14,11 +14,11 @@ from support import run_async
 
 from bladehttp import AsyncHttpClient, HttpServer
 from bladehttp.client import HttpClient
-from bladehttp.client.exchange import Exchange
-from bladehttp.client.message import make_message
-from bladehttp.client.options import Settings
-from bladehttp.client.places import STALL, Places
-from bladehttp.client.url import parse_url
+from bladehttp.client._config.options import Settings
+from bladehttp.client._exchange.exchange import Exchange
+from bladehttp.client._exchange.places import STALL, Places
+from bladehttp.client._request.prepared import make_message
+from bladehttp.client._request.url import parse_url
 from bladehttp.exceptions import ClientClosed, TotalTimeout
 
 pytestmark = pytest.mark.usefixtures("each_loop")

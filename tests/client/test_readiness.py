@@ -13,8 +13,8 @@ import pytest
 from support import nothing_left
 
 from bladehttp import AsyncHttpClient
-from bladehttp.client.driver import Driver
-from bladehttp.client.readiness import Readiness, Selected, readiness
+from bladehttp.client._asyncio.event_loop import Driver
+from bladehttp.client._asyncio.waiting import Readiness, Selected, readiness
 
 IN, OUT = select.POLLIN, select.POLLOUT
 

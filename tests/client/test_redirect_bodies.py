@@ -11,7 +11,7 @@ from body_doors import Door, every_door, get
 
 from bladehttp import Retry
 from bladehttp.client import HttpClient
-from bladehttp.client.body_sink import LONGEST_DROPPED
+from bladehttp.client._curl.body_sink import LONGEST_DROPPED
 from bladehttp.exceptions import BodyTooLarge, DecodingError, ReceiveTimeout
 
 MIB = 1 << 20

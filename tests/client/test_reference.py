@@ -2,8 +2,14 @@
 
 import pytest
 
-from bladehttp.client.reference import remove_dot_segments, resolve
-from bladehttp.client.url import absolute, location_text, parse_url, resolve_location
+from bladehttp.client._request.url import (
+    absolute,
+    location_text,
+    parse_url,
+    remove_dot_segments,
+    resolve,
+    resolve_location,
+)
 from bladehttp.exceptions import InvalidUrl, UnsupportedProtocol
 
 BASE = "http://a/b/c/d;p?q"

@@ -10,7 +10,7 @@ import trustme
 from sending import DOORS
 
 from bladehttp import CertificateError, CertificateFileError, HttpClient
-from bladehttp.client.trust import TRUST_VARIABLES
+from bladehttp.client._config.tls import TRUST_VARIABLES
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bladehttp.client.resumption import (
+from bladehttp.client._download.resumption import (
     TABLE,
     Asked,
     Came,

@@ -10,7 +10,7 @@ import pytest
 
 from bladehttp import Retry
 from bladehttp.client import HttpClient
-from bladehttp.client.retry import IDEMPOTENT, parse_retry_after
+from bladehttp.client._config.retry import IDEMPOTENT, parse_retry_after
 from bladehttp.exceptions import (
     CertificateError,
     ConnectError,

@@ -15,7 +15,7 @@ from support import run_async, wait_until
 
 from bladehttp import AsyncHttpClient, Retry
 from bladehttp.client import HttpClient
-from bladehttp.client.hooks import NAMES
+from bladehttp.client._exchange.hooks import NAMES
 from bladehttp.exceptions import ClientClosed, ReceiveTimeout
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"

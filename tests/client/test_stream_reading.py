@@ -365,7 +365,7 @@ def test_an_error_whose_body_does_not_end_is_raised_all_the_same(
     peers: Any, opening: str, coding: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bladehttp._message.response.EXCERPT_SECONDS", 0.2)
-    monkeypatch.setattr("bladehttp.client.astream.EXCERPT_SECONDS", 0.2)
+    monkeypatch.setattr("bladehttp.client._asyncio.streams.EXCERPT_SECONDS", 0.2)
     part = gzip.compress(b"why")[:-8] if coding else b"why"
     head = b"HTTP/1.1 503 No\r\n" + coding + b"Content-Length: 99\r\n\r\n"
     peer = peers(head + part)

@@ -11,7 +11,7 @@ import trustme
 from pytest_httpserver import HTTPServer
 
 from bladehttp.client import HttpClient
-from bladehttp.client.trust import SYSTEM_BUNDLES, first_bundle
+from bladehttp.client._config.tls import SYSTEM_BUNDLES, first_bundle
 from bladehttp.exceptions import (
     CertificateError,
     CertificateFileError,

@@ -17,7 +17,7 @@ from bladehttp._data.decoders import CODINGS
 from bladehttp._data.multidict import Values
 from bladehttp._message.response import HttpResponse
 from bladehttp.client import HttpClient
-from bladehttp.client.received import Received
+from bladehttp.client._curl.response_head import Received
 from bladehttp.exceptions import HttpException, InvalidHeader
 
 

@@ -177,7 +177,7 @@ def test_one_client_for_many_threads(echo):
 def test_importing_the_module_loads_neither_half():
     program = (
         "import sys, bladehttp\n"
-        "halves = {'bladehttp.client.client', 'bladehttp.server.server', 'pycurl', 'ssl'}\n"
+        "halves = {'bladehttp.client._client', 'bladehttp.server.server', 'pycurl', 'ssl'}\n"
         "print(sorted(halves & set(sys.modules)))\n"
         "bladehttp.HttpServer\n"
         "print(sorted(halves & set(sys.modules)))\n"

@@ -1,0 +1,280 @@
+"""AsyncHttpClient: the same client on asyncio's event loop; driver.py runs its transfers."""
+
+import asyncio
+import os
+import warnings
+from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, Self
+
+from bladehttp._data.byte_streams import awaited
+from bladehttp._data.headers import HeadersLike
+from bladehttp._message.response import HttpResponse
+from bladehttp.client._asyncio.event_loop import Driver
+from bladehttp.client._asyncio.hooks import settle_abort, settle_response
+from bladehttp.client._asyncio.send_many import Batch
+from bladehttp.client._asyncio.streams import AsyncStream, keep_beginning
+from bladehttp.client._asyncio.upload import AwaitedBody
+from bladehttp.client._base import Verbs
+from bladehttp.client._config.progress import Report
+from bladehttp.client._config.validators import at_least_one
+from bladehttp.client._download.download import adownload
+from bladehttp.client._exchange.exchange import Exchange
+from bladehttp.client._exchange.hooks import AsyncHooks, in_force
+from bladehttp.client._exchange.scheduler import Result
+from bladehttp.client._exchange.send_many import Feed
+from bladehttp.client._request.prepared import Message
+from bladehttp.exceptions import ClientClosed, HttpStatusError
+
+
+def _resolve(future: "asyncio.Future[HttpResponse]", _: Exchange, result: Result) -> None:
+    if future.done():
+        return
+    if isinstance(result, Exception):
+        future.set_exception(result)
+    else:
+        future.set_result(result)
+
+
+class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
+    """An HTTP client for asyncio that keeps its connections.
+
+    It has the properties and verbs of `HttpClient`, the verbs to be awaited. Use it in an ``async
+    with`` statement, or close it. It belongs to the event loop of its first request, and once that
+    is closed, or in a forked child, to the next, where it begins anew without connections.
+
+    Cancelling a request aborts its transfer. A request waits while ``concurrency`` others are under
+    way; of its clocks ``total_timeout`` runs then. ``data`` may be an asynchronous iterable, which
+    is awaited; other data is read in the event loop's thread, in pieces: what blocks there blocks
+    the loop. Hooks are called there too, and may be coroutine functions. Pickling and copying take
+    the properties along and leave the connections.
+
+    A task that holds an open stream while it waits for another request needs two places. With as
+    many such tasks as there are places all of them wait for each other; give ``concurrency`` twice
+    their number, or set ``total_timeout``.
+
+    Args:
+        concurrency: How many requests are under way at the most, open streams among them and
+            `send_many` aside, which has a limit of its own. 100. Where a host that has more than
+            its share of the places does not answer, requests to others get up to as many again.
+    """
+
+    __slots__ = ("__weakref__", "_closed", "_concurrency", "_driver")
+    _hooks_type = AsyncHooks
+
+    def __init__(
+        self,
+        base_url: str | None = None,
+        *,
+        concurrency: int = 100,
+        headers: HeadersLike | None = None,
+        **properties: Any,
+    ) -> None:
+        """Make a client; properties can be given by name."""
+        self._start(at_least_one("concurrency", concurrency))
+        super().__init__(base_url, headers=headers, **properties)
+
+    def _start(self, concurrency: int) -> None:
+        self._driver: Driver | None = None
+        self._closed = False
+        self._concurrency = concurrency
+
+    def _running(self) -> Driver:
+        """Return what drives the transfers on the running loop.
+
+        Raises:
+            ClientClosed: The client has been closed.
+            RuntimeError: It belongs to another loop that is not closed.
+        """
+        if self._closed:
+            raise ClientClosed("client has been closed")
+        loop, driver = asyncio.get_running_loop(), self._driver
+        if driver is not None and driver.loop is not loop:
+            self._leave(driver)
+            driver = self._driver
+        if driver is None or driver.closed:
+            driver = self._driver = Driver(loop, self._concurrency)
+        return driver
+
+    def _leave(self, driver: Driver) -> None:
+        """Begin anew after the event loop has been closed, or in a forked child.
+
+        Raises:
+            RuntimeError: It may still be used there.
+        """
+        if driver.pid != os.getpid():
+            driver.forget()
+        elif driver.loop.is_closed():
+            driver.close(ClientClosed("event loop has been closed"))
+        else:
+            raise RuntimeError("client belongs to another event loop, which is not closed")
+        self._driver = None
+
+    def _message(
+        self,
+        url: str,
+        method: str = "GET",
+        data: Any = None,
+        headers: HeadersLike | None = None,
+        **others: Any,
+    ) -> Message:
+        if isinstance(data, HttpResponse) and isinstance(data.source, AsyncIterable):
+            data = data.aiter_bytes()
+        if data is not None and isinstance(data, AsyncIterable):
+            data = AwaitedBody(data)
+        return super()._message(url, method, data, headers, **others)
+
+    async def _send(
+        self, url: str, method: str, data: Any, headers: HeadersLike | None, others: dict[str, Any]
+    ) -> HttpResponse:
+        driver = self._running()
+        message = self._message(url, method, data, headers, **others)
+        exchange = Exchange(message, in_force(self._hooks))
+        if not driver.enter(exchange):
+            await driver.wait(exchange)
+        try:
+            future: asyncio.Future[HttpResponse] = driver.loop.create_future()
+            driver.start(exchange, partial(_resolve, future))
+            response = await future
+        except BaseException as error:
+            driver.stop(exchange, error)
+            if exchange.awaitables:
+                await settle_abort(exchange, error)
+            raise
+        else:
+            if exchange.awaitables:
+                await settle_response(exchange)
+            return response
+        finally:
+            driver.leave(exchange)
+
+    @asynccontextmanager
+    async def stream(
+        self, url: str, method: str = "GET", data: Any = None, **arguments: Any
+    ) -> AsyncIterator[HttpResponse]:
+        """Send a request and give its response while the body is still being received.
+
+            async with client.stream("https://example.com/large") as response:
+                async for piece in response.aiter_bytes():
+                    ...
+
+        Memory stays constant: libcurl pauses when a MiB waits to be read. Everything else is as of
+        `HttpClient.stream`. It is one of the ``concurrency`` requests for as long as it is open.
+
+        Raises:
+            HttpException: As `send_request`; what is wrong with the body is raised by the
+                iterator.
+        """
+        self._running()
+        async with self._streamed(self._message(url, method, data, **arguments)) as response:
+            yield response
+
+    @asynccontextmanager
+    async def _streamed(self, message: Message) -> AsyncIterator[HttpResponse]:
+        driver = self._running()
+        body = AsyncStream(driver, message, in_force(self._hooks))
+        if not driver.enter(body):
+            await driver.wait(body)
+        try:
+            response = await body.open()
+            await settle_response(body)
+            yield response
+        except BaseException as error:
+            if isinstance(error, HttpStatusError) and error.response is response:
+                await keep_beginning(response)
+            body.close(error)
+            await settle_abort(body, error)
+            raise
+        finally:
+            body.close()
+            driver.leave(body)
+
+    async def download(
+        self,
+        url: str,
+        path: str | os.PathLike[str],
+        progress: Report | None = None,
+        resume: bool = False,
+        *,
+        checksum: str | None = None,
+        **arguments: Any,
+    ) -> HttpResponse:
+        """Write the body of a response to a file; see `HttpClient.download`.
+
+        The file is written in the event loop's thread, piece by piece; a thread of its own waits
+        until it is on disk and reads it for ``checksum``. Cancelling ends the download as a
+        failure does.
+        """
+        job = self._job(url, path, progress, resume, checksum, arguments)
+        return await adownload(self._streamed, job)
+
+    async def send_many(
+        self,
+        requests: Iterable[Any] | AsyncIterable[Any],
+        concurrency: int = 100,
+        ordered: bool = False,
+    ) -> AsyncIterator[Result]:
+        """Send many requests at once; see `HttpClient.send_many`.
+
+        The requests may come from an asynchronous iterable too; results are given while the next of
+        it is awaited. The clocks run on while the next result is not asked for: the loop does too.
+        """
+        driver = self._running()
+        feed = Feed(self._making, at_least_one("concurrency", concurrency), ordered)
+        batch = Batch(self._running, driver, feed)
+        taking = driver.loop.create_task(batch.take_all(awaited(requests)))
+        try:
+            while (result := await batch.next(taking)) is not None:
+                yield result
+        except BaseException as error:
+            batch.reason = error
+            raise
+        finally:
+            taking.cancel()
+            try:
+                await asyncio.wait((taking,))
+            finally:
+                await batch.stop()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the client has been closed."""
+        return self._closed
+
+    async def close(self) -> None:
+        """Close the connections; requests under way end with ClientClosed. Idempotent."""
+        self._shut()
+
+    async def aclose(self) -> None:
+        """Do as `close` does: `contextlib.aclosing` knows this name."""
+        self._shut()
+
+    def _shut(self) -> None:
+        was_closed, self._closed = self._closed, True
+        driver, self._driver = self._driver, None
+        if driver is not None and driver.pid != os.getpid():
+            driver.forget()
+        elif driver is not None:
+            driver.close(ClientClosed("client has been closed"))
+        if not was_closed and self.cookie_file is not None:
+            self.save_cookies()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._shut()
+
+    def __getstate__(self) -> Any:
+        return super().__getstate__(), self._concurrency
+
+    def __setstate__(self, state: Any) -> None:
+        properties, concurrency = state
+        super().__setstate__(properties)
+        self._start(concurrency)
+
+    def __del__(self) -> None:
+        if getattr(self, "_driver", None) is not None:
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
+            self._shut()

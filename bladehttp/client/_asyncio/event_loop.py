@@ -1,0 +1,364 @@
+"""Driver: what runs a crowd on asyncio's event loop.
+
+Handles and timers of the loop are given an empty context: they serve all requests, and would keep
+the context variables of the one that happened to make them. Of the loop nothing is asked but
+add_reader, call_soon, call_later, create_task and create_future, of a timer nothing but cancel.
+
+The loop watches one descriptor, which stands for all of libcurl's (readiness.py): what libcurl
+waits for changes twice with each request, and to tell the loop is a dozen calls. All of it runs in
+the loop's thread.
+"""
+
+import asyncio
+import ctypes
+import os
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from functools import partial
+from math import inf
+from time import monotonic
+from typing import Any, Protocol
+
+import pycurl
+
+from bladehttp.client._asyncio.hooks import settle
+from bladehttp.client._asyncio.upload import AwaitedBody
+from bladehttp.client._asyncio.waiting import Turns, readiness
+from bladehttp.client._curl.body_sink import STEP, Steps
+from bladehttp.client._curl.engine import INTEREST
+from bladehttp.client._curl.errors import Sent
+from bladehttp.client._curl.pool import Limits
+from bladehttp.client._exchange.exchange import Exchange
+from bladehttp.client._exchange.scheduler import Crowd, Result, belongs_to, within
+from bladehttp.exceptions import ClientClosed, TotalTimeout
+
+Done = Callable[[Exchange, Result], None]
+
+
+SWEEP = 2.0
+"""Seconds between two looks at idle connections, while there are any."""
+
+
+class Looking(Protocol):
+    """What looks after itself when libcurl has told it of something."""
+
+    def look(self) -> None: ...
+
+
+class Driver:
+    """What runs a crowd on an event loop.
+
+    Attributes:
+        closed: Whether it has been closed, by the client or because of an error.
+        loop: The event loop.
+        pid: The process that it belongs to.
+    """
+
+    __slots__ = (
+        "_bodies", "_crowd", "_is_due", "_is_watching", "_limits", "_news", "_readiness",
+        "_settling", "_started", "_steps", "_sweeper", "_timer", "_timer_at", "_turns", "_waiters",
+        "_watched", "closed", "loop", "pid",
+    )  # fmt: skip
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, concurrency: int) -> None:
+        self.loop = loop
+        self.pid = os.getpid()
+        self.closed = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = inf
+        self._is_due = False
+        self._started: dict[Exchange, Done] = {}
+        self._bodies: dict[Exchange, AwaitedBody] = {}
+        self._news: list[Looking] = []
+        self._watched: set[int] = set()
+        self._is_watching = False
+        self._readiness = readiness()
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._limits: Limits
+        self._steps = Steps(self._decode_soon)
+        self._crowd = Crowd(self._watch, self._steps)
+        self._crowd.gate = self._gate
+        self._settling: dict[Exchange, asyncio.Task[None]] = {}
+        self._waiters: dict[Exchange, asyncio.Future[None]] = {}
+        self._turns = Turns(loop, concurrency, self.host_limit, self._admit)
+
+    def host_limit(self, exchange: Exchange) -> int | None:
+        """Return how many requests to the host of one may be under way; see `Crowd.host_limit`."""
+        return self._crowd.host_limit(exchange)
+
+    def enter(self, exchange: Exchange) -> bool:
+        """Give an exchange one of the client's places; False: `wait` for it. `leave` gives it back.
+
+        Raises:
+            ClientClosed: The driver has been closed.
+        """
+        if self.closed:
+            raise ClientClosed("client has been closed")
+        return self._turns.enter(exchange)
+
+    async def wait(self, exchange: Exchange) -> None:
+        """Wait for a place.
+
+        Raises:
+            TotalTimeout: There is none in time.
+            ClientClosed: The client is closed meanwhile.
+        """
+        future = self._waiters[exchange] = self.loop.create_future()
+        timer = None
+        if exchange.deadline < inf:
+            delay = max(0.0, exchange.deadline - monotonic())
+            timer = self.loop.call_later(delay, self._expire, exchange, context=Context())
+        try:
+            await future
+        except BaseException:
+            self.leave(exchange)
+            raise
+        finally:
+            del self._waiters[exchange]
+            if timer is not None:
+                timer.cancel()
+        if self.closed:
+            self.leave(exchange)
+            raise ClientClosed("client has been closed")
+        exchange.begin()
+
+    def leave(self, exchange: Exchange) -> None:
+        """Take the place of an exchange back, or end its wait."""
+        self._turns.leave(exchange)
+
+    def _admit(self, exchange: Exchange) -> None:
+        future = self._waiters[exchange]
+        if not future.done():
+            future.set_result(None)
+
+    def _expire(self, exchange: Exchange) -> None:
+        future, why = self._waiters[exchange], self._turns.places.reason(exchange)
+        if not future.done():
+            future.set_exception(self._late(exchange, f"waiting, as {why}, for"))
+
+    @staticmethod
+    def _late(exchange: Exchange, what: str) -> TotalTimeout:
+        message = exchange.message
+        text = f"{what} {message.url.place}: total_timeout is over"
+        error = TotalTimeout(f"{text} ({message.settings.total_timeout} ms)", url=message.url.text)
+        belongs_to(error, Sent(message.method, message.url.text, exchange.given))
+        return error
+
+    def start(self, exchange: Exchange, done: Done) -> None:
+        """Begin an exchange; ``done`` is called with it and its result, in a later turn."""
+        self._crowd.limit(exchange.message.settings.max_host_connections)
+        body = exchange.message.body
+        if isinstance(body, AwaitedBody):
+            context = exchange.context = exchange.context or copy_context()
+            context.run(body.start, self.touch)
+            self._bodies[exchange] = body
+        self._started[exchange] = done
+        self._limits = exchange.message.settings
+        if self._sweeper is None:
+            self._sweep_later()
+        self._crowd.start(exchange)
+        self._arm()
+
+    def stop(self, exchange: Exchange, reason: BaseException | None = None) -> None:
+        """Abort an exchange if it has not ended; its ``done`` is not called any more.
+
+        Args:
+            exchange: The exchange.
+            reason: What its hooks are told; None for a CancelledError.
+        """
+        if exchange in self._started:
+            reason = reason or asyncio.CancelledError()
+            self._stop(exchange, reason)
+            self._end(exchange)
+            self._arm()
+
+    def _stop(self, exchange: Exchange, reason: BaseException) -> None:
+        self._crowd.stop(exchange, reason)
+        exchange.tell_of_abort(reason)  # one whose hooks were being awaited is not with the crowd
+
+    def _end(self, exchange: Exchange) -> Done:
+        """Forget an exchange, and return whom to tell."""
+        if exchange in self._bodies:
+            self._bodies.pop(exchange).stop()
+        if exchange in self._settling:
+            self._settling.pop(exchange).cancel()
+        return self._started.pop(exchange)
+
+    def _gate(self, exchange: Exchange) -> bool:
+        """Call what is called before a message; whether nothing of it has to be awaited."""
+        try:
+            within(exchange, exchange.announce)
+        except Exception as error:  # noqa: BLE001 - a value, as all that ends an exchange
+            self._crowd.fail(exchange, error)
+            return False
+        if not exchange.awaitables:
+            return True
+        task = self.loop.create_task(self._settle(exchange), context=Context())
+        self._settling[exchange] = task
+        task.add_done_callback(partial(self._settled, exchange), context=Context())
+        return False
+
+    async def _settle(self, exchange: Exchange) -> None:
+        limit = exchange.deadline - monotonic() if exchange.deadline < inf else None
+        clock = asyncio.timeout(limit)
+        try:
+            async with clock:
+                await settle(exchange)
+        except TimeoutError as error:
+            if clock.expired():
+                raise self._late(exchange, "waiting for a hook before asking") from error
+            raise
+
+    def _settled(self, exchange: Exchange, task: "asyncio.Task[None]") -> None:
+        """Go on with an exchange whose hooks have been awaited, unless it was stopped meanwhile."""
+        if self._settling.get(exchange) is not task:
+            return
+        del self._settling[exchange]
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if error is None:
+            self._crowd.resume(exchange)
+        else:
+            failed = error if isinstance(error, Exception) else ClientClosed("hook was cancelled")
+            within(exchange, exchange.tell_of, failed)
+            self._crowd.fail(exchange, failed)
+        self._arm()
+
+    def tell(self, whom: Looking) -> None:
+        """Have something look after itself as soon as libcurl has returned."""
+        self._news.append(whom)
+
+    def touch(self, curl: Any) -> None:
+        """Go on with a transfer that stood still for the caller's sake."""
+        self._crowd.touch(curl)
+        self._arm()
+
+    def complete(self, curl: Any) -> None:
+        """Take a transfer for ended of which no more is wanted."""
+        self._crowd.complete(curl)
+        self._arm()
+
+    def _watch(self, descriptor: int, what: int) -> None:
+        if what == pycurl.POLL_REMOVE:
+            self._watched.discard(descriptor)
+            try:
+                self._readiness.unregister(descriptor)
+            except OSError:
+                return  # it is closed, and has left by itself
+        elif descriptor in self._watched:
+            self._readiness.modify(descriptor, INTEREST[what])
+        else:
+            if not self._is_watching:
+                Context().run(self.loop.add_reader, self._readiness.fileno(), self._ready)
+                self._is_watching = True
+            self._readiness.register(descriptor, INTEREST[what])
+            self._watched.add(descriptor)
+
+    def _sweep_later(self) -> None:
+        self._sweeper = self.loop.call_later(SWEEP, self._sweep, context=Context())
+
+    def _sweep(self) -> None:
+        self._sweeper = None
+        self._crowd.sweep(self._limits)
+        if self._crowd.has_connections:
+            self._sweep_later()
+        self._arm()
+
+    def _decode_soon(self) -> None:
+        self.loop.call_soon(self._decode, context=Context())
+
+    def _decode(self) -> None:
+        if not self.closed:
+            self._steps.turn()
+            self._arm()
+
+    def _ready(self) -> None:
+        self._steps.left = STEP
+        self._crowd.act(self._readiness.poll(0))
+        self._turn()
+
+    def _turn(self) -> None:
+        try:
+            self._do()
+        except BaseException as error:
+            self.close(error)
+            raise
+        if not self.closed:
+            self._arm()
+
+    def _do(self) -> None:
+        ended = self._crowd.turn()
+        news, self._news = self._news, []
+        for each in dict.fromkeys(news):
+            each.look()
+        for exchange, result in ended:
+            if exchange in self._started:  # a hook may have closed all of it
+                self._end(exchange)(exchange, result)
+
+    def _arm(self) -> None:
+        """See that the crowd has its turn when it wants it; a timer that is too early may stay."""
+        if self._is_due:
+            return
+        wake = self._crowd.wake()
+        if wake == 0.0:
+            self._is_due = True
+            self.loop.call_soon(self._turn_at_once, context=Context())
+            return
+        if self._timer is not None:
+            if self._timer_at <= wake:
+                return
+            self._timer.cancel()
+        self._timer, self._timer_at = None, wake
+        if wake < inf:
+            # not call_at: the loop's clock need not be ours
+            delay = max(0.0, wake - monotonic())
+            self._timer = self.loop.call_later(delay, self._turn_by_timer, context=Context())
+
+    def _turn_at_once(self) -> None:
+        self._is_due = False
+        self._steps.left = STEP
+        if not self.closed:
+            self._turn()
+
+    def _turn_by_timer(self) -> None:
+        self._timer = None
+        self._turn()
+
+    def close(self, reason: BaseException) -> None:
+        """Close every connection and end what runs with an exception. Idempotent."""
+        if self.closed:
+            return
+        self.closed = True
+        ended = [(exchange, self._aborted(exchange, reason)) for exchange in list(self._started)]
+        for timer in (self._timer, self._sweeper):
+            if timer is not None:
+                timer.cancel()
+        self._crowd.close()
+        if self._is_watching and not self.loop.is_closed():
+            self.loop.remove_reader(self._readiness.fileno())
+        self._readiness.close()
+        self._turns.close()
+        if self.loop.is_closed():  # nobody waits any more, and nothing can be called
+            self._started.clear()
+            self._bodies.clear()
+        else:
+            self._deliver(ended)
+
+    def _deliver(self, ended: list[tuple[Exchange, ClientClosed]]) -> None:
+        """End those that wait for a place, and those that were under way."""
+        for future in self._waiters.values():
+            if not future.done():
+                future.set_exception(ClientClosed("client has been closed"))
+        for exchange, error in ended:
+            self._end(exchange)(exchange, error)
+
+    def forget(self) -> None:
+        """Leave everything as it is in a forked child, where it is the parent's; see `Pool`."""
+        self.closed = True
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self))
+
+    def _aborted(self, exchange: Exchange, reason: BaseException) -> ClientClosed:
+        """Abort an exchange and return the exception that it ends with."""
+        error = ClientClosed("transfer has been aborted")
+        error.__cause__ = reason
+        self._stop(exchange, error)
+        return error

@@ -1,0 +1,91 @@
+"""Asynchronous hooks: what the hooks of an `AsyncHttpClient` give to be awaited.
+
+Hooks are called where the exchange takes a step, which is no coroutine. What one of them gives to
+be awaited is kept by the exchange, and the hooks after it with it, so that their order is the
+caller's. It is awaited before the next message is sent (`Driver`), before the response is given,
+and before the exception is raised.
+"""
+
+import asyncio
+import logging
+from contextvars import copy_context
+from typing import Any
+
+from bladehttp.client._exchange.exchange import Exchange
+from bladehttp.client._exchange.hooks import drop
+
+logger = logging.getLogger("bladehttp.client")
+
+
+async def settle(exchange: Exchange) -> None:
+    """Await what hooks have given, in the context of whoever asked for the exchange.
+
+    Raises:
+        BaseException: What a hook raises.
+    """
+    given, exchange.awaitables = exchange.awaitables, None
+    if given:
+        try:
+            await _task(exchange, given)
+        finally:
+            for each in given:  # nobody will await those that are left
+                drop(each)
+
+
+async def settle_response(exchange: Exchange) -> None:
+    """Await what hooks have given for a response; cancelled before they begin, it is an abort.
+
+    Raises:
+        BaseException: What a hook raises.
+    """
+    try:
+        await settle(exchange)
+    except asyncio.CancelledError as error:
+        exchange.tell_of_abort(error)
+        await settle_abort(exchange, error)
+        raise
+
+
+async def settle_abort(exchange: Exchange, reason: BaseException) -> None:
+    """Await what hooks have given for a request that was aborted.
+
+    They go on if the wait for them is cancelled, as a cancel scope of anyio does again and again.
+    What they raise is logged, unless the reason is an Exception: it would take its place.
+    """
+    task = start_settling(exchange)
+    if task is None:
+        return
+    try:
+        await asyncio.shield(task)
+    except Exception:
+        if isinstance(reason, Exception):
+            raise
+        logger.exception("on_error failed for a request that was aborted")
+
+
+def start_settling(exchange: Exchange) -> "asyncio.Task[None] | None":
+    """Have what hooks have given awaited, whoever waits for it; return the task."""
+    given, exchange.awaitables = exchange.awaitables, None
+    if not given:
+        return None
+    task = _task(exchange, given)
+    _going_on.add(task)
+    task.add_done_callback(_going_on.discard)
+    return task
+
+
+_going_on: set["asyncio.Task[None]"] = set()
+"""Tasks that nobody waits for any more; a loop alone would not keep them."""
+
+
+def _task(exchange: Exchange, given: list[Any]) -> "asyncio.Task[None]":
+    context = exchange.context or copy_context()
+    return asyncio.get_running_loop().create_task(_await_all(given), context=context)
+
+
+async def _await_all(given: list[Any]) -> None:
+    for each in given:
+        if callable(each):  # a note of the exchange's
+            each()
+        else:
+            await each

@@ -1,0 +1,153 @@
+"""Batch: the requests of one `AsyncHttpClient.send_many`, taken as there is room."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextvars import Context, copy_context
+from math import inf
+from time import monotonic
+from typing import Any
+
+from bladehttp.client._asyncio.event_loop import Driver
+from bladehttp.client._asyncio.hooks import settle_response, start_settling
+from bladehttp.client._asyncio.waiting import Turns
+from bladehttp.client._curl.errors import Sent
+from bladehttp.client._exchange.exchange import Exchange
+from bladehttp.client._exchange.scheduler import Result, belongs_to
+from bladehttp.client._exchange.send_many import Feed
+from bladehttp.exceptions import ClientClosed
+
+
+class Batch:
+    """The requests of one `send_many` that are under way.
+
+    Attributes:
+        reason: Why what is still under way is aborted, as of `Driver.stop`.
+    """
+
+    def __init__(self, running: Callable[[], Driver], driver: Driver, feed: Feed) -> None:
+        """Take what gives the driver, anew for each request: the client may be closed between."""
+        self.reason: BaseException | None = None
+        self._news = asyncio.Event()  # there may be a result, or the requests are at their end
+        self._room = asyncio.Event()  # another request may be taken
+        self._running = running
+        self._feed = feed
+        self._loop = driver.loop
+        self._turns = Turns(driver.loop, feed.concurrency, driver.host_limit, self._admit)
+        self._under_way: dict[Exchange, Driver] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._error: Exception | None = None
+        self._settling: dict[Exchange, asyncio.Task[None]] = {}
+
+    async def take_all(self, requests: AsyncIterator[Any]) -> None:
+        """Take the requests as there is room, and start them as there are places.
+
+        Raises:
+            BaseException: What the caller's iterable raises.
+        """
+        feed = self._feed
+        feed.has_ended(monotonic())
+        try:
+            while True:
+                while not feed.room:
+                    self._room.clear()
+                    self._arm()
+                    await self._room.wait()
+                self._take(await anext(requests))
+        except StopAsyncIteration:
+            feed.end()
+        finally:
+            self._news.set()
+
+    def _arm(self) -> None:
+        """See that more requests are taken if nothing ends for some time."""
+        stalls_at = self._feed.stalls_at
+        if self._timer is None and stalls_at < inf:
+            delay = max(0.001, stalls_at - monotonic())
+            self._timer = self._loop.call_later(delay, self._on_timer, context=Context())
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._feed.look_ahead(monotonic())
+        self._room.set()
+
+    def _take(self, given: Any) -> None:
+        exchange = self._feed.take(given, self._feed.making())
+        if exchange is None:
+            self._news.set()
+        elif self._turns.enter(exchange):
+            self._begin(exchange)
+        else:
+            exchange.context = copy_context()
+
+    def _begin(self, exchange: Exchange) -> None:
+        driver = self._under_way[exchange] = self._running()
+        driver.start(exchange, self._done)
+
+    def _admit(self, exchange: Exchange) -> None:
+        """Start a request that has waited for its place."""
+        exchange.renew()
+        try:
+            self._begin(exchange)
+        except ClientClosed as error:
+            self._error = error
+            self._news.set()
+
+    def _done(self, exchange: Exchange, result: Result) -> None:
+        del self._under_way[exchange]
+        if exchange.awaitables:
+            settling = self._settle(exchange, result)
+            self._settling[exchange] = self._loop.create_task(settling, context=Context())
+        else:
+            self._put(exchange, result)
+
+    async def _settle(self, exchange: Exchange, result: Result) -> None:
+        try:
+            await settle_response(exchange)
+        except Exception as error:  # noqa: BLE001 - a value, as all that ends an exchange
+            message = exchange.message
+            belongs_to(error, Sent(message.method, message.url.text, exchange.given))
+            result = error
+        del self._settling[exchange]
+        self._put(exchange, result)
+
+    def _put(self, exchange: Exchange, result: Result) -> None:
+        self._feed.put(exchange, result)
+        self._feed.has_ended(monotonic())
+        self._turns.leave(exchange)
+        self._news.set()
+        self._room.set()
+
+    async def next(self, taking: "asyncio.Task[None]") -> Result | None:
+        """Return the next result, None after the last; ``taking`` runs `take_all`.
+
+        Raises:
+            ClientClosed: The client was closed before there was a place for a request.
+            BaseException: What the caller's iterable raises.
+        """
+        feed = self._feed
+        while not feed.over:
+            if feed.ready:
+                self._room.set()
+                return feed.ready.popleft()
+            if taking.done():
+                taking.result()
+            if self._error is not None:
+                raise self._error
+            self._news.clear()
+            await self._news.wait()
+        return None
+
+    async def stop(self) -> None:
+        """Abort what is under way."""
+        self._turns.close()
+        if self._timer is not None:
+            self._timer.cancel()
+        for exchange, driver in self._under_way.items():
+            driver.stop(exchange, self.reason)
+        for exchange, task in self._settling.items():
+            task.cancel()
+            exchange.tell_of_abort(self.reason or asyncio.CancelledError())
+        exchanges = [*self._under_way, *self._settling]
+        tasks = [task for task in map(start_settling, exchanges) if task is not None]
+        if tasks:
+            await asyncio.wait(tasks)

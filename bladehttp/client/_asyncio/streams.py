@@ -1,0 +1,231 @@
+"""AsyncStream: a response whose body is received while it is read, on the event loop.
+
+libcurl pauses while nobody reads and enough has come, and the clocks stand still.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from math import inf
+from time import monotonic
+from typing import Any
+
+from bladehttp._data.byte_streams import Awaited
+from bladehttp._message.response import EXCERPT_SECONDS, HttpResponse
+from bladehttp.client._asyncio.event_loop import Driver
+from bladehttp.client._curl.body_sink import STEP
+from bladehttp.client._curl.engine import Outcome
+from bladehttp.client._curl.handle import Handle
+from bladehttp.client._exchange.exchange import Exchange
+from bladehttp.client._exchange.hooks import Hooks
+from bladehttp.client._exchange.scheduler import Result, within
+from bladehttp.client._exchange.stream import Sink, Undoing
+from bladehttp.client._request.prepared import Message
+
+
+class AsyncStream(Exchange):
+    """An exchange whose last response is given when its head is here.
+
+    The first piece of every body makes libcurl pause. If it is of a response that may not be the
+    last it is collected.
+    """
+
+    __slots__ = (
+        "_clocks", "_driver", "_error", "_handle", "_has_ended", "_is_closed", "_is_open",
+        "_is_running", "_pieces", "_response", "_sink", "_waiter",
+    )  # fmt: skip
+
+    _handle: Handle
+    _sink: Sink
+    _response: HttpResponse
+
+    def __init__(self, driver: Driver, message: Message, hooks: Hooks | None) -> None:
+        super().__init__(message, hooks)
+        self._driver = driver
+        self._error: Exception | None = None
+        self._pieces: AsyncIterator[bytes] | None = None
+        self._is_open = self._is_running = self._has_ended = self._is_closed = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    async def open(self) -> HttpResponse:
+        """Send the request, follow its redirects and return the response when its head is here.
+
+        Raises:
+            HttpException: As `HttpClient.send_request`.
+        """
+        self._driver.start(self, self._done)
+        while not self._is_open and not self._has_ended:
+            await self._news()
+        self._raise_error()
+        return self._response
+
+    def prepare(self, handle: Handle, sink: Any = None) -> None:
+        """Set a handle up for the next message; see `Exchange.prepare`."""
+        self._handle = handle
+        self._sink = sink or Sink(self._tell, most=0)
+        super().prepare(handle, self._sink)
+        self._is_running = True
+
+    def _tell(self) -> None:
+        self._driver.tell(self)
+
+    def look(self) -> None:
+        """Decide what a response that begins is for, or wake who waits for a piece."""
+        if self._has_ended or not self._is_running:
+            return  # what told of this has ended meanwhile, and may be tried again
+        if self._is_open:
+            self._wake()
+        elif self.is_decided(self._sink.has_begun):
+            self._open_body()
+            self._wake()
+        elif self.need_not_wait:
+            self._driver.complete(self._handle.curl)
+        elif self._sink.is_full:
+            (self._sink.drop if self.leads_on else self._sink.collect)()
+            self._go_on()
+
+    def _open_body(self) -> None:
+        self._sink.open()
+        try:
+            within(self, self.opened, self._begin)
+        except Exception as error:  # noqa: BLE001 - a hook's, raised by who waits
+            self._driver.stop(self, error)
+            self._done(self, error)
+            return
+        self._is_open = True
+        self._stop_clocks()
+
+    def _begin(self, response: HttpResponse) -> None:
+        self._response = response
+        response._open(self)
+
+    def finish(self, outcome: Outcome) -> HttpResponse | None:
+        """Return the last response, or None; see `Exchange.finish`."""
+        self._is_running = False
+        if not self._is_open:
+            return super().finish(outcome)
+        self.ended(outcome)
+        return self._response
+
+    def _done(self, _: Exchange, result: Result) -> None:
+        self._has_ended = True
+        if isinstance(result, Exception):
+            self._error = result
+        else:
+            self._response = result
+        self._wake()
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Return the iterator over the pieces, Content-Encoding undone; see `Stream.__iter__`."""
+        if self._pieces is None:
+            self._pieces = Paced(Awaited(Undoing(self.message, self._response), Received(self)))
+        return self._pieces
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed, before its end or after."""
+        return self._is_closed
+
+    async def piece(self) -> bytes | None:
+        """Return the next piece as received, None at the end.
+
+        Raises:
+            HttpException: As `Stream`.
+            ValueError: The stream is closed.
+            RuntimeError: Another task waits for it.
+        """
+        pieces = self._sink.pieces
+        while not self._is_closed:
+            if pieces:
+                return pieces.popleft()
+            self._raise_error()
+            if self._has_ended:
+                return None
+            await self._more()
+        raise ValueError("stream is closed")
+
+    async def _more(self) -> None:
+        """Receive until there is another piece or the end."""
+        if self._waiter is not None:
+            raise RuntimeError("stream is being read by another task")
+        self._start_clocks()
+        try:
+            self._go_on()
+            if not self._sink.pieces:
+                await self._news()
+        finally:
+            self._stop_clocks()
+
+    def _go_on(self) -> None:
+        self._sink.resume(self._handle.curl)
+        self._driver.touch(self._handle.curl)
+
+    def _stop_clocks(self) -> None:
+        """Stop them: the reader's time is not the server's."""
+        self._clocks = self.silence, self.deadline, monotonic()
+        self.silence = self.deadline = inf
+
+    def _start_clocks(self) -> None:
+        self.silence, deadline, since = self._clocks
+        self.deadline = deadline + monotonic() - since
+
+    def _raise_error(self) -> None:
+        error, self._error = self._error, None
+        if error is not None:
+            self._is_closed = True
+            raise error
+
+    async def _news(self) -> None:
+        self._waiter = self._driver.loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def close(self, reason: BaseException | None = None) -> None:
+        """Give up what has not come yet, for a reason as of `Driver.stop`."""
+        self._is_closed = True
+        if not self._has_ended:
+            self._has_ended = True
+            self._driver.stop(self, reason)
+            self._wake()
+
+
+class Received(AsyncIterator[bytes]):
+    """The pieces of a stream as they are received."""
+
+    def __init__(self, stream: AsyncStream) -> None:
+        self._stream = stream
+
+    async def __anext__(self) -> bytes:
+        piece = await self._stream.piece()
+        if piece is None:
+            raise StopAsyncIteration
+        return piece
+
+
+class Paced(AsyncIterator[bytes]):
+    """Pieces between which the loop has its turn, even where none has to be waited for."""
+
+    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
+        self._pieces = pieces
+        self._given = 0
+
+    async def __anext__(self) -> bytes:
+        if self._given >= STEP:
+            self._given = 0
+            await asyncio.sleep(0)  # not after the next piece is taken: cancelled, it would be lost
+        piece = await anext(self._pieces)
+        self._given += len(piece)
+        return piece
+
+
+async def keep_beginning(response: HttpResponse) -> None:
+    """Receive the beginning of an error's body; see `HttpResponse.raise_for_status`."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(EXCERPT_SECONDS):
+            await response._receive_excerpt()

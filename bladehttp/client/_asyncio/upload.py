@@ -1,0 +1,144 @@
+"""Awaited: a request's body that comes from an asynchronous iterable.
+
+libcurl asks for bytes by a plain call. Where none have come yet it is told to pause, and a task in
+the caller's context awaits the next; the iterable is asked for nothing before libcurl wants it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from contextlib import suppress
+from contextvars import copy_context
+from typing import Any
+
+import pycurl
+
+from bladehttp.client._request.body import Bound, Source, Stream, unbound, view_of
+
+
+class AwaitedSource(Source):
+    """Where the bytes of a body come from when they have to be awaited.
+
+    Attributes:
+        waits: Whether libcurl waits for the iterable.
+    """
+
+    __slots__ = (
+        "_context", "_go_on", "_is_over", "_iterable", "_pieces", "_rest", "_task", "_wanted",
+        "waits",
+    )  # fmt: skip
+
+    def __init__(self, iterable: AsyncIterable[bytes]) -> None:
+        """Take the iterable; a generator cannot be sent again, one that begins anew can."""
+        self._iterable = iterable
+        self._pieces = aiter(iterable)
+        reopen = None if self._pieces is iterable else self._reopened
+        super().__init__(self._take, None, reopen)
+        self._task: asyncio.Task[None] | None = None
+        self.waits = False
+
+    def start(self, go_on: Callable[[], None]) -> None:
+        """Begin to await, in the context of who calls this; ``go_on`` is to end libcurl's pause."""
+        self._go_on = go_on
+        self._context = copy_context()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._rest = memoryview(b"")
+        self._is_over = False
+        self._wanted = asyncio.Event()
+        feeding = self._feed(self._pieces, self._wanted)
+        loop = asyncio.get_running_loop()
+        self._task = loop.create_task(feeding, context=self._context)
+
+    def stop(self) -> None:
+        """End the task; the iterable sees itself cancelled if it is being awaited."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+
+    def _reopened(self) -> Callable[[int], Any]:
+        self.stop()
+        self._pieces = aiter(self._iterable)
+        self._begin()
+        return self._take
+
+    def read(self, size: int) -> bytes | int:
+        """Read for libcurl, or have it pause (CURL_READFUNC_PAUSE)."""
+        if self.error is not None:
+            return int(pycurl.READFUNC_ABORT)
+        if self._rest or self._is_over:
+            return super().read(size)
+        self.waits = True
+        self._wanted.set()
+        return int(pycurl.READFUNC_PAUSE)
+
+    def _take(self, size: int) -> memoryview:
+        taken, self._rest = self._rest[:size], self._rest[size:]
+        return taken
+
+    async def _feed(self, pieces: AsyncIterator[bytes], wanted: asyncio.Event) -> None:
+        """Await pieces, one whenever libcurl has read the last."""
+        try:
+            await wanted.wait()
+            async for piece in pieces:
+                if not self._is_current():
+                    return
+                self._rest = view_of(piece)
+                if self._rest:  # an empty one is no end
+                    wanted.clear()
+                    self._resume()
+                    await wanted.wait()
+            self._is_over = True
+        except asyncio.CancelledError:
+            if not self._is_current():
+                raise
+            self.error = RuntimeError("what data waits for was cancelled")
+        except Exception as error:  # noqa: BLE001 - raised again by the transfer
+            self.error = error
+        self._resume()
+
+    def _is_current(self) -> bool:
+        """Whether the task that asks has not been stopped; an iterable may refuse to end."""
+        return self._task is asyncio.current_task()
+
+    def _resume(self) -> None:
+        self.waits = False
+        self._go_on()
+
+
+class AwaitedBody(Stream):
+    """A body whose bytes have to be awaited."""
+
+    __slots__ = ("_awaited", "_curl", "_touch")
+
+    def __init__(self, iterable: AsyncIterable[bytes]) -> None:
+        self._awaited = AwaitedSource(iterable)
+        self._curl: Any = None
+        super().__init__(self._awaited)
+
+    @property
+    def waits(self) -> bool:
+        return self._awaited.waits
+
+    def start(self, touch: Callable[[Any], None]) -> None:
+        """Begin to await; ``touch`` is called with the handle when it has been made to go on."""
+        self._touch = touch
+        self._awaited.start(self._go_on)
+
+    def stop(self) -> None:
+        """End what `start` began."""
+        self._awaited.stop()
+
+    def attach(self, curl: Any, method: str, _bound: Bound = unbound) -> None:
+        super().attach(curl, method)  # it has a task in the caller's context, and is not bound
+        self._curl = curl
+
+    def detach(self, curl: Any) -> None:
+        super().detach(curl)
+        self._curl = None
+
+    def _go_on(self) -> None:
+        if self._curl is not None:
+            with suppress(pycurl.error):  # what it met ends the transfer, which tells of it
+                self._curl.pause(pycurl.PAUSE_CONT)
+            self._touch(self._curl)

@@ -1,0 +1,243 @@
+"""HttpClient: the verbs, and the life of its connections.
+
+The default client: the one that the package's module functions share.
+"""
+
+import atexit
+import os
+import threading
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+from bladehttp._data.headers import HeadersLike
+from bladehttp._message.response import HttpResponse
+from bladehttp.client._base import Verbs
+from bladehttp.client._config.progress import Report
+from bladehttp.client._config.validators import at_least_one
+from bladehttp.client._curl.engine import Engine
+from bladehttp.client._curl.pool import Pool
+from bladehttp.client._download.download import download
+from bladehttp.client._exchange.exchange import Exchange, exchange
+from bladehttp.client._exchange.hooks import in_force
+from bladehttp.client._exchange.scheduler import Crowd, Result
+from bladehttp.client._exchange.send_many import Feed, run_batch
+from bladehttp.client._exchange.stream import Stream
+from bladehttp.client._request.prepared import Message
+
+
+class HttpClient(Verbs[HttpResponse]):
+    """An HTTP client that keeps its connections.
+
+    It may be used by any number of threads at once, and after a fork by parent and child. Close
+    it, or use it in a ``with`` statement. Pickling and copying take the properties along and
+    leave the connections. The properties are described in `Configured`.
+    """
+
+    __slots__ = ("__weakref__", "_crowds", "_pool", "_quiet")
+
+    def __init__(
+        self, base_url: str | None = None, *, headers: HeadersLike | None = None, **properties: Any
+    ) -> None:
+        """Make a client; properties can be given by name."""
+        self._quiet = True  # nothing to warn of if the next line raises
+        super().__init__(base_url, headers=headers, **properties)
+        self._start()
+
+    def _start(self) -> None:
+        self._crowds = Pool(Crowd)
+        self._pool = Pool(Engine, beside=self._crowds)
+        self._quiet = False
+
+    def _send(
+        self, url: str, method: str, data: Any, headers: HeadersLike | None, others: dict[str, Any]
+    ) -> HttpResponse:
+        message = self._message(url, method, data, headers, **others)
+        engine = self._pool.take()
+        try:
+            return exchange(engine, message, in_force(self._hooks))
+        finally:
+            self._pool.give(engine, self._settings)
+
+    @contextmanager
+    def stream(
+        self, url: str, method: str = "GET", data: Any = None, **arguments: Any
+    ) -> Iterator[HttpResponse]:
+        """Send a request and give its response while the body is still being received.
+
+            with client.stream("https://example.com/large") as response:
+                for piece in response.iter_bytes():
+                    ...
+
+        Memory stays constant: nothing is received while nobody reads. ``receive_timeout`` and
+        ``total_timeout`` count only the time spent waiting. Leaving the context early closes the
+        connection, and no other. ``on_response`` is called when the head is there.
+
+        Args:
+            url: As of `send_request`, as are all the others.
+            method: Likewise.
+            data: Likewise.
+            arguments: Likewise.
+
+        Raises:
+            HttpException: As `send_request`; what is wrong with the body is raised by the
+                iterator.
+        """
+        with self._streamed(self._message(url, method, data, **arguments)) as response:
+            yield response
+
+    @contextmanager
+    def _streamed(self, message: Message) -> Iterator[HttpResponse]:
+        engine = self._pool.take()
+        body = Stream(engine, Exchange(message, in_force(self._hooks)))
+        try:
+            yield body.open()
+        except BaseException as error:
+            body.close(error)
+            raise
+        finally:
+            body.close()
+            self._pool.give(engine, self._settings)
+
+    def download(
+        self,
+        url: str,
+        path: str | os.PathLike[str],
+        progress: Report | None = None,
+        resume: bool = False,
+        *,
+        checksum: str | None = None,
+        **arguments: Any,
+    ) -> HttpResponse:
+        """Write the body of a response to a file, in constant memory.
+
+        The file is there whole or not at all, whenever the program or the machine stops: the body
+        is written to a file beside it, which is renamed when its length is verified and its bytes
+        are on disk. Only a 200, a 203 or a verified 206 is written. For any other status (304, 404)
+        the file stays as it is, and the response has the body.
+
+        With ``retry``, of this call or of the client, a download that breaks off is continued: the
+        missing bytes are asked for (Range with If-Range), and are appended only if the answer
+        has the same strong validator and the right Content-Range. Otherwise it starts from the
+        beginning. A strong validator is an ETag without W/, or a Last-Modified that is older than
+        the response's Date. ``Retry.total`` is for all requests of the download together; each
+        has its own calls of hooks.
+
+        Content codings are not asked for, unless ``accept_encoding`` is among the arguments. One
+        that the server applies all the same is decoded, as for any response; such a body is not
+        continued.
+
+        Args:
+            url: As of `send_request`.
+            path: The file. One that is there is replaced.
+            progress: Called with the bytes written and the bytes there will be, None where that
+                is not known. The first number falls if the download starts from the beginning.
+                What it raises ends the download.
+            resume: Whether to keep what was received when the download fails, in ``path`` +
+                ".part", and to continue from there in a later call with the same URL. Beside it
+                ``path`` + ".part.tag" says what it is part of. One call at a time can hold
+                a ".part".
+            checksum: "ALGORITHM:HEXADECIMAL", such as "sha256:9f86d0...", of any algorithm that
+                hashlib has. The finished file is read again for it. None: not checked.
+            arguments: Others of `send_request`. With a Range header the file is that range, and
+                ``resume`` cannot be set.
+
+        Raises:
+            HttpException: As `stream`. ProtocolError if a 206 cannot be used; IncompleteBody if
+                there are more or fewer bytes than announced.
+            ChecksumMismatch: The file has another checksum. Nothing is kept then.
+            BlockingIOError: Another download with ``resume`` writes the same ".part".
+            OSError: The file cannot be written. A directory in its place or a folder that is
+                not there raise before anything is sent.
+            ValueError: ``checksum`` is not one, or the method is HEAD.
+        """
+        return download(self._streamed, self._job(url, path, progress, resume, checksum, arguments))
+
+    def send_many(
+        self, requests: Iterable[Any], concurrency: int = 100, ordered: bool = False
+    ) -> Iterator[Result]:
+        """Send many requests at once and yield what becomes of each.
+
+        A failure is a value too: an exception of whatever class, which `send_request` would have
+        raised. Responses and exceptions have ``request``, and ``request.given`` is the very object
+        that was given for it. Each request has redirects, retries, hooks and clocks of its own;
+        time for which the generator is not asked for the next result does not count for
+        ``receive_timeout`` and ``total_timeout``. HTTP/2 connections are shared, others kept, for
+        the next `send_many` too. Closing the generator, or leaving a loop over it, aborts what
+        is under way.
+
+        Args:
+            requests: Each a URL, or a dict of arguments of `send_request`. Taken one by one as
+                there is room, so they may be endless. Where no result comes for 0.1 s more are
+                taken, 1,000 ahead at the most, since there may be some to another host. What it
+                raises is raised here.
+            concurrency: How many are under way at the most; as many results are held back at the
+                most. Where a host that has more than its share of them does not answer, requests
+                to others get up to as many again. See ``max_host_connections`` for how many go
+                to one host.
+            ordered: Whether the results come in the order of the requests; else as they come.
+
+        Raises:
+            ClientClosed: The client has been closed.
+            TypeError: An argument of a wrong type.
+            ValueError: ``concurrency`` is 0 or less.
+        """
+        feed = Feed(self._making, at_least_one("concurrency", concurrency), ordered)
+        return run_batch(self._crowds, feed, iter(requests), self._settings)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the client has been closed."""
+        return self._pool.closed
+
+    def close(self) -> None:
+        """Close the connections; those in use when their requests are done. Idempotent.
+
+        Raises:
+            OSError: ``cookie_file`` cannot be written.
+        """
+        if not self._pool.closed:
+            self._pool.close()
+            self._crowds.close()
+            if self.cookie_file is not None:
+                self.save_cookies()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if not self._quiet and not self.closed and (self._pool.idle or self._crowds.idle):
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
+            self.close()
+
+    def __setstate__(self, state: Any) -> None:
+        super().__setstate__(state)
+        self._start()
+
+
+_lock = threading.Lock()
+_client: HttpClient | None = None
+
+
+def shared() -> HttpClient:
+    """Return the shared client, made at the first call, and anew after it was closed.
+
+    It is closed when the interpreter ends.
+    """
+    global _client  # noqa: PLW0603 - the one lazily made instance of the package
+    with _lock:
+        if _client is None:
+            atexit.register(close_shared)
+        if _client is None or _client.closed:
+            _client = HttpClient()
+        return _client
+
+
+def close_shared() -> None:
+    """Close the shared client if there is one."""
+    if _client is not None:
+        _client.close()

@@ -1,0 +1,127 @@
+"""Environment: what is taken from it for a request, where ``trust_env`` allows it.
+
+It is read for each request, as libcurl reads http_proxy, https_proxy, all_proxy and no_proxy. What
+a property says explicitly always wins over it.
+"""
+
+import os
+from collections.abc import Mapping
+
+import pycurl
+
+from bladehttp._data.host_names import list_to_ascii
+from bladehttp.client._config.network import proxy_url
+from bladehttp.client._config.options import Settings
+from bladehttp.client._config.tls import (
+    TRUST_VARIABLES,
+    Pair,
+    environment_trust,
+    renewed,
+    tls_files,
+    usual_spelling,
+)
+
+# What os.environ keeps its values in, where it can be had: a look-up of what is not there costs
+# 2 us in os.environ, which encodes, raises and catches, and nothing in a dict.
+VARIABLES: Mapping[bytes, bytes] = getattr(os.environ, "_data", os.environb)
+
+TRUST = frozenset(map(os.fsencode, TRUST_VARIABLES))
+HTTPS_PROXIES = ("https_proxy", "HTTPS_PROXY")
+HTTP_PROXIES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
+NO_PROXY = ("no_proxy", "NO_PROXY")
+
+OWN_PROXIES = {"http": (b"http_proxy", b"HTTP_PROXY"), "https": (b"https_proxy", b"HTTPS_PROXY")}
+"""The variables for one scheme; all_proxy and ALL_PROXY are for both."""
+
+
+def names_proxy(scheme: str, given: Mapping[bytes, bytes]) -> bool:
+    """Whether there is a variable that names a proxy; `isdisjoint` would take four times as long.
+
+    Args:
+        scheme: Of the URL.
+        given: VARIABLES.
+    """
+    small, capital = OWN_PROXIES[scheme]
+    return small in given or capital in given or b"all_proxy" in given or b"ALL_PROXY" in given
+
+
+def options_in_force(settings: Settings, scheme: str) -> tuple[Pair, ...]:
+    """Return the libcurl options for a request to a URL of that scheme.
+
+    Raises:
+        CertificateFileError: A variable names a file or directory that is not there, or the file
+            of certificate authorities is gone.
+        ValueError: HTTP_PROXY is no proxy's URL.
+    """
+    options, files, has_proxy = settings.curl, settings.tls_files, settings.proxy is not None
+    if settings.trust_env:
+        if not has_proxy and names_proxy(scheme, VARIABLES):
+            options += environment_proxy(os.environ, scheme, settings.no_proxy is None)
+            has_proxy = True
+        is_unsaid = settings.ca_cert is None and scheme == "https"
+        if is_unsaid and not VARIABLES.keys().isdisjoint(TRUST):
+            options += environment_trust(os.environ)
+            files = tls_files(options)
+    if scheme == "https" or (has_proxy and names_tls_proxy(settings)):
+        options += renewed(files)
+    return options
+
+
+def authorities_in_force(settings: Settings) -> str:
+    """Return the file or directory of the certificate authorities that are trusted.
+
+    Raises:
+        CertificateFileError: As of `options_in_force`.
+    """
+    options = dict(options_in_force(settings, "https"))
+    path = options.get(pycurl.CAINFO) or options.get(pycurl.CAPATH)
+    return usual_spelling(os.fsdecode(path) if isinstance(path, bytes) else str(path))
+
+
+def proxy_in_force(settings: Settings, scheme: str) -> str:
+    """Return the URL of the proxy, "" for none; ``no_proxy`` may still except the host."""
+    if settings.proxy is not None or not settings.trust_env:
+        return settings.proxy or ""
+    names = HTTP_PROXIES if scheme == "http" else (*HTTPS_PROXIES, *HTTP_PROXIES[2:])
+    return next(filter(None, map(os.environ.get, names)), "")
+
+
+def is_direct(settings: Settings, scheme: str) -> bool:
+    """Whether a server certainly gets the request itself, if through a tunnel."""
+    if scheme == "https" or settings.unix_socket is not None:
+        return True
+    proxy = proxy_in_force(settings, scheme)
+    return not proxy or proxy.lower().startswith("socks")
+
+
+def names_tls_proxy(settings: Settings) -> bool:
+    """Whether a proxy that may be used for a request is one that itself speaks TLS."""
+    names = (*HTTP_PROXIES, *HTTPS_PROXIES) if settings.trust_env else ()
+    proxies = (settings.proxy, *map(os.environ.get, names))
+    return any(proxy is not None and proxy.lower().startswith("https:") for proxy in proxies)
+
+
+def environment_proxy(
+    environ: Mapping[str, str], scheme: str, with_no_proxy: bool
+) -> tuple[Pair, ...]:
+    """Return what libcurl would not read from the environment as it is meant.
+
+    HTTP_PROXY in capitals it never reads. In a CGI program, where REQUEST_METHOD is set (RFC 3875
+    section 4.1.12), that is the Proxy field of the client's request (CVE-2016-5385), and ignored.
+    Host names beyond ASCII it would send to DNS as they are.
+
+    Args:
+        environ: The environment.
+        scheme: Of the request's URL.
+        with_no_proxy: Whether the variable no_proxy is in force.
+    """
+    names = HTTP_PROXIES if scheme == "http" else (*HTTPS_PROXIES, *HTTP_PROXIES[2:])
+    name = next((name for name in names if environ.get(name)), "")
+    is_unread = name == "HTTP_PROXY" and "REQUEST_METHOD" not in environ
+    options: tuple[Pair, ...] = ()
+    if is_unread or (name and not environ[name].isascii()):
+        options = ((pycurl.PROXY, proxy_url(name, environ[name])),)
+    hosts = next(filter(None, map(environ.get, NO_PROXY)), "") if with_no_proxy else ""
+    if not hosts.isascii():
+        options += ((pycurl.NOPROXY, list_to_ascii(hosts)),)
+    return options

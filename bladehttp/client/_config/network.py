@@ -1,0 +1,202 @@
+"""Route: how a request gets to its server: proxy, address, interface, version, escape hatch.
+
+Each property has its check here and what it becomes for libcurl.
+"""
+
+import ipaddress
+import os
+import re
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import quote
+
+import pycurl
+
+from bladehttp._data.host_names import list_to_ascii, to_ascii
+from bladehttp.client._config.validators import SENT_AS_GIVEN, has_control, path, secret_text, text
+from bladehttp.exceptions import InvalidUrl, UnsupportedProtocol
+
+Pair = tuple[int, object]
+
+PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
+
+HTTP_VERSIONS = {
+    "auto": pycurl.CURL_HTTP_VERSION_NONE,  # over TLS what ALPN agrees on, else 1.1
+    "1.0": pycurl.CURL_HTTP_VERSION_1_0,
+    "1.1": pycurl.CURL_HTTP_VERSION_1_1,
+    "2": pycurl.CURL_HTTP_VERSION_2TLS,  # 2_0 would ask for an upgrade over plain http
+    "3": pycurl.CURL_HTTP_VERSION_3,
+}
+
+RESERVED = frozenset(
+    # what a transfer sets itself for each request
+    (pycurl.URL, pycurl.WRITEFUNCTION, pycurl.WRITEDATA, pycurl.HEADERFUNCTION,
+     pycurl.WRITEHEADER, pycurl.READFUNCTION, pycurl.READDATA, pycurl.SEEKFUNCTION,
+     pycurl.HTTPHEADER, pycurl.POSTFIELDS, pycurl.MIMEPOST, pycurl.SHARE, pycurl.NOSIGNAL,
+     pycurl.FOLLOWLOCATION, pycurl.OPT_CERTINFO)
+)  # fmt: skip
+"""What ``curl_options`` refuses."""
+
+split_place = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+):(?P<port>[0-9]{1,5})").fullmatch
+
+
+def plain_text(name: str, value: Any) -> str:
+    """Accept a str of printable ASCII.
+
+    Raises:
+        TypeError: It is not a str.
+        ValueError: It holds anything else.
+    """
+    if not text(name, value).isascii() or has_control(value):
+        raise ValueError(f"{name} holds control or non-ASCII characters")
+    return str(value)
+
+
+def proxy_url(name: str, value: Any) -> str:
+    """Accept a proxy's URL, "" for none; without a scheme it is http.
+
+    Raises:
+        InvalidUrl: It cannot be taken apart.
+        UnsupportedProtocol: It is not the scheme of a proxy.
+    """
+    if not secret_text(name, value):
+        return ""
+    scheme, mark, rest = value.partition("://")
+    if not mark:
+        scheme, rest = "http", value
+    if scheme.lower() not in PROXY_SCHEMES:
+        shown = repr(scheme[:40]) if scheme.isalnum() else "that"
+        raise UnsupportedProtocol(f"{name} is one of {', '.join(PROXY_SCHEMES)}, not {shown}")
+    userinfo, at, place = rest.rpartition("@")
+    place = place.rstrip("/")
+    if has_control(value) or " " in value or not place or "/" in place:
+        raise InvalidUrl(f"{name} is not scheme://[name:password@]host:port")
+    if value.isascii():
+        return str(value)
+    host, colon, port = place.partition(":")  # an IPv6 address is ASCII and stays whole
+    return f"{scheme}://{quote(userinfo, SENT_AS_GIVEN)}{at}{to_ascii(host)}{colon}{port}"
+
+
+def host_list(name: str, value: Any) -> str:
+    """Accept hosts as a str with commas, or as an iterable of them; names become ASCII.
+
+    Raises:
+        TypeError: It is neither, or one is not a str.
+        ValueError: One holds control characters.
+        InvalidUrl: A name has no ASCII form.
+    """
+    if isinstance(value, str):
+        return plain_text(name, list_to_ascii(value))
+    if not isinstance(value, Iterable):
+        raise TypeError(f"{name} is a list of hosts, not {value!r}"[:200])
+    return ",".join(plain_text(name, list_to_ascii(text(name, each))) for each in value)
+
+
+def environment_options(trusted: bool) -> Iterable[Pair]:
+    """Return what keeps libcurl from looking for proxies in the environment itself."""
+    if not trusted:
+        yield pycurl.PROXY, ""
+        yield pycurl.NOPROXY, ""
+
+
+def proxy_options(value: str | None) -> Iterable[Pair]:
+    """Return CURLOPT_PROXY; what is explicit beats the no_proxy of the environment."""
+    if value is not None:
+        yield pycurl.PROXY, value
+        yield pycurl.NOPROXY, ""  # ``no_proxy`` comes after this, and may say otherwise
+
+
+def no_proxy_options(value: str | None) -> Iterable[Pair]:
+    """Return CURLOPT_NOPROXY."""
+    if value is not None:
+        yield pycurl.NOPROXY, value
+
+
+def address_map(name: str, value: Any) -> Mapping[str, str]:
+    """Accept a dict of "host:port" and address; host names become ASCII.
+
+    Raises:
+        ValueError: A key has no port, or an address is none.
+        InvalidUrl: A host name has no ASCII form.
+    """
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} is a dict, not {value!r}"[:200])
+    addresses = {}
+    for place, address in value.items():
+        if not split_place(text(f"{name}: a key", place)):
+            raise ValueError(f"{name} has keys like 'host:port', not {place!r}"[:200])
+        try:
+            ipaddress.ip_address(text(f"{name}: an address", address).strip("[]"))
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}"[:200]) from error
+        host, _, port = place.rpartition(":")
+        addresses[f"{to_ascii(host)}:{port}"] = address
+    return MappingProxyType(addresses)
+
+
+def address_options(value: Mapping[str, str]) -> Iterable[Pair]:
+    """Return CURLOPT_CONNECT_TO.
+
+    CURLOPT_RESOLVE stays in libcurl's caches when the request that asked for it is over, and a
+    connection made by it would be used for requests without; this does neither.
+    """
+    if value:
+        yield pycurl.CONNECT_TO, tuple(_connect_to(*item) for item in value.items())
+
+
+def _connect_to(place: str, address: str) -> bytes:
+    address = address.strip("[]")
+    host = f"[{address}]" if ":" in address else address
+    return f"{place}:{host}:{place.rpartition(':')[2]}".encode()
+
+
+def socket_options(value: str | None) -> Iterable[Pair]:
+    """Return CURLOPT_UNIX_SOCKET_PATH."""
+    if value is not None:
+        yield pycurl.UNIX_SOCKET_PATH, os.fsencode(value)
+
+
+def interface_options(value: str | None) -> Iterable[Pair]:
+    """Return CURLOPT_INTERFACE."""
+    if value is not None:
+        yield pycurl.INTERFACE, value
+
+
+def version_options(value: str) -> Iterable[Pair]:
+    """Return CURLOPT_HTTP_VERSION."""
+    yield pycurl.HTTP_VERSION, HTTP_VERSIONS[value]
+
+
+def flag_or_path(name: str, value: Any) -> bool | str:
+    """Accept True, False or a path."""
+    return value if isinstance(value, bool) else path(name, value)
+
+
+def netrc_options(value: bool | str) -> Iterable[Pair]:
+    """Return CURLOPT_NETRC: what the request says itself wins over the file."""
+    if value is not False:
+        yield pycurl.NETRC, pycurl.NETRC_OPTIONAL
+    if isinstance(value, str):
+        yield pycurl.NETRC_FILE, os.fsencode(value)
+
+
+def option_map(name: str, value: Any) -> Mapping[int, Any]:
+    """Accept a dict of libcurl's options, by pycurl's constants.
+
+    Raises:
+        ValueError: One is what every request sets itself.
+    """
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} is a dict, not {value!r}"[:200])
+    for option in value:
+        if not isinstance(option, int) or isinstance(option, bool):
+            raise TypeError(f"{name} has pycurl's constants as keys, not {option!r}"[:200])
+        if option in RESERVED:
+            raise ValueError(f"{name}: option {option} is set by the client itself")
+    return MappingProxyType(dict(value))
+
+
+def given_options(value: Mapping[int, Any]) -> Iterable[Pair]:
+    """Return the options as they were given."""
+    return value.items()

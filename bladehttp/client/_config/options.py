@@ -1,0 +1,291 @@
+"""OPTIONS: every property of a client, its check and the libcurl options it becomes.
+
+A `Settings` is one set of values that passed their checks. It never changes, so threads share
+it without a lock, and a handle that was set up for equal libcurl options is left as it is.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from math import ceil, inf
+from types import MappingProxyType
+from typing import Any
+
+import pycurl
+
+from bladehttp._data.auth import Auth
+from bladehttp._data.decoders import CODINGS
+from bladehttp.client._config.cookie_jar import CookieJar, check_jar, jar_options, with_jar
+from bladehttp.client._config.network import (
+    HTTP_VERSIONS,
+    address_map,
+    address_options,
+    environment_options,
+    flag_or_path,
+    given_options,
+    host_list,
+    interface_options,
+    netrc_options,
+    no_proxy_options,
+    option_map,
+    plain_text,
+    proxy_options,
+    proxy_url,
+    socket_options,
+    version_options,
+)
+from bladehttp.client._config.progress import Report, check_report
+from bladehttp.client._config.retry import Retry, check_retry
+from bladehttp.client._config.secrets import SENSITIVE_HEADERS
+from bladehttp.client._config.tls import (
+    TLS_VERSIONS,
+    TlsFiles,
+    client_cert_options,
+    named_files,
+    pin_options,
+    tls_files,
+    tls_options,
+    trust_options,
+)
+from bladehttp.client._config.validators import (
+    Check,
+    at_least_one,
+    certificate_paths,
+    choice,
+    credentials,
+    field_text,
+    flag,
+    insecure,
+    method_bits,
+    milliseconds,
+    name_patterns,
+    optional,
+    path,
+    pinned,
+    text,
+    whole_number,
+)
+
+Pairs = Iterable[tuple[int, object]]
+
+KIB = 1024
+LONGEST = 2**31 - 1
+"""The largest number libcurl takes where it wants a long; as milliseconds, 24 days."""
+
+STANDING: tuple[tuple[int, object], ...] = (
+    (pycurl.NOSIGNAL, 1),  # libcurl's signals and threads do not go together
+    (pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS),  # the default reads file://
+    (pycurl.REDIR_PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS),
+    (pycurl.FOLLOWLOCATION, 0),  # redirects.py
+    (pycurl.PATH_AS_IS, 1),  # a URL is sent as it was given
+    (pycurl.HTTP_CONTENT_DECODING, 0),  # decoding.py
+    (pycurl.OPT_CERTINFO, 1),  # 4 % of a handshake; else a failure could not say what it saw
+    (pycurl.BUFFERSIZE, 512 * KIB),  # 880 MB/s against 500; costs small bodies nothing
+    (pycurl.UPLOAD_BUFFERSIZE, 512 * KIB),
+)
+"""What every handle is set to, whatever the client."""
+
+
+NOTHING: Mapping[Any, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One property: its name, what it accepts, and the libcurl options it becomes."""
+
+    name: str
+    check: Check
+    encode: Callable[[Any], Pairs]
+
+
+def as_latin1(option: int) -> Callable[[str], Pairs]:
+    """Encode a str; libcurl's own encoding would be ASCII."""
+    return lambda value: ((option, value.encode("latin-1")),)
+
+
+def as_connect_time(value: int) -> Pairs:
+    """Encode a time, the longest libcurl can hold standing for all that are longer."""
+    return ((pycurl.CONNECTTIMEOUT_MS, min(value, LONGEST)),)
+
+
+def as_idle_time(value: int | None) -> Pairs:
+    """Encode a time in whole seconds, no shorter than it is."""
+    seconds = min(ceil(value / 1000), LONGEST) if value else LONGEST
+    return ((pycurl.MAXAGE_CONN, seconds),)
+
+
+def methods_for(method: Auth, has_password: bool) -> Auth:
+    """Return the methods that libcurl may choose from.
+
+    It chooses Negotiate where that is offered, which needs a ticket and no password, and gives up
+    without one. So with a password "any" leaves it out; Auth.NEGOTIATE by itself asks for it.
+    """
+    means_any = method & Auth.ANYSAFE == Auth.ANYSAFE
+    return method & ~Auth.NEGOTIATE if has_password and means_any else method
+
+
+def unless(option: int, on: int) -> Callable[[bool], Pairs]:
+    """Encode a check that the property switches off. VERIFYHOST is 2 or 0, never 1."""
+    return lambda skipped: ((option, 0 if skipped else on),)
+
+
+def as_password(value: str | tuple[str, str] | None) -> Pairs:
+    """Encode name and password apart: USERPWD would split a name at its colon."""
+    if isinstance(value, tuple):
+        yield pycurl.USERNAME, value[0].encode()
+        yield pycurl.PASSWORD, value[1].encode()
+
+
+def as_coding(value: str | None) -> Pairs:
+    """Encode the codings to ask for; None asks for none and decodes none."""
+    if value is not None:
+        yield pycurl.ACCEPT_ENCODING, value or ", ".join(CODINGS)
+
+
+def as_limit(value: int | None) -> Pairs:
+    """Encode a limit in bytes; libcurl takes 0 for none."""
+    if value:
+        yield pycurl.MAXFILESIZE_LARGE, value
+
+
+def own(_: object) -> Pairs:
+    """Encode a property that libcurl is not told of: our own code acts on it."""
+    return ()
+
+
+OPTIONS = (
+    #      attribute                      accepts                 becomes
+    Option("base_url",                    optional(text),         own),  # url.py
+    Option("user_agent",                  field_text,             as_latin1(pycurl.USERAGENT)),
+    Option("follow_redirect",             flag,                   own),  # redirects.py
+    Option("max_redirects",               whole_number,           own),
+    Option("allow_insecure_redirect",     flag,                   own),
+    Option("sensitive_headers",           name_patterns,          own),
+    Option("skip_hostname_verification",  insecure,               unless(pycurl.SSL_VERIFYHOST, 2)),
+    Option("skip_peer_verification",      insecure,               unless(pycurl.SSL_VERIFYPEER, 1)),
+    Option("ca_cert",                     optional(path),         trust_options),
+    Option("trust_env",                   flag,                   environment_options),
+    Option("min_tls",                     choice(*TLS_VERSIONS),  tls_options),
+    Option("client_cert",                 certificate_paths,      client_cert_options),
+    Option("pinned_key",                  optional(pinned),       pin_options),
+    Option("referer",                     optional(field_text),   own),  # message.py: REFERER
+    Option("no_expect",                   flag,                   own),  # would cross origins
+    Option("connect_timeout",             milliseconds,           as_connect_time),
+    Option("receive_timeout",             milliseconds,           own),  # engine.py: LOW_SPEED_TIME
+    Option("total_timeout",               optional(milliseconds), own),  # has whole seconds
+    Option("auth",                        optional(credentials),  as_password),
+    Option("auth_method",                 method_bits,            own),  # `methods_for`
+    Option("accept_encoding",             optional(field_text),   as_coding),
+    Option("max_body_size",               optional(at_least_one), as_limit),
+    Option("retry",                       optional(check_retry),  own),  # retry.py
+    Option("max_host_connections",        optional(at_least_one), own),  # crowd.py
+    Option("max_idle_connections",        optional(at_least_one), own),  # pool.py, multi.py
+    Option("idle_timeout",                optional(milliseconds), as_idle_time),
+    Option("http_version",                choice(*HTTP_VERSIONS), version_options),
+    Option("proxy",                       optional(proxy_url),    proxy_options),
+    Option("no_proxy",                    optional(host_list),    no_proxy_options),
+    Option("resolve",                     address_map,            address_options),
+    Option("unix_socket",                 optional(path),         socket_options),
+    Option("interface",                   optional(plain_text),   interface_options),
+    Option("netrc",                       flag_or_path,           netrc_options),
+    Option("cookies",                     check_jar,              jar_options),
+    Option("cookie_file",                 optional(path),         own),  # jar.py
+    Option("progress",                    optional(check_report), own),  # progress.py
+    Option("curl_options",                option_map,             given_options),  # the last wins
+)  # fmt: skip
+"""One row per property of HttpClient, ``headers`` excepted, which is an object of its own."""
+
+CHECKS = {option.name: option.check for option in OPTIONS}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The values of a client's properties, with their defaults; see `HttpClient`.
+
+    Attributes:
+        curl: The libcurl options they become.
+        tls_files: The files that they name for TLS.
+        files: Names of properties and the files they name, to be there when a request is made.
+        silence: ``receive_timeout`` in seconds, infinite if there is none.
+        patience: ``total_timeout`` likewise.
+    """
+
+    base_url: str | None = field(default=None, repr=False)
+    user_agent: str = "Blade HTTP Client/1.0"
+    follow_redirect: bool = True
+    max_redirects: int = 20
+    allow_insecure_redirect: bool = False
+    sensitive_headers: tuple[str, ...] = SENSITIVE_HEADERS
+    skip_hostname_verification: bool = False
+    skip_peer_verification: bool = False
+    ca_cert: str | None = None
+    trust_env: bool = True
+    min_tls: str = "1.2"
+    client_cert: tuple[str, ...] | None = field(default=None, repr=False)
+    pinned_key: str | None = None
+    referer: str | None = None
+    no_expect: bool = False
+    connect_timeout: int = 60_000
+    receive_timeout: int = 300_000
+    total_timeout: int | None = None
+    auth: str | tuple[str, str] | None = field(default=None, repr=False)
+    auth_method: Auth = Auth.ANY
+    accept_encoding: str | None = ""
+    max_body_size: int | None = None
+    retry: Retry | None = None
+    max_host_connections: int | None = None
+    max_idle_connections: int | None = 100
+    idle_timeout: int | None = 90_000
+    http_version: str = "auto"
+    proxy: str | None = field(default=None, repr=False)
+    no_proxy: str | None = None
+    resolve: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    unix_socket: str | None = None
+    interface: str | None = None
+    netrc: bool | str = False
+    cookies: CookieJar | None = None
+    cookie_file: str | None = None
+    progress: Report | None = None
+    curl_options: Mapping[int, Any] = field(default_factory=lambda: NOTHING)
+    curl: tuple[tuple[int, object], ...] = field(init=False, repr=False, compare=False)
+    tls_files: TlsFiles = field(init=False, repr=False, compare=False)
+    files: tuple[tuple[str, str], ...] = field(init=False, repr=False, compare=False)
+    silence: float = field(init=False, repr=False, compare=False)
+    patience: float = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        has_password = bool(self.netrc) or (isinstance(self.auth, tuple) and any(self.auth))
+        methods = methods_for(self.auth_method, has_password)
+        pairs = (pair for row in OPTIONS for pair in row.encode(getattr(self, row.name)))
+        object.__setattr__(self, "curl", ((pycurl.HTTPAUTH, int(methods)), *pairs))
+        object.__setattr__(self, "tls_files", tls_files(self.curl))
+        files = named_files(self.ca_cert, self.client_cert, self.pinned_key)
+        object.__setattr__(self, "files", files)
+        object.__setattr__(self, "silence", self.receive_timeout / 1000 or inf)
+        object.__setattr__(self, "patience", (self.total_timeout or inf) / 1000)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # not ``curl``: the other end may have another libcurl, and other files
+        values = {option.name: getattr(self, option.name) for option in OPTIONS}
+        return {
+            name: dict(value) if type(value) is MappingProxyType else value
+            for name, value in values.items()
+        }
+
+    def __setstate__(self, values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            frozen = MappingProxyType(value) if type(value) is dict else value
+            object.__setattr__(self, name, frozen)
+        self.__post_init__()
+
+    def changed(self, values: dict[str, Any]) -> "Settings":
+        """Return Settings with other values.
+
+        Raises:
+            TypeError: There is no property of that name, or a value is of the wrong type.
+            ValueError: A value cannot be used.
+        """
+        for name in values:
+            if name not in CHECKS:
+                raise TypeError(f"HttpClient has no property named {name!r}")
+        checked = {name: CHECKS[name](name, value) for name, value in values.items()}
+        return replace(self, **with_jar(checked))

@@ -1,0 +1,77 @@
+"""Redact: secrets taken out of what is logged.
+
+Which fields hold secrets: one list, for redirects and for logs.
+
+What another origin does not get on a redirect is what a log does not show, and the other way round.
+`redirects.py` adds the two fields that are no secrets but tell of the origin, Host and Referer.
+"""
+
+import re
+from fnmatch import fnmatchcase
+
+ALWAYS = ("*auth*", "*cookie*")
+"""Names, in lower case, of fields that are secret whatever ``sensitive_headers`` says:
+Authorization, Proxy-Authorization, Cookie, Set-Cookie, X-Auth-Token and their like."""
+
+SENSITIVE_HEADERS = (
+    "*-key", "*apikey*", "*api_key*", "*token*", "*secret*", "*session*", "*jwt*", "*passw*",
+    "*credential*", "*csrf*", "*xsrf*",
+)  # fmt: skip
+"""The default of ``sensitive_headers``."""
+
+
+def is_sensitive(name: str, patterns: tuple[str, ...]) -> bool:
+    """Whether a field holds a secret.
+
+    Args:
+        name: The field's name, in any case.
+        patterns: ``sensitive_headers`` of the client.
+    """
+    lower = name.strip().lower()
+    return any(fnmatchcase(lower, pattern) for pattern in (*ALWAYS, *patterns))
+
+
+SECRET = "[redacted]"  # noqa: S105 - what stands in place of one
+
+# Names of query parameters; rather too many than one too few
+secret_values = re.compile(
+    r"([?&;][^=&\s#]*(?:key|token|secret|sig|pass|pwd|auth|cred|code|sess|jwt|otp|pin)[^=&\s#]*=)"
+    r"[^&\s#'\"\]]+",
+    re.IGNORECASE,
+)
+
+# RFC 3986 section 3.2: userinfo ends at the last "@" of the authority
+userinfo = re.compile(r"(?<=://)[^/?#\s]*@")
+
+# In a text of libcurl's a URL may be one it could not take apart, with anything in its password
+quoted_userinfo = re.compile(r"((?:^|(?<=\s))['\"(<\[]?(?:\w+://)?)\S*@")
+
+# libcurl's own words: "[HTTP/2] [1] [cookie: a=b]", 'Added cookie a="b" for domain ...'
+shown_field = re.compile(r"\[(:?[\w-]+): (.*)\]$")
+shown_cookie = re.compile(r"(cookie [^=\s]+=)\S+")
+
+
+def redact(text: str) -> str:
+    """Return a URL, or a text that holds one, without user, password and secret parameters."""
+    return secret_values.sub(rf"\1{SECRET}", userinfo.sub(f"{SECRET}@", text))
+
+
+def redact_error(text: str) -> str:
+    """Return what libcurl says about an error, with every user and password struck out."""
+    return redact(quoted_userinfo.sub(rf"\1{SECRET}@", text))
+
+
+def redact_line(line: str, patterns: tuple[str, ...]) -> str:
+    """Return a line of a message's head without its secret."""
+    name, colon, _ = line.partition(":")
+    if colon and is_sensitive(name, patterns):
+        return f"{name}: {SECRET}"
+    return redact(line)
+
+
+def redact_remark(text: str, patterns: tuple[str, ...]) -> str:
+    """Return what libcurl says about a transfer without secrets."""
+    shown = shown_field.search(text)
+    if shown and is_sensitive(shown[1], patterns):
+        return f"{text[: shown.start(2)]}{SECRET}]"
+    return redact_error(shown_cookie.sub(rf"\1{SECRET}", text))

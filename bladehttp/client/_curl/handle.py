@@ -1,0 +1,212 @@
+"""Handle: a kept easy handle of libcurl, and the options it was last set up for."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pycurl
+
+from bladehttp.client._config.options import STANDING, Settings
+from bladehttp.client._config.secrets import SECRET
+from bladehttp.client._config.tls import check_named
+from bladehttp.client._curl.body_sink import NO_SINK, BodySink
+from bladehttp.client._curl.connections import Connections
+from bladehttp.client._request.body import Call
+
+Options = tuple[tuple[int, object], ...]
+Files = tuple[tuple[str, str], ...]
+Chains = dict[object, list[Any]]
+
+SECRET_OPTIONS = frozenset(
+    (pycurl.PROXY, pycurl.USERPWD, pycurl.USERNAME, pycurl.PASSWORD, pycurl.PROXYUSERPWD,
+     pycurl.PROXYUSERNAME, pycurl.PROXYPASSWORD, pycurl.KEYPASSWD, pycurl.XOAUTH2_BEARER,
+     pycurl.HTTPHEADER, pycurl.PROXYHEADER, pycurl.COOKIE, pycurl.COOKIELIST)
+)  # fmt: skip
+"""Options whose values no message shows."""
+
+CHAINS_KEPT = 32
+"""Connections and origins whose certificates are remembered, the oldest given up first."""
+
+
+class Handle:
+    """A kept easy handle.
+
+    Attributes:
+        curl: The easy handle, to be set up by whoever runs a transfer.
+        setopt: Its method, looked up once: pycurl makes an object for it at every look-up.
+        getinfo: Likewise.
+        intact: Whether no transfer on it was cut short.
+        plain: Whether what transfers have set is undone, so that it is set up for a plain GET.
+        sink: Where the body of the transfer goes if it is received as a whole.
+        connections: The connections that it may use.
+        opened: The descriptors that the running transfer has opened.
+        origin: What the running transfer, or the last one, is for.
+        lines: Its header lines.
+        is_unfit: Whether the transfer was stopped, without a guard, as its connection was not fit.
+        has_news: Called with 0 before a transfer: whether something may have happened to one of
+            the connections since the last.
+    """
+
+    __slots__ = (
+        "_applied", "_asked", "_chains", "_theirs", "connections", "curl", "getinfo", "has_news",
+        "intact", "is_unfit", "lines", "opened", "origin", "plain", "setopt", "sink",
+    )  # fmt: skip
+
+    has_news: Callable[[int], object]
+
+    def __init__(
+        self, chains: Chains | None = None, connections: Connections | None = None
+    ) -> None:
+        """Make one.
+
+        Args:
+            chains: Certificates by the number of their connection, shared by handles that share
+                connections; None for a dict of its own.
+            connections: Those of its multi, likewise.
+        """
+        self.connections = Connections() if connections is None else connections
+        self.has_news = self.connections.ready
+        self.opened: list[int] = []
+        self.is_unfit = False
+        self.origin: object = None
+        self.lines: list[bytes] = []
+        self.curl = curl = pycurl.Curl()
+        self.setopt, self.getinfo = curl.setopt, curl.getinfo
+        self.intact = self.plain = True
+        self.sink = NO_SINK
+        self._applied: Options | None = None
+        self._asked: object = None
+        self._chains: Chains = {} if chains is None else chains
+
+    @property
+    def sound(self) -> bool:
+        """Whether it may be kept for another transfer."""
+        return self.intact and self.plain
+
+    def configure(self, options: Options, files: Files = ()) -> None:
+        """Set the handle up for a client's options, unless it is already.
+
+        reset() keeps connections and TLS sessions; with all options again it costs 29 us.
+
+        Args:
+            options: The options.
+            files: Names of properties and the files they name, which have to be there.
+
+        Raises:
+            CertificateFileError: A file is not there.
+            ValueError: This libcurl cannot do what an option asks for.
+        """
+        if options is self._applied or options == self._applied:
+            return
+        for name, path in files:
+            check_named(name, path)
+        self._applied = None
+        self.curl.reset()
+        self._set_up(options)
+        self._applied = options
+
+    def _set_up(self, options: Options) -> None:
+        """Set a handle that was reset."""
+        self._set(STANDING)
+        self._set(options)
+        theirs: Any = dict(options).get(pycurl.SOCKOPTFUNCTION)
+        self._theirs = theirs
+        self.setopt(pycurl.SOCKOPTFUNCTION, self._on_open)
+
+    def _on_open(self, descriptor: int, purpose: int) -> int:
+        """Note a descriptor that libcurl opens (CURLOPT_SOCKOPTFUNCTION)."""
+        # pycurl would print what is raised here and lose it: a Ctrl-C can arrive in any line
+        try:
+            self.opened.append(descriptor)
+            self.connections.note_opened(descriptor, self)
+            if self._theirs is not None:
+                return int(self._theirs(descriptor, purpose))
+        except BaseException as error:  # noqa: BLE001 - raised again by the loop
+            self._broken_by(error)
+        return int(pycurl.SOCKOPT_OK)
+
+    def _broken_by(self, error: BaseException) -> None:
+        """Take what was raised in a callback, to be raised again."""
+
+    def learn(self) -> None:
+        """Note the connection that the transfer has made, when it has ended and is not removed."""
+        getinfo = self.getinfo
+        self.connections.learn(self, getinfo(pycurl.LOCAL_PORT), getinfo(pycurl.INFO_HTTP_VERSION))
+        self.opened.clear()
+
+    def ask(self, guard: Callable[..., int] | None) -> None:
+        """Have a guard asked before a request is written (CURLOPT_PREREQFUNCTION); None: no more.
+
+        Args:
+            guard: Called with the addresses of the connection (`Address`); returns whether
+                to go on (PREREQFUNC_OK or PREREQFUNC_ABORT).
+        """
+        if guard is None:
+            self.curl.unsetopt(pycurl.PREREQFUNCTION)
+        else:
+            self.setopt(pycurl.PREREQFUNCTION, guard)
+
+    def review(self) -> None:
+        """Find out what has happened to its connections, where they are used by nothing else."""
+
+    def settle(self, origin: object) -> bool:
+        """Whether a server is known to close after each response, so that a new connection is due.
+
+        Waits until it is known, where waiting holds up nobody else.
+        """
+        return self.connections.closes(origin)
+
+    def ask_anew(self, origin: object) -> None:
+        """Have libcurl ask an origin for its method, if it has asked another one before.
+
+        It keeps the method that was chosen, and would give the password to the next origin by
+        Basic, unasked.
+        """
+        if self._asked not in (None, origin):
+            self.forget()
+        self._asked = origin
+
+    def forget(self) -> None:
+        """Have the next `configure` set everything anew, after an option that cannot be unset."""
+        self._applied = None
+
+    def _set(self, options: Options) -> None:
+        for option, value in options:
+            try:
+                self.setopt(option, value)
+            except (pycurl.error, TypeError) as error:
+                shown = SECRET if option in SECRET_OPTIONS else repr(value)
+                raise ValueError(f"this libcurl cannot set option {option} to {shown}") from error
+
+    def bound(self, function: Call) -> Call:
+        """Return a function of the caller's as libcurl is to call it; see `Place.bound`."""
+        return function  # an engine runs in the caller's thread and context
+
+    def collect(self, lines: list[bytes], settings: Settings) -> BodySink:
+        """Return what a body is written to, which becomes ``sink``.
+
+        Args:
+            lines: The list that the header lines go to.
+            settings: Of the request.
+        """
+        self.sink = sink = BodySink(lines, settings.follow_redirect)
+        return sink
+
+    def certificates(self, origin: object) -> list[Any]:
+        """Return the certificates presented on the connection used last, the server's own first.
+
+        libcurl tells them (CURLINFO_CERTINFO) for a new connection only, so they are kept by the
+        number of the connection; and for none that took up an earlier TLS session, where the
+        server presents nothing and is who it was, so they are kept by its origin too.
+        """
+        getinfo, chains = self.getinfo, self._chains
+        number = getinfo(pycurl.CONN_ID)
+        if number not in chains or getinfo(pycurl.NUM_CONNECTS):
+            chain = getinfo(pycurl.INFO_CERTINFO) or chains.get(origin, [])
+            while len(chains) >= CHAINS_KEPT:
+                del chains[next(iter(chains))]
+            chains[number] = chains[origin] = chain
+        return chains[number]
+
+    def close(self) -> None:
+        """Close it, and the connections that are its own."""
+        self.curl.close()

@@ -1,0 +1,327 @@
+"""Multi: a CurlMulti, and the two ways to drive it.
+
+All at once: ``CurlMulti.select()`` waits, and ``perform()`` looks at every transfer, without a line
+of Python for any. That is the cheapest where many are ready, but dear where few of many are, and
+select(2) knows no descriptor of 1024 and more. Then it changes to the other way, for good.
+
+Each for itself: libcurl tells what it waits for on each descriptor, and is told of those that are
+ready. Who waits for them is an event loop (driver.py), or poll(2) (watching.py).
+
+Watching: the descriptors of a crowd that has no event loop, watched by poll(2).
+"""
+
+import os
+import select
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from functools import partial
+from math import inf
+from time import monotonic, sleep
+from typing import Any
+
+import pycurl
+
+from bladehttp.client._config.options import as_idle_time
+from bladehttp.client._curl.engine import (
+    ACTIONS,
+    EARLY,
+    INTEREST,
+    LONGEST_POLL,
+    SET_SIZE,
+    poll_time,
+)
+from bladehttp.client._curl.pool import Closing
+
+
+class Watching:
+    """Descriptors, watched by poll(2).
+
+    A connection that is kept is watched no more when a response has ended, and again when the next
+    request is sent, which mostly is before the next wait. poll(2) is told what is different then.
+
+    Attributes:
+        change: Called with a descriptor and libcurl's interest in it.
+    """
+
+    __slots__ = ("_changes", "_poll", "_watched", "change")
+
+    def __init__(self) -> None:
+        self._poll = select.poll()
+        self._watched: dict[int, int] = {}
+        self._changes: dict[int, int] = {}
+        self.change = self._changes.__setitem__
+
+    def wait(self, until: float) -> list[tuple[int, int]]:
+        """Return the events that have come by a time, in terms of `time.monotonic`."""
+        watched, changes = self._watched, self._changes
+        for descriptor, interest in changes.items():
+            if watched.get(descriptor, pycurl.POLL_REMOVE) == interest:
+                continue
+            if interest == pycurl.POLL_REMOVE:
+                del watched[descriptor]
+                self._poll.unregister(descriptor)
+            else:
+                watched[descriptor] = interest
+                self._poll.register(descriptor, INTEREST[interest])
+        changes.clear()
+        return self._poll.poll(poll_time(monotonic(), until))
+
+
+Watch = Callable[[int, int], None]
+Events = list[tuple[int, int]]
+
+FEW = 16
+"""Where not even one of so many is ready it is cheaper to be told of each descriptor: a look at a
+transfer that waits costs 1 us, two changes of a descriptor's interest and a call for it 10."""
+
+OFTEN = 32
+"""How often that has to be so in succession."""
+
+NUDGE = 0.005
+"""How long libcurl may have forgotten a transfer of a shared connection, in seconds."""
+
+
+class Multi:
+    """A CurlMulti and how it is driven.
+
+    Attributes:
+        found: How many transfers have ended since the last wait; who finds them counts them here.
+        info_read: Tells which transfers have ended.
+        is_due: Whether libcurl is to be called whatever it says itself.
+        nudge_at: When `nudge` is due, in terms of `time.monotonic`.
+        remove: Takes an easy handle off.
+    """
+
+    __slots__ = (
+        "_broom", "_closing", "_error", "_go_on", "_in_vain", "_limit", "_multi", "_opened",
+        "_running", "_sockets", "_wait", "_watch", "found", "info_read", "is_due", "nudge_at",
+        "remove",
+    )  # fmt: skip
+
+    _watch: Watch
+    _go_on: Callable[[], object]
+    _wait: Callable[[float], Events]
+
+    def __init__(self, running: Collection[Any]) -> None:
+        """Make one, to be driven all at once.
+
+        Args:
+            running: The easy handles that are added, kept by the caller.
+        """
+        self.is_due = False
+        self.nudge_at = inf
+        self._running = running
+        self._error: BaseException | None = None
+        self._sockets: set[int] = set()
+        self._broom: Any = None
+        self._opened: dict[int, int] = {}  # descriptor -> number of the socket (inode)
+        self.found = self._in_vain = 0
+        self._limit: int | None = None
+        self._multi = pycurl.CurlMulti()
+        self._closing = Closing(self._multi)
+        self._go_on, self._wait = self._multi.perform, self._select
+        self.info_read, self.remove = self._multi.info_read, self._multi.remove_handle
+
+    def watch_by(self, watch: Watch) -> None:
+        """Drive it by `act` from now on; ``watch`` is told what libcurl waits for."""
+        self._watch = watch
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
+        self._go_on = partial(self._multi.socket_action, pycurl.SOCKET_TIMEOUT, 0)
+
+    def limit(self, host_connections: int | None) -> None:
+        """Set the most connections to one host; None for no limit."""
+        if host_connections != self._limit:
+            self._limit = host_connections
+            self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, host_connections or 0)
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is such a limit."""
+        return self._limit is not None
+
+    def add(self, curl: Any) -> None:
+        """Add a transfer, which libcurl begins with when it is called for its timers.
+
+        It is ready at once, but often says (`timeout`) that it is to be called in a millisecond.
+        """
+        self._multi.add_handle(curl)
+        self.is_due = True
+
+    def abort(self, curl: Any) -> None:
+        """Take a transfer off that has not succeeded."""
+        self._multi.remove_handle(curl)
+        self._closing.note(curl.getinfo)
+
+    def begin_anew(self, curl: Any) -> None:
+        """Take a transfer off and add it again."""
+        self._multi.remove_handle(curl)
+        self.add(curl)
+
+    def due(self) -> float:
+        """Return when libcurl wants to be called, in terms of `time.monotonic`."""
+        if self.is_due:
+            return 0.0
+        milliseconds = self._multi.timeout()
+        due = inf if milliseconds < 0 else monotonic() + milliseconds / 1000
+        return min(due, self.nudge_at)
+
+    @property
+    def wants_to_go_on(self) -> bool:
+        """Whether `go_on` is to be called now."""
+        return self.is_due or self._multi.timeout() == 0
+
+    def go_on(self) -> None:
+        """Call libcurl for all that is due, or for every transfer."""
+        self.is_due = False
+        self._go_on()
+
+    def wait(self, until: float) -> Events:
+        """Wait until something happens, or a time comes; for who has no event loop.
+
+        Args:
+            until: In terms of `time.monotonic`.
+
+        Returns:
+            What to `act` on. None driven all at once, where `go_on` is due if something happened.
+        """
+        return self._wait(until)
+
+    def _select(self, until: float) -> Events:
+        now = monotonic()
+        until = min(until, now + LONGEST_POLL)
+        if until <= now:
+            return []
+        if not self._running:
+            sleep(until - now)
+            return []
+        ready = self._multi.select(until - now)
+        self.is_due = ready != 0
+        if self._is_too_dear(ready) or (not ready and monotonic() < until - EARLY):
+            self._change_to_poll()  # or it did not wait: it found no descriptor that it knows
+        return []
+
+    def _is_too_dear(self, ready: int) -> bool:
+        """Whether few of many were ready, or have ended, for some time."""
+        found, self.found = max(ready, self.found), 0
+        self._in_vain = self._in_vain + 1 if found * FEW < len(self._running) else 0
+        return self._in_vain >= OFTEN
+
+    def _change_to_poll(self, _: float = 0.0) -> Events:
+        """Wait by poll(2) from now on."""
+        watching = Watching()
+        self.watch_by(watching.change)
+        self._wait = watching.wait
+        self.is_due = True
+        for curl in tuple(self._running):
+            with suppress(pycurl.error):  # what it met ends the transfer, which tells of it
+                curl.pause(pycurl.PAUSE_RECV)
+                curl.pause(pycurl.PAUSE_CONT)  # has libcurl tell of its descriptor
+        return []
+
+    def act(self, events: Events) -> None:
+        """Tell libcurl of descriptors that are ready, with what poll(2) or epoll(7) say of them."""
+        socket_action = self._multi.socket_action
+        for descriptor, event in events:
+            socket_action(descriptor, ACTIONS[event])
+
+    def plan_nudge(self) -> None:
+        """Have `nudge` called if there are connections that carry several transfers."""
+        if self.nudge_at == inf and 0 < len(self._sockets) < len(self._running):
+            self.nudge_at = monotonic() + NUDGE
+
+    def nudge(self) -> None:
+        """Have libcurl run every transfer of every connection.
+
+        What it reads for another transfer of an HTTP/2 connection it keeps, and sometimes forgets
+        to run that one (docs/decisions/0031). It does no harm where it has not.
+        """
+        self.nudge_at = inf
+        for descriptor in tuple(self._sockets):
+            self._multi.socket_action(descriptor, 0)
+
+    def raise_error(self) -> None:
+        """Raise what broke into a callback.
+
+        Raises:
+            BaseException: KeyboardInterrupt first of all, or what ``watch`` raises.
+        """
+        if self._error is not None:
+            raise self._error
+
+    def _on_socket(self, what: int, descriptor: int, _multi: object, _data: object) -> None:
+        # pycurl would print what is raised here and lose it
+        try:
+            if what == pycurl.POLL_REMOVE:
+                self._sockets.discard(descriptor)
+            else:
+                self._sockets.add(descriptor)
+            self._watch(descriptor, what)
+        except BaseException as error:  # noqa: BLE001 - raised again by `raise_error`
+            self._error = error
+
+    @property
+    def has_connections(self) -> bool:
+        """Whether a connection is open, used or idle."""
+        self._opened = {
+            descriptor: number
+            for descriptor, number in self._opened.items()
+            if number_of(descriptor) == number
+        }
+        return bool(self._opened)
+
+    def sweep(self, most: int | None, longest: int | None) -> None:
+        """Close idle connections that are too many, too old, or closed by the server.
+
+        libcurl does that when it looks for a connection, once a second at the most. So it is given
+        a transfer, which fails at once: its server is a Unix socket that is not there.
+
+        Args:
+            most: How many may stay.
+            longest: For how long they may have been idle, in milliseconds.
+        """
+        multi, broom = self._multi, self._broom
+        if broom is None:
+            broom = self._broom = pycurl.Curl()
+            for option, value in BROOM:
+                broom.setopt(option, value)
+        for option, seconds in as_idle_time(longest):
+            broom.setopt(option, seconds)
+        if most is not None:
+            multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, most + len(self._running) + 1)
+        multi.add_handle(broom)
+        self._go_on()
+        multi.remove_handle(broom)
+        if most is not None:
+            multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, 0)
+
+    def note_descriptor(self, descriptor: int) -> None:
+        """Take note of a descriptor that libcurl opens."""
+        self._opened[descriptor] = number_of(descriptor)
+        if descriptor >= SET_SIZE and self._wait == self._select:
+            self._wait = self._change_to_poll
+
+    def broken_by(self, error: BaseException) -> None:
+        """Take what was raised in a callback; `raise_error` raises it again."""
+        self._error = error
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._broom is not None:
+            self._broom.close()
+        self._closing.close()
+
+
+BROOM = (
+    (pycurl.NOSIGNAL, 1),
+    (pycurl.PROXY, ""),
+    (pycurl.URL, "http://localhost/"),
+    (pycurl.UNIX_SOCKET_PATH, "/nonexistent/bladehttp"),
+)
+
+
+def number_of(descriptor: int) -> int:
+    """Return the number of a file, which tells it from another with the same descriptor; or 0."""
+    try:
+        return os.fstat(descriptor).st_ino
+    except (OSError, OverflowError):
+        return 0

@@ -1,0 +1,253 @@
+"""Received: the header lines libcurl handed over, read when somebody asks for them.
+
+Parsing them costs more than all else this package adds to a request, and many callers look at the
+status and the body only.
+
+Certificates: what a server presented, as a dict and as part of a message (CURLINFO_CERTINFO).
+"""
+
+import re
+import ssl
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from bladehttp._data.headers import Headers
+from bladehttp.client._curl.errors import Sent
+from bladehttp.client._request.url import location_text
+
+Fields = Sequence[tuple[str, str]]
+"""One certificate as libcurl describes it: names and values."""
+
+# RFC 5280 section 4.2.1.6, as OpenSSL prints it
+alternative_names = re.compile(r"(?:DNS|IP Address):([^,]+)").findall
+
+
+def as_dict(chain: Sequence[Fields]) -> dict[str, Any]:
+    """Return a chain as a dict about its first certificate, the server's own.
+
+    Its keys are ``subject``, ``issuer`` and ``serial`` (str), ``names`` (the hosts it is made out
+    to), ``not_before`` and ``not_after`` (datetime, UTC), ``pem``, and ``chain``: every
+    certificate as PEM in the order presented.
+    """
+    fields = dict(chain[0])
+    return {
+        "subject": fields.get("Subject", ""),
+        "issuer": fields.get("Issuer", ""),
+        "serial": fields.get("Serial Number", ""),
+        "names": names(fields),
+        "not_before": _date(fields.get("Start date")),
+        "not_after": _date(fields.get("Expire date")),
+        "pem": fields.get("Cert", ""),
+        "chain": [dict(each).get("Cert", "") for each in chain],
+    }
+
+
+def names(fields: dict[str, str]) -> list[str]:
+    """Return the hosts a certificate is made out to."""
+    found = alternative_names(fields.get("X509v3 Subject Alternative Name", ""))
+    return [name.strip() for name in found]
+
+
+def _date(text: str | None) -> datetime | None:
+    if not text:
+        return None
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(text), UTC)
+
+
+def presented(chain: Sequence[Fields]) -> str:
+    """Return what a message says about a chain, "" where nothing was presented."""
+    if not chain:
+        return ""
+    certificate = as_dict(chain)
+    hosts = ", ".join(certificate["names"]) or "no host"
+    return (
+        f"presented: {certificate['subject']!r} for {hosts}, issued by {certificate['issuer']!r}, "
+        f"valid from {certificate['not_before']:%Y-%m-%d} to {certificate['not_after']:%Y-%m-%d}, "
+        f"{len(chain)} in the chain"
+    )[:600]
+
+
+BLANK = (b"\r\n", b"\n")
+
+TIMES = ("namelookup", "connect", "tls", "first_byte", "total")
+
+# RFC 9112 section 4: status-line = HTTP-version SP status-code SP [ reason-phrase ]
+status_line = re.compile(
+    rb"HTTP/(?P<version>[0-9.]+) (?P<status>[0-9]{3})(?: (?P<reason>[^\r\n]*))?"
+).match
+
+# What libcurl hands over of HTTP/1 is checked again: it takes "HTTP/1.1 2000 OK" for a 200. The
+# space before an empty reason may be missing, as it often is. HTTP/2 and 3 have libcurl's lines.
+is_status_line = re.compile(
+    rb"HTTP/(?:1\.[01] [1-9][0-9]{2}(?: [^\r\n]*)?|[23] [1-9][0-9]{2} ?)\r?\n"
+).fullmatch
+
+VALID: set[bytes] = set()
+"""Status lines that were found to be valid, so that the usual ones are looked up."""
+
+MOST_VALID = 256
+LONGEST_VALID = 80
+
+# RFC 9110 section 11.6.1: several challenges may stand in one field, separated by commas
+offers_digest = re.compile(r"(?:^|,)\s*digest\s", re.IGNORECASE).search
+
+# RFC 7616 section 3.4.4: the name is sent hashed, which libcurl does
+takes_userhash = re.compile(r"\buserhash\s*=\s*\"?true\b", re.IGNORECASE).search
+
+find_locations = re.compile(rb"^location[ \t]*:([^\n]*)", re.IGNORECASE | re.MULTILINE).findall
+
+
+class Received:
+    """The lines of one exchange, those of interim responses and authentication rounds included.
+
+    Attributes:
+        chain: The certificates the server presented, as libcurl describes them.
+        times: When each of TIMES was reached, in seconds from the start, and the new connections.
+        request: What was sent to get it.
+        time_taken: Milliseconds from the start of the first request to the end of the response.
+    """
+
+    __slots__ = ("_lines", "chain", "request", "time_taken", "times")
+
+    def __init__(self, lines: list[bytes], times: tuple[float, ...] = ()) -> None:
+        """Take the lines as CURLOPT_HEADERFUNCTION gets them, each with its line end."""
+        self._lines = lines
+        self.times = times
+        self.chain: list[Any] = []
+        self.request: Sent | None = None
+        self.time_taken = 0.0
+
+    def _split(self) -> tuple[list[bytes], list[bytes]]:
+        """Return the last block that begins with a status line, and what comes after it."""
+        lines = self._lines
+        if lines and lines[-1] == b"\r\n" and sum(map(lines.count, BLANK)) == 1:
+            return lines[:-1], []  # one block and no trailers: nearly always
+        start = 0
+        while True:
+            end = next((i for i in range(start, len(lines)) if lines[i] in BLANK), len(lines))
+            if not (end + 1 < len(lines) and status_line(lines[end + 1])):
+                return lines[start:end], lines[end + 1 :]
+            start = end + 1
+
+    @property
+    def fault(self) -> str | None:
+        """Why this is no head of a response, None if it is one."""
+        lines = self._lines
+        # nearly always: one block that ends, with a line seen before
+        if lines and lines[0] in VALID and lines.index(lines[-1]) == len(lines) - 1:
+            return None if lines[-1] == b"\r\n" or self.is_whole else NO_END
+        if not self.is_whole:
+            return NO_END
+        for before, line in zip([b"\n", *lines], lines, strict=False):
+            if before in BLANK and line[:5].upper() == b"HTTP/" and not _is_valid(line):
+                return f"status line {line[:80]!r} is not valid"
+        return None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the head has ended: libcurl takes the end of the connection for that, too.
+
+        RFC 9112 section 8 makes such a response incomplete.
+        """
+        lines = self._lines
+        if lines and lines[-1] == b"\r\n":
+            return True  # nearly always: no trailers
+        begun = max((i for i, line in enumerate(lines) if status_line(line)), default=0)
+        return any(line in BLANK for line in lines[begun:])
+
+    @property
+    def status(self) -> int:
+        """The status of the last block, 0 if there is none."""
+        head = self._split()[0]
+        match = status_line(head[0]) if head else None
+        return 0 if match is None else int(match["status"])
+
+    @property
+    def ends_connection(self) -> bool:
+        """Whether the connection ends with this response (RFC 9112 sections 6.3 and 9.3)."""
+        version, headers = self.version, self.headers
+        if version not in ("1.0", "1.1"):
+            return False
+        options = headers.get("Connection", "").lower().replace(" ", "").split(",")
+        if "close" in options or (version == "1.0" and "keep-alive" not in options):
+            return True
+        is_chunked = "chunked" in headers.get("Transfer-Encoding", "").lower()
+        return not is_chunked and "Content-Length" not in headers
+
+    @property
+    def wants_digest_of_a_name(self) -> bool:
+        """Whether a 401 asks for Digest with the name itself, and not with its hash."""
+        challenges = ", ".join(self.headers.get_all("WWW-Authenticate"))
+        return bool(offers_digest(challenges)) and not takes_userhash(challenges)
+
+    @property
+    def location(self) -> str:
+        """The value of Location, "" if there is none; no other field is read for it."""
+        found = find_locations(b"".join(self._split()[0]))
+        return location_text(b", ".join([value.strip(b" \t\r") for value in found]))
+
+    @property
+    def headers(self) -> Headers:
+        """The response's fields in order, every Set-Cookie among them."""
+        return Headers.adopt(_fields(self._split()[0][1:]))
+
+    @property
+    def trailers(self) -> Headers:
+        """The fields that came after a chunked body."""
+        return Headers.adopt(_fields(self._split()[1]))
+
+    @property
+    def reason(self) -> str | None:
+        """The reason phrase as received; None where the version has none (HTTP/2, HTTP/3)."""
+        head = self._split()[0]
+        match = status_line(head[0]) if head else None
+        if match is None or head[0].startswith((b"HTTP/2", b"HTTP/3")):
+            return None
+        return (match["reason"] or b"").decode("latin-1").strip()
+
+    @property
+    def version(self) -> str:
+        """The version of HTTP: "1.0", "1.1", "2" or "3"."""
+        head = self._split()[0]
+        match = status_line(head[0]) if head else None
+        return "1.1" if match is None else match["version"].decode()
+
+    @property
+    def certificate(self) -> dict[str, Any] | None:
+        """What the server presented; None over plain http."""
+        return as_dict(self.chain) if self.chain else None
+
+    @property
+    def timings(self) -> dict[str, float]:
+        """When what was reached, in milliseconds from the start of the last hop."""
+        return {name: when * 1000 for name, when in zip(TIMES, self.times, strict=False)}
+
+    @property
+    def num_connects(self) -> int:
+        """How many connections had to be made."""
+        return int(self.times[-1]) if self.times else 0
+
+    def may_have(self, lower_name: bytes) -> bool:
+        """Whether a field of that name can be in here: a quick look that never misses one."""
+        # find: ``in`` first tries to take what it looks for as a number, and catches an exception
+        return b"".join(self._lines).lower().find(lower_name) >= 0
+
+
+NO_END = "the head has no end"
+
+
+def _is_valid(line: bytes) -> bool:
+    if line in VALID:
+        return True
+    if not is_status_line(line):
+        return False
+    if len(VALID) < MOST_VALID and len(line) <= LONGEST_VALID:
+        VALID.add(line)
+    return True
+
+
+def _fields(lines: list[bytes]) -> list[tuple[str, str]]:
+    # one decode for all lines; none has a line end inside, libcurl has joined folded ones
+    split = [line.partition(":") for line in b"".join(lines).decode("latin-1").split("\n")]
+    return [(name.strip(" \t"), value.strip(" \t\r")) for name, colon, value in split if colon]

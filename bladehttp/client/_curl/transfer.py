@@ -1,0 +1,497 @@
+"""Transfer: one message on one handle; what starts it, and what is made of its end."""
+
+from collections.abc import Callable, Iterable, Iterator
+from errno import EPIPE
+from itertools import chain
+from math import inf
+from time import monotonic
+from typing import Any
+
+import pycurl
+
+from bladehttp._data.byte_streams import through
+from bladehttp._data.decoders import ContentDecoder, blocks_of
+from bladehttp._data.self_request import check_not_own
+from bladehttp._message.response import HttpResponse
+from bladehttp.client._config.environment import (
+    authorities_in_force,
+    is_direct,
+    names_tls_proxy,
+    options_in_force,
+)
+from bladehttp.client._config.tls import key_advice
+from bladehttp.client._curl.body_sink import NO_SINK, BodySink, leads_on
+from bladehttp.client._curl.connections import MULTIPLEXED
+from bladehttp.client._curl.engine import RECEIVE, SUCCESS, TOTAL, Outcome
+from bladehttp.client._curl.errors import BROKEN_STREAM, EXCEPTIONS, Sent, exception_for
+from bladehttp.client._curl.handle import Handle
+from bladehttp.client._curl.resend import guard_for, was_answered_early
+from bladehttp.client._curl.response_head import BLANK, Received, presented
+from bladehttp.client._curl.transfer_options import (
+    PROXY_AUTHENTICATION_REQUIRED,
+    WANT_DIGEST,
+    extras_for,
+    learn,
+    proxy_auth_options,
+)
+from bladehttp.client._request.prepared import Message
+from bladehttp.client._request.redirects import NEXT_METHOD
+from bladehttp.exceptions import (
+    BodyTooLarge,
+    DecodingError,
+    HttpException,
+    IncompleteBody,
+    ProtocolError,
+    ProxyError,
+    ReceiveTimeout,
+    TotalTimeout,
+)
+
+PARTIAL_CONTENT = 206
+UNAUTHORIZED = 401
+
+WITHOUT_BODY = (204, 304)  # RFC 9110 sections 15.3.5 and 15.4.5
+
+
+def with_details(error: HttpException, message: Message, response: HttpResponse) -> HttpException:
+    """Return an exception with what is known of the exchange."""
+    error.url = message.url.text
+    error.request = Sent(message.method, message.url.text)
+    error.response = response
+    return error
+
+
+class Transfer:
+    """One message on its way through one handle.
+
+    It runs nothing itself: making one sets the handle up, whoever drives the handle runs it, and
+    `finish` makes of what came a response or an exception; `abandon` is for what never ended.
+
+    Attributes:
+        location: Where the response leads to if it is a redirect that is followed, else "".
+        message: The request.
+        received: The head of the response, once it was asked for.
+    """
+
+    __slots__ = (
+        "_content", "_extras", "_guard", "_handle", "_lines", "location", "message", "received",
+    )  # fmt: skip
+
+    location: str
+    received: Received
+
+    def __init__(
+        self, message: Message, handle: Handle, sink: Any = None, is_repeated: bool = False
+    ) -> None:
+        """Set a handle up for a message.
+
+        Args:
+            message: The request.
+            handle: The handle.
+            sink: What the body is written to; None collects it.
+            is_repeated: Whether it is sent again, and over a new connection.
+
+        Raises:
+            HttpException: It cannot be sent; a file that it needs is not there.
+            RuntimeError: The server asked is this thread's own.
+        """
+        self.message = message
+        self._handle = handle
+        settings, url = message.settings, message.url
+        check_not_own(*url.origin[1:], settings.unix_socket)
+        _configure(handle, message)
+        lines: list[bytes] = []
+        self._lines = lines
+        if sink is None:
+            self._content = content = handle.collect(lines, settings)
+        else:
+            self._content, handle.sink = sink, NO_SINK
+            content = sink
+        setopt = handle.setopt
+        setopt(pycurl.URL, url.text)
+        setopt(pycurl.WRITEFUNCTION, content.write)
+        setopt(pycurl.HEADERFUNCTION, lines.append if sink is None else sink.hear(lines))
+        handle.origin, handle.lines = url.origin, lines
+        handle.plain = False
+        self._extras = extras_for(handle, message)
+        self._guard = guard_for(handle, message, lines, is_repeated)
+        if self._extras is None and self._guard is None:
+            handle.plain = True
+
+    def abandon(self) -> None:
+        """Leave the handle set up for a plain GET, as `finish` does."""
+        self._content.close()  # the handle keeps its write method, and would keep the bytes with it
+        if self._extras is None and self._guard is None:
+            return
+        if self._guard is not None:
+            self._guard.remove()
+        if self._extras is not None:
+            self._extras.undo()
+        self._handle.plain = True
+
+    def may_be_sent_again(self) -> bool:
+        """Whether it was stopped, and is certain not to have been acted on; see resend.py."""
+        if self._guard is None:
+            return self._handle.is_unfit
+        return self._guard.may_be_sent_again(self.was_sent())
+
+    def status(self) -> int:
+        """Return the status that has come last, 0 if none has."""
+        return int(self._handle.getinfo(pycurl.RESPONSE_CODE))
+
+    @property
+    def has_head(self) -> bool:
+        """Whether a head has ended, and no other has begun since."""
+        return bool(self._lines) and self._lines[-1] in BLANK
+
+    @property
+    def leads_on(self) -> bool:
+        """Whether what has come is the head of a redirect that is followed."""
+        return self.message.settings.follow_redirect and leads_on(self._lines)
+
+    @property
+    def ends_connection(self) -> bool:
+        """Whether the connection ends with the response whose head has come."""
+        return Received(self._lines).ends_connection
+
+    def wants_proxy_digest(self) -> bool:
+        """Whether a proxy has answered 407 and gets another method if the message is sent again.
+
+        A server may answer 407, too, past a tunnel or without a proxy: nothing is learnt from that.
+        """
+        getinfo, scheme = self._handle.getinfo, self.message.url.origin[0]
+        if not getinfo(pycurl.USED_PROXY):
+            return False
+        if scheme == "https" and getinfo(pycurl.HTTP_CONNECTCODE) != PROXY_AUTHENTICATION_REQUIRED:
+            return False
+        return learn(self.message.settings, scheme, Received(self._lines))
+
+    def was_answered_early(self, status: int) -> bool:
+        """Whether a challenge was answered by what was kept from another; see challenges.py.
+
+        Args:
+            status: 401 or 407.
+        """
+        return was_answered_early(self._lines, self.message, status)
+
+    def forget_challenge(self) -> None:
+        """Have the handle keep nothing of the challenge that was answered last."""
+        self._handle.forget()
+
+    def was_sent(self) -> bool:
+        """Whether any of the message was."""
+        # PRETRANSFER_TIME is set for a refused connection too
+        if self._guard is not None and self._guard.is_refused:
+            return False
+        return bool(self._handle.getinfo(pycurl.REQUEST_SIZE))
+
+    def opened(self) -> HttpResponse:
+        """Return the response whose head is complete and whose body is still to come.
+
+        Raises:
+            ProtocolError: It is no head of a response.
+        """
+        response = self._response()
+        self._check_head(response)
+        if self._extras is not None:
+            self._extras.opened()
+        if self.message.url.origin[0] == "https":
+            self.received.chain = self._handle.certificates(self.message.url.origin)
+        return response
+
+    def _check_head(self, response: HttpResponse) -> None:
+        """Raise if what came is no head of a response.
+
+        Raises:
+            ProtocolError: It has no end, or a status line is not valid (RFC 9112 section 4).
+            HttpException: The server wants Digest, for which libcurl cannot write the name.
+        """
+        fault = self.received.fault
+        if fault is not None:
+            error = ProtocolError(f"receiving from {self.message.url.place}: {fault}")
+            raise with_details(error, self.message, response)
+        if response.status == UNAUTHORIZED:
+            self._check_name(response)
+
+    def _check_name(self, response: HttpResponse) -> None:
+        """Raise if a 401 wants Digest, for which libcurl cannot write the name."""
+        auth, place = self.message.settings.auth, self.message.url.place
+        name = auth[0] if isinstance(auth, tuple) else ""
+        if not name.isascii() and self.received.wants_digest_of_a_name:
+            text = f"asking {place}: Digest with the name {name!r} cannot be sent{NO_DIGEST}"
+            raise with_details(HttpException(text), self.message, response)
+
+    def _response(self) -> HttpResponse:
+        getinfo = self._handle.getinfo
+        self.received = received = Received(self._lines, times_by(getinfo))
+        status, url = getinfo(pycurl.RESPONSE_CODE), self.message.url.text
+        return HttpResponse.received(self._content.getvalue(), status, url, received)
+
+    def finish(self, outcome: Outcome, deadline: float = inf) -> HttpResponse:
+        """Return the response, whatever its status, once the handle has run.
+
+        Args:
+            outcome: How the transfer has ended.
+            deadline: When the body has to be decoded, in terms of `time.monotonic`.
+
+        Raises:
+            HttpException: There is none, it is not whole, or its coding cannot be undone.
+            BaseException: Whatever the caller's own code raised while its data was read.
+        """
+        message, sink = self.message, self._handle.sink
+        fault = _finished(sink, outcome)
+        response, received = self._response(), self.received
+        self.abandon()
+        outcome = self._in_truth(outcome, response)
+        status = response.status
+        self.location = self._location(outcome) if status in NEXT_METHOD else ""
+        if fault is not None and not self.location:
+            raise with_details(fault, message, response) from fault.__cause__
+        if outcome is not SUCCESS and not self.location:
+            raise _failure(self._handle, message, outcome, response, deadline)
+        if status == UNAUTHORIZED or received.fault is not None:
+            self._check_head(response)
+        if message.url.origin[0] == "https":
+            received.chain = self._handle.certificates(message.url.origin)
+        if self.location:
+            response.body = b""
+        elif not sink.is_decoded and received.may_have(b"content-encoding"):
+            _decode(message, response, deadline)
+        return response
+
+    def _in_truth(self, outcome: Outcome, response: HttpResponse) -> Outcome:
+        """Return how the transfer ended, where libcurl does not know.
+
+        Raises:
+            BaseException: Whatever the caller's own code raised while its data was read.
+        """
+        if self._extras is not None:
+            outcome = self._extras.outcome(outcome)
+        if outcome is SUCCESS:
+            return outcome
+        if outcome.code == pycurl.E_SEND_ERROR and self._came_whole(response):
+            return SUCCESS
+        return outcome if self._guard is None else self._guard.outcome(outcome)
+
+    def _came_whole(self, response: HttpResponse) -> bool:
+        """Whether the response had ended when the request could not be sent to its end.
+
+        A server may answer without reading all of a body, and close (RFC 9112 section 9.6). libcurl
+        reads before it writes, and says so where a response is cut off; but the connection can
+        break between the two. A length is checked. Of chunks nothing is known but that the
+        server had closed in good order: EPIPE, where a reset would be ECONNRESET.
+        """
+        status, getinfo = response.status, self._handle.getinfo
+        if status < 200 or self.received.fault is not None:
+            return False
+        if self.message.method == "HEAD" or status in WITHOUT_BODY:
+            return True
+        if "Transfer-Encoding" in response.headers:
+            return bool(getinfo(pycurl.OS_ERRNO) == EPIPE)
+        length = response.headers.get("Content-Length", "")
+        received = int(getinfo(pycurl.SIZE_DOWNLOAD_T))
+        return length.isascii() and length.isdigit() and int(length) == received
+
+    def _location(self, outcome: Outcome) -> str:
+        """Return where a redirect leads to, "" if there is none or it is not followed.
+
+        Once its head is there, no fault of its body matters; our own clocks and callbacks do.
+        """
+        if not self.message.settings.follow_redirect:
+            return ""
+        if outcome.expired or outcome.code in OWN_CALLBACKS or self.received.fault:
+            return ""
+        return self.received.location
+
+
+# libcurl writes username="j%C3%BCrgen", which stands for those very characters; RFC 7616 section
+# 3.4 wants username*, which it does not know
+NO_DIGEST = ", as it is not ASCII: use auth_method=http.Auth.BASIC, over TLS"
+
+
+def _configure(handle: Handle, message: Message) -> None:
+    """Set a handle up for the settings of a message, and what the environment adds to them."""
+    settings, origin = message.settings, message.url.origin
+    if settings.auth is not None or settings.netrc:
+        handle.ask_anew(origin)
+    options = options_in_force(settings, origin[0])
+    if WANT_DIGEST:
+        options += proxy_auth_options(settings, origin[0])
+    handle.configure(options, settings.files)
+
+
+OWN_CALLBACKS = {pycurl.E_READ_ERROR, pycurl.E_ABORTED_BY_CALLBACK}
+
+
+def _finished(sink: BodySink, outcome: Outcome) -> HttpException | None:
+    """Return what is wrong with a body that was decoded while it came, None if nothing is."""
+    if sink.error is not None:
+        return sink.error
+    if outcome is SUCCESS:
+        try:
+            sink.finish()
+        except (DecodingError, BodyTooLarge) as error:
+            return error
+    return None
+
+
+def times_by(ask: Callable[[int], Any]) -> tuple[float, ...]:
+    """Return what `Received.times` is, at once, since the next request overwrites it: 1 us.
+
+    Args:
+        ask: ``getinfo`` of a handle.
+    """
+    first_byte, total = ask(pycurl.STARTTRANSFER_TIME), ask(pycurl.TOTAL_TIME)
+    connects = ask(pycurl.NUM_CONNECTS)
+    if not connects:
+        return (0.0, 0.0, 0.0, first_byte, total, 0)
+    before = ask(pycurl.NAMELOOKUP_TIME), ask(pycurl.CONNECT_TIME), ask(pycurl.APPCONNECT_TIME)
+    return (*before, first_byte, total, connects)
+
+
+def _failure(
+    handle: Handle, message: Message, outcome: Outcome, response: HttpResponse, deadline: float
+) -> Exception:
+    """Return the exception for a transfer that failed."""
+    url, place = message.url.text, message.url.place
+    partial = response if response.status >= 200 else None
+    details = {"url": url, "request": Sent(message.method, url), "response": partial}
+    if outcome.expired:
+        milliseconds = getattr(message.settings, outcome.expired)
+        cls, what = CLOCKS[outcome.expired]
+        what = outcome.text or what
+        return cls(f"{what} {place}: {outcome.expired} is over ({milliseconds} ms)", **details)
+    text, place = _explained(handle, message, outcome)
+    at_proxy = _is_from_the_proxy(handle, message, outcome.code)
+    has_streams = handle.getinfo(pycurl.INFO_HTTP_VERSION) in MULTIPLEXED
+    in_body = partial is not None and has_streams and outcome.code in BROKEN_STREAM
+    if in_body and (length := response.headers.get("Content-Length")):
+        text += f"; {handle.getinfo(pycurl.SIZE_DOWNLOAD_T)} of {length[:20]} bytes have come"
+    error = exception_for(outcome.code, text, place, at_proxy, in_body, **details)
+    if isinstance(error, OSError):
+        error.errno = handle.getinfo(pycurl.OS_ERRNO) or None
+    if isinstance(error, ProxyError):
+        _add_answer(error, handle.getinfo(pycurl.HTTP_CONNECTCODE), response)
+    if isinstance(error, IncompleteBody):
+        if not handle.sink.is_decoded:
+            response.body = _partial(message, response, deadline)
+        error.partial = response.body
+    return error
+
+
+def _explained(handle: Handle, message: Message, outcome: Outcome) -> tuple[str, str]:
+    """Return what libcurl says, with what is known of certificates and keys, and about whom."""
+    text, place = outcome.text, message.url.place
+    if outcome.code in WITH_CERTIFICATE:
+        host = message.url.origin[1]
+        if _is_about_the_proxy(handle.curl, message):
+            host = place = f"the proxy for {place}"
+        seen = presented(handle.certificates(message.url.origin))
+        text = f"{text}; {expected(message, host)}; {seen}"
+    if outcome.code in WITH_KEY and message.settings.client_cert is not None:
+        text += key_advice(message.settings.client_cert)
+    return text, place
+
+
+# what libcurl makes of an answer that is none, and of a connection that ends before one
+NO_ANSWER = {"E_UNSUPPORTED_PROTOCOL", "E_WEIRD_SERVER_REPLY", "E_GOT_NOTHING", "E_SEND_ERROR",
+             "E_RECV_ERROR", "E_TOO_LARGE"}  # fmt: skip
+NOT_HTTP = {"E_UNSUPPORTED_PROTOCOL", "E_WEIRD_SERVER_REPLY"}
+
+
+def _is_from_the_proxy(handle: Handle, message: Message, code: int) -> bool:
+    """Whether it is a proxy that does not speak HTTP: no server has been asked, or only through it.
+
+    What ends early or is too large may be relayed, and counts as the server's.
+    """
+    getinfo, name = handle.getinfo, EXCEPTIONS[code].name if code in EXCEPTIONS else ""
+    if name not in NO_ANSWER or not getinfo(pycurl.USED_PROXY):
+        return False
+    if not getinfo(pycurl.REQUEST_SIZE):  # it counts no CONNECT
+        return True
+    return name in NOT_HTTP and not is_direct(message.settings, message.url.origin[0])
+
+
+def _add_answer(error: ProxyError, status: int, response: HttpResponse) -> None:
+    """Give an exception what a proxy has answered to CONNECT; libcurl drops the body."""
+    error.status = status or None
+    if status and error.response is None:
+        response.status = status
+        error.response = response
+
+
+WITH_KEY = {pycurl.E_BAD_FUNCTION_ARGUMENT, pycurl.E_SSL_CERTPROBLEM}
+
+WITH_CERTIFICATE = {
+    pycurl.E_PEER_FAILED_VERIFICATION,
+    pycurl.E_SSL_PINNEDPUBKEYNOTMATCH,
+}
+
+
+def _is_about_the_proxy(curl: Any, message: Message) -> bool:
+    """Whether a certificate that was refused is that of a proxy, and not the server's."""
+    return bool(
+        curl.getinfo(pycurl.USED_PROXY)
+        and not curl.getinfo(pycurl.HTTP_CONNECTCODE)
+        and names_tls_proxy(message.settings)
+    )
+
+
+def expected(message: Message, host: str) -> str:
+    """Return what a message says was expected of the certificate of a host."""
+    settings = message.settings
+    if settings.pinned_key is not None:
+        return f"expected: the key {settings.pinned_key!r}"
+    return f"expected: one for {host!r}, vouched for in {authorities_in_force(settings)!r}"
+
+
+CLOCKS: dict[str, tuple[type[HttpException], str]] = {
+    RECEIVE: (ReceiveTimeout, "no byte to or from"),
+    TOTAL: (TotalTimeout, "talking to"),
+}
+
+
+def _partial(message: Message, response: HttpResponse, deadline: float) -> bytes:
+    """Return what arrived of a body, its coding undone as far as it goes."""
+    if message.settings.accept_encoding is None or "Content-Encoding" not in response.headers:
+        return response.body
+    try:
+        return _decoded(message, response, deadline, is_whole=False)
+    except HttpException:
+        return response.body
+
+
+def _decode(message: Message, response: HttpResponse, deadline: float) -> None:
+    """Undo the Content-Encoding. Part of an encoded whole (206) cannot be decoded, and stays."""
+    if message.settings.accept_encoding is None or response.status == PARTIAL_CONTENT:
+        return
+    try:
+        response.body = _decoded(message, response, deadline, is_whole=True)
+    except (DecodingError, BodyTooLarge, TotalTimeout) as error:
+        raise with_details(error, message, response) from error.__cause__
+
+
+def _decoded(message: Message, response: HttpResponse, deadline: float, is_whole: bool) -> bytes:
+    """Return the decoded body.
+
+    Raises:
+        DecodingError: It is not in its coding, or the coding cannot be undone here.
+        BodyTooLarge: It is longer than ``max_body_size``.
+        TotalTimeout: It takes too long.
+    """
+
+    def in_time(pieces: Iterable[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            if monotonic() > deadline:
+                raise TotalTimeout(f"decoding the body from {message.url.place}: {over}")
+            yield piece
+
+    body, settings = response.body, message.settings
+    if not body:
+        return body
+    over = f"{TOTAL} is over ({settings.total_timeout} ms)"
+    decoder = ContentDecoder(response.headers.get("Content-Encoding", ""), settings.max_body_size)
+    blocks = in_time(blocks_of(body))
+    if is_whole:
+        return b"".join(in_time(through(decoder, blocks)))
+    return b"".join(in_time(chain.from_iterable(map(decoder.feed, blocks))))

@@ -1,0 +1,188 @@
+"""Extras: what a transfer sets on a handle that is not a plain GET, and how it is undone.
+
+Between two transfers a handle is set up for a GET without fields or content, since that is what
+comes next nearly always; a transfer that is one has no extras. From the first option set to the
+last undone a handle is not sound (transfer.py): whatever breaks in, a Ctrl-C in any line, it is
+closed, and nothing of one request goes with another.
+
+Digest at proxies: which of them want it.
+
+libcurl gives a proxy name and password by Basic at once: nearly all speak it, and it costs no
+round. One that answers 407, offers Digest and not Basic is remembered by its URL, the request is
+sent once more, and from then on libcurl asks that proxy first and answers with Digest
+(CURLOPT_PROXYAUTH). A proxy that offers both has refused the password, which is not tried twice:
+accounts get locked.
+"""
+
+import re
+from typing import Any
+
+import pycurl
+
+from bladehttp._data.auth import Auth
+from bladehttp.client._config.cookie_jar import override
+from bladehttp.client._config.environment import is_direct, proxy_in_force
+from bladehttp.client._config.options import Settings
+from bladehttp.client._config.progress import Progress, Report
+from bladehttp.client._curl.engine import Outcome
+from bladehttp.client._curl.handle import Handle
+from bladehttp.client._curl.response_head import Received, offers_digest
+from bladehttp.client._curl.wire_log import start_wire_log, stop_wire_log, wire_log_is_on
+from bladehttp.client._request.prepared import Message
+
+
+def extras_for(handle: Handle, message: Message) -> "Extras | None":
+    """Set a handle up for what is more than a plain GET; return None if there is nothing."""
+    if message.is_plain and not wire_log_is_on():
+        return None
+    return Extras(handle, message)
+
+
+class Extras:
+    """What one transfer has set on a handle."""
+
+    __slots__ = ("_handle", "_is_wired", "_message", "_options", "_override", "_progress")
+
+    def __init__(self, handle: Handle, message: Message) -> None:
+        """Set a handle up for a message."""
+        self._handle = handle
+        self._message = message
+        self._progress: Progress | None = None
+        curl, settings = handle.curl, message.settings
+        self._is_wired = start_wire_log(handle, settings.sensitive_headers)
+        if message.url.target is not None and _may_keep_target(message):
+            curl.setopt(pycurl.REQUEST_TARGET, message.url.target)
+            handle.forget()  # it cannot be unset
+        if settings.progress is not None:
+            self._watch(curl, settings.progress)
+        if settings.curl_options:
+            handle.forget()  # what will be undone may be among them
+        field_value = message.cookies().decode("latin-1")
+        self._override = override(curl, settings.cookies, field_value)
+        self._options = _set(handle, message)
+
+    def _watch(self, curl: Any, report: Report) -> None:
+        body = self._message.body
+        self._progress = Progress(report, upwards=body is not None and body.length != 0)
+        curl.setopt(pycurl.XFERINFOFUNCTION, self._handle.bound(self._progress))
+        curl.setopt(pycurl.NOPROGRESS, 0)
+
+    def opened(self) -> None:
+        """Take note that the head of the response has come."""
+        if self._override is not None:
+            self._override.learn()
+
+    def undo(self) -> None:
+        """Leave the handle set up for a plain GET."""
+        curl = self._handle.curl
+        if self._override is not None:
+            self._override.undo()
+        if self._is_wired:
+            stop_wire_log(curl)
+        if self._progress is not None:
+            curl.setopt(pycurl.NOPROGRESS, 1)
+            curl.unsetopt(pycurl.XFERINFOFUNCTION)
+        for option in self._options:
+            curl.unsetopt(option)  # to set [] instead would leave the fields
+        if self._message.body is not None:
+            self._message.body.detach(curl)
+        if self._message.method != "GET" or self._message.body is not None:
+            curl.unsetopt(pycurl.CUSTOMREQUEST)  # bodies set it too
+            curl.setopt(pycurl.HTTPGET, 1)  # clears POST, UPLOAD and NOBODY
+
+    def outcome(self, outcome: Outcome) -> Outcome:
+        """Return how the transfer ended in truth.
+
+        Raises:
+            BaseException: Whatever the caller's own code raised while its data was read.
+        """
+        body, progress = self._message.body, self._progress
+        if body is not None and body.error is not None:
+            raise body.error
+        if progress is not None and progress.error is not None:
+            raise progress.error
+        return outcome
+
+
+def _may_keep_target(message: Message) -> bool:
+    """Whether a path can be sent as it was given (CURLOPT_REQUEST_TARGET), to a server itself.
+
+    A proxy is asked for the whole URL, which libcurl leaves as it is; and a digest is made of the
+    path as libcurl writes it.
+    """
+    settings = message.settings
+    has_password = isinstance(settings.auth, tuple) or settings.netrc
+    if has_password and settings.auth_method & Auth.DIGEST:
+        return False
+    return is_direct(settings, message.url.origin[0])
+
+
+def _set(handle: Handle, message: Message) -> list[int]:
+    """Set fields, body and method; return the options of the fields, to be unset."""
+    curl, body, method = handle.curl, message.body, message.method
+    fields = {
+        pycurl.HTTPHEADER: message.lines(),
+        pycurl.PROXYHEADER: message.proxy_lines(),
+        pycurl.COOKIE: message.cookies(),
+    }
+    options = [option for option, value in fields.items() if value]
+    for option in options:
+        curl.setopt(option, fields[option])
+    if body is not None:
+        body.attach(curl, method, handle.bound)
+    elif method == "HEAD":
+        curl.setopt(pycurl.NOBODY, 1)  # as CUSTOMREQUEST it would wait for a body
+    elif method != "GET":
+        curl.setopt(pycurl.CUSTOMREQUEST, method)
+    return options
+
+
+PROXY_AUTHENTICATION_REQUIRED = 407
+
+MOST_KNOWN = 256
+
+offers_basic = re.compile(r"(?:^|,)\s*basic\b", re.IGNORECASE).search
+
+WANT_DIGEST: dict[str, None] = {}
+"""The URLs of proxies that want Digest, in the order they were learnt."""
+
+
+def proxy_auth_options(settings: Settings, scheme: str) -> tuple[tuple[int, object], ...]:
+    """Return CURLOPT_PROXYAUTH where it is to be another than Basic."""
+    if proxy_in_force(settings, scheme) not in WANT_DIGEST:
+        return ()
+    return ((pycurl.PROXYAUTH, pycurl.HTTPAUTH_DIGEST),)
+
+
+def gets_digest(settings: Settings, scheme: str) -> bool:
+    """Whether libcurl may answer a proxy by Digest."""
+    return (
+        pycurl.PROXYAUTH in settings.curl_options or proxy_in_force(settings, scheme) in WANT_DIGEST
+    )
+
+
+def learn(settings: Settings, scheme: str, received: Received) -> bool:
+    """Remember a proxy that wants Digest, or forget one that wants Basic again.
+
+    Return whether the request may be sent once more.
+
+    Args:
+        settings: Of the request.
+        scheme: Of its URL.
+        received: The head of a 407.
+    """
+    proxy = proxy_in_force(settings, scheme)
+    if "@" not in proxy or pycurl.PROXYAUTH in settings.curl_options:
+        return False
+    challenges = ", ".join(received.headers.get_all("Proxy-Authenticate"))
+    is_basic, is_digest = bool(offers_basic(challenges)), bool(offers_digest(challenges))
+    if proxy in WANT_DIGEST:
+        if is_basic and not is_digest:
+            del WANT_DIGEST[proxy]
+        return proxy not in WANT_DIGEST
+    if is_basic or not is_digest:
+        return False
+    while len(WANT_DIGEST) >= MOST_KNOWN:
+        del WANT_DIGEST[next(iter(WANT_DIGEST))]
+    WANT_DIGEST[proxy] = None
+    return True

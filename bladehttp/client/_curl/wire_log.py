@@ -1,0 +1,68 @@
+"""Wire log: sent and received lines under the logger ``bladehttp.client.wire``, without secrets."""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pycurl
+
+from bladehttp.client._config.secrets import redact_line, redact_remark
+from bladehttp.client._curl.handle import Handle
+
+wire = logging.getLogger("bladehttp.client.wire")
+
+ARROWS = {
+    pycurl.INFOTYPE_HEADER_IN: "<",
+    pycurl.INFOTYPE_HEADER_OUT: ">",
+    pycurl.INFOTYPE_DATA_IN: "<",
+    pycurl.INFOTYPE_DATA_OUT: ">",
+}
+HEADS = (pycurl.INFOTYPE_HEADER_IN, pycurl.INFOTYPE_HEADER_OUT)
+
+
+def wire_log_is_on() -> bool:
+    """Whether what goes over the wire is logged."""
+    return wire.isEnabledFor(logging.DEBUG)
+
+
+def wire_log(handle: Handle, patterns: tuple[str, ...]) -> Callable[[int, bytes], None] | None:
+    """Return what logs what goes over the wire (CURLOPT_DEBUGFUNCTION), None if it is off.
+
+    Args:
+        handle: What it is for.
+        patterns: ``sensitive_headers`` of the client.
+    """
+    return handle.bound(partial(_log_wire, patterns)) if wire_log_is_on() else None
+
+
+def start_wire_log(handle: Handle, patterns: tuple[str, ...]) -> bool:
+    """Set a handle up to log what goes over the wire; return whether that log is on.
+
+    Args:
+        handle: The handle. CURLOPT_VERBOSE, CURLOPT_DEBUGFUNCTION.
+        patterns: ``sensitive_headers`` of the client.
+    """
+    log = wire_log(handle, patterns)
+    if log is None:
+        return False
+    handle.setopt(pycurl.DEBUGFUNCTION, log)
+    handle.setopt(pycurl.VERBOSE, 1)
+    return True
+
+
+def stop_wire_log(curl: Any) -> None:
+    """Undo `start_wire_log`."""
+    curl.setopt(pycurl.VERBOSE, 0)
+    curl.unsetopt(pycurl.DEBUGFUNCTION)
+
+
+def _log_wire(patterns: tuple[str, ...], kind: int, data: bytes) -> None:
+    """Log a piece: heads line by line without secrets, of bodies the length only."""
+    if kind in HEADS:
+        for line in data.decode("latin-1").splitlines():
+            wire.debug("%s %s", ARROWS[kind], redact_line(line, patterns))
+    elif kind in ARROWS:
+        wire.debug("%s (%d bytes of a body)", ARROWS[kind], len(data))
+    elif kind == pycurl.INFOTYPE_TEXT:
+        wire.debug("* %s", redact_remark(data.decode("latin-1").rstrip(), patterns))

@@ -1,0 +1,368 @@
+"""Download: a response's body to a file that is there whole or not at all.
+
+`resumption.py` decides what a response is good for and `part_file.py` writes it; this module sends
+the requests. `download` and `adownload` are the same loop, plain and for asyncio: send a request,
+take its response, and again until the file is whole.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, closing
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from pathlib import Path
+from time import monotonic, sleep, time
+from typing import Any, NoReturn
+
+from bladehttp._message.response import HttpResponse
+from bladehttp.client._config.progress import Report
+from bladehttp.client._config.retry import Retry
+from bladehttp.client._config.secrets import redact
+from bladehttp.client._download.part_file import Checksum, PartFile
+from bladehttp.client._download.resumption import (
+    Asked,
+    Came,
+    Kept,
+    Request,
+    Verdict,
+    came_with,
+    complete_length,
+    decide,
+    resumable,
+)
+from bladehttp.client._request.prepared import Message
+from bladehttp.exceptions import BodyTooLarge, ChecksumMismatch, IncompleteBody, ProtocolError
+from bladehttp.status import PARTIAL_CONTENT
+
+logger = logging.getLogger("bladehttp.client")
+
+Streaming = Callable[[Message], AbstractContextManager[HttpResponse]]
+"""Sends a message and gives its response while the body is still to come."""
+
+AsyncStreaming = Callable[[Message], AbstractAsyncContextManager[HttpResponse]]
+"""The same for asyncio."""
+
+
+class SharedRetry(Retry):
+    """A Retry whose ``total`` is for all requests of a download together.
+
+    Attributes:
+        used: How many times a request was sent again so far.
+    """
+
+    __slots__ = ("used",)
+
+    used: int
+
+    @classmethod
+    def of(cls, retry: Retry) -> "SharedRetry":
+        """Return one with the values of another Retry, nothing of it used."""
+        shared = cls(**{row.name: getattr(retry, row.name) for row in fields(Retry)})
+        object.__setattr__(shared, "used", 0)
+        return shared
+
+    def delay(self, retries: int, retry_after: str | None) -> float | None:
+        """Return how many seconds to wait; see `Retry.delay`. ``retries`` is not looked at."""
+        del retries
+        delay = Retry.delay(self, self.used, retry_after)
+        if delay is not None:
+            object.__setattr__(self, "used", self.used + 1)
+        return delay
+
+    # two of equal values are two: each counts for its own download
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a download was called with.
+
+    Attributes:
+        target: The file.
+        message: The request, without a Range field of ours.
+        progress: Called with the bytes written and the bytes there will be, or None.
+        resume: Whether to keep a part for a later call, and to go on with that of an earlier one.
+        checksum: What the file has to have, or None.
+        takes_codings: Whether the caller has said which content codings to ask for.
+    """
+
+    target: Path
+    message: Message
+    progress: Report | None = None
+    resume: bool = False
+    checksum: Checksum | None = None
+    takes_codings: bool = False
+
+
+class Download:
+    """A download under way: what is in the file, what was asked for, and what has to come.
+
+    For each response: `next_message`, `judge`, `prepare`, `write` for each piece of the body,
+    `is_whole`, and, when that is true, `finish`.
+    """
+
+    def __init__(self, job: Job) -> None:
+        """Take what to do.
+
+        Raises:
+            ValueError: The method is HEAD, or ``resume`` meets a Range field of the caller's.
+        """
+        message = job.message
+        named = {name.lower(): value for name, value in message.fields}
+        if message.method == "HEAD":
+            raise ValueError("the answer to HEAD has no body to write to a file")
+        if job.resume and not named.keys().isdisjoint(("range", "if-range")):
+            raise ValueError("resume asks for ranges by itself: leave Range and If-Range out")
+        self._range = named.get("range", "")
+        # RFC 9110 section 14.2: ranges are defined for GET only
+        self._is_plain = message.method == "GET" and message.body is None
+        self._can_go_on = self._is_plain and not self._range
+        retry = message.settings.retry
+        self._retry = None if retry is None else SharedRetry.of(retry)
+        self._job = job
+        self._message = with_settings(job, self._retry)
+        self._deadline = monotonic() + message.settings.patience
+        source = message.url.text.partition("#")[0]
+        self._file = PartFile(job.target, source, job.resume and self._can_go_on)
+        self._requests = 0
+        self._request = Request(Asked.WHOLE, Kept())
+        self._came = Came(0)
+        self._end: int | None = None
+        self._complete: int | None = None
+
+    def open(self) -> None:
+        """Open the file; see `PartFile.open`."""
+        self._file.open()
+
+    def close(self) -> None:
+        """Keep or remove what was written, unless it is in its place."""
+        self._file.close()
+
+    def next_message(self) -> Message:
+        """Return the next request: for the whole, or for what is missing."""
+        message = self._message
+        kept = resumable(self._file.kept()) if self._can_go_on else Kept()
+        asked = Asked.RANGE if self._range else Asked.REST if kept.length else Asked.WHOLE
+        self._request = Request(asked, kept, self._range)
+        if kept.length:
+            ours = [("Range", f"bytes={kept.length}-"), ("If-Range", kept.validator)]
+            message = replace(message, fields=[*message.fields, *ours])
+        self._requests += 1
+        if self._requests > 1 and message.settings.total_timeout:
+            left = max(1, int((self._deadline - monotonic()) * 1000))
+            message = replace(message, settings=message.settings.changed({"total_timeout": left}))
+        return message
+
+    def judge(self, response: HttpResponse) -> Verdict:
+        """Decide what a response is good for.
+
+        Raises:
+            ProtocolError: It cannot be used.
+        """
+        self._came = came_with(response.status, response.headers, time())
+        verdict = decide(self._request, self._came)
+        if verdict is Verdict.REFUSE:
+            asked = f"asked for {self._range!r}" if self._range else "asked for the whole"
+            claim = response.headers.get("Content-Range", "")
+            refuse(f"{asked} and got {response.status} with Content-Range {claim[:80]!r}", response)
+        if verdict is Verdict.ASK_AGAIN:
+            self._file.distrust()
+        return verdict
+
+    def prepare(self, verdict: Verdict, response: HttpResponse) -> None:
+        """Prepare the file for the body of the response that was judged.
+
+        Raises:
+            BodyTooLarge: The file would be longer than ``max_body_size``.
+            OSError: The file cannot be written.
+        """
+        came, kept, part = self._came, self._request.kept, self._came.content_range
+        if verdict is Verdict.APPEND and part is not None:
+            self._file.go_on(kept.length)
+            self._end, self._complete = part.last + 1, complete_length(kept, part)
+            self._check_size(response)
+            return
+        is_kept = self._can_go_on and came.can_be_continued
+        length = came.length if part is None or came.status != PARTIAL_CONTENT else part.length
+        self._end = self._complete = None if came.is_coded else length
+        self._file.begin(came.validator if is_kept else "", self._complete)
+
+    def _check_size(self, response: HttpResponse) -> None:
+        """Apply ``max_body_size`` to the whole; libcurl applies it to the rest.
+
+        Raises:
+            BodyTooLarge: The whole is longer.
+        """
+        most = self._message.settings.max_body_size
+        if most is not None and self._complete is not None and self._complete > most:
+            message = f"body of {self._complete} bytes is longer than max_body_size ({most})"
+            raise BodyTooLarge(message, url=response.url, response=response)
+
+    def write(self, piece: bytes, response: HttpResponse) -> None:
+        """Write a piece of the body.
+
+        Raises:
+            ProtocolError: More has come than the response announced.
+            OSError: There is no room, for example.
+        """
+        if self._end is not None and self._file.size + len(piece) > self._end:
+            self._file.distrust()
+            refuse(f"more than the {self._end} bytes that were announced", response)
+        self._file.write(piece)
+        if self._job.progress is not None:
+            self._job.progress(self._file.size, self._complete)
+
+    def is_whole(self, response: HttpResponse) -> bool:
+        """Whether the file is whole with the body that has ended; else the rest is to be asked for.
+
+        Raises:
+            IncompleteBody: The body was shorter than announced.
+        """
+        size = self._file.size
+        if self._end is not None and size != self._end:
+            message = f"{size} bytes instead of {self._end}"
+            raise IncompleteBody(message, url=response.url, response=response)
+        return self._complete is None or size == self._complete
+
+    def finish(self, response: HttpResponse) -> None:
+        """Check the file and put it in its place.
+
+        Raises:
+            ChecksumMismatch: It has another checksum; it is not kept.
+            OSError: It cannot be put there.
+        """
+        self._file.settle()
+        checksum = self._job.checksum
+        if checksum is not None:
+            found = self._file.digest(checksum.algorithm)
+            if found != checksum.expected:
+                self._file.distrust()
+                message = f"{checksum.algorithm} checksum is {found}, not {checksum.expected}"
+                raise ChecksumMismatch(message, url=response.url, response=response)
+        self._file.replace_target()
+
+    def delay_after(self, error: Exception) -> float | None:
+        """Return how many seconds to wait after a failure, None if it is not tried again."""
+        retry = self._retry
+        if retry is None or not self._is_plain or not retry.may_repeat(error, "GET", True):
+            return None
+        delay = retry.delay(retry.used, None)
+        if delay is None or monotonic() + delay >= self._deadline:
+            return None
+        url, milliseconds = redact(self._message.url.text), delay * 1000
+        logger.debug("GET %s: %s, continued in %.0f ms", url, type(error).__name__, milliseconds)
+        return delay
+
+
+def with_settings(job: Job, retry: Retry | None) -> Message:
+    """Return the message of a job with the settings of a download.
+
+    No content coding is asked for, whether ``resume`` is set or not: the rest of a coded
+    representation cannot be asked for. One that comes all the same is undone as everywhere.
+    """
+    values: dict[str, Any] = {"retry": retry}
+    if not job.takes_codings and job.message.settings.accept_encoding is not None:
+        values["accept_encoding"] = "identity"
+    return replace(job.message, settings=job.message.settings.changed(values))
+
+
+def refuse(message: str, response: HttpResponse) -> NoReturn:
+    """Raise a ProtocolError.
+
+    Raises:
+        ProtocolError: Always.
+    """
+    raise ProtocolError(message, url=response.url, response=response)
+
+
+def download(stream: Streaming, job: Job) -> HttpResponse:
+    """Write a body to a file; see `HttpClient.download`."""
+    with closing(Download(job)) as current:
+        current.open()
+        while True:
+            try:
+                response = _attempt(stream, current)
+            except Exception as error:
+                delay = current.delay_after(error)
+                if delay is None:
+                    raise
+                sleep(delay)
+            else:
+                if response is not None:
+                    return response
+
+
+def _attempt(stream: Streaming, current: Download) -> HttpResponse | None:
+    """Send a request and write what comes; return None if there has to be another one."""
+    with stream(current.next_message()) as response:
+        verdict = current.judge(response)
+        if verdict is Verdict.KEEP:
+            response.read()
+            return response
+        if verdict is Verdict.ASK_AGAIN:
+            return None
+        current.prepare(verdict, response)
+        for piece in response.iter_bytes():
+            current.write(piece, response)
+    if not current.is_whole(response):
+        return None
+    current.finish(response)
+    return response
+
+
+async def adownload(stream: AsyncStreaming, job: Job) -> HttpResponse:
+    """Write a body to a file; see `AsyncHttpClient.download`."""
+    with closing(Download(job)) as current:
+        current.open()
+        while True:
+            try:
+                response = await _aattempt(stream, current)
+            except Exception as error:
+                delay = current.delay_after(error)
+                if delay is None:
+                    raise
+                await asyncio.sleep(delay)
+            else:
+                if response is not None:
+                    return response
+
+
+async def _aattempt(stream: AsyncStreaming, current: Download) -> HttpResponse | None:
+    """Send a request and write what comes; return None if there has to be another one."""
+    async with stream(current.next_message()) as response:
+        verdict = current.judge(response)
+        if verdict is Verdict.KEEP:
+            await response.aread()
+            return response
+        if verdict is Verdict.ASK_AGAIN:
+            return None
+        current.prepare(verdict, response)
+        async for piece in response.aiter_bytes():
+            current.write(piece, response)
+    if not current.is_whole(response):
+        return None
+    await in_thread(partial(current.finish, response))
+    return response
+
+
+async def in_thread(work: Callable[[], None]) -> None:
+    """Do something that waits for a disk in a thread, and return when it is done.
+
+    When it is cancelled, too: the file must not be closed under it. The thread is not one of the
+    loop's default executor, all of which may be waiting for this download.
+    """
+    executor = ThreadPoolExecutor(1, "bladehttp download")
+    future = asyncio.get_running_loop().run_in_executor(executor, work)
+    executor.shutdown(wait=False)
+    cancelled: asyncio.CancelledError | None = None
+    while not future.done():
+        try:
+            await asyncio.wait((future,))
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled from future.exception()
+    future.result()

@@ -1,0 +1,426 @@
+"""Exchange: a message and all that redirects and retries make of it, under one clock."""
+
+import logging
+from collections.abc import Callable
+from contextvars import Context
+from dataclasses import replace
+from functools import partial
+from time import monotonic, sleep
+from typing import Any
+
+from bladehttp._message.response import Hop, HttpResponse
+from bladehttp.client._config.environment import proxy_in_force
+from bladehttp.client._config.retry import Retry
+from bladehttp.client._curl.engine import SUCCESS, Engine, Outcome
+from bladehttp.client._curl.errors import Sent
+from bladehttp.client._curl.handle import Handle
+from bladehttp.client._curl.resend import MOST
+from bladehttp.client._curl.transfer import Transfer, with_details
+from bladehttp.client._curl.transfer_options import PROXY_AUTHENTICATION_REQUIRED
+from bladehttp.client._exchange.hooks import Hook, Hooks, Outgoing, call, drop
+from bladehttp.client._request.prepared import Message, with_body_fields
+from bladehttp.client._request.redirects import next_message
+from bladehttp.exceptions import HttpException, ProxyError, TooManyRedirects, UnrewindableBody
+
+CHALLENGES = (401, 407)
+
+logger = logging.getLogger("bladehttp.client")
+
+
+class Exchange:
+    """A message and all that its redirects and retries make of it.
+
+    It runs nothing itself, so that a single engine, a batch and asyncio can drive it alike: wait
+    for `not_before`, `prepare` a handle, run it, `finish`; and again until `finish` returns a
+    response or raises.
+
+    Attributes:
+        message: What is sent next, or was sent last.
+        silence: The longest time without a byte in either direction once connected, in seconds.
+        deadline: When all of it must be over, in terms of `time.monotonic`.
+        not_before: When the next message is to be sent, likewise; 0 for at once.
+        context: The context variables of whoever asked for it, in which a crowd runs everything of
+            the caller's: hooks, log records, data. None where an engine runs it, whose thread and
+            context are the caller's own.
+        awaitables: What hooks have given to be awaited (async_hooks.py); None or [] for nothing.
+    """
+
+    __slots__ = (
+        "_history", "_hooks", "_is_announced", "_is_renewed", "_outgoing", "_owes", "_repeated",
+        "_retries", "_started", "_transfer", "awaitables", "context", "deadline", "given",
+        "message", "not_before", "silence",
+    )  # fmt: skip
+
+    def __init__(self, message: Message, hooks: Hooks | None = None, given: Any = None) -> None:
+        """Start the clock of the whole.
+
+        Args:
+            message: What to send first.
+            hooks: Whom to tell, None for nobody.
+            given: What responses and exceptions have as ``request.given``.
+        """
+        self.message = message
+        self.given = given
+        self.context: Context | None = None
+        self.silence = message.settings.silence
+        self._started = started = monotonic()
+        self.deadline = started + message.settings.patience
+        self.not_before = 0.0
+        self._history: tuple[Hop, ...] = ()
+        self._retries = self._repeated = 0
+        self._hooks = hooks
+        self._is_announced = self._is_renewed = False
+        self._owes = False  # whether an on_request has begun and no other hook since
+        self.awaitables: list[Any] | None = None
+        if hooks is not None:
+            self._outgoing = Outgoing(given)
+
+    def begin(self) -> None:
+        """Measure how long it takes from now on: it has waited. The clock of the whole runs on."""
+        self._started = monotonic()
+
+    def renew(self) -> None:
+        """Start anew after a wait, the clock of the whole too."""
+        self._started = started = monotonic()
+        self.deadline = started + self.message.settings.patience
+
+    def pause(self) -> None:
+        """Wait until the next message may be sent."""
+        sleep(max(0.0, self.not_before - monotonic()))
+
+    def prepare(self, handle: Handle, sink: Any = None) -> None:
+        """Set a handle up for the message.
+
+        Args:
+            handle: The handle.
+            sink: What the body is written to, with the methods of BytesIO; None collects it.
+
+        Raises:
+            HttpException: It cannot be sent.
+            RuntimeError: The server asked is this thread's own.
+            BaseException: Whatever a hook raises.
+        """
+        self.not_before = 0.0
+        try:
+            message = self.message if self._hooks is None else self._announced(self._hooks)
+            if self._is_renewed:
+                handle.forget()
+            self._transfer = Transfer(message, handle, sink, self._repeated > 0)
+        except BaseException as error:
+            self.tell_of(error)
+            raise
+
+    def _announced(self, hooks: Hooks) -> Message:
+        """Return the message with the fields that hooks make of its own."""
+        if not self._is_announced:
+            self._announce(hooks)
+        fields = self._outgoing.headers.pairs()
+        if fields == self.message.fields:
+            return self.message
+        return replace(self.message, fields=with_body_fields(fields, self.message.body))
+
+    @property
+    def may_await(self) -> bool:
+        """Whether its hooks may give something to be awaited, kept in ``awaitables``."""
+        return self._hooks is not None and self._hooks.may_await
+
+    def announce(self) -> None:
+        """Call `on_request` for the next message; `prepare` does not do it again.
+
+        Raises:
+            BaseException: What a hook raises.
+        """
+        if self._hooks is not None and not self._is_announced:
+            try:
+                self._announce(self._hooks)
+            except BaseException as error:
+                self.tell_of(error)
+                raise
+
+    def _announce(self, hooks: Hooks) -> None:
+        self._outgoing.update(self.message, len(self._history), self._retries)
+        self._is_announced = True
+        self._call(hooks.on_request, True, self._outgoing)
+
+    def _call(self, hooks: list[Hook], owes: bool, *arguments: object) -> None:
+        """Call hooks, and keep what they give to be awaited if it can be.
+
+        Args:
+            hooks: The hooks.
+            owes: What ``_owes`` is from the moment on when the first of them begins.
+            arguments: Of each.
+        """
+        if not self.may_await:
+            self._owes = owes
+            call(hooks, *arguments)
+            return
+        given = self.awaitables
+        if given is None:
+            given = self.awaitables = []
+        before, note = self._owes, partial(setattr, self, "_owes", owes)
+        is_deferred = bool(given)
+        if is_deferred:
+            given.append(note)
+        else:
+            self._owes = owes
+        call(hooks, *arguments, given=given)
+        if given and not is_deferred and len(given) == len(hooks):
+            self._owes = before
+            given.insert(0, note)
+
+    def _drop_awaitables(self) -> None:
+        """Forget what hooks have given and nobody will await any more."""
+        given, self.awaitables = self.awaitables, None
+        for each in given or ():
+            drop(each)
+
+    def is_decided(self, has_begun: bool) -> bool:
+        """Whether the response whose head has come is the one to be given.
+
+        It is not if it is interim, a redirect, or to be retried; nor may 401 and 407 be, as long
+        as nothing of their body has come: libcurl may answer them itself.
+        """
+        settings, status = self.message.settings, self._transfer.status()
+        if self.leads_on or not (has_begun or self._transfer.has_head):
+            return False
+        if status in CHALLENGES and self._may_be_answered(status):
+            return False
+        if settings.retry is not None and status in settings.retry.statuses:
+            return False
+        return has_begun or (status >= 200 and status not in CHALLENGES)
+
+    @property
+    def leads_on(self) -> bool:
+        """Whether what has come is the head of a redirect, so that its body is dropped."""
+        return self._transfer.leads_on
+
+    @property
+    def need_not_wait(self) -> bool:
+        """Whether it is one whose connection ends with it, so that it is followed at once."""
+        return self._transfer.leads_on and self._transfer.ends_connection
+
+    def opened(self, begin: Callable[[HttpResponse], None]) -> HttpResponse:
+        """Return the last response, its body to come.
+
+        Args:
+            begin: Gives the response the source of its body, before hooks may ask for it.
+        """
+        response = self._transfer.opened()
+        begin(response)
+        return self._completed(response)
+
+    def ended(self, outcome: Outcome) -> None:
+        """Take note of the end of a response that was opened.
+
+        Raises:
+            HttpException: It is not whole.
+        """
+        self._transfer.finish(outcome)
+
+    def abandon(self, reason: BaseException) -> None:
+        """Reset the handle after an aborted transfer. Call instead of `finish`.
+
+        Args:
+            reason: What ended the request; `on_error` is called with it if nothing has followed
+                `on_request` yet.
+        """
+        self._transfer.abandon()
+        self.tell_of_abort(reason)
+
+    def tell_of_abort(self, reason: BaseException) -> None:
+        """Call `on_error` if it is owed, and log what it raises.
+
+        Raised, that would take the place of a CancelledError or a KeyboardInterrupt.
+        """
+        if not (self._is_announced or self._owes):
+            return
+        self._is_announced = False
+        self._drop_awaitables()
+        try:
+            if self.context is None:
+                self._call_on_error(reason)
+            else:  # a copy: a hook of this very request may be what aborts it
+                self.context.copy().run(self._call_on_error, reason)
+        except Exception:
+            logger.exception("on_error failed for a request that was aborted")
+
+    def finish(self, outcome: Outcome) -> HttpResponse | None:
+        """Return the last response, or None if there is another message to be sent.
+
+        Raises:
+            HttpException: See bladehttp/exceptions.py; with the last response in ``response``.
+            BaseException: Whatever the caller's own code raised while its data was read, or a
+                hook.
+        """
+        if outcome is not SUCCESS and self._is_sent_again():
+            return None
+        self._repeated = 0
+        try:
+            response = self._transfer.finish(outcome, self.deadline)
+            following = self._following(response) if self._transfer.location else None
+            if response.status in CHALLENGES and self._is_answered(response.status):
+                return None
+        except BaseException as error:
+            if isinstance(error, ProxyError) and self._is_answered(error.status):
+                return None
+            delay = self._delay_after(error)
+            if delay is None:
+                self.tell_of(error)
+                raise
+            self._wait(error, delay)
+            return None
+        retry = self.message.settings.retry
+        if retry is not None and (delay := self._delay_for(response, retry)) is not None:
+            self._wait(response, delay)
+        elif following is not None:
+            self._move_to(following, response)
+        else:
+            return self._completed(response)
+        return None
+
+    def _may_be_answered(self, status: int) -> bool:
+        """Whether a challenge is not decided on before its end; see `_is_answered`."""
+        if not self._is_renewed and self._transfer.was_answered_early(status):
+            return True
+        settings, scheme = self.message.settings, self.message.url.origin[0]
+        return status == PROXY_AUTHENTICATION_REQUIRED and "@" in proxy_in_force(settings, scheme)
+
+    def _is_answered(self, status: int | None) -> bool:
+        """Whether the message is sent once more, as the answer to a challenge may be another.
+
+        A proxy wants Digest, or libcurl has answered by an earlier challenge, which it keeps, and
+        takes the new one for a refusal (another realm, a nonce that is used once).
+        """
+        transfer = self._transfer
+        if status not in CHALLENGES:
+            return False
+        is_other = status == PROXY_AUTHENTICATION_REQUIRED and transfer.wants_proxy_digest()
+        transfer.forget_challenge()  # refused: it is of no use, and is not to be tried again
+        if self._is_renewed or not (is_other or transfer.was_answered_early(status)):
+            return False
+        self._is_renewed = self._is_rewound()
+        return self._is_renewed
+
+    def _is_sent_again(self) -> bool:
+        """Whether the message goes again because nothing was done with it; see resend.py."""
+        if self._repeated == MOST or not self._transfer.may_be_sent_again():
+            return False
+        if not self._is_rewound():
+            return False
+        self._transfer.abandon()
+        self._repeated += 1
+        return True
+
+    def _is_rewound(self) -> bool:
+        """Make the body ready to be sent again; return whether that can be done."""
+        try:
+            if self.message.body is not None:
+                self.message.body.rewind()
+        except UnrewindableBody:
+            return False
+        return True
+
+    def _completed(self, response: HttpResponse) -> HttpResponse:
+        received = self._transfer.received
+        received.time_taken = (monotonic() - self._started) * 1000
+        received.request = Sent(self.message.method, self.message.url.text, self.given)
+        if self._history:
+            response.redirects = len(self._history)
+            response.history = self._history
+        if self._hooks is not None:
+            self._is_announced = False
+            self._call(self._hooks.on_response, False, self._outgoing, response)
+        return response
+
+    def _following(self, response: HttpResponse) -> Message:
+        """Return the message that a redirect leads to."""
+        location = self._transfer.location
+        return _follow(self.message, response, location, len(self._history) + 1)
+
+    def _move_to(self, following: Message, response: HttpResponse) -> None:
+        """Go on with the message that a redirect leads to."""
+        self._is_renewed = False
+        self._history += (Hop(response.status, self.message.url.text),)
+        self.message = following
+        if self._hooks is not None:
+            self._is_announced = False
+            self._call(self._hooks.on_redirect, False, self._outgoing, response)
+
+    def _delay_for(self, response: HttpResponse, retry: Retry) -> float | None:
+        """Return how long to wait because of an answer, None if it is not one to be tried again."""
+        if response.status not in retry.statuses or self.message.method not in retry.methods:
+            return None
+        return self._delay(retry, response.headers.get("Retry-After"))
+
+    def _delay_after(self, error: BaseException) -> float | None:
+        """Return how long to wait after a failure, None if it is not one to be tried again."""
+        retry = self.message.settings.retry
+        if retry is None or not isinstance(error, Exception):
+            return None
+        if not retry.may_repeat(error, self.message.method, self._transfer.was_sent()):
+            return None
+        return self._delay(retry, None)
+
+    def _delay(self, retry: Retry, retry_after: str | None) -> float | None:
+        """Return how long to wait, None if there are too many or it would be too late."""
+        delay = retry.delay(self._retries, retry_after)
+        if delay is None or monotonic() + delay >= self.deadline:
+            return None
+        return delay if self._is_rewound() else None
+
+    def _wait(self, result: object, delay: float) -> None:
+        """Send the same message again after some seconds."""
+        self._retries += 1
+        self.not_before = monotonic() + delay
+        if self._hooks is not None:
+            self._is_announced = False
+            self._call(self._hooks.on_retry, False, self._outgoing, result, delay * 1000)
+
+    def tell_of(self, error: BaseException) -> None:
+        """Call `on_error` if `on_request` was called and nothing has followed it."""
+        if isinstance(error, Exception):
+            self._call_on_error(error)
+        else:
+            self.tell_of_abort(error)
+
+    def _call_on_error(self, error: BaseException) -> None:
+        self._is_announced = False
+        if self._hooks is not None and self._owes:
+            self._call(self._hooks.on_error, False, self._outgoing, error)
+
+
+def exchange(engine: Engine, message: Message, hooks: Hooks | None) -> HttpResponse:
+    """Send a message, follow its redirects and return the last response.
+
+    Raises:
+        HttpException: As `Exchange.finish`.
+        BaseException: Likewise, and whatever a signal handler raises.
+    """
+    current = Exchange(message, hooks)
+    response = None
+    try:
+        while response is None:
+            if current.not_before:
+                current.pause()
+            current.prepare(engine)
+            try:
+                outcome = engine.run(current.silence, current.deadline)
+            except BaseException as error:
+                current.abandon(error)
+                raise
+            response = current.finish(outcome)
+    except BaseException as error:
+        current.tell_of(error)  # a Ctrl-C between two lines of the loop
+        raise
+    return response
+
+
+def _follow(message: Message, response: HttpResponse, location: str, count: int) -> Message:
+    limit = message.settings.max_redirects
+    if count > limit:
+        many = TooManyRedirects(f"more than {limit} redirects, the last to {location[:200]!r}")
+        raise with_details(many, message, response)
+    try:
+        return next_message(message, response.status, location)
+    except HttpException as error:
+        raise with_details(error, message, response) from error.__cause__

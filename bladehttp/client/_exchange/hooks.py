@@ -1,0 +1,193 @@
+"""Hooks: functions of the caller's that are told of every step of an exchange.
+
+Log: what the client says under ``bladehttp.client``, as hooks.
+
+Everything is at level DEBUG. While that is off for a logger it costs one look-up for a request.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from inspect import isawaitable, iscoroutine, iscoroutinefunction
+from typing import Any, ClassVar
+
+from bladehttp._data.headers import Headers
+from bladehttp._message.response import HttpResponse
+from bladehttp.client._config.secrets import redact
+from bladehttp.client._request.prepared import Message
+
+
+class Outgoing:
+    """What a hook is told of a request. One object for an exchange, redirects and retries included.
+
+    Attributes:
+        method: The method; a redirect may change it.
+        url: Where to, without userinfo; a redirect changes it.
+        headers: The fields as the caller and the client's properties make them, credentials among
+            them. `on_request` may change them, for this message only: a redirect and a retry begin
+            with the fields of the caller again. libcurl's own (Host, User-Agent, Accept) are not
+            among them unless they were set.
+        redirects: How many were followed so far.
+        retries: How many times it was tried again so far.
+        given: With `send_many` what it was given for this request, else None.
+        context: For the hooks' own use: {} at first.
+    """
+
+    __slots__ = ("context", "given", "headers", "method", "redirects", "retries", "url")
+
+    def __init__(self, given: Any = None) -> None:
+        self.given = given
+        self.context: dict[str, Any] = {}
+        self.method = self.url = ""
+        self.headers = Headers()
+        self.redirects = self.retries = 0
+
+    def update(self, message: Message, redirects: int, retries: int) -> None:
+        """Be about the next message."""
+        self.method, self.url = message.method, message.url.text
+        self.headers = Headers.adopt(message.fields)
+        self.redirects, self.retries = redirects, retries
+
+    def __repr__(self) -> str:
+        return f"<Outgoing {self.method} {self.url}>"
+
+
+Hook = Callable[..., object]
+
+
+@dataclass(slots=True)
+class Hooks:
+    """The hooks of a client, called in order; see `Configured`.
+
+    Attributes:
+        may_await: Whether they may be coroutine functions.
+    """
+
+    may_await: ClassVar[bool] = False
+
+    on_request: list[Hook] = field(default_factory=list)
+    on_response: list[Hook] = field(default_factory=list)
+    on_redirect: list[Hook] = field(default_factory=list)
+    on_retry: list[Hook] = field(default_factory=list)
+    on_error: list[Hook] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(
+            self.on_request
+            or self.on_response
+            or self.on_redirect
+            or self.on_retry
+            or self.on_error
+        )
+
+    def joined(self, other: "Hooks") -> "Hooks":
+        """Return these hooks and then the other ones."""
+        return type(self)(*(getattr(self, name) + getattr(other, name) for name in NAMES))
+
+
+class AsyncHooks(Hooks):
+    """The hooks of an `AsyncHttpClient`."""
+
+    __slots__ = ()
+    may_await: ClassVar[bool] = True
+
+
+NAMES = tuple(row.name for row in fields(Hooks))
+
+
+def call(hooks: list[Hook], *arguments: object, given: list[Any] | None = None) -> None:
+    """Call each of the hooks; the first that raises ends it.
+
+    Args:
+        hooks: The hooks.
+        arguments: Of each.
+        given: The list for what they give to be awaited, and for the calls that have to wait for
+            that; None where nobody can.
+
+    Raises:
+        TypeError: A hook gives something to be awaited, and nobody can.
+    """
+    for hook in tuple(hooks):
+        if given:
+            given.append(_called(hook, arguments))
+            continue
+        result = hook(*arguments)
+        if result is None or not isawaitable(result):
+            continue
+        if given is None:
+            drop(result)
+            raise TypeError(f"{ASYNCHRONOUS}, not {hook!r}"[:200])
+        given.append(result)
+
+
+def drop(awaitable: object) -> None:
+    """Close a coroutine that nobody will await."""
+    if iscoroutine(awaitable):
+        awaitable.close()
+
+
+async def _called(hook: Hook, arguments: tuple[object, ...]) -> None:
+    result = hook(*arguments)
+    if isawaitable(result):
+        await result
+
+
+ASYNCHRONOUS = "the hooks of an HttpClient are plain functions"
+
+
+def hook_list(name: str, value: Any, may_await: bool) -> list[Hook]:
+    """Return a list of functions as it is kept.
+
+    Raises:
+        TypeError: It is not a list of functions, or one is a coroutine function and may not be.
+    """
+    hooks = list(value)
+    for hook in hooks:
+        if not callable(hook):
+            raise TypeError(f"{name} is a list of functions, not of {hook!r}"[:200])
+        if not may_await and (
+            iscoroutinefunction(hook) or iscoroutinefunction(getattr(hook, "__call__", None))  # noqa: B004
+        ):
+            raise TypeError(f"{ASYNCHRONOUS}, not {hook!r}"[:200])
+    return hooks
+
+
+logger = logging.getLogger("bladehttp.client")
+
+
+def _request(request: Outgoing) -> None:
+    logger.debug("%s %s", request.method, redact(request.url))
+
+
+def _response(request: Outgoing, response: HttpResponse) -> None:
+    text = "%s %s: %d in %.1f ms"
+    logger.debug(text, request.method, redact(request.url), response.status, response.time_taken)
+
+
+def _redirect(request: Outgoing, response: HttpResponse) -> None:
+    location = redact(response.headers.get("Location", ""))
+    logger.debug("%s %s: %d to %r", request.method, redact(request.url), response.status, location)
+
+
+def _retry(request: Outgoing, result: object, delay: float) -> None:
+    what = result.status if isinstance(result, HttpResponse) else _told(result)
+    text = "%s %s: %s, again in %.0f ms"
+    logger.debug(text, request.method, redact(request.url), what, delay)
+
+
+def _error(request: Outgoing, error: BaseException) -> None:
+    logger.debug("%s %s: %s", request.method, redact(request.url), _told(error))
+
+
+def _told(error: object) -> str:
+    return f"{type(error).__name__}: {redact(str(error))}"
+
+
+LOGGING = Hooks([_request], [_response], [_redirect], [_retry], [_error])
+
+
+def in_force(hooks: Hooks) -> Hooks | None:
+    """Return a client's hooks, the log's after them if it is on; None where there are none."""
+    if logger.isEnabledFor(logging.DEBUG):
+        return hooks.joined(LOGGING)
+    return hooks or None

@@ -1,0 +1,520 @@
+"""Crowd: many exchanges at once over one CurlMulti, each with its own clocks.
+
+It has no loop of its own. Whoever has one calls `turn` when `wake` is due. An event loop
+(driver.py) tells it by `act` of descriptors that are ready, and is told which to look after; who
+has nothing else to do (batch.py) has it `wait`. What either does to libcurl is in multi.py.
+
+The silence of one exchange among many on a connection (HTTP/2) shows in its byte counts alone. They
+are looked at before events are acted on, at most every 20 ms, and a change is put down to the
+last events before: a clock is never early, and 20 ms late at the most.
+"""
+
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from functools import partial
+from heapq import heapify, heappop, heappush
+from math import inf
+from time import monotonic
+from typing import Any, NamedTuple, TypeVar, cast
+
+import pycurl
+
+from bladehttp._message.response import HttpResponse
+from bladehttp.client._config.options import Settings
+from bladehttp.client._curl.body_sink import BodySink, DecodingSink, Steps
+from bladehttp.client._curl.connections import PROBATION, Connections
+from bladehttp.client._curl.engine import RECEIVE, SUCCESS, TOTAL, Outcome
+from bladehttp.client._curl.errors import Sent
+from bladehttp.client._curl.handle import Chains, Handle, Options
+from bladehttp.client._curl.multi import Events, Multi, Watch
+from bladehttp.client._curl.pool import Limits
+from bladehttp.client._curl.resend import OK, STOP, may_be_repeated
+from bladehttp.client._exchange.exchange import Exchange
+from bladehttp.client._exchange.places import Origin, Sharing
+from bladehttp.client._request.body import Call
+from bladehttp.exceptions import ClientClosed
+
+Result = HttpResponse | Exception
+T = TypeVar("T")
+
+PAUSE = 0.02
+"""The least time between two looks at the byte counts, in seconds; about 1 % of a core at 100."""
+
+
+WANTING = "max_host_connections are in use: waiting for"
+
+
+class Place(Handle):
+    """A handle for one exchange after another.
+
+    Attributes:
+        exchange: What runs on it; not there while nothing does.
+        context: In which libcurl calls the caller's code; None where it calls none.
+        last: When the bytes it has moved were last seen to change.
+        moved: How many they were then.
+    """
+
+    __slots__ = (
+        "_crowd", "_guard", "_multi", "_others", "_waits", "context", "exchange", "last", "moved",
+    )  # fmt: skip
+
+    exchange: Exchange
+    last: float
+    moved: int
+
+    def __init__(self, crowd: "Crowd") -> None:
+        super().__init__(crowd.chains, crowd.connections)
+        self.has_news = _never  # `_look` is at the one connection that is used
+        self._crowd = crowd
+        self._multi = crowd.multi
+        self._guard: Callable[..., int] | None = None
+        self._others: Any = None
+        self._waits = False
+        self.context: Context | None = None
+
+    def let_wait(self, waits: bool) -> None:
+        """Have it wait for a connection to share, or not. CURLOPT_PIPEWAIT."""
+        if waits != self._waits:
+            self._waits = waits
+            self.curl.setopt(pycurl.PIPEWAIT, waits)
+
+    def bound(self, function: Call) -> Call:
+        """Return a function of the caller's as one that runs in the caller's context.
+
+        It is a copy of it, one for each transfer: a context is entered once at a time, and libcurl
+        may call while the caller's own is.
+        """
+        if self.context is None:
+            self.context = copy_context()
+        bound: Any = partial(self.context.run, function)
+        return cast("Call", bound)
+
+    def collect(self, lines: list[bytes], settings: Settings) -> BodySink:
+        steps = self._crowd.steps
+        if steps is None:
+            return super().collect(lines, settings)
+        self.sink = sink = DecodingSink(lines, settings, steps, self.curl, self._crowd.touch)
+        return sink
+
+    def _set_up(self, options: Options) -> None:
+        super()._set_up(options)
+        self._waits = False
+        self.curl.setopt(pycurl.PIPEWAIT, False)
+        self._others = dict(options).get(pycurl.PREREQFUNCTION)
+        self.curl.setopt(pycurl.PREREQFUNCTION, self._look)
+
+    def ask(self, guard: Callable[..., int] | None) -> None:
+        self._guard = guard
+
+    def _look(self, *address: Any) -> int:
+        """Decide whether a request is written to a connection (CURLOPT_PREREQFUNCTION)."""
+        if self._guard is not None:
+            return self._guard(*address)
+        if not self.opened and not self.connections.is_fit(address, True):
+            self.is_unfit = True
+            return STOP
+        return OK if self._others is None else int(self._others(*address))
+
+    def _on_open(self, descriptor: int, purpose: int) -> int:
+        self._multi.note_descriptor(descriptor)
+        return super()._on_open(descriptor, purpose)
+
+    def _broken_by(self, error: BaseException) -> None:
+        self._multi.broken_by(error)
+
+
+class Waiting(NamedTuple):
+    """An exchange that is to be tried again at a time; the number makes each one different."""
+
+    due: float
+    number: int
+    exchange: Exchange
+
+
+class Crowd:
+    """Exchanges that run at the same time, and idle handles for more.
+
+    Attributes:
+        chains: As of `Handle`, of all its handles.
+        connections: Those of its multi.
+        gate: Called with an exchange with hooks that may be awaited, before each of its messages;
+            False: it is held back until `resume` or `fail`. None: there is none.
+        multi: What drives libcurl.
+        sound: Whether it may be kept for more; False once something broke into it.
+        steps: What bodies are decoded in while they are received; None where that is done at
+            their end.
+    """
+
+    __slots__ = (
+        "_check_at", "_counter", "_ended", "_idle", "_last", "_looked", "_over_at", "_running",
+        "_sharing", "_waiting", "chains", "connections", "gate", "idle_since", "multi", "sound",
+        "steps",
+    )  # fmt: skip
+
+    idle_since: float
+
+    def __init__(self, watch: Watch | None = None, steps: Steps | None = None) -> None:
+        """Make one.
+
+        Args:
+            watch: Called with a descriptor and what libcurl waits for there (CURL_POLL_); None: it
+                is driven by `wait`.
+            steps: The attribute.
+        """
+        self.sound = True
+        self.steps = steps
+        self.gate: Callable[[Exchange], bool] | None = None
+        self._idle: list[Place] = []
+        self.chains: Chains = {}
+        self.connections = Connections()
+        self._sharing = Sharing()
+        self._running: dict[Any, Place] = {}
+        self._waiting: list[Waiting] = []
+        self._ended: list[tuple[Exchange, Result]] = []
+        self._counter = 0
+        self._check_at = self._over_at = inf
+        self._last = self._looked = 0.0
+        self.multi = Multi(self._running)
+        if watch is not None:
+            self.multi.watch_by(watch)
+
+    def limit(self, host_connections: int | None) -> None:
+        """Set the most connections to one host; None for no limit."""
+        self.multi.limit(host_connections)
+
+    def __len__(self) -> int:
+        """How many exchanges have not ended."""
+        return len(self._running) + len(self._waiting)
+
+    def start(self, exchange: Exchange) -> None:
+        """Begin an exchange, in the context of the caller; how it ended is given by `turn`."""
+        if exchange.context is None:
+            exchange.context = copy_context()
+        self._begin(exchange)
+
+    def _begin(self, exchange: Exchange) -> None:
+        """Begin an exchange, or go on with it."""
+        if not may_be_repeated(exchange.message) and self._has_to_wait(exchange):
+            return
+        if self.gate is not None and exchange.may_await and not self.gate(exchange):
+            return
+        self.resume(exchange)
+
+    def resume(self, exchange: Exchange) -> None:
+        """Begin an exchange that the gate has held back."""
+        place = self._idle.pop() if self._idle else Place(self)
+        place.exchange = exchange
+        try:
+            within(exchange, exchange.prepare, place)
+        except Exception as error:  # noqa: BLE001 - a value, as all that ends an exchange
+            self._put_back(place)
+            self.fail(exchange, error)
+            return
+        curl = place.curl
+        place.let_wait(self._sharing.join(curl, exchange.message.url.origin))
+        place.moved, place.is_unfit = 0, False
+        place.last = now = monotonic()
+        self._running[curl] = place
+        self.multi.add(curl)
+        if now + exchange.silence < self._check_at or exchange.deadline < self._check_at:
+            self._watch_clocks(exchange, now)
+
+    def _has_to_wait(self, exchange: Exchange) -> bool:
+        """Have an exchange begin when it is known whether its server keeps connections."""
+        connection = self.connections.in_doubt(exchange.message.url.origin)
+        if connection is None:
+            return False
+        self._begin_at(connection.since + PROBATION, exchange)
+        return True
+
+    def _begin_at(self, due: float, exchange: Exchange) -> None:
+        self._counter += 1
+        heappush(self._waiting, Waiting(due, self._counter, exchange))
+
+    def _watch_clocks(self, exchange: Exchange, last: float) -> None:
+        """Look no later than when one of its clocks may run out."""
+        self._check_at = min(self._check_at, exchange.deadline, last + exchange.silence)
+
+    def host_limit(self, exchange: Exchange) -> int | None:
+        """Return how many requests to the host of one may be under way, None for any number.
+
+        That is the limit of its connections, unless they are known to carry many at once.
+        """
+        limit = exchange.message.settings.max_host_connections
+        if limit is None or self._sharing.multiplexes(exchange.message.url.origin):
+            return None
+        return limit
+
+    def wait(self, until: float = inf) -> None:
+        """Wait until something happens, `wake` is due or a time comes; `turn` is due then."""
+        if events := self.multi.wait(min(self.wake(), until)):
+            self.act(events)
+
+    def act(self, events: Events) -> None:
+        """Tell libcurl of descriptors that are ready, with what poll(2) or epoll(7) say of them."""
+        self._note()
+        self.multi.act(events)
+        self._moved()
+
+    def wake(self) -> float:
+        """Return when `turn` is to be called at the latest, in terms of `time.monotonic`."""
+        if self._ended:
+            return 0.0
+        due = self._waiting[0].due if self._waiting else inf
+        return min(self.multi.due(), self._check_at, self._over_at, due)
+
+    def turn(self) -> list[tuple[Exchange, Result]]:
+        """Do what is due, and return the exchanges that have ended.
+
+        Raises:
+            BaseException: What broke into libcurl's callbacks, such as KeyboardInterrupt.
+        """
+        multi = self.multi
+        if multi.wants_to_go_on:
+            self._note()
+            multi.go_on()
+            self._moved()
+        now = monotonic()
+        if multi.nudge_at <= now:
+            multi.nudge()
+        elif self._sharing.shared:
+            multi.plan_nudge()
+        while self._waiting and self._waiting[0].due <= now:
+            self._begin(heappop(self._waiting).exchange)
+        if self._check_at <= now:
+            self._expire(now)
+        if self._over_at <= now:
+            self._complete_what_is_over()
+        self._read_info()
+        for origin in self._sharing.decided():
+            self._release(origin)
+        multi.raise_error()
+        ended, self._ended = self._ended, []
+        multi.found += len(ended)
+        return ended
+
+    def _read_info(self) -> None:
+        """Finish what libcurl says has ended."""
+        left = 1
+        while left:
+            left, succeeded, failed = self.multi.info_read()
+            for curl in succeeded:
+                self._finish(self._running[curl], SUCCESS)
+            for curl, *what in failed:
+                if self._may_begin_anew(curl, what[0]):
+                    self.multi.begin_anew(curl)
+                else:
+                    self._finish(self._running[curl], Outcome(*what))
+
+    def _may_begin_anew(self, curl: Any, code: int) -> bool:
+        """Whether it is the wait for one of few connections that was taken for time to connect."""
+        if code != pycurl.E_OPERATION_TIMEDOUT or not self.multi.is_limited:
+            return False
+        return _only_waits(curl)
+
+    def _finish(self, place: Place, outcome: Outcome) -> None:
+        exchange = place.exchange
+        self._take_off(place, outcome)
+        try:
+            response = within(exchange, exchange.finish, outcome)
+        except Exception as error:  # noqa: BLE001 - a value
+            self._put_back(place)
+            self.fail(exchange, error)
+            return
+        self._put_back(place)
+        if response is not None:
+            self._ended.append((exchange, response))
+        elif exchange.not_before:
+            self._begin_at(exchange.not_before, exchange)
+        else:
+            self._begin(exchange)
+
+    def fail(self, exchange: Exchange, error: Exception) -> None:
+        """Note that an exchange has ended with an exception."""
+        message = exchange.message
+        belongs_to(error, Sent(message.method, message.url.text, exchange.given))
+        self._ended.append((exchange, error))
+
+    def _take_off(self, place: Place, outcome: Outcome | None = None) -> None:
+        curl, origin = place.curl, place.exchange.message.url.origin
+        if place.opened:
+            place.learn()
+        del self._running[curl]
+        if outcome is SUCCESS:
+            self.multi.remove(curl)
+        else:
+            self.multi.abort(curl)
+        if origin[0] == "https" and self._sharing.leave(curl, origin):
+            self._release(origin)
+
+    def _release(self, origin: Origin) -> None:
+        """Begin anew what has waited to share a connection."""
+        for curl, place in self._running.items():
+            if place.exchange.message.url.origin == origin and _only_waits(curl):
+                place.let_wait(self._sharing.join(curl, origin))
+                self.multi.begin_anew(curl)
+
+    def _put_back(self, place: Place) -> None:
+        del place.exchange  # an idle one keeps neither request nor response
+        place.context = None
+        if place.sound:
+            self._idle.append(place)
+        else:
+            place.close()
+
+    def _note(self) -> None:
+        """Look who has moved bytes before libcurl is called, if the last look was some time ago."""
+        now = monotonic()
+        if now - self._looked >= PAUSE:
+            self._look()
+            self._looked = now
+
+    def _moved(self) -> None:
+        """Note that bytes may have moved, and look soon for heads after which nothing is wanted."""
+        self._last = now = monotonic()
+        if self._over_at == inf and self._running:
+            self._over_at = now + PAUSE
+
+    def _complete_what_is_over(self) -> None:
+        """End the transfers of which no more is wanted; see `BodySink.is_over`."""
+        self._over_at = inf
+        for place in list(self._running.values()):
+            if place.sink.lines and place.sink.is_over():
+                self._finish(place, SUCCESS)
+
+    def _look(self) -> None:
+        """Note who has moved bytes since the last look; the last events were when at the latest."""
+        for place in self._running.values():
+            moved = _bytes_moved(place.curl)
+            if moved != place.moved:
+                place.moved = moved
+                place.last = self._last
+
+    def _expire(self, now: float) -> None:
+        """End those whose clock has run out, and note when to look next."""
+        self._look()
+        self._check_at = inf
+        for place in list(self._running.values()):
+            exchange = place.exchange
+            if not place.moved or place.sink.is_busy or _waits(exchange):
+                place.last = now  # the time to connect is libcurl's to watch
+            if exchange.deadline <= now:
+                self._finish(place, Outcome(text=self._wanting(place.curl), expired=TOTAL))
+            elif place.last + exchange.silence <= now:
+                self._finish(place, Outcome(expired=RECEIVE))
+            else:
+                self._watch_clocks(exchange, place.last)
+
+    def _wanting(self, curl: Any) -> str:
+        """Return what a transfer waits for inside of libcurl, "" if it does not wait."""
+        return WANTING if self.multi.is_limited and _only_waits(curl) else ""
+
+    def touch(self, curl: Any) -> None:
+        """Begin the silence of a transfer anew, and let libcurl go on with it, after a pause."""
+        place = self._running[curl]
+        place.last = monotonic()
+        self.multi.is_due = True
+        self._watch_clocks(place.exchange, place.last)
+
+    def complete(self, curl: Any) -> None:
+        """Take a transfer for ended of which no more is wanted; its connection is closed."""
+        self._finish(self._running[curl], SUCCESS)
+
+    def stop(self, exchange: Exchange, reason: BaseException) -> None:
+        """Abort an exchange, if it has not ended; nothing is said of it any more.
+
+        Args:
+            exchange: The exchange.
+            reason: What its hooks are told, as of `Exchange.abandon`.
+        """
+        self._ended = [pair for pair in self._ended if pair[0] is not exchange]
+        self._waiting = [waiting for waiting in self._waiting if waiting.exchange is not exchange]
+        heapify(self._waiting)
+        for place in list(self._running.values()):
+            if place.exchange is exchange:
+                self._abandon(place, reason)
+
+    def stop_all(self, reason: BaseException) -> None:
+        """Abort every exchange, for a reason as of `stop`."""
+        self._ended.clear()
+        self._waiting.clear()
+        for place in list(self._running.values()):
+            self._abandon(place, reason)
+
+    def _abandon(self, place: Place, reason: BaseException) -> None:
+        self._take_off(place)
+        place.exchange.abandon(reason)
+        self._put_back(place)
+
+    def trim(self, limits: Limits) -> None:
+        """Close idle connections beyond a limit, if there may be so many."""
+        most = limits.max_idle_connections
+        if most is not None and len(self._idle) > most:
+            self.sweep(limits)
+
+    def sweep(self, limits: Limits) -> None:
+        """Close idle connections that are too many, too old, or closed by the server."""
+        self.multi.sweep(limits.max_idle_connections, limits.idle_timeout)
+        while self._idle[limits.max_idle_connections or len(self._idle) :]:
+            self._idle.pop(0).close()
+
+    def is_open(self, limits: Limits) -> bool:
+        """Close connections that are of no use; whether there is any left."""
+        self.sweep(limits)
+        return self.has_connections
+
+    @property
+    def has_connections(self) -> bool:
+        """Whether a connection is open, used or idle."""
+        return self.multi.has_connections
+
+    def forgive(self, seconds: float) -> None:
+        """Do not count some time in which nobody had a chance to look."""
+        for place in self._running.values():
+            place.last += seconds
+            place.exchange.deadline += seconds
+        self._check_at += seconds
+
+    def close(self, reason: BaseException | None = None) -> None:
+        """Abort what runs, for a reason as of `stop`, and close every connection and handle."""
+        self.stop_all(reason or ClientClosed("client has been closed"))
+        for place in self._idle:
+            place.close()
+        self._idle.clear()
+        self.multi.close()
+
+
+def within(exchange: Exchange, function: Callable[..., T], *arguments: Any) -> T:
+    """Call a function in the context of whoever asked for an exchange."""
+    context = exchange.context
+    return function(*arguments) if context is None else context.run(function, *arguments)
+
+
+def _waits(exchange: Exchange) -> bool:
+    """Whether it is the caller's data that is waited for, and not the peer."""
+    body = exchange.message.body
+    return body is not None and body.waits
+
+
+def _only_waits(curl: Any) -> bool:
+    """Whether it has not been a transfer's turn to connect yet."""
+    return not curl.getinfo(pycurl.NUM_CONNECTS) and not curl.getinfo(pycurl.REQUEST_SIZE)
+
+
+def _bytes_moved(curl: Any) -> int:
+    """Return the bytes sent and received; 0 means that there is no connection yet."""
+    return int(
+        curl.getinfo(pycurl.REQUEST_SIZE)
+        + curl.getinfo(pycurl.HEADER_SIZE)
+        + curl.getinfo(pycurl.SIZE_DOWNLOAD_T)
+        + curl.getinfo(pycurl.SIZE_UPLOAD_T)
+    )
+
+
+def belongs_to(error: Exception, request: Sent) -> None:
+    """Give an exception, of whatever class, the request it is about."""
+    vars(error)["request"] = request
+
+
+def _never(_: int) -> bool:
+    return False

@@ -1,0 +1,207 @@
+"""Batch: the requests of one `send_many`, taken as there is room, and run by a poll loop."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import copy_context
+from itertools import islice
+from math import inf
+from time import monotonic
+from typing import Any
+
+from bladehttp.client._config.options import Settings
+from bladehttp.client._curl.errors import Sent
+from bladehttp.client._curl.pool import Pool
+from bladehttp.client._exchange.exchange import Exchange
+from bladehttp.client._exchange.places import STALL, Places
+from bladehttp.client._exchange.scheduler import Crowd, Result, belongs_to
+
+Make = Callable[[Any], Exchange]
+
+ABSENT = 0.01
+"""A caller who keeps the generator waiting for so many seconds does not use up a clock."""
+
+
+AHEAD = 1000
+"""How many requests are taken at the most while some of them wait because their host does."""
+
+
+class Feed:
+    """Requests on their way in and results on their way out.
+
+    ``concurrency`` requests are taken at first, and never more than that many results held back,
+    whether for their order or because nobody has taken them. Where nothing ends for a while, and
+    it may be one host that all of them wait for, more are taken, AHEAD of them in the end, so that
+    those to other hosts among them can go on.
+
+    Attributes:
+        making: Returns what makes exchanges of requests, with the client's hooks there are now.
+        ready: The results that are to be given, in order.
+        stalls_at: When more are to be taken if nothing has ended, in terms of `time.monotonic`.
+    """
+
+    def __init__(self, making: Callable[[], Make], concurrency: int, ordered: bool) -> None:
+        self.making = making
+        self.concurrency = self._window = concurrency
+        self._ahead = max(concurrency, AHEAD)
+        self.stalls_at = inf
+        self._ordered = ordered
+        self._has_more = True
+        self._taken = 0
+        self._numbers: dict[Exchange, int] = {}
+        self.ready: deque[Result] = deque()
+        self._held: dict[int, Result] = {}
+        self._next = 0
+
+    @property
+    def room(self) -> int:
+        """How many requests may be taken at least."""
+        if not self._has_more:
+            return 0
+        held = self.concurrency - len(self.ready) - len(self._held)
+        return max(0, min(self._window - len(self._numbers), held))
+
+    def look_ahead(self, now: float) -> None:
+        """Take more requests if nothing has ended for some time."""
+        if self.stalls_at <= now:
+            if self._numbers:
+                self._window = min(2 * self._window, self._ahead)
+            self._set_clock(now)
+
+    def has_ended(self, now: float) -> None:
+        """Take note that something has ended."""
+        if len(self._numbers) < self.concurrency:
+            self._window = self.concurrency
+        self._set_clock(now)
+
+    def _set_clock(self, now: float) -> None:
+        may_look = self._has_more and self._window < self._ahead
+        self.stalls_at = now + STALL if may_look else inf
+
+    def take(self, given: Any, make: Make) -> Exchange | None:
+        """Return the exchange for a request, None for a bad one, whose error is its result."""
+        number = self._taken
+        self._taken += 1
+        try:
+            exchange = make(given)
+        except Exception as error:  # noqa: BLE001 - a bad request is a value too
+            belongs_to(error, _sent(given))
+            self._put(number, error)
+            return None
+        self._numbers[exchange] = number
+        return exchange
+
+    def end(self) -> None:
+        """Take note that there are no more requests."""
+        self._has_more = False
+
+    def put(self, exchange: Exchange, result: Result) -> None:
+        """Take the result of an exchange."""
+        self._put(self._numbers.pop(exchange), result)
+
+    def _put(self, number: int, result: Result) -> None:
+        if not self._ordered:
+            self.ready.append(result)
+            return
+        self._held[number] = result
+        while self._next in self._held:
+            self.ready.append(self._held.pop(self._next))
+            self._next += 1
+
+    @property
+    def over(self) -> bool:
+        """Whether every request was taken and every result given."""
+        return not (self._has_more or self._numbers or self.ready)
+
+
+def _sent(given: Any) -> Sent:
+    """Return what is known of a request that could not be made."""
+    if isinstance(given, Mapping):
+        return Sent(str(given.get("method", "GET")), str(given.get("url", "")), given)
+    return Sent("GET", str(given), given)
+
+
+def arguments(given: Any) -> dict[str, Any]:
+    """Return the arguments of `send_request` for an item of `send_many`.
+
+    Raises:
+        TypeError: It is neither a URL nor a dict with one.
+    """
+    if isinstance(given, str):
+        return {"url": given}
+    if not isinstance(given, Mapping):
+        raise TypeError(f"a request is a URL or a dict, not {given!r}"[:200])
+    if "url" not in given:
+        raise TypeError("a request has no url")
+    return dict(given)
+
+
+def run_batch(
+    pool: Pool[Crowd], feed: Feed, requests: Iterator[Any], settings: Settings
+) -> Iterator[Result]:
+    """Run requests and yield the results.
+
+    Raises:
+        ClientClosed: The client has been closed.
+        BaseException: What the caller's iterable raises, or a signal handler.
+    """
+    crowd = pool.take()
+    try:
+        crowd.limit(settings.max_host_connections)
+        yield from _loop(crowd, feed, requests)
+    except BaseException as error:
+        crowd.stop_all(error)
+        crowd.sound = isinstance(error, GeneratorExit)
+        raise
+    finally:
+        if crowd.sound:
+            crowd.trim(settings)
+        pool.give(crowd, settings)
+
+
+def _loop(crowd: Crowd, feed: Feed, requests: Iterator[Any]) -> Iterator[Result]:
+    places = Places(feed.concurrency, crowd.host_limit)
+    feed.has_ended(monotonic())
+    while not feed.over:
+        _take(crowd, feed, places, requests)
+        before = monotonic()
+        while feed.ready:
+            yield feed.ready.popleft()
+        now = monotonic()
+        if now - before > ABSENT:
+            crowd.forgive(now - before)  # the time a caller takes is not the peers' silence
+            feed.stalls_at += now - before
+        if crowd:
+            crowd.wait(min(places.stalls_at, feed.stalls_at))
+        _settle(crowd.turn(), feed, places)
+        for exchange in places.admit(monotonic()) if places.waits else ():
+            exchange.renew()
+            crowd.start(exchange)
+
+
+def _settle(ended: list[tuple[Exchange, Result]], feed: Feed, places: Places) -> None:
+    """Take the results of exchanges and give their places back."""
+    now = monotonic()
+    for exchange, result in ended:
+        places.leave(exchange, now)
+        feed.put(exchange, result)
+    if ended:
+        feed.has_ended(now)
+    else:
+        feed.look_ahead(now)
+
+
+def _take(crowd: Crowd, feed: Feed, places: Places, requests: Iterator[Any]) -> None:
+    """Take as many requests as there is room for, and start those that there are places for."""
+    while room := feed.room:
+        make = feed.making()
+        for given in islice(requests, room):
+            exchange = feed.take(given, make)
+            if exchange is None:
+                pass
+            elif places.enter(exchange, monotonic()):
+                crowd.start(exchange)
+            else:
+                exchange.context = copy_context()
+            room -= 1
+        if room:
+            feed.end()

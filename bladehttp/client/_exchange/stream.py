@@ -1,0 +1,278 @@
+"""Streaming: a response whose body is received while it is read, in constant memory.
+
+Nothing is received while nobody reads: the engine stands still between two pieces, the kernel's
+buffers fill, and the server has to wait. The clock of silence stands still as well.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from math import inf
+from time import monotonic
+from typing import Any
+
+import pycurl
+
+from bladehttp._data.byte_streams import Staged
+from bladehttp._data.decoders import ContentDecoder
+from bladehttp._message.response import HttpResponse
+from bladehttp.client._curl.body_sink import LONGEST_DROPPED
+from bladehttp.client._curl.engine import SUCCESS, Engine, Outcome
+from bladehttp.client._curl.response_head import BLANK
+from bladehttp.client._curl.transfer import PARTIAL_CONTENT, with_details
+from bladehttp.client._exchange.exchange import Exchange
+from bladehttp.client._request.prepared import Message
+from bladehttp.exceptions import BodyTooLarge, DecodingError
+
+PIECES = 64
+"""The most pieces that wait to be read, of 16 KiB each or as large as they come."""
+
+
+class Sink:
+    """What libcurl writes a body to: a queue of pieces.
+
+    Attributes:
+        pieces: What has come.
+        is_full: Whether libcurl keeps a piece and has paused.
+        is_open: Whether the body is read in pieces. That of a redirect is dropped, that of an
+            answer that may be retried is collected.
+    """
+
+    __slots__ = ("_dropped", "_most", "_tell", "is_full", "is_open", "pieces")
+
+    def __init__(self, tell: Callable[[], None], most: float = PIECES) -> None:
+        """Make one.
+
+        Args:
+            tell: Called whenever something has come.
+            most: How many pieces there may be at a time.
+        """
+        self._tell = tell
+        self._most = most
+        self._dropped: int | None = None
+        self.is_full = False
+        self.pieces: deque[bytes] = deque()
+        self.is_open = False
+
+    def write(self, data: bytes) -> int:
+        """Take a piece, or have libcurl keep it and pause (CURLOPT_WRITEFUNCTION)."""
+        if self._dropped is not None:
+            self._dropped += len(data)
+            return len(data) if self._dropped <= LONGEST_DROPPED else 0
+        self._tell()
+        if len(self.pieces) >= self._most:
+            self.is_full = True
+            return int(pycurl.WRITEFUNC_PAUSE)
+        self.pieces.append(data)
+        return len(data)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether something of a body has come."""
+        return self.is_full or bool(self.pieces)
+
+    def hear(self, lines: list[bytes]) -> Callable[[bytes], None]:
+        """Return what takes header lines (CURLOPT_HEADERFUNCTION) and tells of each head's end."""
+
+        def heard(line: bytes) -> None:
+            lines.append(line)
+            if line in BLANK:
+                self._tell()
+
+        return heard
+
+    def collect(self) -> None:
+        """Take as many pieces as there are from now on."""
+        self._most = inf
+
+    def drop(self) -> None:
+        """Keep nothing from now on, and abort the transfer beyond LONGEST_DROPPED."""
+        if self._dropped is None:
+            self._dropped = sum(map(len, self.pieces))
+            self.pieces.clear()
+
+    def open(self) -> None:
+        """Have the body read in pieces."""
+        self.is_open = True
+        self._most = PIECES
+
+    def resume(self, curl: Any) -> None:
+        """Have libcurl give what it keeps, if it does."""
+        if self.is_full:
+            self.is_full = False
+            with suppress(pycurl.error):  # what it met ends the transfer, which tells of it
+                curl.pause(pycurl.PAUSE_CONT)
+
+    def getvalue(self) -> bytes:
+        """Return what was collected, nothing of a body that is read in pieces."""
+        return b"" if self.is_open else b"".join(self.pieces)
+
+    def close(self) -> None:
+        """Forget what was collected."""
+        self.is_full = False
+        if not self.is_open:
+            self.pieces.clear()
+
+
+class Undoing:
+    """A stage that undoes the Content-Encoding of a streamed body; see `ContentDecoder`."""
+
+    def __init__(self, message: Message, response: HttpResponse) -> None:
+        """Take what was sent and what came."""
+        self._message = message
+        self._response = response
+        settings = message.settings
+        coding = response.headers.get("Content-Encoding", "")
+        if settings.accept_encoding is None or response.status == PARTIAL_CONTENT:
+            coding = ""
+        self._decoding = ContentDecoder(coding, settings.max_body_size)
+
+    def feed(self, piece: bytes) -> Iterator[bytes]:
+        """Yield what the next piece holds.
+
+        Raises:
+            DecodingError: With the request and the response, as all.
+            BodyTooLarge: It becomes more than ``max_body_size``.
+        """
+        with self._told():
+            yield from self._decoding.feed(piece)
+
+    def finish(self) -> Iterator[bytes]:
+        """Yield what is left; it raises as `feed` does."""
+        with self._told():
+            yield from self._decoding.finish()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (DecodingError, BodyTooLarge) as error:
+            raise with_details(error, self._message, self._response) from error.__cause__
+
+
+class Stream:
+    """The body of a response that is still being received.
+
+    Attributes:
+        wait_until: When to stop waiting for more, in terms of `time.monotonic`. The stream can be
+            read on then.
+    """
+
+    _response: HttpResponse
+
+    def __init__(self, engine: Engine, current: Exchange) -> None:
+        self._engine = engine
+        self._current = current
+        self._running = False
+        self._closed = False
+        self._left = 0.0
+        self._sink = Sink(engine.halt)
+        self._pieces: Iterator[bytes] | None = None
+        self.wait_until = inf
+
+    def open(self) -> HttpResponse:
+        """Send the request, follow its redirects and return the response when its head is here.
+
+        Raises:
+            HttpException: As `HttpClient.send_request`.
+        """
+        current, engine = self._current, self._engine
+        response = None
+        while response is None:
+            if current.not_before:
+                current.pause()
+            self._sink = Sink(engine.halt)
+            current.prepare(engine, self._sink)
+            self._running = True
+            engine.start()
+            outcome = self._until_it_is_known()
+            if outcome is None:
+                self._sink.open()
+                self._left = monotonic()
+                response = current.opened(self._begin)
+            else:
+                self._stop(intact=True)
+                response = current.finish(outcome)
+        return response
+
+    def _begin(self, response: HttpResponse) -> None:
+        self._response = response
+        response._open(self)
+
+    def _until_it_is_known(self) -> Outcome | None:
+        """Receive the head of the response whose body will be read, or all there is."""
+        current, engine, sink = self._current, self._engine, self._sink
+        outcome = engine.proceed(current.silence, current.deadline)
+        while outcome is None and not current.is_decided(sink.has_begun):
+            if current.need_not_wait:
+                return SUCCESS  # taking the handle off closes the connection
+            if sink.has_begun:
+                (sink.drop if current.leads_on else sink.collect)()
+                sink.resume(engine.curl)
+            outcome = engine.proceed(current.silence, current.deadline)
+        if outcome is None and not sink.has_begun:
+            outcome = engine.ended()  # there may be no body
+        return outcome
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Return the iterator over the pieces, Content-Encoding undone: one, however often.
+
+        Raises:
+            IncompleteBody: The body ends early; ``partial`` is empty, the pieces have been given.
+            DecodingError: Its Content-Encoding cannot be undone, or ends early.
+            HttpException: Anything else that ends it; clocks too.
+            ValueError: The stream is closed.
+            BlockingIOError: Nothing has come by `wait_until`.
+        """
+        if self._pieces is None:
+            received = iter(self._received, None)
+            self._pieces = Staged(Undoing(self._current.message, self._response), received)
+        return self._pieces
+
+    def _received(self) -> bytes | None:
+        """Return the next piece as received, None at the end."""
+        pieces = self._sink.pieces
+        while not self._closed:
+            if pieces:  # at most what a sink holds: joining them costs less than handing each on
+                whole = b"".join(pieces) if len(pieces) > 1 else pieces[0]
+                pieces.clear()
+                return whole
+            if not self._running:
+                return None
+            self._more()
+        raise ValueError("stream is closed")
+
+    def _more(self) -> None:
+        """Receive until there is another piece or the end."""
+        current = self._current
+        if current.deadline < inf:
+            current.deadline += monotonic() - self._left  # the reader's time is not the server's
+        try:
+            self._sink.resume(self._engine.curl)
+            until = min(current.deadline, self.wait_until)
+            outcome = self._engine.proceed(current.silence, until)
+        except BaseException as error:
+            self.close(error)
+            raise
+        self._left = now = monotonic()
+        if outcome is not None and outcome.expired and self.wait_until <= now < current.deadline:
+            raise BlockingIOError("nothing has come so far")
+        if outcome is not None:
+            self._stop(intact=outcome == SUCCESS)
+            current.ended(outcome)
+
+    def _stop(self, intact: bool) -> None:
+        self._running = False
+        self._engine.stop()
+        self._engine.intact = intact
+
+    def close(self, reason: BaseException | None = None) -> None:
+        """Give up what has not come yet.
+
+        Args:
+            reason: What ends it before its head has come; None for the reader.
+        """
+        self._closed = True
+        if self._running:
+            self._stop(intact=False)
+            self._current.abandon(reason or GeneratorExit())

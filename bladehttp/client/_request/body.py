@@ -1,0 +1,391 @@
+"""Bodies: what libcurl reads the content of a request from.
+
+A body knows its length where that can be known, whether it can be sent again, and how to set a
+handle up for itself and undo exactly that. What a caller gives becomes a body in encode.py.
+
+Sources: where the bytes of a streamed body come from, a file or an iterable.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from io import SEEK_END, TextIOBase
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeVar
+
+import pycurl
+
+from bladehttp.exceptions import UnrewindableBody
+
+Read = Callable[[int], Any]
+"""Reads at most so many bytes; b"" at the end."""
+
+
+class Source:
+    """Where the bytes of a streamed body come from.
+
+    What the caller's code raises is kept in ``error`` and ends the transfer; pycurl would print
+    and lose it. So does a source that gives more or less than was announced.
+
+    Attributes:
+        length: The number of bytes that will come, None where it is not known.
+        error: What was raised, or None.
+    """
+
+    __slots__ = ("_announced", "_left", "_read", "_reopen", "_started", "error", "length")
+
+    def __init__(self, read: Read, length: int | None, reopen: Callable[[], Read] | None) -> None:
+        """Take a function that reads (b"" at the end), and how to begin again, or None."""
+        self._read = read
+        self._reopen = reopen
+        self._started = False
+        self._announced = False
+        self.length = self._left = length
+        self.error: BaseException | None = None
+
+    @property
+    def is_rewindable(self) -> bool:
+        """Whether `rewind` may be called at any time."""
+        return self._reopen is not None
+
+    def announce(self, length: int) -> None:
+        """Set the length that is not known otherwise, and has to be kept to."""
+        self.length = self._left = length
+        self._announced = True
+
+    def read(self, size: int) -> bytes | int:
+        """Read for libcurl (CURLOPT_READFUNCTION)."""
+        self._started = True
+        try:
+            return self._counted(self._read(size))
+        except BaseException as error:  # noqa: BLE001 - raised again by the transfer
+            self.error = error
+            return int(pycurl.READFUNC_ABORT)
+
+    def _counted(self, piece: object) -> bytes:
+        piece = bytes(check_piece(piece))
+        if self._left is None:
+            return piece
+        self._left -= len(piece)
+        if self._left and not piece:
+            raise ValueError(f"data gives less than the {self.length} bytes announced")
+        # libcurl asks for no more than is left; a file may well have grown since it was measured
+        if self._announced and not self._left and self._read(1):
+            raise ValueError(f"data gives more than the {self.length} bytes announced")
+        return piece
+
+    def seek(self, offset: int, origin: int) -> int:
+        """Begin again for libcurl (CURLOPT_SEEKFUNCTION); it wants nothing else over HTTP."""
+        try:
+            self.rewind()
+        except UnrewindableBody:
+            return int(pycurl.SEEKFUNC_FAIL)  # libcurl's error 65 is the same exception
+        except BaseException as error:  # noqa: BLE001 - raised again by the transfer
+            self.error = error
+            return int(pycurl.SEEKFUNC_FAIL)
+        return int(pycurl.SEEKFUNC_CANTSEEK if offset or origin else pycurl.SEEKFUNC_OK)
+
+    def rewind(self) -> None:
+        """Begin again.
+
+        Raises:
+            UnrewindableBody: It has been read from and cannot.
+        """
+        if not self._started:
+            return
+        if self._reopen is None:
+            raise UnrewindableBody("data has to be sent again and can be read only once")
+        self._read = self._reopen()
+        self._left = self.length
+        self._started = False
+
+    def restore(self) -> None:
+        """Leave a file where it stood before it was sent, so that it can be given again."""
+
+
+def check_piece(piece: object) -> bytes | bytearray | memoryview:
+    """Return a piece of data if it is one.
+
+    Raises:
+        TypeError: It holds no bytes.
+    """
+    if isinstance(piece, bytes | bytearray | memoryview):
+        return piece
+    hint = HINTS.get(type(piece), "")
+    raise TypeError(f"data gives {type(piece).__name__} where bytes are wanted{hint}")
+
+
+HINTS: dict[type, str] = {
+    tuple: ": write form=[(name, value)] for the fields of a form",
+    dict: ": write json= to send it as JSON",
+    str: ": encode it",
+    int: ": write bytes(data), or json= to send it as JSON",
+}
+"""What may have been meant by data of another type than bytes."""
+
+
+def view_of(piece: object) -> memoryview:
+    """Return the bytes of a piece.
+
+    Raises:
+        TypeError: It is none.
+    """
+    return memoryview(check_piece(piece)).cast("B")
+
+
+class FileSource(Source):
+    """A source that reads a file from where it stands, and can seek in it."""
+
+    __slots__ = ("_file", "_start")
+
+    def __init__(self, file: Any, start: int, length: int) -> None:
+        self._file = file
+        self._start = start
+        read: Read = file.read
+
+        def reopen() -> Read:
+            file.seek(start)
+            return read
+
+        super().__init__(read, length, reopen)
+
+    def restore(self) -> None:
+        if self._started:
+            with suppress(OSError, ValueError):  # it may be closed by now
+                self._file.seek(self._start)
+
+
+class PathSource(Source):
+    """A source that opens a file when it is read, and closes it when it has been sent."""
+
+    __slots__ = ("_file", "_path")
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: Any = None
+        super().__init__(self._take, path.stat().st_size, self._again)
+
+    def _take(self, size: int) -> bytes:
+        if self._file is None:
+            self._file = self._path.open("rb")
+        return bytes(self._file.read(size))
+
+    def _again(self) -> Read:
+        self.restore()
+        return self._take
+
+    def restore(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def file_source(file: Any, whole_at_end: bool = False) -> Source:
+    """Return a source that reads a file from where it stands.
+
+    Its length is known, and it can be sent again, if the file can seek.
+
+    Args:
+        file: A binary file.
+        whole_at_end: Whether one that stands at its end is read from its beginning, since somebody
+            has just written or read it.
+
+    Raises:
+        TypeError: The file is in text mode.
+    """
+    if isinstance(file, TextIOBase):
+        raise TypeError("file is open in text mode, and bytes are sent: open it with 'rb'")
+    try:
+        start = file.tell()
+        file.seek(0, SEEK_END)  # what seek returns is not relied on: not every file-like says
+        end = file.tell()
+        start = 0 if whole_at_end and start == end else start
+        file.seek(start)
+    except (AttributeError, OSError, ValueError):  # no seek at all, a pipe, gzip.GzipFile
+        return Source(file.read, None, None)
+
+    return FileSource(file, start, max(end - start, 0))
+
+
+def iterable_source(pieces: Iterable[bytes]) -> Source:
+    """Return a source of an iterable's pieces; a generator cannot be sent again, a list can.
+
+    Raises:
+        TypeError: A piece of a list is not bytes.
+    """
+    if isinstance(pieces, list | tuple):
+        for piece in pieces:
+            check_piece(piece)
+    first = iter(pieces)
+    again = None if first is pieces else lambda: _reader(iter(pieces))
+    return Source(_reader(first), None, again)
+
+
+def _reader(pieces: Any) -> Read:
+    rest = memoryview(b"")
+
+    def read(size: int) -> Any:
+        nonlocal rest
+        while not rest:  # an empty piece is no end
+            piece = next(pieces, None)
+            if piece is None:
+                return b""
+            rest = view_of(piece)
+        taken, rest = rest[:size], rest[size:]
+        return taken
+
+    return read
+
+
+Call = TypeVar("Call", bound=Callable[..., Any])
+
+
+class Bound(Protocol):
+    """The type of `Handle.bound`."""
+
+    def __call__(self, function: Call, /) -> Call: ...
+
+
+def unbound(function: Call) -> Call:
+    """Return a function as it is."""
+    return function
+
+
+class Body(ABC):
+    """The content of a request.
+
+    Attributes:
+        content_type: The Content-Type to send where the caller gives none, or None for none.
+        names_itself: Whether libcurl makes the Content-Type, so that the caller's must not be sent.
+        suppress: Lines for CURLOPT_HTTPHEADER that take away what libcurl would add, where
+            there is no Content-Type.
+    """
+
+    __slots__ = ("content_type",)
+    names_itself: ClassVar[bool] = False
+    suppress: ClassVar[tuple[bytes, ...]] = ()
+
+    def __init__(self, content_type: str | None = None) -> None:
+        self.content_type = content_type
+
+    @property
+    def length(self) -> int | None:
+        """The number of bytes, None where it is not known."""
+        return None
+
+    @property
+    def is_rewindable(self) -> bool:
+        """Whether it can be sent twice."""
+        return True
+
+    @property
+    def waits(self) -> bool:
+        """Whether libcurl waits for the caller's data."""
+        return False
+
+    def announce(self, length: int) -> None:
+        """Take the length the caller has announced by a Content-Length field of his own.
+
+        Raises:
+            ValueError: It is another than the body's own.
+        """
+        if length != self.length:
+            raise ValueError(f"Content-Length is {length}, and the data has {self.length} bytes")
+
+    @property
+    def error(self) -> BaseException | None:
+        """What the caller's own code raised while libcurl read from it."""
+        return None
+
+    @abstractmethod
+    def attach(self, curl: Any, method: str, bound: Bound = unbound, /) -> None:
+        """Set a handle up to send this with a method.
+
+        Args:
+            curl: The handle.
+            method: The method.
+            bound: `Handle.bound`, for functions that run the caller's code.
+        """
+
+    @abstractmethod
+    def detach(self, curl: Any) -> None:
+        """Undo what `attach` set, the method excepted, which the next request sets."""
+
+    @abstractmethod
+    def rewind(self) -> None:
+        """Make it ready to be sent again.
+
+        Raises:
+            UnrewindableBody: Its source can be read only once.
+        """
+
+
+class Content(Body):
+    """Bytes in memory. CURLOPT_POSTFIELDS."""
+
+    __slots__ = ("_data",)
+    suppress = (b"Content-Type:",)  # else application/x-www-form-urlencoded
+
+    def __init__(self, data: bytes, content_type: str | None = None) -> None:
+        super().__init__(content_type)
+        self._data = data
+
+    @property
+    def length(self) -> int:
+        return len(self._data)
+
+    def attach(self, curl: Any, method: str, _bound: Bound = unbound) -> None:
+        curl.setopt(pycurl.POSTFIELDS, self._data)  # makes it a POST
+        if method != "POST":
+            curl.setopt(pycurl.CUSTOMREQUEST, method)
+
+    def detach(self, curl: Any) -> None:
+        curl.setopt(pycurl.POSTFIELDS, b"")  # else the handle keeps the data alive
+
+    def rewind(self) -> None:
+        """Do nothing: the bytes are all there."""
+
+
+class Stream(Body):
+    """A source that is read as libcurl asks. CURLOPT_UPLOAD, CURLOPT_READFUNCTION."""
+
+    __slots__ = ("_source",)
+
+    def __init__(self, source: Source) -> None:
+        super().__init__()
+        self._source = source
+
+    @property
+    def length(self) -> int | None:
+        return self._source.length
+
+    @property
+    def is_rewindable(self) -> bool:
+        return self._source.is_rewindable
+
+    def announce(self, length: int) -> None:
+        if self._source.length is None:
+            self._source.announce(length)
+        super().announce(length)
+
+    @property
+    def error(self) -> BaseException | None:
+        return self._source.error
+
+    def attach(self, curl: Any, method: str, bound: Bound = unbound) -> None:
+        source = self._source
+        curl.setopt(pycurl.UPLOAD, 1)  # makes it a PUT
+        curl.setopt(pycurl.READFUNCTION, bound(source.read))
+        curl.setopt(pycurl.SEEKFUNCTION, bound(source.seek))
+        curl.setopt(pycurl.INFILESIZE_LARGE, -1 if source.length is None else source.length)
+        if method != "PUT":
+            curl.setopt(pycurl.CUSTOMREQUEST, method)
+
+    def detach(self, curl: Any) -> None:
+        curl.setopt(pycurl.INFILESIZE_LARGE, -1)
+        curl.unsetopt(pycurl.READFUNCTION)
+        curl.unsetopt(pycurl.SEEKFUNCTION)
+        self._source.restore()
+
+    def rewind(self) -> None:
+        self._source.rewind()

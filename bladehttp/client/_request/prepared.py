@@ -1,0 +1,228 @@
+"""Message: one request as it will be sent on one hop, checked, with every field decided."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from bladehttp._data.headers import Headers, HeadersLike, is_token
+from bladehttp.client._config.options import Settings
+from bladehttp.client._request.body import Body, Content
+from bladehttp.client._request.url import LONGEST_KEPT, Url, absolute, parse_url
+from bladehttp.exceptions import InvalidHeader
+
+Fields = list[tuple[str, str]]
+
+# RFC 9110 section 9.1: methods are case-sensitive. These are upper-cased all the same,
+# since "get" is never meant; unknown ones go as they are.
+STANDARD = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"}
+
+# RFC 9110 section 8.6: Content-Length, if 0, is sent when the method's meaning anticipates content
+ANTICIPATES_CONTENT = {"POST", "PUT", "PATCH"}
+
+FOR_THE_PROXY = {"proxy-authorization"}  # RFC 9110 section 11.7.2
+
+# RFC 6265 section 5.4: one Cookie field; libcurl would send its own beside the caller's
+NOT_AS_FIELDS = FOR_THE_PROXY | {"cookie"}
+
+MOST_KEPT = 256
+"""How many messages a client keeps; more are begun anew."""
+
+# HEAD: libcurl reads no content after such a request; TRACE: RFC 9110 section 9.3.8, MUST NOT
+BODYLESS = {"HEAD", "TRACE"}
+
+
+@dataclass(slots=True)
+class Message:
+    """A request on its way. It stays as it was made: the same one may be sent many times.
+
+    Attributes:
+        method: A token.
+        url: Where to.
+        fields: The caller's fields and what his settings make of them, in order.
+        body: The content, or None.
+        settings: The properties that are in force for it.
+        is_plain: Whether it is a GET and nothing more: what handles are set up for between two
+            transfers.
+    """
+
+    method: str
+    url: Url
+    fields: Fields
+    body: Body | None
+    settings: Settings
+    is_plain: bool = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self.is_plain = (
+            self.method == "GET"
+            and not self.fields
+            and self.body is None
+            and self.url.target is None
+            and self.settings.progress is None
+        )
+
+    def lines(self) -> list[bytes]:
+        """Return the fields as CURLOPT_HTTPHEADER takes them."""
+        apart = FOR_THE_PROXY if self.settings.cookies is None else NOT_AS_FIELDS
+        lines = [_line(*field) for field in self.fields if field[0].lower() not in apart]
+        if self.body is not None:
+            if self.settings.no_expect:
+                lines.append(b"Expect:")
+            if self.body.suppress and not has_field(self.fields, "content-type"):
+                lines += self.body.suppress
+        return lines
+
+    def cookies(self) -> bytes:
+        """Return what CURLOPT_COOKIE adds to the jar's cookies: the caller's, if there is a jar."""
+        if self.settings.cookies is None:
+            return b""
+        values = [value for name, value in self.fields if name.lower() == "cookie"]
+        return "; ".join(values).encode("latin-1")
+
+    def proxy_lines(self) -> list[bytes]:
+        """Return the fields for a proxy as CURLOPT_PROXYHEADER takes them; no server gets them."""
+        return [_line(*field) for field in self.fields if field[0].lower() in FOR_THE_PROXY]
+
+
+def _line(name: str, value: str) -> bytes:
+    # "Name:" would take a field away; this is how libcurl is told to send an empty one
+    # joined, as a member of an enumeration of str has a format of its own
+    text = name + ": " + value if value.strip() else name + ";"
+    return text.encode("latin-1")
+
+
+def has_field(fields: Fields, lower_name: str) -> bool:
+    """Whether there is a field of that name, given in lower case."""
+    return any(name.lower() == lower_name for name, _ in fields)
+
+
+def field_value(fields: Fields, lower_name: str) -> str | None:
+    """Return the last field of that name, given in lower case, or None."""
+    return next((value for name, value in reversed(fields) if name.lower() == lower_name), None)
+
+
+def without(fields: Fields, lower_names: Iterable[str]) -> Fields:
+    """Return the fields of other names than these, given in lower case."""
+    return [field for field in fields if field[0].lower() not in lower_names]
+
+
+def merge(standing: Headers, given: HeadersLike) -> Fields:
+    """Return the client's fields, those of the call in place of their namesakes.
+
+    Raises:
+        InvalidHeader: A field of the call would break the message.
+    """
+    extra = (given if isinstance(given, Headers) else Headers(given)).pairs()
+    return without(standing.pairs(), {name.lower() for name, _ in extra}) + extra
+
+
+def check_method(method: str, has_body: bool) -> str:
+    """Return a method as it is sent.
+
+    Raises:
+        TypeError: It is not a str.
+        InvalidHeader: It is not a token.
+        ValueError: It is CONNECT, or takes no content and there is some.
+    """
+    if method in STANDARD and not has_body:
+        return method
+    if not isinstance(method, str):
+        raise TypeError(f"a method is a str, not {method!r}"[:200])
+    if not is_token(method):
+        raise InvalidHeader(f"method {method[:80]!r} is not a token")
+    method = method.upper() if method.upper() in STANDARD else method
+    if method.upper() == "CONNECT":
+        raise ValueError("CONNECT makes a tunnel, which is libcurl's business with a proxy")
+    if has_body and method in BODYLESS:
+        raise ValueError(f"a {method} request has no body")
+    return method
+
+
+def make_message(
+    method: str, url: Url, fields: Fields, body: Body | None, settings: Settings
+) -> Message:
+    """Return a checked request with what follows from body and settings added to its fields."""
+    method = check_method(method, body is not None)
+    if body is None and method in ANTICIPATES_CONTENT:
+        body = Content(b"")
+    if fields or body is not None:
+        fields = with_body_fields(fields, body)
+    if settings.referer and not has_field(fields, "referer"):
+        fields.append(("Referer", settings.referer))
+    if fields or settings.auth is not None or url.credentials is not None:
+        fields, settings = with_authorization(fields, settings, url)
+    return Message(method, url, fields, body, settings)
+
+
+class Bare(dict[str, Message]):
+    """The GETs of URLs and nothing more, by URL, as one state of a client makes them.
+
+    Each is made when it is first asked for, and the same from then on if its URL is not too long.
+
+    Attributes:
+        settings: The client's properties.
+        fields: The client's headers.
+    """
+
+    __slots__ = ("fields", "settings")
+
+    def __init__(self, settings: Settings, fields: tuple[tuple[str, str], ...]) -> None:
+        self.settings = settings
+        self.fields = fields
+
+    def __missing__(self, url: str) -> Message:
+        text = absolute(url, self.settings.base_url, Headers.adopt(self.fields))
+        message = make_message("GET", parse_url(text), list(self.fields), None, self.settings)
+        if len(self) >= MOST_KEPT:
+            self.clear()
+        if len(url) <= LONGEST_KEPT:
+            self[url] = message
+        return message
+
+
+def with_body_fields(fields: Fields, body: Body | None) -> Fields:
+    """Return the fields with those about the body made true.
+
+    Framing is libcurl's: a Content-Length of the caller's announces the length of an iterable,
+    or has to be right; Transfer-Encoding may be what it will be anyway. Anything else would
+    let one request be read as two (RFC 9112 section 11.2).
+
+    Raises:
+        InvalidHeader: A framing field contradicts the body.
+    """
+    if body is not None and body.names_itself:
+        fields = without(fields, ("content-type",))
+    elif body is not None and body.content_type and not has_field(fields, "content-type"):
+        fields = [*fields, ("Content-Type", body.content_type)]
+    length = field_value(fields, "content-length")
+    if length is not None:
+        _announce(length, body)
+    coding = field_value(fields, "transfer-encoding")
+    if coding is not None and (
+        coding.lower() != "chunked" or body is None or body.length is not None
+    ):
+        raise InvalidHeader(f"Transfer-Encoding {coding[:40]!r} is not how this body will be sent")
+    return without(fields, ("content-length", "transfer-encoding"))
+
+
+def _announce(length: str, body: Body | None) -> None:
+    if not (length.isascii() and length.isdigit()):
+        raise InvalidHeader(f"Content-Length {length[:40]!r} is not a number")
+    try:
+        (body or Content(b"")).announce(int(length))
+    except ValueError as error:
+        raise InvalidHeader(str(error)) from error
+
+
+def with_authorization(fields: Fields, settings: Settings, url: Url) -> tuple[Fields, Settings]:
+    """Return fields and settings with the credentials decided.
+
+    An Authorization field wins over the URL's name and password, those over ``auth``.
+    """
+    if has_field(fields, "authorization"):
+        if settings.auth is not None:
+            settings = settings.changed({"auth": None})
+    elif url.credentials is not None:
+        settings = settings.changed({"auth": url.credentials})
+    if isinstance(settings.auth, str):
+        fields = [*fields, ("Authorization", f"Bearer {settings.auth}")]
+    return fields, settings

@@ -1,0 +1,90 @@
+"""Redirects: which are followed, and what the next request is (RFC 9110 section 15.4).
+
+They are followed here, hop by hop on the same handle, and not by libcurl; why is in
+docs/decisions/0010.
+"""
+
+import re
+from dataclasses import replace
+
+from bladehttp.client._config.options import Settings
+from bladehttp.client._config.secrets import is_sensitive
+from bladehttp.client._request.prepared import Fields, Message
+from bladehttp.client._request.url import parse_url, resolve_location
+from bladehttp.exceptions import UnsupportedProtocol
+
+
+def post_becomes_get(method: str) -> str:
+    """RFC 9110 sections 15.4.2 and 15.4.3: a user agent MAY change POST to GET, and all do."""
+    return "GET" if method == "POST" else method
+
+
+def get_the_other(method: str) -> str:
+    """RFC 9110 section 15.4.4: a GET (or HEAD) of another resource."""
+    return "HEAD" if method == "HEAD" else "GET"
+
+
+def keep(method: str) -> str:
+    """RFC 9110 sections 15.4.8 and 15.4.9: MUST NOT change the method."""
+    return method
+
+
+NEXT_METHOD = {
+    301: post_becomes_get,
+    302: post_becomes_get,
+    303: get_the_other,
+    307: keep,
+    308: keep,
+}
+"""The redirects that are followed. 300 is a choice for people, 304 to 306 are none."""
+
+# RFC 9110 section 15.4: when the method changes, fields about the content go with the content
+is_about_content = re.compile(
+    r"content-.*|digest|repr-digest|last-modified|expect|trailer", re.IGNORECASE
+).fullmatch
+
+OF_THE_ORIGIN = frozenset(("host", "referer"))
+"""No secrets, but they tell the next origin about this one."""
+
+
+def next_message(message: Message, status: int, location: str) -> Message:
+    """Return the request a redirect leads to.
+
+    Credentials that were left behind stay behind, should the chain come back to the first origin.
+
+    Raises:
+        InvalidUrl: The Location cannot be used.
+        UnsupportedProtocol: It is neither http nor https, or http after https where that is not
+            allowed.
+        UnrewindableBody: The body has to be sent again and its source cannot be rewound.
+    """
+    target = parse_url(resolve_location(location, message.url.text))
+    # RFC 9110 section 4.2.4: userinfo in a Location is not to be trusted
+    url = target if target.credentials is None else replace(target, credentials=None)
+    is_insecure = message.url.origin[0] == "https" and url.origin[0] == "http"
+    if is_insecure and not message.settings.allow_insecure_redirect:
+        raise UnsupportedProtocol(f"redirect from https to http refused: {url.text[:200]!r}")
+    method, fields, body = NEXT_METHOD[status](message.method), message.fields, message.body
+    if method != message.method:
+        fields, body = [field for field in fields if not is_about_content(field[0])], None
+    if body is not None:
+        body.rewind()
+    settings = message.settings
+    if url.origin != message.url.origin:
+        fields, settings = _for_other_origin(fields, settings)
+    return Message(method, url, fields, body, settings)
+
+
+def _for_other_origin(fields: Fields, settings: Settings) -> tuple[Fields, Settings]:
+    if settings.auth is not None or settings.client_cert is not None:
+        settings = settings.changed({"auth": None, "client_cert": None})
+    return public_fields(fields, settings.sensitive_headers), settings
+
+
+def public_fields(fields: Fields, patterns: tuple[str, ...]) -> Fields:
+    """Return the fields that another origin may see."""
+    return [
+        (name, value)
+        for name, value in fields
+        if name.lower() not in OF_THE_ORIGIN and not is_sensitive(name, patterns)
+    ]

@@ -1,0 +1,350 @@
+"""URLs: one parser for what the caller gives, what a base is and what a Location says.
+
+libcurl parses a URL again when it is given one. What this parser lets through, libcurl reads
+the same way: whatever the two could read differently (a backslash, a control character, a
+percent-encoded host) is refused here, so that the origin the credentials are bound to is the
+one libcurl connects to.
+
+What is percent-encoded, in path, query and fragment:
+
+- A blank, a non-ASCII character (as UTF-8), a backslash and each of { } " < > ^ ` | become triplets
+  with upper case digits. RFC 3986 has no place for them, and Tomcat, Jetty and IIS answer 400.
+- Everything else is sent as it was given, so that a signed URL stays valid: a triplet is never
+  decoded, encoded twice or changed in case; a lone "%" stays, and so do "[" and "]" (``a[]=1``).
+- A Location may hold bytes that are not UTF-8. They become triplets as they are, with lower case
+  digits, whatever charset was meant (`location_text`).
+
+Dot segments of an absolute URL are sent where the caller gave them. They are removed from a
+Location and from what is joined to a base (RFC 3986 section 5.2, reference.py).
+
+References: relative to absolute, RFC 3986 section 5.2 to the letter.
+
+`urllib.parse.urljoin` is not it: it drops an empty query, an empty parameter and empty
+segments, and reads "http:g" as relative. Text in, text out: nothing here percent-encodes or knows
+what a valid host is.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, NamedTuple
+from urllib.parse import quote, unquote
+
+from bladehttp._data.host_names import to_ascii
+from bladehttp.client._config.validators import SENT_AS_GIVEN, has_control
+from bladehttp.client._request.form_values import urlencoded
+from bladehttp.exceptions import InvalidUrl, UnsupportedProtocol
+
+# RFC 3986 appendix B, the scheme as in section 3.1; it matches any text
+split_components = re.compile(
+    r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?",
+    re.DOTALL,
+).fullmatch
+
+has_leading_dots = re.compile(r"(?:\.\.?/)+").match
+
+
+class Components(NamedTuple):
+    """The five components of a reference (RFC 3986 section 3); None for one that is undefined.
+
+    An undefined component is not an empty one: "/p?" has a query, "/p" has none.
+    """
+
+    scheme: str | None
+    authority: str | None
+    path: str
+    query: str | None
+    fragment: str | None
+
+
+def parse_reference(text: str) -> Components:
+    """Return the components of any text."""
+    match = split_components(text)
+    assert match is not None  # every part of the pattern may be empty
+    return Components(*match.groups())
+
+
+def resolve(text: str, base: str) -> str:
+    """Return a reference as an absolute URL (RFC 3986 section 5.2.2, strict).
+
+    Args:
+        text: The reference; its dot segments are removed even where it is absolute.
+        base: An absolute URL. Its fragment plays no part.
+    """
+    reference, origin = parse_reference(text), parse_reference(base)
+    scheme, authority, path, query, fragment = reference
+    if scheme is None:
+        scheme = origin.scheme
+        if authority is None:
+            authority = origin.authority
+            if not path:
+                path = origin.path
+                query = origin.query if query is None else query
+                return recompose(Components(scheme, authority, path, query, fragment))
+            path = merge(origin, path)
+    path = remove_dot_segments(path)
+    return recompose(Components(scheme, authority, path, query, fragment))
+
+
+def merge(base: Components, path: str) -> str:
+    """Return a reference's path put in the place of the base's last segment (section 5.2.3)."""
+    if path.startswith("/"):
+        return path
+    if base.authority is not None and not base.path:
+        return "/" + path
+    return base.path[: base.path.rfind("/") + 1] + path
+
+
+def remove_dot_segments(path: str) -> str:
+    """Return a path without "." and ".." segments (section 5.2.4), in linear time."""
+    if leading := has_leading_dots(path):
+        path = path[leading.end() :]
+    if path in (".", ".."):
+        return ""
+    first, *segments = path.split("/")
+    output = [first] if first else []
+    for segment in segments:
+        if segment == ".." and output:
+            output.pop()
+        if segment not in (".", ".."):
+            output.append("/" + segment)
+    if segments and segments[-1] in (".", ".."):
+        output.append("/")
+    return "".join(output)
+
+
+def recompose(parts: Components) -> str:
+    """Return the text of components (section 5.3)."""
+    scheme, authority, path, query, fragment = parts
+    return "".join(
+        (
+            "" if scheme is None else scheme + ":",
+            "" if authority is None else "//" + authority,
+            path,
+            "" if query is None else "?" + query,
+            "" if fragment is None else "#" + fragment,
+        )
+    )
+
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+# RFC 3986 section 3.1: scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." )
+has_scheme = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:").match
+
+# "localhost:8000/x" and "example.com": by the grammar a scheme and a path, by intention a host
+may_be_host = re.compile(r"[\w.-]+(?::[0-9]+)?(?:[/?#][^@\x00-\x1f\x7f]*)?").fullmatch
+
+# RFC 3986 appendix B, with the authority required (RFC 9110 section 4.2.1)
+split_url = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#\\]*)(?P<rest>(?:[/?#].*)?)",
+    re.DOTALL,
+).fullmatch
+
+# RFC 3986 section 3.2: authority = [ userinfo "@" ] host [ ":" port ], port = *DIGIT; a host here
+# is an IP-literal or a name of letters, digits, "-", "_" and "." (what else reg-name allows is no
+# host anybody has), with what is not ASCII left to IDNA. An empty port is the scheme's own.
+split_host = re.compile(
+    r"(?P<host>\[[0-9A-Fa-f:.%A-Za-z_~-]+\]|(?:[\w.-]|[^\x00-\x7f])+)(?::(?P<port>[0-9]*))?"
+).fullmatch
+
+has_lower_triplet = re.compile(r"%(?:[a-f][0-9A-Fa-f]|[0-9A-F][a-f])").search
+
+
+needs_encoding = re.compile(f"[^{re.escape(SENT_AS_GIVEN)}]").search
+
+LONGEST_KEPT = 2048
+"""The longest text that is remembered once it was taken apart, in characters: a server may answer
+with Locations of 100 KB, and 1024 of them would be 300 MB."""
+
+# what `bytes.decode` makes of a byte that is not UTF-8 (PEP 383)
+escaped_bytes = re.compile("[\udc80-\udcff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Url:
+    """An absolute http or https URL.
+
+    Attributes:
+        text: The URL as libcurl is given it: ASCII, with a path, without userinfo.
+        origin: Scheme, host (lower case) and port: what credentials are bound to
+            (RFC 6454 section 4).
+        credentials: Name and password of its userinfo, percent-decoded, or None.
+        target: Path and query, where libcurl would change them: it makes %2f of a path %2F, which
+            breaks a signature. None where it would not.
+    """
+
+    text: str
+    origin: tuple[str, str, int]
+    credentials: tuple[str, str] | None = field(default=None, repr=False)
+    target: str | None = None
+
+    @property
+    def place(self) -> str:
+        """The host and the port, as messages name them."""
+        return f"{self.origin[1]}:{self.origin[2]}"
+
+
+def parse_url(text: str) -> Url:
+    """Return the parts of a URL; the result for one that is not too long is remembered.
+
+    What is percent-encoded is said at the top of the module. A non-ASCII host becomes ASCII
+    (host_names.py), leading zeros of the port go; everything else stays as it was given.
+
+    Raises:
+        InvalidUrl: It has control characters, no scheme, no host, or a bad host or port.
+        UnsupportedProtocol: The scheme is neither http nor https.
+    """
+    return (_url_kept if len(text) <= LONGEST_KEPT else _url)(text)
+
+
+def _url(text: str) -> Url:
+    if has_control(text):
+        raise InvalidUrl(f"URL holds control characters: {shown(text)}")
+    parts = split_url(text)
+    scheme = text.partition(":")[0].lower()
+    if has_scheme(text) and scheme not in DEFAULT_PORTS:
+        reason = f"scheme {scheme[:40]!r} is neither http nor https{_hint(text)}"
+        raise UnsupportedProtocol(reason)
+    if parts is None:
+        raise InvalidUrl(f"URL is not http://host... or https://host...: {shown(text)}")
+    userinfo, _, authority = parts["authority"].rpartition("@")
+    host, port = _parse_authority(authority, text)
+    rest = parts["rest"]
+    if not rest.startswith("/"):
+        rest = "/" + rest  # RFC 9112 section 3.2.1: an empty path is sent as "/"
+    if needs_encoding(rest):
+        rest = quote(_encoded(rest, text), safe=SENT_AS_GIVEN)
+    return Url(
+        f"{scheme}://{host}{port and ':' + port}{rest}",
+        (scheme, host.lower(), int(port or DEFAULT_PORTS[scheme])),
+        _credentials(userinfo, text) if userinfo else None,
+        rest.partition("#")[0] if has_lower_triplet(rest) else None,
+    )
+
+
+_url_kept = lru_cache(maxsize=1024)(_url)
+
+
+def _parse_authority(authority: str, url: str) -> tuple[str, str]:
+    parts = split_host(authority)
+    if parts is None:
+        raise InvalidUrl(f"host or port is not valid in {shown(url)}")
+    digits = parts["port"] or ""
+    port = digits.lstrip("0") or digits[:1]
+    if len(port) > 5 or int(port or 0) > 65535:
+        raise InvalidUrl(f"port {port[:20]} is beyond 65535 in {shown(url)}")
+    return to_ascii(parts["host"]), port
+
+
+def _encoded(rest: str, url: str) -> bytes:
+    try:
+        return rest.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidUrl(f"URL is not Unicode text: {shown(url)}") from error
+
+
+def _credentials(userinfo: str, url: str) -> tuple[str, str]:
+    name, _, password = userinfo.partition(":")
+    name, password = unquote(name), unquote(password)
+    if has_control(name) or has_control(password):
+        raise InvalidUrl(f"name or password of the URL holds control characters: {shown(url)}")
+    return name, password
+
+
+def shown(url: str) -> str:
+    """Return a URL for a message: shortened, and without what may be a password."""
+    before, at, after = url.rpartition("@")
+    if at:
+        url = f"{before.partition(':')[0]}:...@{after}"
+    return repr(url[:200])
+
+
+def _hint(text: str) -> str:
+    """Return what to write in place of a host, and perhaps a port, without a scheme."""
+    return f"; for a host write http://{text[:200]}" if may_be_host(text) else ""
+
+
+def absolute(text: str, base: str | None, headers: Mapping[str, str]) -> str:
+    """Return a URL as an absolute one. Blanks around it and around the base are dropped.
+
+    Args:
+        text: The URL.
+        base: What it is relative to (RFC 3986 section 5), or None.
+        headers: The client's; their Host is the base, with https, if there is no other.
+
+    Raises:
+        TypeError: It is not a str.
+        InvalidUrl: There is neither a base nor a host.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"a URL is a str, not {type(text).__name__}")
+    text = text.strip(" ")
+    if has_scheme(text):
+        return text
+    if base is None:
+        host = headers.get("Host")
+        if host is None:
+            reason = f"URL is relative and there is no base_url: {shown(text)}{_hint(text)}"
+            raise InvalidUrl(reason)
+        base = f"https://{host}/"
+    return resolve(text, base.strip(" "))
+
+
+def location_text(value: bytes) -> str:
+    """Return a Location field as text; bytes that are not UTF-8 are percent-encoded as they are.
+
+    RFC 3986 section 2.5: which characters they stand for is for the server to say, so they go back
+    to it unchanged.
+    """
+    text = value.decode("utf-8", "surrogateescape")
+    return text if text.isascii() else escaped_bytes.sub(_triplet, text)
+
+
+def _triplet(escaped: re.Match[str]) -> str:
+    return f"%{ord(escaped[0]) - 0xDC00:02x}"
+
+
+def resolve_location(location: str, base: str) -> str:
+    """Return the absolute URL a Location field leads to (RFC 9110 section 10.2.2).
+
+    Raises:
+        InvalidUrl: It holds control characters.
+    """
+    if has_control(location):
+        raise InvalidUrl(f"Location holds control characters: {shown(location)}")
+    is_short = len(base) + len(location) <= LONGEST_KEPT
+    return (_resolved_kept if is_short else _resolved)(location, base)
+
+
+def _resolved(location: str, base: str) -> str:
+    target = resolve(location, base)
+    if "#" in base and "#" not in target:
+        # RFC 9110 section 10.2.2: it inherits the fragment of what was asked for
+        return f"{target}#{parse_reference(base).fragment}"
+    return target
+
+
+_resolved_kept = lru_cache(maxsize=1024)(_resolved)
+
+
+def with_query(text: str, query: Any) -> str:
+    """Return a URL with a query added to the one it may have.
+
+    Args:
+        text: The URL.
+        query: A mapping or (name, value) pairs (form_values.py), or a str that is encoded already.
+
+    Raises:
+        TypeError: It is none of these, or a value has no form as text.
+    """
+    if isinstance(query, bytes | bytearray | memoryview):
+        raise TypeError("query is a dict, pairs or an encoded str, not bytes: write query.decode()")
+    if not isinstance(query, str):
+        query = urlencoded("query", query)
+    if not query:
+        return text
+    text, mark, fragment = text.partition("#")
+    separator = "" if text.endswith(("?", "&")) else "&" if "?" in text else "?"
+    return f"{text}{separator}{query}{mark}{fragment}"
