@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     from bladehttp.client._client import HttpClient as HttpClient
     from bladehttp.client._config.cookie_jar import CookieJar as CookieJar
     from bladehttp.client._config.retry import Retry as Retry
-    from bladehttp.server.server import HttpServer as HttpServer
+    from bladehttp.server._server import HttpServer as HttpServer
 else:  # each half is loaded when it is asked for: a server needs no libcurl, a client no server
     __getattr__, __dir__ = late_names(
         globals(),
@@ -79,7 +79,7 @@ else:  # each half is loaded when it is asked for: a server needs no libcurl, a 
             "HttpClient": "bladehttp.client._client",
             "HttpRequest": "bladehttp._message.request",
             "HttpResponse": "bladehttp._message.response",
-            "HttpServer": "bladehttp.server.server",
+            "HttpServer": "bladehttp.server._server",
             "Retry": "bladehttp.client._config.retry",
             "abort": "bladehttp._message.aborts",
             "as_json": "bladehttp._data.jsonable",

@@ -12,7 +12,7 @@ from time import time_ns
 
 import bladehttp as http
 from bladehttp.client._exchange.hooks import Outgoing
-from bladehttp.server.answered import Answered
+from bladehttp.server._dispatch.access_log import Answered
 
 try:
     from opentelemetry import propagate, trace

@@ -11,9 +11,9 @@ import subprocess
 from pathlib import Path
 
 from bladehttp._wire.limits import Limits
-from bladehttp.server import loop
-from bladehttp.server.configured import CLOCKS, DEFAULTS, LIMITS, Configured
-from bladehttp.server.states import PLANS, TRANSITIONS, Event, Plan, State
+from bladehttp.server._config import CLOCKS, DEFAULTS, LIMITS, Configured
+from bladehttp.server._connection.states import PLANS, TRANSITIONS, Event, Plan, State
+from bladehttp.server._net import loop
 
 DOCS = Path(__file__).parents[1] / "docs"
 DIAGRAM = DOCS / "images" / "states.svg"

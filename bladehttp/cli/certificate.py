@@ -6,8 +6,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from bladehttp.cli.exits import CommandFailed
-from bladehttp.server.endpoint import UNIX
-from bladehttp.server.throwaway import ThrowAway, throw_away_certificate
+from bladehttp.server._net.endpoint import UNIX
+from bladehttp.server._net.tls import ThrowAway, throw_away_certificate
 
 EVERY_ADDRESS = ("", "0.0.0.0", "::")  # noqa: S104 - what nobody can ask for by name
 

@@ -12,9 +12,9 @@ from bladehttp.cli.certificate import fingerprint, make_certificate
 from bladehttp.cli.exits import CommandFailed
 from bladehttp.cli.terminal import end_line, write_error
 from bladehttp.server import HttpServer
-from bladehttp.server.accesslog import FORMATS, access_log
-from bladehttp.server.configured import unbracketed
-from bladehttp.server.endpoint import UNIX
+from bladehttp.server._config import unbracketed
+from bladehttp.server._dispatch.access_log import FORMATS, access_log
+from bladehttp.server._net.endpoint import UNIX
 
 
 def add_arguments(parser: ArgumentParser, port: int) -> None:

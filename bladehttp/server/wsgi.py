@@ -27,10 +27,10 @@ from bladehttp._wire.head import (
 from bladehttp._wire.reader import Request, RequestReader
 from bladehttp._wire.writer import LAST_CHUNK, Coding, Reply, write_chunk, write_head
 from bladehttp.exceptions import ProtocolError
-from bladehttp.server.answered import Answered
-from bladehttp.server.dispatch import Dispatcher
-from bladehttp.server.forwarded import TrustedProxies
-from bladehttp.server.representation import complete
+from bladehttp.server._dispatch.access_log import Answered
+from bladehttp.server._dispatch.dispatcher import Dispatcher
+from bladehttp.server._dispatch.forwarded import TrustedProxies
+from bladehttp.server._files.file_response import complete
 
 Environ = dict[str, Any]
 

@@ -177,7 +177,7 @@ def test_one_client_for_many_threads(echo):
 def test_importing_the_module_loads_neither_half():
     program = (
         "import sys, bladehttp\n"
-        "halves = {'bladehttp.client._client', 'bladehttp.server.server', 'pycurl', 'ssl'}\n"
+        "halves = {'bladehttp.client._client', 'bladehttp.server._server', 'pycurl', 'ssl'}\n"
         "print(sorted(halves & set(sys.modules)))\n"
         "bladehttp.HttpServer\n"
         "print(sorted(halves & set(sys.modules)))\n"
@@ -186,7 +186,7 @@ def test_importing_the_module_loads_neither_half():
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30
     )
-    assert done.stdout == "[]\n['bladehttp.server.server', 'ssl']\n"
+    assert done.stdout == "[]\n['bladehttp.server._server', 'ssl']\n"
 
 
 def test_a_name_that_is_not_there_is_an_error():
@@ -199,7 +199,7 @@ def test_a_name_that_is_not_there_is_an_error():
     [
         "import bladehttp; from bladehttp.server import HttpServer",
         "from bladehttp.server import HttpServer; import bladehttp",
-        "import bladehttp.server.server; import bladehttp",
+        "import bladehttp.server._server; import bladehttp",
         "import bladehttp.client; import bladehttp",
         "import bladehttp.server.wsgi as wsgi; import bladehttp; wsgi.WsgiApplication",
     ],

@@ -16,8 +16,7 @@ from support import PATIENCE, Raw, free_port, wait_until
 from bladehttp._message.request import ClientInfo
 from bladehttp._message.response import HttpResponse
 from bladehttp.server import HttpServer
-from bladehttp.server.accesslog import access_log
-from bladehttp.server.answered import Answered
+from bladehttp.server._dispatch.access_log import Answered, access_log
 
 SIZE = 3_000_000
 
@@ -277,7 +276,7 @@ def test_a_file_that_cannot_be_opened_again_stays(tmp_path, caplog):
 
 OPERATED = """
 import bladehttp, sys
-from bladehttp.server.accesslog import access_log
+from bladehttp.server._dispatch.access_log import access_log
 server = bladehttp.server(int(sys.argv[2]))
 server.on_receive(lambda request, response: response.write("x"))
 server.on_answered(access_log(sys.argv[1], lambda answered, now: answered.request.path))

@@ -7,8 +7,8 @@ import pytest
 from support import Raw, wait_until
 
 from bladehttp.server import HttpServer
-from bladehttp.server.connection import Connection
-from bladehttp.server.states import State
+from bladehttp.server._connection.connection import Connection
+from bladehttp.server._connection.states import State
 
 
 @pytest.fixture

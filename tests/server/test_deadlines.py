@@ -8,7 +8,8 @@ import time
 import pytest
 from support import wait_until
 
-from bladehttp.server import connection, running
+from bladehttp.server import _runtime as running
+from bladehttp.server._connection import connection
 
 SHORT = 200
 """Milliseconds of the deadlines here."""

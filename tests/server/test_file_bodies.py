@@ -7,7 +7,7 @@ import pytest
 from support import wait_until
 
 from bladehttp._message.response import HttpResponse
-from bladehttp.server.outbox import JOINED
+from bladehttp.server._connection.outbox import JOINED
 
 SIZES = [0, 10, JOINED, JOINED + 1, 3_000_000]
 

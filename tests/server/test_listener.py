@@ -5,9 +5,9 @@ import socket
 
 import pytest
 
-from bladehttp.server.endpoint import Endpoint, listen_tcp
-from bladehttp.server.listener import Listener
-from bladehttp.server.loop import Loop
+from bladehttp.server._net.endpoint import Endpoint, listen_tcp
+from bladehttp.server._net.listener import Listener
+from bladehttp.server._net.loop import Loop
 
 
 class Failing:

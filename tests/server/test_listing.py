@@ -4,9 +4,9 @@ from urllib.parse import unquote, urljoin
 
 import pytest
 
-from bladehttp.server import listing
-from bladehttp.server.beneath import Place
-from bladehttp.server.listing import ENTRIES, readable
+from bladehttp.server._files import listing
+from bladehttp.server._files.listing import ENTRIES, readable
+from bladehttp.server._files.safe_open import Place
 
 OLD = 1_000_000_000
 

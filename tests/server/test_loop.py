@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from bladehttp.server.loop import READ, WRITE, Deadlines, Loop
+from bladehttp.server._net.loop import READ, WRITE, Deadlines, Loop
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from support import Raw
 
 from bladehttp._data.headers import Headers
 from bladehttp._message.request import HttpRequest
-from bladehttp.server.forwarded import TrustedProxies
+from bladehttp.server._dispatch.forwarded import TrustedProxies
 
 TRUSTED = ("127.0.0.0/8", "10.0.0.0/8", "::1")
 

@@ -6,7 +6,7 @@ import pytest
 from support import Raw
 
 from bladehttp.server import HttpServer
-from bladehttp.server.record import RECORDED, RECORDED_BYTES
+from bladehttp.server._dispatch.request_log import RECORDED, RECORDED_BYTES
 
 
 def test_requests_are_kept_in_order_when_wanted(serve, connect):

@@ -5,7 +5,7 @@ import pytest
 
 import bladehttp as http
 from bladehttp.server import HttpServer
-from bladehttp.server.routes import Routes
+from bladehttp.server._dispatch.routes import Routes
 
 ROUTES = [
     ("/", "root"),

@@ -12,7 +12,7 @@ import time
 import pytest
 from support import Raw, child, wait_until
 
-from bladehttp.server import HttpServer, draining
+from bladehttp.server import HttpServer, _runtime as draining
 
 
 def closing(server, timeout=5000):

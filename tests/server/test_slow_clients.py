@@ -11,7 +11,7 @@ import time
 import pytest
 from support import PATIENCE, Raw, wait_until
 
-from bladehttp.server import client_progress, send_queue
+from bladehttp.server._net import send_queue, send_queue as client_progress
 
 SHORT = 300
 """The write_timeout here, in milliseconds."""

@@ -14,7 +14,7 @@ from hypothesis.stateful import (
 )
 
 from bladehttp.server import HttpServer
-from bladehttp.server.states import PLANS, READING, State
+from bladehttp.server._connection.states import PLANS, READING, State
 
 REQUESTS = [
     b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",

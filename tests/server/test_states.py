@@ -3,10 +3,17 @@
 import pytest
 
 from bladehttp._wire.reader import Phase
-from bladehttp.server.configured import CLOCKS
-from bladehttp.server.connection import READY
-from bladehttp.server.loop import READ, WRITE
-from bladehttp.server.states import PHASE_EVENTS, PLANS, READING, TRANSITIONS, Event, State
+from bladehttp.server._config import CLOCKS
+from bladehttp.server._connection.connection import READY
+from bladehttp.server._connection.states import (
+    PHASE_EVENTS,
+    PLANS,
+    READING,
+    TRANSITIONS,
+    Event,
+    State,
+)
+from bladehttp.server._net.loop import READ, WRITE
 
 OPEN = [state for state in State if state is not State.CLOSED]
 

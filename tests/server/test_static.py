@@ -16,8 +16,9 @@ from urllib.parse import unquote_to_bytes
 import pytest
 from support import wait_until
 
-from bladehttp.server import HttpServer, entity_tags
-from bladehttp.server.outbox import JOINED
+from bladehttp.server import HttpServer
+from bladehttp.server._connection.outbox import JOINED
+from bladehttp.server._files import file_response as entity_tags
 
 OLD = 1_000_000_000
 OLD_DATE = "Sun, 09 Sep 2001 01:46:40 GMT"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 from support import wait_until
 
-from bladehttp.server.beneath import Place, is_servable
+from bladehttp.server._files.safe_open import Place, is_servable
 
 SECRET = b"SECRET"
 

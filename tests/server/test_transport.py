@@ -7,8 +7,8 @@ from io import FileIO
 
 import pytest
 
-from bladehttp.server.tls import CertificateFiles, server_context
-from bladehttp.server.transport import RECORDS, PlainHttpError, PlainTransport, TlsTransport
+from bladehttp.server._net.tls import CertificateFiles, server_context
+from bladehttp.server._net.transport import RECORDS, PlainHttpError, PlainTransport, TlsTransport
 
 
 @pytest.fixture

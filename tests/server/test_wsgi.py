@@ -23,7 +23,7 @@ from bladehttp._wire.body import BodySink, Chunked
 from bladehttp._wire.buffer import ReceiveBuffer
 from bladehttp._wire.limits import Limits
 from bladehttp.server import HttpServer
-from bladehttp.server.accesslog import access_log
+from bladehttp.server._dispatch.access_log import access_log
 
 TESTS = Path(__file__).parents[1]
 

@@ -18,8 +18,8 @@ import chromium
 
 import bladehttp as http
 from bladehttp._message.sse import Events
-from bladehttp.server.answered import Answered
-from bladehttp.server.throwaway import throw_away_certificate
+from bladehttp.server._dispatch.access_log import Answered
+from bladehttp.server._net.tls import throw_away_certificate
 
 ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "docs" / "images"

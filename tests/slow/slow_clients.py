@@ -17,7 +17,7 @@ from pathlib import Path
 import trustme
 
 from bladehttp.server import HttpServer
-from bladehttp.server.client_progress import SLOWEST
+from bladehttp.server._net.send_queue import SLOWEST
 
 NAME = f"slow{os.getpid()}"
 HERE, THERE = "10.213.77.1", "10.213.77.2"

@@ -10,8 +10,8 @@ from bladehttp._message.aborts import check_status
 from bladehttp._message.deferred import check_milliseconds
 from bladehttp._message.request import HttpRequest
 from bladehttp._message.response import HttpResponse
-from bladehttp.server.callbacks import check_callable
-from bladehttp.server.routes import Handler
+from bladehttp.server._dispatch.callbacks import check_callable
+from bladehttp.server._dispatch.routes import Handler
 from bladehttp.server.testing import matching
 from bladehttp.server.testing.faults import Fault
 

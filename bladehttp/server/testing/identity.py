@@ -4,8 +4,7 @@ import ssl
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from bladehttp.server.throwaway import throw_away_certificate
-from bladehttp.server.tls import CertificateFiles, server_context
+from bladehttp.server._net.tls import CertificateFiles, server_context, throw_away_certificate
 
 
 class Identity(NamedTuple):

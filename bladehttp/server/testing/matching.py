@@ -14,9 +14,9 @@ from bladehttp._data.headers import Headers, HeadersLike
 from bladehttp._data.multidict import MissingValueError
 from bladehttp._message.content import ContentError
 from bladehttp._message.request import HttpRequest
-from bladehttp.server.callbacks import check_callable
-from bladehttp.server.dispatch import not_found
-from bladehttp.server.routes import Params, Routes
+from bladehttp.server._dispatch.callbacks import check_callable
+from bladehttp.server._dispatch.dispatcher import not_found
+from bladehttp.server._dispatch.routes import Params, Routes
 
 Differences = Iterable[str]
 

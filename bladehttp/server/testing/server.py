@@ -16,14 +16,14 @@ from bladehttp._message.deferred import check_milliseconds
 from bladehttp._message.request import HttpRequest
 from bladehttp._message.response import HttpResponse
 from bladehttp.exceptions import ProtocolError
-from bladehttp.server.configured import CLOCKS, DEFAULTS
-from bladehttp.server.dispatch import CLIENT_ERRORS
-from bladehttp.server.record import RECORDED_BYTES, RequestLog
-from bladehttp.server.server import HttpServer
+from bladehttp.server._config import CLOCKS, DEFAULTS
+from bladehttp.server._dispatch.dispatcher import CLIENT_ERRORS
+from bladehttp.server._dispatch.request_log import RECORDED_BYTES, RequestLog
+from bladehttp.server._net.tls import CertificateFiles
+from bladehttp.server._server import HttpServer
 from bladehttp.server.testing.expectation import UNSET, Expectation
 from bladehttp.server.testing.identity import Identity
 from bladehttp.server.testing.matching import short
-from bladehttp.server.tls import CertificateFiles
 
 log = logging.getLogger("bladehttp.server.testing")
 

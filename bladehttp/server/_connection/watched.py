@@ -12,12 +12,12 @@ from contextlib import suppress
 from time import monotonic
 
 from bladehttp._message.request import ClientInfo, HttpRequest
-from bladehttp.server.client_progress import ClientProgress
-from bladehttp.server.loop import READ, WRITE
-from bladehttp.server.outbox import StreamError
-from bladehttp.server.service import Service
-from bladehttp.server.states import CLOSED, IDLE, PLANS, TRANSITIONS, Event, Plan, State
-from bladehttp.server.transport import PlainTransport, Transport
+from bladehttp.server._connection.context import Service
+from bladehttp.server._connection.outbox import StreamError
+from bladehttp.server._connection.states import CLOSED, IDLE, PLANS, TRANSITIONS, Event, Plan, State
+from bladehttp.server._net.loop import READ, WRITE
+from bladehttp.server._net.send_queue import ClientProgress
+from bladehttp.server._net.transport import PlainTransport, Transport
 
 log = logging.getLogger("bladehttp.server")
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from bladehttp._wire.head import HeadParser
-from bladehttp.server.dispatch import Dispatcher
-from bladehttp.server.forwarded import TrustedProxies
-from bladehttp.server.loop import Deadlines, Loop
-from bladehttp.server.transport import Transport
-from bladehttp.server.workers import Workers
+from bladehttp.server._dispatch.dispatcher import Dispatcher
+from bladehttp.server._dispatch.forwarded import TrustedProxies
+from bladehttp.server._dispatch.workers import Workers
+from bladehttp.server._net.loop import Deadlines, Loop
+from bladehttp.server._net.transport import Transport
 
 
 class Client(Protocol):

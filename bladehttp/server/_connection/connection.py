@@ -16,10 +16,9 @@ from bladehttp._wire.proxy import ProxyReader
 from bladehttp._wire.reader import RESTING, Phase, Request, RequestReader, whole_request
 from bladehttp._wire.writer import CONTINUE
 from bladehttp.exceptions import ProtocolError
-from bladehttp.server.answering import Answering
-from bladehttp.server.loop import READ, WRITE
-from bladehttp.server.service import Service
-from bladehttp.server.states import (
+from bladehttp.server._connection.context import Service
+from bladehttp.server._connection.sender import Answering
+from bladehttp.server._connection.states import (
     BODY,
     IDLE,
     PAUSED,
@@ -29,7 +28,8 @@ from bladehttp.server.states import (
     Event,
     State,
 )
-from bladehttp.server.transport import RECEIVE, PlainHttpError, PlainTransport, Transport
+from bladehttp.server._net.loop import READ, WRITE
+from bladehttp.server._net.transport import RECEIVE, PlainHttpError, PlainTransport, Transport
 
 log = logging.getLogger("bladehttp.server")
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from bladehttp._message.response import POWERED_BY
 from bladehttp._wire.limits import Limits
-from bladehttp.server.endpoint import UNIX, Endpoint, listen_on, listen_tcp, listen_unix
-from bladehttp.server.forwarded import TrustedProxies
+from bladehttp.server._dispatch.forwarded import TrustedProxies
+from bladehttp.server._net.endpoint import UNIX, Endpoint, listen_on, listen_tcp, listen_unix
 
 CLOCKS = {
     # clock of states.PLANS: attribute with its milliseconds

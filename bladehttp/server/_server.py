@@ -16,22 +16,21 @@ from bladehttp._message.request import HttpRequest
 from bladehttp._message.response import Blank
 from bladehttp._wire.head import HeadParser
 from bladehttp.exceptions import HttpException
-from bladehttp.server.accesslog import AccessLog
-from bladehttp.server.callbacks import check_callable, check_runs
-from bladehttp.server.configured import Configured
-from bladehttp.server.dispatch import ENDING, Dispatcher
-from bladehttp.server.endpoint import UNIX, Endpoint
-from bladehttp.server.forwarded import TrustedProxies
-from bladehttp.server.loop import Loop, Timer
-from bladehttp.server.record import RequestLog
-from bladehttp.server.routes import Handler
-from bladehttp.server.running import Running
-from bladehttp.server.service import Stats
-from bladehttp.server.signals import end_by_signals
-from bladehttp.server.static import static_files
-from bladehttp.server.systemd import tell_ready
-from bladehttp.server.tls import CertificateFiles, choose_by_name, server_context
-from bladehttp.server.workers import Workers
+from bladehttp.server._config import Configured
+from bladehttp.server._connection.context import Stats
+from bladehttp.server._dispatch.access_log import AccessLog
+from bladehttp.server._dispatch.callbacks import check_callable, check_runs
+from bladehttp.server._dispatch.dispatcher import ENDING, Dispatcher
+from bladehttp.server._dispatch.forwarded import TrustedProxies
+from bladehttp.server._dispatch.request_log import RequestLog
+from bladehttp.server._dispatch.routes import Handler
+from bladehttp.server._dispatch.workers import Workers
+from bladehttp.server._files.static import static_files
+from bladehttp.server._net.endpoint import UNIX, Endpoint, tell_ready
+from bladehttp.server._net.loop import Loop, Timer
+from bladehttp.server._net.signals import end_by_signals
+from bladehttp.server._net.tls import CertificateFiles, choose_by_name, server_context
+from bladehttp.server._runtime import Running
 from bladehttp.server.wsgi import WsgiApplication
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -12,7 +12,7 @@ from bladehttp._message.faults import Cut
 from bladehttp._message.file_body import FileBody, FileSlice
 from bladehttp._message.sse import Events
 from bladehttp._wire.writer import LAST_CHUNK, Coding, write_chunk
-from bladehttp.server.transport import Transport
+from bladehttp.server._net.transport import Transport
 
 TURN = 1024 * 1024
 """Most bytes sent for one connection before the others have their turn."""

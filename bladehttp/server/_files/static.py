@@ -19,11 +19,10 @@ from bladehttp._data.self_request import with_descriptors
 from bladehttp._message.request import HttpRequest
 from bladehttp._message.response import HttpResponse
 from bladehttp._wire.negotiation import acceptable
-from bladehttp.server import listing
-from bladehttp.server.beneath import Found, Place, is_servable
-from bladehttp.server.entity_tags import TAGGERS, Tagger
-from bladehttp.server.representation import Picked, add_missing, send_file
-from bladehttp.server.routes import Handler
+from bladehttp.server._dispatch.routes import Handler
+from bladehttp.server._files import listing
+from bladehttp.server._files.file_response import TAGGERS, Picked, Tagger, add_missing, send_file
+from bladehttp.server._files.safe_open import Found, Place, is_servable
 
 MISSING = frozenset(
     getattr(errno, name)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from urllib.parse import quote
 
-from bladehttp.server.beneath import Place, is_servable
+from bladehttp.server._files.safe_open import Place, is_servable
 
 ENTRIES = 1000
 """Entries on one page: some 20 ms, in which nobody else is answered."""

@@ -17,7 +17,7 @@ from bladehttp._data.headers import TCHAR, Headers
 from bladehttp._message.request import HttpRequest
 from bladehttp._wire.head import is_host
 from bladehttp._wire.target import host_name
-from bladehttp.server.endpoint import UNIX
+from bladehttp.server._net.endpoint import UNIX
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
-from bladehttp.server.endpoint import Endpoint
-from bladehttp.server.loop import READ, Loop
-from bladehttp.server.send_queue import prepare
+from bladehttp.server._net.endpoint import Endpoint
+from bladehttp.server._net.loop import READ, Loop
+from bladehttp.server._net.send_queue import prepare
 
 log = logging.getLogger("bladehttp.server")
 

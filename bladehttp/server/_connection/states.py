@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from bladehttp._wire.reader import Phase
-from bladehttp.server import loop
-from bladehttp.server.loop import READ
+from bladehttp.server._net import loop
+from bladehttp.server._net.loop import READ
 
 
 class State(IntEnum):

@@ -16,13 +16,9 @@ from bladehttp._message.request import ClientInfo, HttpRequest
 from bladehttp._message.response import HttpResponse
 from bladehttp._wire.head import RequestLine
 from bladehttp._wire.writer import CLOSE, LENGTH, Reply, write_head, write_whole
-from bladehttp.server.answered import Account
-from bladehttp.server.client_progress import SAMPLES, ClientProgress
-from bladehttp.server.outbox import JOINED, Outbox
-from bladehttp.server.representation import complete
-from bladehttp.server.send_queue import unacknowledged
-from bladehttp.server.service import Service
-from bladehttp.server.states import (
+from bladehttp.server._connection.context import Service
+from bladehttp.server._connection.outbox import JOINED, Outbox
+from bladehttp.server._connection.states import (
     FINISH,
     HANDED_OVER,
     IDLE,
@@ -34,8 +30,11 @@ from bladehttp.server.states import (
     Event,
     State,
 )
-from bladehttp.server.transport import Transport
-from bladehttp.server.watched import Watched
+from bladehttp.server._connection.watched import Watched
+from bladehttp.server._dispatch.access_log import Account
+from bladehttp.server._files.file_response import complete
+from bladehttp.server._net.send_queue import SAMPLES, ClientProgress, unacknowledged
+from bladehttp.server._net.transport import Transport
 
 log = logging.getLogger("bladehttp.server")
 

@@ -21,12 +21,12 @@ from bladehttp._message.deferred import Deferred
 from bladehttp._message.request import HttpRequest
 from bladehttp._message.response import BLANK, HttpResponse
 from bladehttp.exceptions import ProtocolError
-from bladehttp.server.answered import request_id
-from bladehttp.server.callbacks import CALLBACKS, check_callable, check_value, name_of
-from bladehttp.server.loop import Loop
-from bladehttp.server.record import RequestLog
-from bladehttp.server.routes import Handler, Route, Routes
-from bladehttp.server.workers import Workers
+from bladehttp.server._dispatch.access_log import request_id
+from bladehttp.server._dispatch.callbacks import CALLBACKS, check_callable, check_value, name_of
+from bladehttp.server._dispatch.request_log import RequestLog
+from bladehttp.server._dispatch.routes import Handler, Route, Routes
+from bladehttp.server._dispatch.workers import Workers
+from bladehttp.server._net.loop import Loop
 from bladehttp.status import phrase
 
 log = logging.getLogger("bladehttp.server")
