@@ -2,7 +2,7 @@
 
 import sys
 
-from bladehttp.cli import main
+from bladehttp._cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -7,7 +7,7 @@ from command_line import PROGRAM, Running, Scripted, Terminal
 from support import nothing_left
 
 import bladehttp as http
-from bladehttp.cli import main
+from bladehttp._cli import main
 
 
 @pytest.fixture(autouse=True)

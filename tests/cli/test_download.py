@@ -9,7 +9,7 @@ import pytest
 from support import wait_until
 
 import bladehttp
-from bladehttp.cli.progress import clock, progress_line, size
+from bladehttp._cli.progress import clock, progress_line, size
 
 PART = b'HTTP/1.1 200 OK\r\nETag: "1"\r\nContent-Length: 1024000\r\n\r\n' + bytes(300_000)
 

@@ -6,8 +6,8 @@ from contextlib import redirect_stderr, redirect_stdout
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
+from bladehttp._cli.output import show
 from bladehttp._message.response import HttpResponse
-from bladehttp.cli.output import show
 
 charsets = st.sampled_from(["utf-8", "latin-1", "utf-16-le", "cp1252", "idna", "hex", "none"])
 types = st.sampled_from(["text/plain", "application/json", "a/b+json", "image/png", ""])

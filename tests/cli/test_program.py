@@ -12,8 +12,8 @@ from support import PATIENCE, child, wait_until
 
 import bladehttp
 from bladehttp import exceptions
-from bladehttp.cli.exits import EXITS, FAILED, exit_code
-from bladehttp.cli.program import COMMANDS
+from bladehttp._cli.exits import EXITS, FAILED, exit_code
+from bladehttp._cli.program import COMMANDS
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)

@@ -129,7 +129,7 @@ def test_a_certificate_that_cannot_be_used_is_told(run):
 
 
 def test_without_trustme_tls_says_what_it_takes():
-    code = "import sys; sys.modules['trustme'] = None; from bladehttp.cli import main; main()"
+    code = "import sys; sys.modules['trustme'] = None; from bladehttp._cli import main; main()"
     complaint = "to make a certificate takes trustme: pip install 'bladehttp[cli]'"
     done = program("echo", "--port", "0", "--tls", start=[*PYTHON, code])
     assert (done.stdout, done.stderr.decode()) == (b"", f"bladehttp: {complaint}\n")

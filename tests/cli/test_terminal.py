@@ -13,13 +13,13 @@ CALLED = [*PROGRAM[:-2], "-c"]
 WITHOUT_RICH = """
 import sys
 sys.modules['rich'] = sys.modules['rich.text'] = None
-from bladehttp.cli import main
+from bladehttp._cli import main
 sys.exit(main())
 """
 
 ONE_BY_ONE = """
 import sys
-from bladehttp.cli import main
+from bladehttp._cli import main
 for url in sys.argv[1:]:
     assert main(["get", url]) == 0
 """
@@ -90,7 +90,7 @@ def test_a_head_is_the_bytes_that_came_in_a_pipe_and_utf_8_on_a_terminal(run, te
 
 
 def test_a_pipe_does_not_wait_for_rich(server):
-    code = "import sys; from bladehttp.cli import main; main(); print('rich' in sys.modules)"
+    code = "import sys; from bladehttp._cli import main; main(); print('rich' in sys.modules)"
     words = ["get", f"{server.url}/not-json"]
     done = program(*words, start=[sys.executable, "-c", code])
     assert done.stdout == b"[1, 2False\n"

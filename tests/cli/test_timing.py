@@ -2,7 +2,7 @@
 
 import re
 
-from bladehttp.cli.timing import Phase, chart, phases
+from bladehttp._cli.timing import Phase, chart, phases
 
 
 def test_the_phases_follow_one_another_up_to_the_whole():

@@ -2,9 +2,9 @@
 
 from argparse import ArgumentParser, Namespace
 
+from bladehttp._cli import listening
 from bladehttp._message.request import HttpRequest
 from bladehttp._message.response import HttpResponse
-from bladehttp.cli import listening
 
 PORT = 3000
 

@@ -4,7 +4,7 @@ from shutil import get_terminal_size
 from time import monotonic
 from typing import Self
 
-from bladehttp.cli.terminal import printable, write_error
+from bladehttp._cli.terminal import printable, write_error
 
 INTERVAL = 0.1
 """Seconds between two drawings."""

@@ -4,6 +4,6 @@ A command is a row in `program.COMMANDS` and a module of its own here, which is 
 command is asked for and no sooner, so that ``--help`` waits for nothing.
 """
 
-from bladehttp.cli.program import main
+from bladehttp._cli.program import main
 
 __all__ = ["main"]

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from time import monotonic
 from typing import NamedTuple
 
+from bladehttp._cli.terminal import write_error
 from bladehttp._message.response import HttpResponse
-from bladehttp.cli.terminal import write_error
 
 CELLS = 40
 """Length of the chart."""

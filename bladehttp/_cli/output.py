@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from io import IncrementalNewlineDecoder
 from itertools import chain
 
+from bladehttp._cli.colour import print_head, print_json
+from bladehttp._cli.pretty import indented
+from bladehttp._cli.terminal import printable, tell
 from bladehttp._data.charsets import UTF_8, WIDE, charset_of, errors_of, without_bom
 from bladehttp._message.response import HttpResponse
-from bladehttp.cli.colour import print_head, print_json
-from bladehttp.cli.pretty import indented
-from bladehttp.cli.terminal import printable, tell
 
 TEXTUAL = (
     "text/",

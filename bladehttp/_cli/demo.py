@@ -9,10 +9,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
+from bladehttp._cli.certificate import make_certificate
+from bladehttp._cli.exits import FAILED, CommandFailed
 from bladehttp._message.request import HttpRequest
 from bladehttp._message.response import HttpResponse
-from bladehttp.cli.certificate import make_certificate
-from bladehttp.cli.exits import FAILED, CommandFailed
 from bladehttp.client import HttpClient
 from bladehttp.server import HttpServer
 from bladehttp.status import CREATED

@@ -7,15 +7,15 @@ from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
+from bladehttp._cli import arguments
+from bladehttp._cli.body import request_arguments
+from bladehttp._cli.exits import CommandFailed
+from bladehttp._cli.output import show
+from bladehttp._cli.progress import ProgressBar
+from bladehttp._cli.terminal import is_terminal, tell
+from bladehttp._cli.timing import Stopwatch
+from bladehttp._cli.wirelog import log_wire
 from bladehttp._message.response import HttpResponse
-from bladehttp.cli import arguments
-from bladehttp.cli.body import request_arguments
-from bladehttp.cli.exits import CommandFailed
-from bladehttp.cli.output import show
-from bladehttp.cli.progress import ProgressBar
-from bladehttp.cli.terminal import is_terminal, tell
-from bladehttp.cli.timing import Stopwatch
-from bladehttp.cli.wirelog import log_wire
 from bladehttp.client import HttpClient
 from bladehttp.exceptions import InsecureWarning
 from bladehttp.status import NON_AUTHORITATIVE_INFORMATION, NOT_MODIFIED, OK, PARTIAL_CONTENT

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, Protocol, cast
 
 from bladehttp import __version__
-from bladehttp.cli.exits import EXITS, WRONG_USAGE, exit_code
-from bladehttp.cli.terminal import end_line, message_of, tell
+from bladehttp._cli.exits import EXITS, WRONG_USAGE, exit_code
+from bladehttp._cli.terminal import end_line, message_of, tell
 
 
 class Command(NamedTuple):
@@ -83,7 +83,7 @@ def parser(words: Sequence[str]) -> Parser:
 
 
 def _module(command: Command) -> Module:
-    return cast("Module", import_module(f"bladehttp.cli.{command.module}"))
+    return cast("Module", import_module(f"bladehttp._cli.{command.module}"))
 
 
 def _epilog() -> str:

@@ -8,9 +8,9 @@ from argparse import ArgumentParser, Namespace
 from contextlib import ExitStack
 from pathlib import Path
 
-from bladehttp.cli.certificate import fingerprint, make_certificate
-from bladehttp.cli.exits import CommandFailed
-from bladehttp.cli.terminal import end_line, write_error
+from bladehttp._cli.certificate import fingerprint, make_certificate
+from bladehttp._cli.exits import CommandFailed
+from bladehttp._cli.terminal import end_line, write_error
 from bladehttp.server import HttpServer
 from bladehttp.server._config import unbracketed
 from bladehttp.server._dispatch.access_log import FORMATS, access_log

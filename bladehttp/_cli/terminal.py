@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from typing import IO, Any
 
-from bladehttp.cli.exits import CommandFailed
+from bladehttp._cli.exits import CommandFailed
 from bladehttp.exceptions import HttpException
 
 CONTROLS: dict[int, int | str] = {

@@ -3,7 +3,7 @@
 import logging
 import sys
 
-from bladehttp.cli.terminal import printable
+from bladehttp._cli.terminal import printable
 
 
 class Lines(logging.Formatter):

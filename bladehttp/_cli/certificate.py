@@ -5,7 +5,7 @@ import ssl
 from hashlib import sha256
 from pathlib import Path
 
-from bladehttp.cli.exits import CommandFailed
+from bladehttp._cli.exits import CommandFailed
 from bladehttp.server._net.endpoint import UNIX
 from bladehttp.server._net.tls import ThrowAway, throw_away_certificate
 

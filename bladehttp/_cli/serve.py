@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from bladehttp.cli import listening
+from bladehttp._cli import listening
 
 PORT = 8000
 

@@ -1,0 +1,1 @@
+"""Request and response, the objects that both sides share."""

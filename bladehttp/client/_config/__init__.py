@@ -1,0 +1,1 @@
+"""The properties of a client, and the libcurl options they become."""

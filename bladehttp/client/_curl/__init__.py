@@ -1,0 +1,1 @@
+"""libcurl: kept handles, the loop that drives them, and one transfer on one handle."""

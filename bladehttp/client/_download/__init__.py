@@ -1,0 +1,1 @@
+"""A download: a file that is there whole or not at all."""

@@ -1,0 +1,1 @@
+"""One request of the caller's: redirects, retries, hooks and clocks over its transfers."""

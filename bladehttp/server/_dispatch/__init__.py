@@ -1,0 +1,1 @@
+"""Which callbacks answer a request, where they run, and the records kept of it."""

@@ -1,0 +1,1 @@
+"""Static files: opened safely, answered with conditions and ranges, listed."""
