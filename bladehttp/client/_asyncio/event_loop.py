@@ -26,7 +26,7 @@ from bladehttp.client._asyncio.upload import AwaitedBody
 from bladehttp.client._asyncio.waiting import Turns, readiness
 from bladehttp.client._curl.body_sink import STEP, Steps
 from bladehttp.client._curl.engine import INTEREST
-from bladehttp.client._curl.errors import Sent
+from bladehttp.client._curl.errors import RequestInfo
 from bladehttp.client._curl.pool import Limits
 from bladehttp.client._exchange.exchange import Exchange
 from bladehttp.client._exchange.scheduler import Crowd, Result, belongs_to, within
@@ -141,7 +141,7 @@ class Driver:
         message = exchange.message
         text = f"{what} {message.url.place}: total_timeout is over"
         error = TotalTimeout(f"{text} ({message.settings.total_timeout} ms)", url=message.url.text)
-        belongs_to(error, Sent(message.method, message.url.text, exchange.given))
+        belongs_to(error, RequestInfo(message.method, message.url.text, exchange.given))
         return error
 
     def start(self, exchange: Exchange, done: Done) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from bladehttp.client._asyncio.event_loop import Driver
 from bladehttp.client._asyncio.hooks import settle_response, start_settling
 from bladehttp.client._asyncio.waiting import Turns
-from bladehttp.client._curl.errors import Sent
+from bladehttp.client._curl.errors import RequestInfo
 from bladehttp.client._exchange.exchange import Exchange
 from bladehttp.client._exchange.scheduler import Result, belongs_to
 from bladehttp.client._exchange.send_many import Feed
@@ -105,7 +105,7 @@ class Batch:
             await settle_response(exchange)
         except Exception as error:  # noqa: BLE001 - a value, as all that ends an exchange
             message = exchange.message
-            belongs_to(error, Sent(message.method, message.url.text, exchange.given))
+            belongs_to(error, RequestInfo(message.method, message.url.text, exchange.given))
             result = error
         del self._settling[exchange]
         self._put(exchange, result)

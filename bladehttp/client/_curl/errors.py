@@ -90,7 +90,7 @@ NAMES = {
 
 
 @dataclass(slots=True)  # one is made for each response, and frozen it would cost 2 us
-class Sent:
+class RequestInfo:
     """What a response or an exception knows of its request. It pickles without ``given``.
 
     Attributes:
@@ -104,7 +104,7 @@ class Sent:
     given: Any = field(default=None, compare=False, repr=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Sent, (self.method, self.url)
+        return RequestInfo, (self.method, self.url)
 
 
 def exception_for(

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bladehttp._data.headers import Headers
-from bladehttp.client._curl.errors import Sent
+from bladehttp.client._curl.errors import RequestInfo
 from bladehttp.client._request.url import location_text
 
 Fields = Sequence[tuple[str, str]]
@@ -115,7 +115,7 @@ class Received:
         self._lines = lines
         self.times = times
         self.chain: list[Any] = []
-        self.request: Sent | None = None
+        self.request: RequestInfo | None = None
         self.time_taken = 0.0
 
     def _split(self) -> tuple[list[bytes], list[bytes]]:

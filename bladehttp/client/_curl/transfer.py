@@ -23,7 +23,7 @@ from bladehttp.client._config.tls import key_advice
 from bladehttp.client._curl.body_sink import NO_SINK, BodySink, leads_on
 from bladehttp.client._curl.connections import MULTIPLEXED
 from bladehttp.client._curl.engine import RECEIVE, SUCCESS, TOTAL, Outcome
-from bladehttp.client._curl.errors import BROKEN_STREAM, EXCEPTIONS, Sent, exception_for
+from bladehttp.client._curl.errors import BROKEN_STREAM, EXCEPTIONS, RequestInfo, exception_for
 from bladehttp.client._curl.handle import Handle
 from bladehttp.client._curl.resend import guard_for, was_answered_early
 from bladehttp.client._curl.response_head import BLANK, Received, presented
@@ -56,7 +56,7 @@ WITHOUT_BODY = (204, 304)  # RFC 9110 sections 15.3.5 and 15.4.5
 def with_details(error: HttpException, message: Message, response: HttpResponse) -> HttpException:
     """Return an exception with what is known of the exchange."""
     error.url = message.url.text
-    error.request = Sent(message.method, message.url.text)
+    error.request = RequestInfo(message.method, message.url.text)
     error.response = response
     return error
 
@@ -355,7 +355,7 @@ def _failure(
     """Return the exception for a transfer that failed."""
     url, place = message.url.text, message.url.place
     partial = response if response.status >= 200 else None
-    details = {"url": url, "request": Sent(message.method, url), "response": partial}
+    details = {"url": url, "request": RequestInfo(message.method, url), "response": partial}
     if outcome.expired:
         milliseconds = getattr(message.settings, outcome.expired)
         cls, what = CLOCKS[outcome.expired]

@@ -12,7 +12,7 @@ from bladehttp._message.response import Hop, HttpResponse
 from bladehttp.client._config.environment import proxy_in_force
 from bladehttp.client._config.retry import Retry
 from bladehttp.client._curl.engine import SUCCESS, Engine, Outcome
-from bladehttp.client._curl.errors import Sent
+from bladehttp.client._curl.errors import RequestInfo
 from bladehttp.client._curl.handle import Handle
 from bladehttp.client._curl.resend import MOST
 from bladehttp.client._curl.transfer import Transfer, with_details
@@ -323,7 +323,7 @@ class Exchange:
     def _completed(self, response: HttpResponse) -> HttpResponse:
         received = self._transfer.received
         received.time_taken = (monotonic() - self._started) * 1000
-        received.request = Sent(self.message.method, self.message.url.text, self.given)
+        received.request = RequestInfo(self.message.method, self.message.url.text, self.given)
         if self._history:
             response.redirects = len(self._history)
             response.history = self._history

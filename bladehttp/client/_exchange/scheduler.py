@@ -24,7 +24,7 @@ from bladehttp.client._config.options import Settings
 from bladehttp.client._curl.body_sink import BodySink, DecodingSink, Steps
 from bladehttp.client._curl.connections import PROBATION, Connections
 from bladehttp.client._curl.engine import RECEIVE, SUCCESS, TOTAL, Outcome
-from bladehttp.client._curl.errors import Sent
+from bladehttp.client._curl.errors import RequestInfo
 from bladehttp.client._curl.handle import Chains, Handle, Options
 from bladehttp.client._curl.multi import Events, Multi, Watch
 from bladehttp.client._curl.pool import Limits
@@ -332,7 +332,7 @@ class Crowd:
     def fail(self, exchange: Exchange, error: Exception) -> None:
         """Note that an exchange has ended with an exception."""
         message = exchange.message
-        belongs_to(error, Sent(message.method, message.url.text, exchange.given))
+        belongs_to(error, RequestInfo(message.method, message.url.text, exchange.given))
         self._ended.append((exchange, error))
 
     def _take_off(self, place: Place, outcome: Outcome | None = None) -> None:
@@ -511,7 +511,7 @@ def _bytes_moved(curl: Any) -> int:
     )
 
 
-def belongs_to(error: Exception, request: Sent) -> None:
+def belongs_to(error: Exception, request: RequestInfo) -> None:
     """Give an exception, of whatever class, the request it is about."""
     vars(error)["request"] = request
 

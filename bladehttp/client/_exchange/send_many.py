@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any
 
 from bladehttp.client._config.options import Settings
-from bladehttp.client._curl.errors import Sent
+from bladehttp.client._curl.errors import RequestInfo
 from bladehttp.client._curl.pool import Pool
 from bladehttp.client._exchange.exchange import Exchange
 from bladehttp.client._exchange.places import STALL, Places
@@ -113,11 +113,11 @@ class Feed:
         return not (self._has_more or self._numbers or self.ready)
 
 
-def _sent(given: Any) -> Sent:
+def _sent(given: Any) -> RequestInfo:
     """Return what is known of a request that could not be made."""
     if isinstance(given, Mapping):
-        return Sent(str(given.get("method", "GET")), str(given.get("url", "")), given)
-    return Sent("GET", str(given), given)
+        return RequestInfo(str(given.get("method", "GET")), str(given.get("url", "")), given)
+    return RequestInfo("GET", str(given), given)
 
 
 def arguments(given: Any) -> dict[str, Any]:
