@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime, formatdate
 
 from bladehttp._data.headers import is_token
-from bladehttp._data.multidict import Values
+from bladehttp._data.multidict import MultiDict
 from bladehttp.exceptions import InvalidHeader
 
 # RFC 6265 section 4.1.1: cookie-octet is VCHAR without DQUOTE, comma, semicolon, backslash,
@@ -22,7 +22,7 @@ is_attribute_value = re.compile(r"[\x20-\x3a\x3c-\x7e]*").fullmatch
 SAME_SITE = {"strict": "Strict", "lax": "Lax", "none": "None"}
 
 
-def parse_cookies(field_value: str) -> Values[str]:
+def parse_cookies(field_value: str) -> MultiDict[str]:
     """Return the cookies of a Cookie field's value, which for repeated fields is joined by "; ".
 
     A pair without "=" or without a name is passed over and the others stay. The value may
@@ -33,7 +33,7 @@ def parse_cookies(field_value: str) -> Values[str]:
         field_value: One character for one byte. A pair that is UTF-8 is decoded, as scripts in
             browsers set such; others stay as they are.
     """
-    cookies: Values[str] = Values()
+    cookies: MultiDict[str] = MultiDict()
     is_ascii = field_value.isascii()
     for pair in field_value.split(";"):
         name, equals, value = (pair if is_ascii else _decoded(pair)).partition("=")

@@ -1,4 +1,4 @@
-"""Values: dicts of what a client has sent; a missing name is an error of the client."""
+"""MultiDict: dicts of what a client has sent; a missing name is an error of the client."""
 
 from collections.abc import Iterable, Mapping
 from typing import NoReturn, TypeVar
@@ -27,7 +27,7 @@ class Required(dict[str, V]):
         raise MissingValueError(name)
 
 
-class Values(Required[V]):
+class MultiDict(Required[V]):
     """A dict of what a query, a form or a Cookie field holds, repeated names included.
 
     ``values[name]`` is the last value that was sent under a name, as in Blade;
@@ -46,9 +46,9 @@ class Values(Required[V]):
             self.add(name, value)
 
     @classmethod
-    def of(cls, values: Mapping[str, V]) -> "Values[V]":
+    def of(cls, values: Mapping[str, V]) -> "MultiDict[V]":
         """Return the values of a mapping, one for each name."""
-        made: Values[V] = cls()
+        made: MultiDict[V] = cls()
         dict.update(made, values)
         return made
 
@@ -72,5 +72,5 @@ class Values(Required[V]):
         super().__delitem__(name)
         self._earlier.pop(name, None)
 
-    def __reduce__(self) -> tuple[type["Values[V]"], tuple[list[tuple[str, V]]]]:
+    def __reduce__(self) -> tuple[type["MultiDict[V]"], tuple[list[tuple[str, V]]]]:
         return type(self), ([(name, value) for name in self for value in self.get_all(name)],)

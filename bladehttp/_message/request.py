@@ -14,7 +14,7 @@ from bladehttp._data.cookies import parse_cookies
 from bladehttp._data.headers import Headers
 from bladehttp._data.jsonable import as_json
 from bladehttp._data.lazy import Late, late
-from bladehttp._data.multidict import Required, Values
+from bladehttp._data.multidict import MultiDict, Required
 from bladehttp._data.uploads import Upload
 from bladehttp._message.content import Content
 from bladehttp._message.response import HttpResponse
@@ -61,14 +61,14 @@ class HttpRequest(Late):
         method: The method, case kept. "GET" unless set.
         host: The host name asked for, without the port: of an absolute target, else of Host.
         headers: The fields, Cookie excepted.
-        cookies: The cookies the client sent; `Values.get_all` gives every value of a name.
+        cookies: The cookies the client sent; `MultiDict.get_all` gives every value of a name.
         queries: The fields of the query; the last of a repeated name, `get_all` gives every one.
         http_version: "1.0" or "1.1" (or what else of 1.x the client says).
         ip: The address of the client, "" where it is not known.
         port: The client's port, 0 where it is not known.
         ipv6: Whether ``ip`` is an IPv6 address.
         is_secure: Whether it came over TLS.
-        body: A `Values` of an urlencoded or multipart form's fields or of a JSON object, another
+        body: A `MultiDict` of an urlencoded or multipart form's fields or of a JSON object, another
             decoded value of JSON, bytes for any other type, {} if there is none.
         files: Name to an `Upload` {name, filename, mime, content, size} for each part of a
             multipart form that has a filename or a Content-Type; `get_all` gives several under
@@ -108,8 +108,10 @@ class HttpRequest(Late):
     client_certificate: late[dict[str, Any] | None] = late(
         lambda request: request._client.certificate
     )
-    cookies: late[Values[str]] = late(lambda request: parse_cookies(request._message.fields.cookie))
-    files: late[Values[Upload]] = late(lambda request: request._content.decoded.files)
+    cookies: late[MultiDict[str]] = late(
+        lambda request: parse_cookies(request._message.fields.cookie)
+    )
+    files: late[MultiDict[Upload]] = late(lambda request: request._content.decoded.files)
     headers: late[Headers] = late(lambda request: _headers(request._message.fields))
     host: late[str] = late(lambda request: host_name(request._authority))
     http_version: late[str] = late(lambda request: f"1.{request._message.line.minor}")
@@ -118,7 +120,7 @@ class HttpRequest(Late):
     params: late[dict[str, str]] = late(lambda _: Required())
     path: late[str] = late(lambda request: decode_path(request._message.line.path))
     port: late[int] = late(lambda request: request._client.port)
-    queries: late[Values[str]] = late(lambda request: _queries(request._message.line.query))
+    queries: late[MultiDict[str]] = late(lambda request: _queries(request._message.line.query))
     raw_body: late[bytes] = late(lambda request: request._content.raw)
     request_uri: late[str] = late(lambda request: request._message.line.target)
     trailers: late[Headers] = late(lambda request: Headers.adopt(request._message.trailers))
@@ -320,7 +322,7 @@ def _headers(fields: FieldBlock) -> Headers:
     return Headers.adopt(fields.pairs, fields.index)
 
 
-def _queries(query: str) -> Values[str]:
+def _queries(query: str) -> MultiDict[str]:
     return parse_fields(query.encode("latin-1"), len(query) + 1)
 
 

@@ -27,7 +27,7 @@ from multipart import (
 )
 
 from bladehttp._data.charsets import UTF_8, WIDE, codec_of, text_of
-from bladehttp._data.multidict import Values
+from bladehttp._data.multidict import MultiDict
 from bladehttp._data.uploads import Upload, read_content
 from bladehttp._wire.body import BodySink
 from bladehttp._wire.limits import Limits
@@ -68,13 +68,13 @@ class Decoded:
     """The content of a request, decoded.
 
     Attributes:
-        body: A Values of a form's fields or of a JSON object, another value of JSON, bytes for
+        body: A MultiDict of a form's fields or of a JSON object, another value of JSON, bytes for
             any other type, {} for no body.
         files: Name to an Upload.
     """
 
     body: Any
-    files: Values[Upload] = field(default_factory=Values)
+    files: MultiDict[Upload] = field(default_factory=MultiDict)
 
 
 Content = bytes | mmap.mmap
@@ -94,7 +94,7 @@ def decode(content_type: str, body: bytes, file: IO[bytes] | None, limits: Limit
             limit, 415 for a charset that is not known.
     """
     if not body and file is None:
-        return Decoded(Values())
+        return Decoded(MultiDict())
     media_type, parameters = _content_type(content_type)
     decoder = _decoder_of(media_type)
     if decoder is None:
@@ -151,7 +151,7 @@ def _decode_json(content: Content, parameters: dict[str, str], limits: Limits) -
             json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate cannot be written
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"the body is not JSON: {str(error)[:80]}") from error
-    return Decoded(Values.of(value) if type(value) is dict else value)
+    return Decoded(MultiDict.of(value) if type(value) is dict else value)
 
 
 def _json_text(data: bytes, parameters: dict[str, str]) -> str:
@@ -207,7 +207,7 @@ def _decode_multipart(content: Content, parameters: dict[str, str], limits: Limi
     # RFC 2046 section 5.1.1: boundary := 0*69<bchars> bcharsnospace
     if not 0 < len(boundary) <= 70:
         raise ProtocolError("multipart without a boundary of 1 to 70 characters")
-    decoded = Decoded(Values())
+    decoded = Decoded(MultiDict())
     text_size = 0
     with ExitStack() as opened:
         end = _end_of_parts(content, boundary)

@@ -8,7 +8,7 @@ import re
 from binascii import a2b_qp
 
 from bladehttp._data.charsets import errors_of
-from bladehttp._data.multidict import Values
+from bladehttp._data.multidict import MultiDict
 from bladehttp.exceptions import ProtocolError
 
 # RFC 3986 section 2.1: pct-encoded = "%" HEXDIG HEXDIG
@@ -28,7 +28,7 @@ def unquote(data: bytes) -> bytes:
     return a2b_qp(data.replace(b"=", b"%3D").replace(b"%", b"="))
 
 
-def parse_fields(data: bytes, most: int, charset: str = "utf-8") -> Values[str]:
+def parse_fields(data: bytes, most: int, charset: str = "utf-8") -> MultiDict[str]:
     """Return the fields of a query or of an urlencoded body; "+" is a space.
 
     Percent-encoding that is not valid stays; what is not in the charset becomes U+FFFD.
@@ -42,10 +42,10 @@ def parse_fields(data: bytes, most: int, charset: str = "utf-8") -> Values[str]:
         ProtocolError: 413, more fields than that.
     """
     if not data:
-        return Values()
+        return MultiDict()
     if data.count(b"&") >= most:
         raise ProtocolError(f"more than {most} fields", status=413)
-    fields: Values[str] = Values()
+    fields: MultiDict[str] = MultiDict()
     errors = errors_of(charset)
     for pair in data.replace(b"+", b" ").split(b"&"):
         if pair:

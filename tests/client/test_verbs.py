@@ -14,7 +14,7 @@ from pytest_httpserver import HTTPServer
 
 from bladehttp import Headers
 from bladehttp._data.decoders import CODINGS
-from bladehttp._data.multidict import Values
+from bladehttp._data.multidict import MultiDict
 from bladehttp._message.response import HttpResponse
 from bladehttp.client import HttpClient
 from bladehttp.client._curl.response_head import Received
@@ -471,7 +471,7 @@ def test_a_file_that_cannot_be_sent_is_refused(
             "/a?n=1.5&t=True&raw=%FF&e=red&k=v",
         ),
         ("/a", {"x": (str(n) for n in range(2))}, "/a?x=0&x=1"),
-        ("/a", Values([("a", "1"), ("b", "2"), ("a", "3")]), "/a?a=1&a=3&b=2"),
+        ("/a", MultiDict([("a", "1"), ("b", "2"), ("a", "3")]), "/a?a=1&a=3&b=2"),
         ("", {"x": "1"}, "/?x=1"),
     ],
 )

@@ -1,10 +1,10 @@
-"""Headers and Values behave as a plain list of pairs does."""
+"""Headers and MultiDict behave as a plain list of pairs does."""
 
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from bladehttp._data.headers import Headers, index_of
-from bladehttp._data.multidict import Values
+from bladehttp._data.multidict import MultiDict
 
 names = st.sampled_from(["a", "A", "b", "B-c", "b-C", "Set-Cookie", "set-cookie"])
 values = st.sampled_from(["", "1", "2", "x, y"])
@@ -91,7 +91,7 @@ class HeadersModel(RuleBasedStateMachine):
 class ValuesModel(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.values: Values[str] = Values()
+        self.values: MultiDict[str] = MultiDict()
         self.model: dict[str, list[str]] = {}
 
     @rule(key=keys, value=values)
@@ -114,7 +114,7 @@ class ValuesModel(RuleBasedStateMachine):
 
     @rule()
     def rebuild(self) -> None:
-        self.values = Values([(key, value) for key in self.model for value in self.model[key]])
+        self.values = MultiDict([(key, value) for key in self.model for value in self.model[key]])
 
     @invariant()
     def agrees(self) -> None:
