@@ -20,10 +20,10 @@ from bladehttp.client._config.retry import Retry
 from bladehttp.client._download.download import Job
 from bladehttp.client._download.part_file import Checksum
 from bladehttp.client._exchange.exchange import Exchange
-from bladehttp.client._exchange.hooks import NAMES, Hook, Hooks, hook_list, in_force
+from bladehttp.client._exchange.hooks import NAMES, Hook, Hooks, active_hooks, hook_list
 from bladehttp.client._exchange.send_many import Make, arguments
 from bladehttp.client._request.encode import NOT_GIVEN, make_body
-from bladehttp.client._request.prepared import Bare, Message, make_message, merge
+from bladehttp.client._request.prepared import PlainGets, PreparedRequest, merge, prepare_request
 from bladehttp.client._request.url import absolute, parse_url, shown, with_query
 
 T = TypeVar("T")
@@ -165,19 +165,19 @@ class Configured:
             in steps of a second. 90000; None and 0: no limit. Connections that the server closes
             are closed here too: by an `AsyncHttpClient` within some seconds, by an `HttpClient`,
             which has no thread of its own, when it is used. CURLOPT_MAXAGE_CONN.
-        on_request: Functions that are called with an `Outgoing` before each message is sent, those
+        on_request: Functions that are called with an `HookRequest` before each message is sent, those
             of redirects and retries too. They may change its ``headers``. Each call is followed
             by that of exactly one of the other four, with the same object, however the request
             ends. The hooks of an `HttpClient` are plain functions; those of an `AsyncHttpClient`
             may be coroutine functions, which are awaited before the message is sent, the response
             given or the exception raised. Hooks run in the context (`contextvars`) of the code that
             asked for the request, also where asyncio or `HttpClient.send_many` runs many at once.
-        on_response: Called with an `Outgoing` and the response that will be returned.
-        on_redirect: Called with an `Outgoing` and the response of a redirect that will be
+        on_response: Called with an `HookRequest` and the response that will be returned.
+        on_redirect: Called with an `HookRequest` and the response of a redirect that will be
             followed; its body is empty, whatever was received.
-        on_retry: Called with an `Outgoing`, the response or exception because of which the
+        on_retry: Called with an `HookRequest`, the response or exception because of which the
             request will be sent again, and the milliseconds until then.
-        on_error: Called with an `Outgoing` and the exception that will be raised, one that
+        on_error: Called with an `HookRequest` and the exception that will be raised, one that
             ``on_request`` raises among them. For a request that is aborted that is CancelledError,
             KeyboardInterrupt, GeneratorExit (`HttpClient.send_many` left early) or ClientClosed;
             what ``on_error`` itself raises is logged then. What any other hook raises is raised
@@ -279,7 +279,7 @@ class Configured:
         )
         self._settings = Settings().changed({"base_url": base_url, **properties})
         self._headers = Headers(headers)
-        self._bare = Bare(self._settings, ())
+        self._bare = PlainGets(self._settings, ())
 
     @property
     def headers(self) -> Headers:
@@ -302,14 +302,14 @@ class Configured:
         data: Any = None,
         headers: HeadersLike | None = None,
         **others: Any,
-    ) -> Message:
+    ) -> PreparedRequest:
         """Return the request that arguments as of `HttpClient.send_request` make."""
         is_bare = not others and headers is None and data is None and method == "GET"
         if not is_bare or not isinstance(url, str):
             return self._made(url, method, data, headers, **others)
         bare, settings, fields = self._bare, self._settings, self._headers.as_tuple()
         if bare.settings is not settings or bare.fields is not fields:
-            bare = self._bare = Bare(settings, fields)
+            bare = self._bare = PlainGets(settings, fields)
         return bare[url]
 
     def _made(
@@ -323,14 +323,14 @@ class Configured:
         files: Any = None,
         query: Any = None,
         **properties: Any,
-    ) -> Message:
+    ) -> PreparedRequest:
         settings = self._settings.changed(properties) if properties else self._settings
         fields = self._headers.pairs() if headers is None else merge(self._headers, headers)
         url = absolute(url, settings.base_url, self._headers)
         if query is not None:
             url = with_query(url, query)
         body = make_body(data, json, form, files, fields)
-        return make_message(method, parse_url(url), fields, body, settings)
+        return prepare_request(method, parse_url(url), fields, body, settings)
 
     def save_cookies(self) -> None:
         """Write ``cookies`` to ``cookie_file`` now, whole or not at all, as closing does.
@@ -348,7 +348,7 @@ class Configured:
 
     def __setstate__(self, state: tuple[Settings, Headers, Hooks]) -> None:
         self._settings, self._headers, self._hooks = state
-        self._bare = Bare(self._settings, ())
+        self._bare = PlainGets(self._settings, ())
 
     def __repr__(self) -> str:
         base = None if self.base_url is None else shown(self.base_url)
@@ -390,7 +390,7 @@ class Verbs(Configured, ABC, Generic[Given]):
 
     def _making(self) -> Make:
         """Return what makes exchanges of what `send_many` is given, with the hooks of now."""
-        hooks, message = in_force(self._hooks), self._message
+        hooks, message = active_hooks(self._hooks), self._message
 
         def make(given: Any) -> Exchange:
             if type(given) is str:

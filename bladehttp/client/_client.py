@@ -20,11 +20,11 @@ from bladehttp.client._curl.engine import Engine
 from bladehttp.client._curl.pool import Pool
 from bladehttp.client._download.download import download
 from bladehttp.client._exchange.exchange import Exchange, exchange
-from bladehttp.client._exchange.hooks import in_force
-from bladehttp.client._exchange.scheduler import Crowd, Result
-from bladehttp.client._exchange.send_many import Feed, run_batch
-from bladehttp.client._exchange.stream import Stream
-from bladehttp.client._request.prepared import Message
+from bladehttp.client._exchange.hooks import active_hooks
+from bladehttp.client._exchange.scheduler import Result, Scheduler
+from bladehttp.client._exchange.send_many import Batch, run_batch
+from bladehttp.client._exchange.stream import ResponseStream
+from bladehttp.client._request.prepared import PreparedRequest
 
 
 class HttpClient(Verbs[HttpResponse]):
@@ -35,7 +35,7 @@ class HttpClient(Verbs[HttpResponse]):
     leave the connections. The properties are described in `Configured`.
     """
 
-    __slots__ = ("__weakref__", "_crowds", "_pool", "_quiet")
+    __slots__ = ("__weakref__", "_pool", "_quiet", "_schedulers")
 
     def __init__(
         self, base_url: str | None = None, *, headers: HeadersLike | None = None, **properties: Any
@@ -46,8 +46,8 @@ class HttpClient(Verbs[HttpResponse]):
         self._start()
 
     def _start(self) -> None:
-        self._crowds = Pool(Crowd)
-        self._pool = Pool(Engine, beside=self._crowds)
+        self._schedulers = Pool(Scheduler)
+        self._pool = Pool(Engine, beside=self._schedulers)
         self._quiet = False
 
     def _send(
@@ -56,7 +56,7 @@ class HttpClient(Verbs[HttpResponse]):
         message = self._message(url, method, data, headers, **others)
         engine = self._pool.take()
         try:
-            return exchange(engine, message, in_force(self._hooks))
+            return exchange(engine, message, active_hooks(self._hooks))
         finally:
             self._pool.give(engine, self._settings)
 
@@ -88,9 +88,9 @@ class HttpClient(Verbs[HttpResponse]):
             yield response
 
     @contextmanager
-    def _streamed(self, message: Message) -> Iterator[HttpResponse]:
+    def _streamed(self, message: PreparedRequest) -> Iterator[HttpResponse]:
         engine = self._pool.take()
-        body = Stream(engine, Exchange(message, in_force(self._hooks)))
+        body = ResponseStream(engine, Exchange(message, active_hooks(self._hooks)))
         try:
             yield body.open()
         except BaseException as error:
@@ -183,8 +183,8 @@ class HttpClient(Verbs[HttpResponse]):
             TypeError: An argument of a wrong type.
             ValueError: ``concurrency`` is 0 or less.
         """
-        feed = Feed(self._making, at_least_one("concurrency", concurrency), ordered)
-        return run_batch(self._crowds, feed, iter(requests), self._settings)
+        batch = Batch(self._making, at_least_one("concurrency", concurrency), ordered)
+        return run_batch(self._schedulers, batch, iter(requests), self._settings)
 
     @property
     def closed(self) -> bool:
@@ -199,7 +199,7 @@ class HttpClient(Verbs[HttpResponse]):
         """
         if not self._pool.closed:
             self._pool.close()
-            self._crowds.close()
+            self._schedulers.close()
             if self.cookie_file is not None:
                 self.save_cookies()
 
@@ -210,7 +210,7 @@ class HttpClient(Verbs[HttpResponse]):
         self.close()
 
     def __del__(self) -> None:
-        if not self._quiet and not self.closed and (self._pool.idle or self._crowds.idle):
+        if not self._quiet and not self.closed and (self._pool.idle or self._schedulers.idle):
             warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
             self.close()
 

@@ -6,7 +6,7 @@ import sys
 import pycurl
 
 from bladehttp._data.decoders import CODINGS
-from bladehttp.client._config.environment import authorities_in_force
+from bladehttp.client._config.environment import active_authorities
 from bladehttp.client._config.options import Settings
 
 FEATURES = {
@@ -38,5 +38,5 @@ def describe(version: str) -> dict[str, str | list[str]]:
         "protocols": sorted(name for name in curl[8] if name in ("http", "https")),
         "features": sorted(name for name, bit in FEATURES.items() if bits & bit),
         "content_codings": list(CODINGS),
-        "certificate_authorities": authorities_in_force(Settings()),
+        "certificate_authorities": active_authorities(Settings()),
     }

@@ -20,8 +20,8 @@ from bladehttp import HttpServer, Retry
 from bladehttp.client import HttpClient
 from bladehttp.client._config.options import Settings
 from bladehttp.client._exchange.exchange import Exchange
-from bladehttp.client._exchange.scheduler import Crowd
-from bladehttp.client._request.prepared import make_message
+from bladehttp.client._exchange.scheduler import Scheduler
+from bladehttp.client._request.prepared import prepare_request
 from bladehttp.client._request.url import parse_url
 from bladehttp.exceptions import (
     ClientClosed,
@@ -521,14 +521,14 @@ def test_several_threads_may_each_send_many(client: HttpClient, echo: HttpServer
 
 
 def test_what_is_begun_is_sent_in_the_next_turn(silent: Any) -> None:
-    crowd = Crowd()
+    scheduler = Scheduler()
     url = parse_url(silent.url + "/ok")
     for _ in range(100):  # of so many at once libcurl says that they begin in a millisecond
-        crowd.start(Exchange(make_message("GET", url, [], None, Settings())))
-    assert crowd.wake() == 0.0
-    crowd.turn()
-    assert crowd.wake() > 0.0
-    crowd.close()
+        scheduler.start(Exchange(prepare_request("GET", url, [], None, Settings())))
+    assert scheduler.wake() == 0.0
+    scheduler.turn()
+    assert scheduler.wake() > 0.0
+    scheduler.close()
 
 
 def test_an_idle_handle_keeps_nothing_of_its_last_exchange(

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from bladehttp.client._exchange.slots import STALL, Slots
 from support import run_async
 
 from bladehttp import AsyncHttpClient, HttpServer
 from bladehttp.client import HttpClient
 from bladehttp.client._config.options import Settings
 from bladehttp.client._exchange.exchange import Exchange
-from bladehttp.client._exchange.places import STALL, Places
-from bladehttp.client._request.prepared import make_message
+from bladehttp.client._request.prepared import prepare_request
 from bladehttp.client._request.url import parse_url
 from bladehttp.exceptions import ClientClosed, TotalTimeout
 
@@ -270,14 +270,14 @@ def test_one_host_has_as_many_as_there_are_places_and_no_more(peers: Any, reply:
 
 def exchange_to(host: int, limit: int | None) -> Exchange:
     settings = Settings().changed({"max_host_connections": limit})
-    return Exchange(make_message("GET", parse_url(f"http://h{host}/"), [], None, settings))
+    return Exchange(prepare_request("GET", parse_url(f"http://h{host}/"), [], None, settings))
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_places_are_given_and_taken_back(seed: int) -> None:
     chance = random.Random(seed)
     most, now = chance.randint(1, 6), 0.0
-    places = Places(most, lambda exchange: exchange.message.settings.max_host_connections)
+    slots = Slots(most, lambda exchange: exchange.message.settings.max_host_connections)
     limits = {host: chance.choice([None, None, 1, 2]) for host in range(4)}
     inside: list[Exchange] = []
     outside: list[Exchange] = []
@@ -287,20 +287,20 @@ def test_places_are_given_and_taken_back(seed: int) -> None:
         action = chance.choice(["enter", "enter", "leave", "give up", "admit"])
         if action == "enter":
             exchange = exchange_to(host, limits[host])
-            (inside if places.enter(exchange, now) else outside).append(exchange)
+            (inside if slots.enter(exchange, now) else outside).append(exchange)
         elif action == "leave" and inside:
-            places.leave(inside.pop(chance.randrange(len(inside))), now)
+            slots.leave(inside.pop(chance.randrange(len(inside))), now)
         elif action == "give up" and outside:
-            places.leave(outside.pop(chance.randrange(len(outside))), now)
-        for exchange in places.admit(now):
+            slots.leave(outside.pop(chance.randrange(len(outside))), now)
+        for exchange in slots.admit(now):
             outside.remove(exchange)
             inside.append(exchange)
         held = [each.message.url.origin for each in inside]
-        assert places.taken == len(inside) <= 2 * most
+        assert slots.taken == len(inside) <= 2 * most
         for number, limit in limits.items():
             count = held.count(("http", f"h{number}", 80))
             assert count <= min(most, limit or most)
-        assert places.waits == bool(outside)
+        assert slots.waits == bool(outside)
     for exchange in [*outside, *inside]:
-        places.leave(exchange, now)
-    assert (places.taken, places.waits, places._hosts) == (0, False, {})
+        slots.leave(exchange, now)
+    assert (slots.taken, slots.waits, slots._hosts) == (0, False, {})

@@ -13,14 +13,14 @@ import pytest
 from support import nothing_left
 
 from bladehttp import AsyncHttpClient
-from bladehttp.client._asyncio.event_loop import Driver
-from bladehttp.client._asyncio.waiting import Readiness, Selected, readiness
+from bladehttp.client._asyncio.event_loop import EventLoopDriver
+from bladehttp.client._asyncio.waiting import Poller, SelectorPoller, readiness
 
 IN, OUT = select.POLLIN, select.POLLOUT
 
 
-@pytest.mark.parametrize("make", [readiness, Selected])
-def test_each_descriptor_is_ready_for_what_it_is_asked_for(make: Callable[[], Readiness]) -> None:
+@pytest.mark.parametrize("make", [readiness, SelectorPoller])
+def test_each_descriptor_is_ready_for_what_it_is_asked_for(make: Callable[[], Poller]) -> None:
     watched, (ours, theirs) = make(), socket.socketpair()
     with ours, theirs:
         watched.register(ours.fileno(), IN)
@@ -45,7 +45,7 @@ def test_each_descriptor_is_ready_for_what_it_is_asked_for(make: Callable[[], Re
 def test_requests_are_answered_without_epoll(monkeypatch: pytest.MonkeyPatch, peers: Any) -> None:
     monkeypatch.delattr(select, "epoll", raising=False)
     with closing(readiness()) as watched:
-        assert isinstance(watched, Selected)
+        assert isinstance(watched, SelectorPoller)
     url = peers().url
 
     async def main() -> list[bytes]:
@@ -59,7 +59,7 @@ def test_requests_are_answered_without_epoll(monkeypatch: pytest.MonkeyPatch, pe
 
 def test_a_descriptor_that_was_closed_is_forgotten() -> None:
     async def main() -> None:
-        driver, (reading, writing) = Driver(asyncio.get_running_loop(), 1), os.pipe()
+        driver, (reading, writing) = EventLoopDriver(asyncio.get_running_loop(), 1), os.pipe()
         driver._watch(reading, pycurl.POLL_IN)
         os.close(reading)
         driver._watch(reading, pycurl.POLL_REMOVE)

@@ -17,7 +17,7 @@ from bladehttp._data.decoders import CODINGS
 from bladehttp._data.multidict import MultiDict
 from bladehttp._message.response import HttpResponse
 from bladehttp.client import HttpClient
-from bladehttp.client._curl.response_head import Received
+from bladehttp.client._curl.response_head import ResponseHead
 from bladehttp.exceptions import HttpException, InvalidHeader
 
 
@@ -495,7 +495,7 @@ def test_a_request_that_cannot_be_set_up_leaves_the_client_usable(
 
 def test_the_reason_of_a_version_that_has_none_is_the_statuses_own() -> None:
     lines = [b"HTTP/2 404 \r\n", b"x-a: b\r\n", b"\r\n"]
-    response = HttpResponse.received(b"", 404, "https://h/", Received(lines))
+    response = HttpResponse.received(b"", 404, "https://h/", ResponseHead(lines))
     assert (response.reason, response.headers) == ("Not Found", {"X-A": "b"})
 
 
@@ -505,10 +505,10 @@ def test_fields_of_an_interim_response_and_of_trailers_are_not_those_of_the_resp
 ) -> None:
     final = [b"HTTP/1.1 200 OK\r\n", b"A: b\r\n", b"\r\n"]
     other = [f"{line}{end}".encode() for line in ("Location: /other", "")]
-    after_interim = Received([f"HTTP/1.1 103 Early{end}".encode(), *other, *final])
+    after_interim = ResponseHead([f"HTTP/1.1 103 Early{end}".encode(), *other, *final])
     assert (after_interim.headers, after_interim.location) == ({"A": "b"}, "")
     head = [line.replace(b"\r\n", end.encode()) for line in final]
-    with_trailers = Received([*head, b"T: t\r\n", b"\r\n"])
+    with_trailers = ResponseHead([*head, b"T: t\r\n", b"\r\n"])
     assert (with_trailers.headers, with_trailers.trailers) == ({"A": "b"}, {"T": "t"})
 
 

@@ -11,20 +11,20 @@ from typing import Any, Self
 from bladehttp._data.byte_streams import awaited
 from bladehttp._data.headers import HeadersLike
 from bladehttp._message.response import HttpResponse
-from bladehttp.client._asyncio.event_loop import Driver
-from bladehttp.client._asyncio.hooks import settle_abort, settle_response
-from bladehttp.client._asyncio.send_many import Batch
-from bladehttp.client._asyncio.streams import AsyncStream, keep_beginning
-from bladehttp.client._asyncio.upload import AwaitedBody
+from bladehttp.client._asyncio.event_loop import EventLoopDriver
+from bladehttp.client._asyncio.hooks import await_abort_hooks, await_response_hooks
+from bladehttp.client._asyncio.send_many import AsyncBatch
+from bladehttp.client._asyncio.streams import AsyncResponseStream, keep_beginning
+from bladehttp.client._asyncio.upload import AsyncBody
 from bladehttp.client._base import Verbs
 from bladehttp.client._config.progress import Report
 from bladehttp.client._config.validators import at_least_one
 from bladehttp.client._download.download import adownload
 from bladehttp.client._exchange.exchange import Exchange
-from bladehttp.client._exchange.hooks import AsyncHooks, in_force
+from bladehttp.client._exchange.hooks import AsyncHooks, active_hooks
 from bladehttp.client._exchange.scheduler import Result
-from bladehttp.client._exchange.send_many import Feed
-from bladehttp.client._request.prepared import Message
+from bladehttp.client._exchange.send_many import Batch
+from bladehttp.client._request.prepared import PreparedRequest
 from bladehttp.exceptions import ClientClosed, HttpStatusError
 
 
@@ -76,11 +76,11 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
         super().__init__(base_url, headers=headers, **properties)
 
     def _start(self, concurrency: int) -> None:
-        self._driver: Driver | None = None
+        self._driver: EventLoopDriver | None = None
         self._closed = False
         self._concurrency = concurrency
 
-    def _running(self) -> Driver:
+    def _running(self) -> EventLoopDriver:
         """Return what drives the transfers on the running loop.
 
         Raises:
@@ -94,10 +94,10 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
             self._leave(driver)
             driver = self._driver
         if driver is None or driver.closed:
-            driver = self._driver = Driver(loop, self._concurrency)
+            driver = self._driver = EventLoopDriver(loop, self._concurrency)
         return driver
 
-    def _leave(self, driver: Driver) -> None:
+    def _leave(self, driver: EventLoopDriver) -> None:
         """Begin anew after the event loop has been closed, or in a forked child.
 
         Raises:
@@ -118,11 +118,11 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
         data: Any = None,
         headers: HeadersLike | None = None,
         **others: Any,
-    ) -> Message:
+    ) -> PreparedRequest:
         if isinstance(data, HttpResponse) and isinstance(data.source, AsyncIterable):
             data = data.aiter_bytes()
         if data is not None and isinstance(data, AsyncIterable):
-            data = AwaitedBody(data)
+            data = AsyncBody(data)
         return super()._message(url, method, data, headers, **others)
 
     async def _send(
@@ -130,7 +130,7 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
     ) -> HttpResponse:
         driver = self._running()
         message = self._message(url, method, data, headers, **others)
-        exchange = Exchange(message, in_force(self._hooks))
+        exchange = Exchange(message, active_hooks(self._hooks))
         if not driver.enter(exchange):
             await driver.wait(exchange)
         try:
@@ -140,11 +140,11 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
         except BaseException as error:
             driver.stop(exchange, error)
             if exchange.awaitables:
-                await settle_abort(exchange, error)
+                await await_abort_hooks(exchange, error)
             raise
         else:
             if exchange.awaitables:
-                await settle_response(exchange)
+                await await_response_hooks(exchange)
             return response
         finally:
             driver.leave(exchange)
@@ -171,20 +171,20 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
             yield response
 
     @asynccontextmanager
-    async def _streamed(self, message: Message) -> AsyncIterator[HttpResponse]:
+    async def _streamed(self, message: PreparedRequest) -> AsyncIterator[HttpResponse]:
         driver = self._running()
-        body = AsyncStream(driver, message, in_force(self._hooks))
+        body = AsyncResponseStream(driver, message, active_hooks(self._hooks))
         if not driver.enter(body):
             await driver.wait(body)
         try:
             response = await body.open()
-            await settle_response(body)
+            await await_response_hooks(body)
             yield response
         except BaseException as error:
             if isinstance(error, HttpStatusError) and error.response is response:
                 await keep_beginning(response)
             body.close(error)
-            await settle_abort(body, error)
+            await await_abort_hooks(body, error)
             raise
         finally:
             body.close()
@@ -221,21 +221,21 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
         it is awaited. The clocks run on while the next result is not asked for: the loop does too.
         """
         driver = self._running()
-        feed = Feed(self._making, at_least_one("concurrency", concurrency), ordered)
-        batch = Batch(self._running, driver, feed)
-        taking = driver.loop.create_task(batch.take_all(awaited(requests)))
+        batch = Batch(self._making, at_least_one("concurrency", concurrency), ordered)
+        async_batch = AsyncBatch(self._running, driver, batch)
+        taking = driver.loop.create_task(async_batch.take_all(awaited(requests)))
         try:
-            while (result := await batch.next(taking)) is not None:
+            while (result := await async_batch.next(taking)) is not None:
                 yield result
         except BaseException as error:
-            batch.reason = error
+            async_batch.reason = error
             raise
         finally:
             taking.cancel()
             try:
                 await asyncio.wait((taking,))
             finally:
-                await batch.stop()
+                await async_batch.stop()
 
     @property
     def closed(self) -> bool:

@@ -22,14 +22,14 @@ from typing import Any, Protocol
 import pycurl
 
 from bladehttp.client._asyncio.hooks import settle
-from bladehttp.client._asyncio.upload import AwaitedBody
-from bladehttp.client._asyncio.waiting import Turns, readiness
-from bladehttp.client._curl.body_sink import STEP, Steps
+from bladehttp.client._asyncio.upload import AsyncBody
+from bladehttp.client._asyncio.waiting import AsyncSlots, readiness
+from bladehttp.client._curl.body_sink import STEP, DecodingBudget
 from bladehttp.client._curl.engine import INTEREST
 from bladehttp.client._curl.errors import RequestInfo
 from bladehttp.client._curl.pool import Limits
 from bladehttp.client._exchange.exchange import Exchange
-from bladehttp.client._exchange.scheduler import Crowd, Result, belongs_to, within
+from bladehttp.client._exchange.scheduler import Result, Scheduler, run_in_context, set_request
 from bladehttp.exceptions import ClientClosed, TotalTimeout
 
 Done = Callable[[Exchange, Result], None]
@@ -39,13 +39,13 @@ SWEEP = 2.0
 """Seconds between two looks at idle connections, while there are any."""
 
 
-class Looking(Protocol):
+class Observer(Protocol):
     """What looks after itself when libcurl has told it of something."""
 
     def look(self) -> None: ...
 
 
-class Driver:
+class EventLoopDriver:
     """What runs a crowd on an event loop.
 
     Attributes:
@@ -55,9 +55,25 @@ class Driver:
     """
 
     __slots__ = (
-        "_bodies", "_crowd", "_is_due", "_is_watching", "_limits", "_news", "_readiness",
-        "_settling", "_started", "_steps", "_sweeper", "_timer", "_timer_at", "_turns", "_waiters",
-        "_watched", "closed", "loop", "pid",
+        "_bodies",
+        "_budget",
+        "_is_due",
+        "_is_watching",
+        "_limits",
+        "_news",
+        "_readiness",
+        "_scheduler",
+        "_settling",
+        "_slots",
+        "_started",
+        "_sweeper",
+        "_timer",
+        "_timer_at",
+        "_waiters",
+        "_watched",
+        "closed",
+        "loop",
+        "pid",
     )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop, concurrency: int) -> None:
@@ -68,23 +84,23 @@ class Driver:
         self._timer_at = inf
         self._is_due = False
         self._started: dict[Exchange, Done] = {}
-        self._bodies: dict[Exchange, AwaitedBody] = {}
-        self._news: list[Looking] = []
+        self._bodies: dict[Exchange, AsyncBody] = {}
+        self._news: list[Observer] = []
         self._watched: set[int] = set()
         self._is_watching = False
         self._readiness = readiness()
         self._sweeper: asyncio.TimerHandle | None = None
         self._limits: Limits
-        self._steps = Steps(self._decode_soon)
-        self._crowd = Crowd(self._watch, self._steps)
-        self._crowd.gate = self._gate
+        self._budget = DecodingBudget(self._decode_soon)
+        self._scheduler = Scheduler(self._watch, self._budget)
+        self._scheduler.gate = self._gate
         self._settling: dict[Exchange, asyncio.Task[None]] = {}
         self._waiters: dict[Exchange, asyncio.Future[None]] = {}
-        self._turns = Turns(loop, concurrency, self.host_limit, self._admit)
+        self._slots = AsyncSlots(loop, concurrency, self.host_limit, self._admit)
 
     def host_limit(self, exchange: Exchange) -> int | None:
-        """Return how many requests to the host of one may be under way; see `Crowd.host_limit`."""
-        return self._crowd.host_limit(exchange)
+        """Return how many requests to the host of one may be under way; see `Scheduler.host_limit`."""
+        return self._scheduler.host_limit(exchange)
 
     def enter(self, exchange: Exchange) -> bool:
         """Give an exchange one of the client's places; False: `wait` for it. `leave` gives it back.
@@ -94,7 +110,7 @@ class Driver:
         """
         if self.closed:
             raise ClientClosed("client has been closed")
-        return self._turns.enter(exchange)
+        return self._slots.enter(exchange)
 
     async def wait(self, exchange: Exchange) -> None:
         """Wait for a place.
@@ -124,7 +140,7 @@ class Driver:
 
     def leave(self, exchange: Exchange) -> None:
         """Take the place of an exchange back, or end its wait."""
-        self._turns.leave(exchange)
+        self._slots.leave(exchange)
 
     def _admit(self, exchange: Exchange) -> None:
         future = self._waiters[exchange]
@@ -132,7 +148,7 @@ class Driver:
             future.set_result(None)
 
     def _expire(self, exchange: Exchange) -> None:
-        future, why = self._waiters[exchange], self._turns.places.reason(exchange)
+        future, why = self._waiters[exchange], self._slots.slots.reason(exchange)
         if not future.done():
             future.set_exception(self._late(exchange, f"waiting, as {why}, for"))
 
@@ -141,14 +157,14 @@ class Driver:
         message = exchange.message
         text = f"{what} {message.url.place}: total_timeout is over"
         error = TotalTimeout(f"{text} ({message.settings.total_timeout} ms)", url=message.url.text)
-        belongs_to(error, RequestInfo(message.method, message.url.text, exchange.given))
+        set_request(error, RequestInfo(message.method, message.url.text, exchange.given))
         return error
 
     def start(self, exchange: Exchange, done: Done) -> None:
         """Begin an exchange; ``done`` is called with it and its result, in a later turn."""
-        self._crowd.limit(exchange.message.settings.max_host_connections)
+        self._scheduler.limit(exchange.message.settings.max_host_connections)
         body = exchange.message.body
-        if isinstance(body, AwaitedBody):
+        if isinstance(body, AsyncBody):
             context = exchange.context = exchange.context or copy_context()
             context.run(body.start, self.touch)
             self._bodies[exchange] = body
@@ -156,7 +172,7 @@ class Driver:
         self._limits = exchange.message.settings
         if self._sweeper is None:
             self._sweep_later()
-        self._crowd.start(exchange)
+        self._scheduler.start(exchange)
         self._arm()
 
     def stop(self, exchange: Exchange, reason: BaseException | None = None) -> None:
@@ -173,7 +189,7 @@ class Driver:
             self._arm()
 
     def _stop(self, exchange: Exchange, reason: BaseException) -> None:
-        self._crowd.stop(exchange, reason)
+        self._scheduler.stop(exchange, reason)
         exchange.tell_of_abort(reason)  # one whose hooks were being awaited is not with the crowd
 
     def _end(self, exchange: Exchange) -> Done:
@@ -187,9 +203,9 @@ class Driver:
     def _gate(self, exchange: Exchange) -> bool:
         """Call what is called before a message; whether nothing of it has to be awaited."""
         try:
-            within(exchange, exchange.announce)
+            run_in_context(exchange, exchange.announce)
         except Exception as error:  # noqa: BLE001 - a value, as all that ends an exchange
-            self._crowd.fail(exchange, error)
+            self._scheduler.fail(exchange, error)
             return False
         if not exchange.awaitables:
             return True
@@ -216,25 +232,25 @@ class Driver:
         del self._settling[exchange]
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if error is None:
-            self._crowd.resume(exchange)
+            self._scheduler.resume(exchange)
         else:
             failed = error if isinstance(error, Exception) else ClientClosed("hook was cancelled")
-            within(exchange, exchange.tell_of, failed)
-            self._crowd.fail(exchange, failed)
+            run_in_context(exchange, exchange.tell_of, failed)
+            self._scheduler.fail(exchange, failed)
         self._arm()
 
-    def tell(self, whom: Looking) -> None:
+    def tell(self, whom: Observer) -> None:
         """Have something look after itself as soon as libcurl has returned."""
         self._news.append(whom)
 
     def touch(self, curl: Any) -> None:
         """Go on with a transfer that stood still for the caller's sake."""
-        self._crowd.touch(curl)
+        self._scheduler.touch(curl)
         self._arm()
 
     def complete(self, curl: Any) -> None:
         """Take a transfer for ended of which no more is wanted."""
-        self._crowd.complete(curl)
+        self._scheduler.complete(curl)
         self._arm()
 
     def _watch(self, descriptor: int, what: int) -> None:
@@ -258,8 +274,8 @@ class Driver:
 
     def _sweep(self) -> None:
         self._sweeper = None
-        self._crowd.sweep(self._limits)
-        if self._crowd.has_connections:
+        self._scheduler.sweep(self._limits)
+        if self._scheduler.has_connections:
             self._sweep_later()
         self._arm()
 
@@ -268,12 +284,12 @@ class Driver:
 
     def _decode(self) -> None:
         if not self.closed:
-            self._steps.turn()
+            self._budget.turn()
             self._arm()
 
     def _ready(self) -> None:
-        self._steps.left = STEP
-        self._crowd.act(self._readiness.poll(0))
+        self._budget.left = STEP
+        self._scheduler.act(self._readiness.poll(0))
         self._turn()
 
     def _turn(self) -> None:
@@ -286,7 +302,7 @@ class Driver:
             self._arm()
 
     def _do(self) -> None:
-        ended = self._crowd.turn()
+        ended = self._scheduler.turn()
         news, self._news = self._news, []
         for each in dict.fromkeys(news):
             each.look()
@@ -298,7 +314,7 @@ class Driver:
         """See that the crowd has its turn when it wants it; a timer that is too early may stay."""
         if self._is_due:
             return
-        wake = self._crowd.wake()
+        wake = self._scheduler.wake()
         if wake == 0.0:
             self._is_due = True
             self.loop.call_soon(self._turn_at_once, context=Context())
@@ -315,7 +331,7 @@ class Driver:
 
     def _turn_at_once(self) -> None:
         self._is_due = False
-        self._steps.left = STEP
+        self._budget.left = STEP
         if not self.closed:
             self._turn()
 
@@ -332,11 +348,11 @@ class Driver:
         for timer in (self._timer, self._sweeper):
             if timer is not None:
                 timer.cancel()
-        self._crowd.close()
+        self._scheduler.close()
         if self._is_watching and not self.loop.is_closed():
             self.loop.remove_reader(self._readiness.fileno())
         self._readiness.close()
-        self._turns.close()
+        self._slots.close()
         if self.loop.is_closed():  # nobody waits any more, and nothing can be called
             self._started.clear()
             self._bodies.clear()

@@ -2,7 +2,7 @@
 
 Hooks are called where the exchange takes a step, which is no coroutine. What one of them gives to
 be awaited is kept by the exchange, and the hooks after it with it, so that their order is the
-caller's. It is awaited before the next message is sent (`Driver`), before the response is given,
+caller's. It is awaited before the next message is sent (`EventLoopDriver`), before the response is given,
 and before the exception is raised.
 """
 
@@ -32,7 +32,7 @@ async def settle(exchange: Exchange) -> None:
                 drop(each)
 
 
-async def settle_response(exchange: Exchange) -> None:
+async def await_response_hooks(exchange: Exchange) -> None:
     """Await what hooks have given for a response; cancelled before they begin, it is an abort.
 
     Raises:
@@ -42,17 +42,17 @@ async def settle_response(exchange: Exchange) -> None:
         await settle(exchange)
     except asyncio.CancelledError as error:
         exchange.tell_of_abort(error)
-        await settle_abort(exchange, error)
+        await await_abort_hooks(exchange, error)
         raise
 
 
-async def settle_abort(exchange: Exchange, reason: BaseException) -> None:
+async def await_abort_hooks(exchange: Exchange, reason: BaseException) -> None:
     """Await what hooks have given for a request that was aborted.
 
     They go on if the wait for them is cancelled, as a cancel scope of anyio does again and again.
     What they raise is logged, unless the reason is an Exception: it would take its place.
     """
-    task = start_settling(exchange)
+    task = start_hooks_task(exchange)
     if task is None:
         return
     try:
@@ -63,7 +63,7 @@ async def settle_abort(exchange: Exchange, reason: BaseException) -> None:
         logger.exception("on_error failed for a request that was aborted")
 
 
-def start_settling(exchange: Exchange) -> "asyncio.Task[None] | None":
+def start_hooks_task(exchange: Exchange) -> "asyncio.Task[None] | None":
     """Have what hooks have given awaited, whoever waits for it; return the task."""
     given, exchange.awaitables = exchange.awaitables, None
     if not given:

@@ -7,33 +7,35 @@ from math import inf
 from time import monotonic
 from typing import Any
 
-from bladehttp.client._asyncio.event_loop import Driver
-from bladehttp.client._asyncio.hooks import settle_response, start_settling
-from bladehttp.client._asyncio.waiting import Turns
+from bladehttp.client._asyncio.event_loop import EventLoopDriver
+from bladehttp.client._asyncio.hooks import await_response_hooks, start_hooks_task
+from bladehttp.client._asyncio.waiting import AsyncSlots
 from bladehttp.client._curl.errors import RequestInfo
 from bladehttp.client._exchange.exchange import Exchange
-from bladehttp.client._exchange.scheduler import Result, belongs_to
-from bladehttp.client._exchange.send_many import Feed
+from bladehttp.client._exchange.scheduler import Result, set_request
+from bladehttp.client._exchange.send_many import Batch
 from bladehttp.exceptions import ClientClosed
 
 
-class Batch:
+class AsyncBatch:
     """The requests of one `send_many` that are under way.
 
     Attributes:
-        reason: Why what is still under way is aborted, as of `Driver.stop`.
+        reason: Why what is still under way is aborted, as of `EventLoopDriver.stop`.
     """
 
-    def __init__(self, running: Callable[[], Driver], driver: Driver, feed: Feed) -> None:
+    def __init__(
+        self, running: Callable[[], EventLoopDriver], driver: EventLoopDriver, batch: Batch
+    ) -> None:
         """Take what gives the driver, anew for each request: the client may be closed between."""
         self.reason: BaseException | None = None
         self._news = asyncio.Event()  # there may be a result, or the requests are at their end
         self._room = asyncio.Event()  # another request may be taken
         self._running = running
-        self._feed = feed
+        self._batch = batch
         self._loop = driver.loop
-        self._turns = Turns(driver.loop, feed.concurrency, driver.host_limit, self._admit)
-        self._under_way: dict[Exchange, Driver] = {}
+        self._slots = AsyncSlots(driver.loop, batch.concurrency, driver.host_limit, self._admit)
+        self._under_way: dict[Exchange, EventLoopDriver] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._error: Exception | None = None
         self._settling: dict[Exchange, asyncio.Task[None]] = {}
@@ -44,37 +46,37 @@ class Batch:
         Raises:
             BaseException: What the caller's iterable raises.
         """
-        feed = self._feed
-        feed.has_ended(monotonic())
+        batch = self._batch
+        batch.has_ended(monotonic())
         try:
             while True:
-                while not feed.room:
+                while not batch.room:
                     self._room.clear()
                     self._arm()
                     await self._room.wait()
                 self._take(await anext(requests))
         except StopAsyncIteration:
-            feed.end()
+            batch.end()
         finally:
             self._news.set()
 
     def _arm(self) -> None:
         """See that more requests are taken if nothing ends for some time."""
-        stalls_at = self._feed.stalls_at
+        stalls_at = self._batch.stalls_at
         if self._timer is None and stalls_at < inf:
             delay = max(0.001, stalls_at - monotonic())
             self._timer = self._loop.call_later(delay, self._on_timer, context=Context())
 
     def _on_timer(self) -> None:
         self._timer = None
-        self._feed.look_ahead(monotonic())
+        self._batch.look_ahead(monotonic())
         self._room.set()
 
     def _take(self, given: Any) -> None:
-        exchange = self._feed.take(given, self._feed.making())
+        exchange = self._batch.take(given, self._batch.making())
         if exchange is None:
             self._news.set()
-        elif self._turns.enter(exchange):
+        elif self._slots.enter(exchange):
             self._begin(exchange)
         else:
             exchange.context = copy_context()
@@ -102,18 +104,18 @@ class Batch:
 
     async def _settle(self, exchange: Exchange, result: Result) -> None:
         try:
-            await settle_response(exchange)
+            await await_response_hooks(exchange)
         except Exception as error:  # noqa: BLE001 - a value, as all that ends an exchange
             message = exchange.message
-            belongs_to(error, RequestInfo(message.method, message.url.text, exchange.given))
+            set_request(error, RequestInfo(message.method, message.url.text, exchange.given))
             result = error
         del self._settling[exchange]
         self._put(exchange, result)
 
     def _put(self, exchange: Exchange, result: Result) -> None:
-        self._feed.put(exchange, result)
-        self._feed.has_ended(monotonic())
-        self._turns.leave(exchange)
+        self._batch.put(exchange, result)
+        self._batch.has_ended(monotonic())
+        self._slots.leave(exchange)
         self._news.set()
         self._room.set()
 
@@ -124,11 +126,11 @@ class Batch:
             ClientClosed: The client was closed before there was a place for a request.
             BaseException: What the caller's iterable raises.
         """
-        feed = self._feed
-        while not feed.over:
-            if feed.ready:
+        batch = self._batch
+        while not batch.over:
+            if batch.ready:
                 self._room.set()
-                return feed.ready.popleft()
+                return batch.ready.popleft()
             if taking.done():
                 taking.result()
             if self._error is not None:
@@ -139,7 +141,7 @@ class Batch:
 
     async def stop(self) -> None:
         """Abort what is under way."""
-        self._turns.close()
+        self._slots.close()
         if self._timer is not None:
             self._timer.cancel()
         for exchange, driver in self._under_way.items():
@@ -148,6 +150,6 @@ class Batch:
             task.cancel()
             exchange.tell_of_abort(self.reason or asyncio.CancelledError())
         exchanges = [*self._under_way, *self._settling]
-        tasks = [task for task in map(start_settling, exchanges) if task is not None]
+        tasks = [task for task in map(start_hooks_task, exchanges) if task is not None]
         if tasks:
             await asyncio.wait(tasks)

@@ -1,4 +1,4 @@
-"""AsyncStream: a response whose body is received while it is read, on the event loop.
+"""AsyncResponseStream: a response whose body is received while it is read, on the event loop.
 
 libcurl pauses while nobody reads and enough has come, and the clocks stand still.
 """
@@ -12,18 +12,18 @@ from typing import Any
 
 from bladehttp._data.byte_streams import Awaited
 from bladehttp._message.response import EXCERPT_SECONDS, HttpResponse
-from bladehttp.client._asyncio.event_loop import Driver
+from bladehttp.client._asyncio.event_loop import EventLoopDriver
 from bladehttp.client._curl.body_sink import STEP
 from bladehttp.client._curl.engine import Outcome
 from bladehttp.client._curl.handle import Handle
 from bladehttp.client._exchange.exchange import Exchange
 from bladehttp.client._exchange.hooks import Hooks
-from bladehttp.client._exchange.scheduler import Result, within
-from bladehttp.client._exchange.stream import Sink, Undoing
-from bladehttp.client._request.prepared import Message
+from bladehttp.client._exchange.scheduler import Result, run_in_context
+from bladehttp.client._exchange.stream import DecodingStage, StreamSink
+from bladehttp.client._request.prepared import PreparedRequest
 
 
-class AsyncStream(Exchange):
+class AsyncResponseStream(Exchange):
     """An exchange whose last response is given when its head is here.
 
     The first piece of every body makes libcurl pause. If it is of a response that may not be the
@@ -36,10 +36,12 @@ class AsyncStream(Exchange):
     )  # fmt: skip
 
     _handle: Handle
-    _sink: Sink
+    _sink: StreamSink
     _response: HttpResponse
 
-    def __init__(self, driver: Driver, message: Message, hooks: Hooks | None) -> None:
+    def __init__(
+        self, driver: EventLoopDriver, message: PreparedRequest, hooks: Hooks | None
+    ) -> None:
         super().__init__(message, hooks)
         self._driver = driver
         self._error: Exception | None = None
@@ -62,7 +64,7 @@ class AsyncStream(Exchange):
     def prepare(self, handle: Handle, sink: Any = None) -> None:
         """Set a handle up for the next message; see `Exchange.prepare`."""
         self._handle = handle
-        self._sink = sink or Sink(self._tell, most=0)
+        self._sink = sink or StreamSink(self._tell, most=0)
         super().prepare(handle, self._sink)
         self._is_running = True
 
@@ -81,13 +83,13 @@ class AsyncStream(Exchange):
         elif self.need_not_wait:
             self._driver.complete(self._handle.curl)
         elif self._sink.is_full:
-            (self._sink.drop if self.leads_on else self._sink.collect)()
+            (self._sink.drop if self.is_redirect else self._sink.collect)()
             self._go_on()
 
     def _open_body(self) -> None:
         self._sink.open()
         try:
-            within(self, self.opened, self._begin)
+            run_in_context(self, self.opened, self._begin)
         except Exception as error:  # noqa: BLE001 - a hook's, raised by who waits
             self._driver.stop(self, error)
             self._done(self, error)
@@ -118,7 +120,9 @@ class AsyncStream(Exchange):
     def __aiter__(self) -> AsyncIterator[bytes]:
         """Return the iterator over the pieces, Content-Encoding undone; see `Stream.__iter__`."""
         if self._pieces is None:
-            self._pieces = Paced(Awaited(Undoing(self.message, self._response), Received(self)))
+            self._pieces = PacedChunks(
+                Awaited(DecodingStage(self.message, self._response), ReceivedChunks(self))
+            )
         return self._pieces
 
     @property
@@ -187,7 +191,7 @@ class AsyncStream(Exchange):
             self._waiter.set_result(None)
 
     def close(self, reason: BaseException | None = None) -> None:
-        """Give up what has not come yet, for a reason as of `Driver.stop`."""
+        """Give up what has not come yet, for a reason as of `EventLoopDriver.stop`."""
         self._is_closed = True
         if not self._has_ended:
             self._has_ended = True
@@ -195,10 +199,10 @@ class AsyncStream(Exchange):
             self._wake()
 
 
-class Received(AsyncIterator[bytes]):
+class ReceivedChunks(AsyncIterator[bytes]):
     """The pieces of a stream as they are received."""
 
-    def __init__(self, stream: AsyncStream) -> None:
+    def __init__(self, stream: AsyncResponseStream) -> None:
         self._stream = stream
 
     async def __anext__(self) -> bytes:
@@ -208,7 +212,7 @@ class Received(AsyncIterator[bytes]):
         return piece
 
 
-class Paced(AsyncIterator[bytes]):
+class PacedChunks(AsyncIterator[bytes]):
     """Pieces between which the loop has its turn, even where none has to be waited for."""
 
     def __init__(self, pieces: AsyncIterator[bytes]) -> None:

@@ -12,10 +12,10 @@ from typing import Any
 
 import pycurl
 
-from bladehttp.client._request.body import Bound, Source, Stream, unbound, view_of
+from bladehttp.client._request.body import BodySource, Bound, StreamedBody, unbound, view_of
 
 
-class AwaitedSource(Source):
+class AsyncSource(BodySource):
     """Where the bytes of a body come from when they have to be awaited.
 
     Attributes:
@@ -106,13 +106,13 @@ class AwaitedSource(Source):
         self._go_on()
 
 
-class AwaitedBody(Stream):
+class AsyncBody(StreamedBody):
     """A body whose bytes have to be awaited."""
 
     __slots__ = ("_awaited", "_curl", "_touch")
 
     def __init__(self, iterable: AsyncIterable[bytes]) -> None:
-        self._awaited = AwaitedSource(iterable)
+        self._awaited = AsyncSource(iterable)
         self._curl: Any = None
         super().__init__(self._awaited)
 

@@ -1,6 +1,6 @@
 """Turns: the places of requests on asyncio's event loop.
 
-Readiness: many descriptors behind one, which an event loop can watch in their place.
+Poller: many descriptors behind one, which an event loop can watch in their place.
 
 On Linux that is epoll(7), whose calls cost half a microsecond; where a selector has a descriptor
 of its own (kqueue(2): macOS, BSD) it does the same for some more.
@@ -17,14 +17,14 @@ from time import monotonic
 from typing import Protocol
 
 from bladehttp.client._exchange.exchange import Exchange
-from bladehttp.client._exchange.places import LimitOf, Places
+from bladehttp.client._exchange.slots import LimitOf, Slots
 
 
-class Turns:
+class AsyncSlots:
     """Requests that are begun as there are places for them.
 
     Attributes:
-        places: The places.
+        slots: The places.
     """
 
     __slots__ = ("_begin", "_is_closed", "_loop", "_timer", "places")
@@ -40,11 +40,11 @@ class Turns:
 
         Args:
             loop: The event loop.
-            most: As of `Places`.
-            limit_of: As of `Places`.
+            most: As of `Slots`.
+            limit_of: As of `Slots`.
             begin: Called with a request that has waited and has a place now.
         """
-        self.places = Places(most, limit_of)
+        self.slots = Slots(most, limit_of)
         self._loop = loop
         self._begin = begin
         self._timer: asyncio.TimerHandle | None = None
@@ -52,19 +52,19 @@ class Turns:
 
     def enter(self, exchange: Exchange) -> bool:
         """Give a request a place at once, or have it wait; return whether it has one."""
-        if self.places.enter(exchange, monotonic()):
+        if self.slots.enter(exchange, monotonic()):
             return True
         self._arm()
         return False
 
     def leave(self, exchange: Exchange) -> None:
         """Take the place of a request back, or end its wait, and begin others."""
-        self.places.leave(exchange, monotonic())
+        self.slots.leave(exchange, monotonic())
         self._admit()
 
     def _admit(self) -> None:
-        if self.places.waits and not self._is_closed:
-            for exchange in self.places.admit(monotonic()):
+        if self.slots.waits and not self._is_closed:
+            for exchange in self.slots.admit(monotonic()):
                 self._begin(exchange)
             self._arm()
 
@@ -72,7 +72,7 @@ class Turns:
         """See that those are begun that may be because others stand still."""
         if self._timer is not None or self._is_closed:
             return
-        stalls_at = self.places.stalls_at
+        stalls_at = self.slots.stalls_at
         if stalls_at < inf:
             delay = max(0.001, stalls_at - monotonic())
             self._timer = self._loop.call_later(delay, self._on_timer, context=Context())
@@ -92,7 +92,7 @@ FLAGS = {select.POLLIN: selectors.EVENT_READ, select.POLLOUT: selectors.EVENT_WR
 BITS = {flag: bit for bit, flag in FLAGS.items()}
 
 
-class Readiness(Protocol):
+class Poller(Protocol):
     """What `select.epoll` has; masks are those of poll(2)."""
 
     def fileno(self) -> int: ...
@@ -103,7 +103,7 @@ class Readiness(Protocol):
     def close(self) -> None: ...
 
 
-class Selected:
+class SelectorPoller:
     """The same over a selector."""
 
     __slots__ = ("_selector", "fileno")
@@ -144,6 +144,6 @@ def _changed(mask: int, table: dict[int, int]) -> int:
     return sum(to for bit, to in table.items() if mask & bit)
 
 
-def readiness() -> Readiness:
+def readiness() -> Poller:
     """Return what this system has."""
-    return select.epoll() if hasattr(select, "epoll") else Selected()
+    return select.epoll() if hasattr(select, "epoll") else SelectorPoller()

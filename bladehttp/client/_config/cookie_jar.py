@@ -191,7 +191,7 @@ class CookieJar:
         return f"<CookieJar of {len(self)}, path={self.path!r}>"
 
 
-class Override:
+class CookieOverride:
     """A jar in a client's place for one transfer, without what the request's own Cookie has.
 
     libcurl sends the jar's cookies beside the caller's and would send a name twice. What the
@@ -224,14 +224,14 @@ class Override:
         self._share(self._jar)
 
 
-def override(curl: Any, jar: CookieJar | None, field_value: str) -> Override | None:
-    """Return an `Override` for a Cookie field, None if the jar has none of its names."""
+def override(curl: Any, jar: CookieJar | None, field_value: str) -> CookieOverride | None:
+    """Return an `CookieOverride` for a Cookie field, None if the jar has none of its names."""
     if jar is None or not field_value:
         return None
     names = {pair.partition("=")[0].strip() for pair in field_value.split(";")}
     if not any(cookie.name in names for cookie in jar):
         return None
-    return Override(curl, jar, names)
+    return CookieOverride(curl, jar, names)
 
 
 def _rebuild(path: str | None, lines: list[str]) -> CookieJar:
@@ -331,7 +331,7 @@ def jar_options(jar: CookieJar | None) -> Iterable[tuple[int, object]]:
         yield pycurl.COOKIEFILE, ""  # starts the cookie engine
 
 
-def with_jar(values: dict[str, Any]) -> dict[str, Any]:
+def with_cookie_jar(values: dict[str, Any]) -> dict[str, Any]:
     """Return checked values with ``cookies`` and ``cookie_file`` fitting each other."""
     file = values.get("cookie_file")
     if file is not None:

@@ -45,7 +45,7 @@ def names_proxy(scheme: str, given: Mapping[bytes, bytes]) -> bool:
     return small in given or capital in given or b"all_proxy" in given or b"ALL_PROXY" in given
 
 
-def options_in_force(settings: Settings, scheme: str) -> tuple[Pair, ...]:
+def active_options(settings: Settings, scheme: str) -> tuple[Pair, ...]:
     """Return the libcurl options for a request to a URL of that scheme.
 
     Raises:
@@ -67,18 +67,18 @@ def options_in_force(settings: Settings, scheme: str) -> tuple[Pair, ...]:
     return options
 
 
-def authorities_in_force(settings: Settings) -> str:
+def active_authorities(settings: Settings) -> str:
     """Return the file or directory of the certificate authorities that are trusted.
 
     Raises:
-        CertificateFileError: As of `options_in_force`.
+        CertificateFileError: As of `active_options`.
     """
-    options = dict(options_in_force(settings, "https"))
+    options = dict(active_options(settings, "https"))
     path = options.get(pycurl.CAINFO) or options.get(pycurl.CAPATH)
     return usual_spelling(os.fsdecode(path) if isinstance(path, bytes) else str(path))
 
 
-def proxy_in_force(settings: Settings, scheme: str) -> str:
+def active_proxy(settings: Settings, scheme: str) -> str:
     """Return the URL of the proxy, "" for none; ``no_proxy`` may still except the host."""
     if settings.proxy is not None or not settings.trust_env:
         return settings.proxy or ""
@@ -90,7 +90,7 @@ def is_direct(settings: Settings, scheme: str) -> bool:
     """Whether a server certainly gets the request itself, if through a tunnel."""
     if scheme == "https" or settings.unix_socket is not None:
         return True
-    proxy = proxy_in_force(settings, scheme)
+    proxy = active_proxy(settings, scheme)
     return not proxy or proxy.lower().startswith("socks")
 
 

@@ -14,7 +14,7 @@ import pycurl
 
 from bladehttp._data.auth import Auth
 from bladehttp._data.decoders import CODINGS
-from bladehttp.client._config.cookie_jar import CookieJar, check_jar, jar_options, with_jar
+from bladehttp.client._config.cookie_jar import CookieJar, check_jar, jar_options, with_cookie_jar
 from bladehttp.client._config.network import (
     HTTP_VERSIONS,
     address_map,
@@ -288,4 +288,4 @@ class Settings:
             if name not in CHECKS:
                 raise TypeError(f"HttpClient has no property named {name!r}")
         checked = {name: CHECKS[name](name, value) for name, value in values.items()}
-        return replace(self, **with_jar(checked))
+        return replace(self, **with_cookie_jar(checked))

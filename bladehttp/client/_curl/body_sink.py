@@ -25,7 +25,7 @@ import pycurl
 
 from bladehttp._data.decoders import ContentDecoder, blocks_of
 from bladehttp.client._config.options import Settings
-from bladehttp.client._curl.response_head import BLANK, Received
+from bladehttp.client._curl.response_head import BLANK, ResponseHead
 from bladehttp.client._request.redirects import NEXT_METHOD
 from bladehttp.exceptions import BodyTooLarge, DecodingError, HttpException
 
@@ -74,7 +74,7 @@ class BodySink:
 
     def _is_wanted(self) -> bool:
         """Whether a body beyond LONGEST_DROPPED is collected all the same."""
-        if leads_on(self.lines):
+        if is_redirect(self.lines):
             return False
         self._left = inf
         return True
@@ -87,7 +87,7 @@ class BodySink:
         self._seen = len(lines)
         if lines[0][9:10] == b"2" and lines.index(lines[-1]) == len(lines) - 1:
             return False  # nearly always: one head, and no redirect
-        return lines[-1] in BLANK and leads_on(lines) and Received(lines).ends_connection
+        return lines[-1] in BLANK and is_redirect(lines) and ResponseHead(lines).ends_connection
 
     def finish(self) -> None:
         """Take what is left, at the end of the body: nothing here."""
@@ -101,12 +101,12 @@ NO_SINK = BodySink([], follows=False)
 """What a handle has whose body goes elsewhere; it is never over."""
 
 
-def leads_on(lines: list[bytes]) -> bool:
+def is_redirect(lines: list[bytes]) -> bool:
     """Whether header lines are those of a redirect that can be followed, its head whole."""
     status = next((line for line in reversed(lines) if line.startswith(b"HTTP/")), b"")
     if status.partition(b" ")[2][:1] != REDIRECT:
         return False
-    received = Received(lines)
+    received = ResponseHead(lines)
     return received.is_whole and received.status in NEXT_METHOD and bool(received.location)
 
 
@@ -116,14 +116,14 @@ STEP = 512 * 1024
 PARTIAL_CONTENT = 206
 
 
-class Work(Protocol):
+class Resumable(Protocol):
     """What is done in steps."""
 
     def step(self) -> bool:
         """Do some of it; return whether all is done."""
 
 
-class Steps:
+class DecodingBudget:
     """What may be decoded before the loop has its turn, and what waits for the next.
 
     Attributes:
@@ -135,10 +135,10 @@ class Steps:
     def __init__(self, again: Callable[[], None]) -> None:
         """Take what has `turn` called in the loop's next turn."""
         self._again = again
-        self._waiting: deque[Work] = deque()
+        self._waiting: deque[Resumable] = deque()
         self.left = STEP
 
-    def wait(self, work: Work) -> None:
+    def wait(self, work: Resumable) -> None:
         """Have something go on in the loop's next turn."""
         if not self._waiting:
             self._again()
@@ -166,15 +166,25 @@ class DecodingSink(BodySink):
     """
 
     __slots__ = (
-        "_curl", "_decoder", "_follows", "_is_known", "_pieces", "_settings", "_steps", "_taken",
-        "_touch", "error", "is_busy", "is_decoded",
+        "_budget",
+        "_curl",
+        "_decoder",
+        "_follows",
+        "_is_known",
+        "_pieces",
+        "_settings",
+        "_taken",
+        "_touch",
+        "error",
+        "is_busy",
+        "is_decoded",
     )  # fmt: skip
 
     def __init__(
         self,
         lines: list[bytes],
         settings: Settings,
-        steps: Steps,
+        budget: DecodingBudget,
         curl: Any,
         touch: Callable[[Any], None],
     ) -> None:
@@ -183,13 +193,13 @@ class DecodingSink(BodySink):
         Args:
             lines: As of `BodySink`.
             settings: Of the request.
-            steps: What may be decoded at a time.
+            budget: What may be decoded at a time.
             curl: The handle of the transfer.
             touch: Called with the handle when it has been made to go on.
         """
         super().__init__(lines, settings.follow_redirect)
         self._settings = settings
-        self._steps = steps
+        self._budget = budget
         self._curl = curl
         self._touch = touch
         self._is_known = self.is_busy = self.is_decoded = False
@@ -212,7 +222,7 @@ class DecodingSink(BodySink):
             if not self._go_on():
                 self.is_busy = True
                 self._taken = size
-                self._steps.wait(self)
+                self._budget.wait(self)
                 return int(pycurl.WRITEFUNC_PAUSE)
         return 0 if self.error is not None else size
 
@@ -221,10 +231,10 @@ class DecodingSink(BodySink):
         self._is_known = True
         if b"".join(self.lines).lower().find(b"content-encoding") < 0:
             return  # nearly always
-        received = Received(self.lines)
+        received = ResponseHead(self.lines)
         if self._settings.accept_encoding is None or received.status == PARTIAL_CONTENT:
             return
-        if self._settings.follow_redirect and leads_on(self.lines):
+        if self._settings.follow_redirect and is_redirect(self.lines):
             return
         coding = received.headers.get("Content-Encoding", "")
         self._decoder = ContentDecoder(coding, self._settings.max_body_size)
@@ -240,22 +250,22 @@ class DecodingSink(BodySink):
 
     def _go_on(self) -> bool:
         """Decode as much as may be now; return whether the piece is done, or at fault."""
-        steps = self._steps
+        budget = self._budget
         try:
             while self._pieces is not None:
-                if steps.left <= 0:
+                if budget.left <= 0:
                     return False
                 done = next(self._pieces, None)
                 if done is None:
                     self._pieces = None
                 else:
-                    steps.left -= done
+                    budget.left -= done
         except (DecodingError, BodyTooLarge) as error:
             self._pieces, self.error = None, error
         return True
 
     def step(self) -> bool:
-        """Go on with the piece that libcurl keeps; see `Steps`."""
+        """Go on with the piece that libcurl keeps; see `DecodingBudget`."""
         if not self.is_busy:
             return True  # it was aborted
         if not self._go_on():

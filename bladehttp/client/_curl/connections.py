@@ -54,7 +54,7 @@ FORGIVEN = 60.0
 """Seconds after which a server that closes is put to the test once more."""
 
 
-class Opener(Protocol):
+class ConnectionOwner(Protocol):
     """What opens connections; see `Handle`."""
 
     lines: list[bytes]
@@ -130,7 +130,7 @@ class Connections:
         self._at: dict[Address, Connection] = {}
         self._unix: dict[int, Connection] = {}
         self._by_descriptor: dict[int, Connection] = {}
-        self._opened: dict[int, Opener] = {}
+        self._opened: dict[int, ConnectionOwner] = {}
         self._tidy_at = 0
         self._poll = select.poll()
         self.ready = self._poll.poll
@@ -138,12 +138,12 @@ class Connections:
         self._keeps: set[object] = set()
         self._closed: dict[object, float] = {}
 
-    def note_opened(self, descriptor: int, opener: Opener) -> None:
+    def note_opened(self, descriptor: int, opener: ConnectionOwner) -> None:
         """Take note of a descriptor that a transfer opens."""
         self.forget(descriptor)
         self._opened[descriptor] = opener
 
-    def learn(self, opener: Opener, local_port: int, version: int) -> None:
+    def learn(self, opener: ConnectionOwner, local_port: int, version: int) -> None:
         """Note the connection that a transfer has made.
 
         Args:

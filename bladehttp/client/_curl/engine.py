@@ -24,7 +24,7 @@ import pycurl
 
 from bladehttp.client._curl.body_sink import NO_SINK, BodySink
 from bladehttp.client._curl.handle import Handle
-from bladehttp.client._curl.pool import Closing
+from bladehttp.client._curl.pool import MultiCloser
 
 INTEREST = {
     pycurl.POLL_NONE: 0,
@@ -66,7 +66,7 @@ class Outcome(NamedTuple):
 
 SUCCESS = Outcome()
 
-HALT = BaseException()
+INTERRUPT_REQUESTED = BaseException()
 """Why an engine halts when a callback has asked for it; never raised."""
 
 
@@ -105,7 +105,7 @@ class Engine(Handle):
         self._halted: BaseException | None = None
         self._poll = select.poll()
         self._multi = multi = pycurl.CurlMulti()
-        self._closing = Closing(multi)
+        self._closing = MultiCloser(multi)
         self._go_on, self._wait = multi.perform, multi.select
         # looked up once, as pycurl makes an object for a method at every look-up
         self._add, self._remove = multi.add_handle, multi.remove_handle
@@ -150,7 +150,7 @@ class Engine(Handle):
     def halt(self) -> None:
         """Have `proceed` return when libcurl does; for callbacks."""
         if self._halted is None:
-            self._halted = HALT
+            self._halted = INTERRUPT_REQUESTED
 
     def proceed(self, silence: float, deadline: float, sink: BodySink = NO_SINK) -> Outcome | None:
         """Go on with the transfer until its end, or until a callback calls `halt`: None then.
@@ -165,7 +165,7 @@ class Engine(Handle):
         Raises:
             BaseException: Whatever a signal handler raises.
         """
-        if self._halted is HALT:
+        if self._halted is INTERRUPT_REQUESTED:
             self._halted = None  # maybe of the transfer before, a stream that had no content
         return self._drive(silence, deadline, sink)
 
@@ -197,7 +197,7 @@ class Engine(Handle):
             running = self._go_on()[1]
         if self._halted is None:
             return outcome or self.ended()
-        if self._halted is not HALT:
+        if self._halted is not INTERRUPT_REQUESTED:
             raise self._halted
         self._take_what_is_here(running)
         return outcome

@@ -7,7 +7,7 @@ select(2) knows no descriptor of 1024 and more. Then it changes to the other way
 Each for itself: libcurl tells what it waits for on each descriptor, and is told of those that are
 ready. Who waits for them is an event loop (driver.py), or poll(2) (watching.py).
 
-Watching: the descriptors of a crowd that has no event loop, watched by poll(2).
+PollSet: the descriptors of a crowd that has no event loop, watched by poll(2).
 """
 
 import os
@@ -30,10 +30,10 @@ from bladehttp.client._curl.engine import (
     SET_SIZE,
     poll_time,
 )
-from bladehttp.client._curl.pool import Closing
+from bladehttp.client._curl.pool import MultiCloser
 
 
-class Watching:
+class PollSet:
     """Descriptors, watched by poll(2).
 
     A connection that is kept is watched no more when a response has ended, and again when the next
@@ -118,7 +118,7 @@ class Multi:
         self.found = self._in_vain = 0
         self._limit: int | None = None
         self._multi = pycurl.CurlMulti()
-        self._closing = Closing(self._multi)
+        self._closing = MultiCloser(self._multi)
         self._go_on, self._wait = self._multi.perform, self._select
         self.info_read, self.remove = self._multi.info_read, self._multi.remove_handle
 
@@ -208,7 +208,7 @@ class Multi:
 
     def _change_to_poll(self, _: float = 0.0) -> Events:
         """Wait by poll(2) from now on."""
-        watching = Watching()
+        watching = PollSet()
         self.watch_by(watching.change)
         self._wait = watching.wait
         self.is_due = True
@@ -265,7 +265,7 @@ class Multi:
         self._opened = {
             descriptor: number
             for descriptor, number in self._opened.items()
-            if number_of(descriptor) == number
+            if inode_of(descriptor) == number
         }
         return bool(self._opened)
 
@@ -282,7 +282,7 @@ class Multi:
         multi, broom = self._multi, self._broom
         if broom is None:
             broom = self._broom = pycurl.Curl()
-            for option, value in BROOM:
+            for option, value in SWEEP_OPTIONS:
                 broom.setopt(option, value)
         for option, seconds in as_idle_time(longest):
             broom.setopt(option, seconds)
@@ -296,7 +296,7 @@ class Multi:
 
     def note_descriptor(self, descriptor: int) -> None:
         """Take note of a descriptor that libcurl opens."""
-        self._opened[descriptor] = number_of(descriptor)
+        self._opened[descriptor] = inode_of(descriptor)
         if descriptor >= SET_SIZE and self._wait == self._select:
             self._wait = self._change_to_poll
 
@@ -311,7 +311,7 @@ class Multi:
         self._closing.close()
 
 
-BROOM = (
+SWEEP_OPTIONS = (
     (pycurl.NOSIGNAL, 1),
     (pycurl.PROXY, ""),
     (pycurl.URL, "http://localhost/"),
@@ -319,7 +319,7 @@ BROOM = (
 )
 
 
-def number_of(descriptor: int) -> int:
+def inode_of(descriptor: int) -> int:
     """Return the number of a file, which tells it from another with the same descriptor; or 0."""
     try:
         return os.fstat(descriptor).st_ino

@@ -191,7 +191,7 @@ def _forget_all() -> None:
 os.register_at_fork(after_in_child=_forget_all)
 
 
-def may_look_up(ask: Callable[[int], Any]) -> bool:
+def may_be_resolving(ask: Callable[[int], Any]) -> bool:
     """Whether a transfer that was cut short may have left a name lookup behind.
 
     Args:
@@ -202,7 +202,7 @@ def may_look_up(ask: Callable[[int], Any]) -> bool:
     return not (ask(pycurl.REQUEST_SIZE) or ask(pycurl.NAMELOOKUP_TIME))
 
 
-class Closing:
+class MultiCloser:
     """How one CurlMulti is closed.
 
     Attributes:
@@ -217,7 +217,7 @@ class Closing:
 
     def note(self, ask: Callable[[int], Any]) -> None:
         """Look at a transfer that was cut short: it may have left a name lookup behind."""
-        if not self.is_held and may_look_up(ask):
+        if not self.is_held and may_be_resolving(ask):
             self.is_held = True
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._multi))
 

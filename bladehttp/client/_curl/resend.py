@@ -43,10 +43,10 @@ from bladehttp.client._config.retry import IDEMPOTENT
 from bladehttp.client._curl.connections import HTTP_2, MULTIPLEXED, Address, version_of
 from bladehttp.client._curl.engine import Outcome
 from bladehttp.client._curl.handle import Handle
-from bladehttp.client._curl.response_head import Received, offers_digest
+from bladehttp.client._curl.response_head import ResponseHead, offers_digest
 from bladehttp.client._curl.transfer_options import gets_digest
 from bladehttp.client._curl.wire_log import stop_wire_log, wire_log
-from bladehttp.client._request.prepared import Message
+from bladehttp.client._request.prepared import PreparedRequest
 
 REFUSED = b"refused by server"
 """What libcurl's remark about a refused stream has in it."""
@@ -69,7 +69,7 @@ class Verdict(Enum):
 
 
 def guard_for(
-    handle: Handle, message: Message, lines: list[bytes], is_repeated: bool
+    handle: Handle, message: PreparedRequest, lines: list[bytes], is_repeated: bool
 ) -> "Guard | None":
     """Set a handle up to ask a guard before it writes; return None where none is needed.
 
@@ -85,7 +85,7 @@ def guard_for(
     if must_go_once:
         is_repeated = is_repeated or handle.settle(message.url.origin)
         if _may_be_refused(handle, message):
-            return Listener(handle, message, lines, is_repeated, must_go_once)
+            return RefusalListener(handle, message, lines, is_repeated, must_go_once)
     elif message.settings.auth is None and not is_repeated:  # else there may be several rounds
         if not handle.has_news(0):
             return None
@@ -93,7 +93,7 @@ def guard_for(
     return Guard(handle, message, lines, is_repeated, must_go_once)
 
 
-def may_be_repeated(message: Message) -> bool:
+def may_be_repeated(message: PreparedRequest) -> bool:
     """Whether a request may be sent twice, and can be: not a body that is read only once."""
     return message.method in IDEMPOTENT and (message.body is None or message.body.is_rewindable)
 
@@ -116,7 +116,7 @@ class Guard:
     def __init__(
         self,
         handle: Handle,
-        message: Message,
+        message: PreparedRequest,
         lines: list[bytes],
         is_fresh: bool,
         must_go_once: bool,
@@ -192,12 +192,12 @@ class Guard:
         return Outcome(pycurl.E_RECV_ERROR, f"{REASONS[self._verdict]}, and {method} {NOT_AGAIN}")
 
 
-class Listener(Guard):
+class RefusalListener(Guard):
     """A guard that listens to libcurl's remarks for one about a refused stream."""
 
     __slots__ = ("_wire",)
 
-    def __init__(self, handle: Handle, message: Message, *others: Any) -> None:
+    def __init__(self, handle: Handle, message: PreparedRequest, *others: Any) -> None:
         super().__init__(handle, message, *others)
         self._wire = wire_log(handle, message.settings.sensitive_headers)
         handle.setopt(pycurl.DEBUGFUNCTION, self._hear)
@@ -222,7 +222,7 @@ REASONS = {
 NOT_AGAIN = "is not sent twice"
 
 
-def _may_be_refused(handle: Handle, message: Message) -> bool:
+def _may_be_refused(handle: Handle, message: PreparedRequest) -> bool:
     """Whether the connection may be one of HTTP/2 or 3; it is to be heard of, at some cost."""
     settings, origin = message.settings, message.url.origin
     if origin[0] != "https" or settings.http_version in NO_FRAMES:
@@ -242,7 +242,7 @@ FIELDS = {
 status_of = re.compile(rb"HTTP/[0-9.]+ (\d{3})\b").match
 
 
-def was_answered_early(lines: list[bytes], message: Message, status: int) -> bool:
+def was_answered_early(lines: list[bytes], message: PreparedRequest, status: int) -> bool:
     """Whether a refusal is of an answer to an earlier challenge.
 
     Args:
@@ -255,10 +255,10 @@ def was_answered_early(lines: list[bytes], message: Message, status: int) -> boo
     matches = filter(None, map(status_of, lines))
     if sum(int(match[1]) == status for match in matches) != 1:
         return False
-    return bool(offers_digest(", ".join(Received(lines).headers.get_all(FIELDS[status]))))
+    return bool(offers_digest(", ".join(ResponseHead(lines).headers.get_all(FIELDS[status]))))
 
 
-def may_use_digest(message: Message, status: int = UNAUTHORIZED) -> bool:
+def may_use_digest(message: PreparedRequest, status: int = UNAUTHORIZED) -> bool:
     """Whether libcurl may answer a server, or for 407 a proxy, by Digest."""
     settings = message.settings
     if status == PROXY_AUTHENTICATION_REQUIRED:

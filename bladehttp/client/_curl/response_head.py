@@ -98,7 +98,7 @@ takes_userhash = re.compile(r"\buserhash\s*=\s*\"?true\b", re.IGNORECASE).search
 find_locations = re.compile(rb"^location[ \t]*:([^\n]*)", re.IGNORECASE | re.MULTILINE).findall
 
 
-class Received:
+class ResponseHead:
     """The lines of one exchange, those of interim responses and authentication rounds included.
 
     Attributes:

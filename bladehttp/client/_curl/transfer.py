@@ -14,27 +14,27 @@ from bladehttp._data.decoders import ContentDecoder, blocks_of
 from bladehttp._data.self_request import check_not_own
 from bladehttp._message.response import HttpResponse
 from bladehttp.client._config.environment import (
-    authorities_in_force,
+    active_authorities,
+    active_options,
     is_direct,
     names_tls_proxy,
-    options_in_force,
 )
 from bladehttp.client._config.tls import key_advice
-from bladehttp.client._curl.body_sink import NO_SINK, BodySink, leads_on
+from bladehttp.client._curl.body_sink import NO_SINK, BodySink, is_redirect
 from bladehttp.client._curl.connections import MULTIPLEXED
 from bladehttp.client._curl.engine import RECEIVE, SUCCESS, TOTAL, Outcome
 from bladehttp.client._curl.errors import BROKEN_STREAM, EXCEPTIONS, RequestInfo, exception_for
 from bladehttp.client._curl.handle import Handle
 from bladehttp.client._curl.resend import guard_for, was_answered_early
-from bladehttp.client._curl.response_head import BLANK, Received, presented
+from bladehttp.client._curl.response_head import BLANK, ResponseHead, presented
 from bladehttp.client._curl.transfer_options import (
     PROXY_AUTHENTICATION_REQUIRED,
     WANT_DIGEST,
-    extras_for,
     learn,
     proxy_auth_options,
+    transfer_options_for,
 )
-from bladehttp.client._request.prepared import Message
+from bladehttp.client._request.prepared import PreparedRequest
 from bladehttp.client._request.redirects import NEXT_METHOD
 from bladehttp.exceptions import (
     BodyTooLarge,
@@ -53,7 +53,9 @@ UNAUTHORIZED = 401
 WITHOUT_BODY = (204, 304)  # RFC 9110 sections 15.3.5 and 15.4.5
 
 
-def with_details(error: HttpException, message: Message, response: HttpResponse) -> HttpException:
+def annotate(
+    error: HttpException, message: PreparedRequest, response: HttpResponse
+) -> HttpException:
     """Return an exception with what is known of the exchange."""
     error.url = message.url.text
     error.request = RequestInfo(message.method, message.url.text)
@@ -78,10 +80,10 @@ class Transfer:
     )  # fmt: skip
 
     location: str
-    received: Received
+    received: ResponseHead
 
     def __init__(
-        self, message: Message, handle: Handle, sink: Any = None, is_repeated: bool = False
+        self, message: PreparedRequest, handle: Handle, sink: Any = None, is_repeated: bool = False
     ) -> None:
         """Set a handle up for a message.
 
@@ -113,7 +115,7 @@ class Transfer:
         setopt(pycurl.HEADERFUNCTION, lines.append if sink is None else sink.hear(lines))
         handle.origin, handle.lines = url.origin, lines
         handle.plain = False
-        self._extras = extras_for(handle, message)
+        self._extras = transfer_options_for(handle, message)
         self._guard = guard_for(handle, message, lines, is_repeated)
         if self._extras is None and self._guard is None:
             handle.plain = True
@@ -145,14 +147,14 @@ class Transfer:
         return bool(self._lines) and self._lines[-1] in BLANK
 
     @property
-    def leads_on(self) -> bool:
+    def is_redirect(self) -> bool:
         """Whether what has come is the head of a redirect that is followed."""
-        return self.message.settings.follow_redirect and leads_on(self._lines)
+        return self.message.settings.follow_redirect and is_redirect(self._lines)
 
     @property
     def ends_connection(self) -> bool:
         """Whether the connection ends with the response whose head has come."""
-        return Received(self._lines).ends_connection
+        return ResponseHead(self._lines).ends_connection
 
     def wants_proxy_digest(self) -> bool:
         """Whether a proxy has answered 407 and gets another method if the message is sent again.
@@ -164,7 +166,7 @@ class Transfer:
             return False
         if scheme == "https" and getinfo(pycurl.HTTP_CONNECTCODE) != PROXY_AUTHENTICATION_REQUIRED:
             return False
-        return learn(self.message.settings, scheme, Received(self._lines))
+        return learn(self.message.settings, scheme, ResponseHead(self._lines))
 
     def was_answered_early(self, status: int) -> bool:
         """Whether a challenge was answered by what was kept from another; see challenges.py.
@@ -209,7 +211,7 @@ class Transfer:
         fault = self.received.fault
         if fault is not None:
             error = ProtocolError(f"receiving from {self.message.url.place}: {fault}")
-            raise with_details(error, self.message, response)
+            raise annotate(error, self.message, response)
         if response.status == UNAUTHORIZED:
             self._check_name(response)
 
@@ -219,11 +221,11 @@ class Transfer:
         name = auth[0] if isinstance(auth, tuple) else ""
         if not name.isascii() and self.received.wants_digest_of_a_name:
             text = f"asking {place}: Digest with the name {name!r} cannot be sent{NO_DIGEST}"
-            raise with_details(HttpException(text), self.message, response)
+            raise annotate(HttpException(text), self.message, response)
 
     def _response(self) -> HttpResponse:
         getinfo = self._handle.getinfo
-        self.received = received = Received(self._lines, times_by(getinfo))
+        self.received = received = ResponseHead(self._lines, times_by(getinfo))
         status, url = getinfo(pycurl.RESPONSE_CODE), self.message.url.text
         return HttpResponse.received(self._content.getvalue(), status, url, received)
 
@@ -246,7 +248,7 @@ class Transfer:
         status = response.status
         self.location = self._location(outcome) if status in NEXT_METHOD else ""
         if fault is not None and not self.location:
-            raise with_details(fault, message, response) from fault.__cause__
+            raise annotate(fault, message, response) from fault.__cause__
         if outcome is not SUCCESS and not self.location:
             raise _failure(self._handle, message, outcome, response, deadline)
         if status == UNAUTHORIZED or received.fault is not None:
@@ -309,12 +311,12 @@ class Transfer:
 NO_DIGEST = ", as it is not ASCII: use auth_method=http.Auth.BASIC, over TLS"
 
 
-def _configure(handle: Handle, message: Message) -> None:
+def _configure(handle: Handle, message: PreparedRequest) -> None:
     """Set a handle up for the settings of a message, and what the environment adds to them."""
     settings, origin = message.settings, message.url.origin
     if settings.auth is not None or settings.netrc:
         handle.ask_anew(origin)
-    options = options_in_force(settings, origin[0])
+    options = active_options(settings, origin[0])
     if WANT_DIGEST:
         options += proxy_auth_options(settings, origin[0])
     handle.configure(options, settings.files)
@@ -336,7 +338,7 @@ def _finished(sink: BodySink, outcome: Outcome) -> HttpException | None:
 
 
 def times_by(ask: Callable[[int], Any]) -> tuple[float, ...]:
-    """Return what `Received.times` is, at once, since the next request overwrites it: 1 us.
+    """Return what `ResponseHead.times` is, at once, since the next request overwrites it: 1 us.
 
     Args:
         ask: ``getinfo`` of a handle.
@@ -350,7 +352,11 @@ def times_by(ask: Callable[[int], Any]) -> tuple[float, ...]:
 
 
 def _failure(
-    handle: Handle, message: Message, outcome: Outcome, response: HttpResponse, deadline: float
+    handle: Handle,
+    message: PreparedRequest,
+    outcome: Outcome,
+    response: HttpResponse,
+    deadline: float,
 ) -> Exception:
     """Return the exception for a transfer that failed."""
     url, place = message.url.text, message.url.place
@@ -379,7 +385,7 @@ def _failure(
     return error
 
 
-def _explained(handle: Handle, message: Message, outcome: Outcome) -> tuple[str, str]:
+def _explained(handle: Handle, message: PreparedRequest, outcome: Outcome) -> tuple[str, str]:
     """Return what libcurl says, with what is known of certificates and keys, and about whom."""
     text, place = outcome.text, message.url.place
     if outcome.code in WITH_CERTIFICATE:
@@ -399,7 +405,7 @@ NO_ANSWER = {"E_UNSUPPORTED_PROTOCOL", "E_WEIRD_SERVER_REPLY", "E_GOT_NOTHING", 
 NOT_HTTP = {"E_UNSUPPORTED_PROTOCOL", "E_WEIRD_SERVER_REPLY"}
 
 
-def _is_from_the_proxy(handle: Handle, message: Message, code: int) -> bool:
+def _is_from_the_proxy(handle: Handle, message: PreparedRequest, code: int) -> bool:
     """Whether it is a proxy that does not speak HTTP: no server has been asked, or only through it.
 
     What ends early or is too large may be relayed, and counts as the server's.
@@ -428,7 +434,7 @@ WITH_CERTIFICATE = {
 }
 
 
-def _is_about_the_proxy(curl: Any, message: Message) -> bool:
+def _is_about_the_proxy(curl: Any, message: PreparedRequest) -> bool:
     """Whether a certificate that was refused is that of a proxy, and not the server's."""
     return bool(
         curl.getinfo(pycurl.USED_PROXY)
@@ -437,12 +443,12 @@ def _is_about_the_proxy(curl: Any, message: Message) -> bool:
     )
 
 
-def expected(message: Message, host: str) -> str:
+def expected(message: PreparedRequest, host: str) -> str:
     """Return what a message says was expected of the certificate of a host."""
     settings = message.settings
     if settings.pinned_key is not None:
         return f"expected: the key {settings.pinned_key!r}"
-    return f"expected: one for {host!r}, vouched for in {authorities_in_force(settings)!r}"
+    return f"expected: one for {host!r}, vouched for in {active_authorities(settings)!r}"
 
 
 CLOCKS: dict[str, tuple[type[HttpException], str]] = {
@@ -451,7 +457,7 @@ CLOCKS: dict[str, tuple[type[HttpException], str]] = {
 }
 
 
-def _partial(message: Message, response: HttpResponse, deadline: float) -> bytes:
+def _partial(message: PreparedRequest, response: HttpResponse, deadline: float) -> bytes:
     """Return what arrived of a body, its coding undone as far as it goes."""
     if message.settings.accept_encoding is None or "Content-Encoding" not in response.headers:
         return response.body
@@ -461,17 +467,19 @@ def _partial(message: Message, response: HttpResponse, deadline: float) -> bytes
         return response.body
 
 
-def _decode(message: Message, response: HttpResponse, deadline: float) -> None:
+def _decode(message: PreparedRequest, response: HttpResponse, deadline: float) -> None:
     """Undo the Content-Encoding. Part of an encoded whole (206) cannot be decoded, and stays."""
     if message.settings.accept_encoding is None or response.status == PARTIAL_CONTENT:
         return
     try:
         response.body = _decoded(message, response, deadline, is_whole=True)
     except (DecodingError, BodyTooLarge, TotalTimeout) as error:
-        raise with_details(error, message, response) from error.__cause__
+        raise annotate(error, message, response) from error.__cause__
 
 
-def _decoded(message: Message, response: HttpResponse, deadline: float, is_whole: bool) -> bytes:
+def _decoded(
+    message: PreparedRequest, response: HttpResponse, deadline: float, is_whole: bool
+) -> bytes:
     """Return the decoded body.
 
     Raises:

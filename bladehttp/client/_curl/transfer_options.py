@@ -21,29 +21,29 @@ import pycurl
 
 from bladehttp._data.auth import Auth
 from bladehttp.client._config.cookie_jar import override
-from bladehttp.client._config.environment import is_direct, proxy_in_force
+from bladehttp.client._config.environment import active_proxy, is_direct
 from bladehttp.client._config.options import Settings
 from bladehttp.client._config.progress import Progress, Report
 from bladehttp.client._curl.engine import Outcome
 from bladehttp.client._curl.handle import Handle
-from bladehttp.client._curl.response_head import Received, offers_digest
+from bladehttp.client._curl.response_head import ResponseHead, offers_digest
 from bladehttp.client._curl.wire_log import start_wire_log, stop_wire_log, wire_log_is_on
-from bladehttp.client._request.prepared import Message
+from bladehttp.client._request.prepared import PreparedRequest
 
 
-def extras_for(handle: Handle, message: Message) -> "Extras | None":
+def transfer_options_for(handle: Handle, message: PreparedRequest) -> "Extras | None":
     """Set a handle up for what is more than a plain GET; return None if there is nothing."""
     if message.is_plain and not wire_log_is_on():
         return None
-    return Extras(handle, message)
+    return TransferOptions(handle, message)
 
 
-class Extras:
+class TransferOptions:
     """What one transfer has set on a handle."""
 
     __slots__ = ("_handle", "_is_wired", "_message", "_options", "_override", "_progress")
 
-    def __init__(self, handle: Handle, message: Message) -> None:
+    def __init__(self, handle: Handle, message: PreparedRequest) -> None:
         """Set a handle up for a message."""
         self._handle = handle
         self._message = message
@@ -104,7 +104,7 @@ class Extras:
         return outcome
 
 
-def _may_keep_target(message: Message) -> bool:
+def _may_keep_target(message: PreparedRequest) -> bool:
     """Whether a path can be sent as it was given (CURLOPT_REQUEST_TARGET), to a server itself.
 
     A proxy is asked for the whole URL, which libcurl leaves as it is; and a digest is made of the
@@ -117,7 +117,7 @@ def _may_keep_target(message: Message) -> bool:
     return is_direct(settings, message.url.origin[0])
 
 
-def _set(handle: Handle, message: Message) -> list[int]:
+def _set(handle: Handle, message: PreparedRequest) -> list[int]:
     """Set fields, body and method; return the options of the fields, to be unset."""
     curl, body, method = handle.curl, message.body, message.method
     fields = {
@@ -149,7 +149,7 @@ WANT_DIGEST: dict[str, None] = {}
 
 def proxy_auth_options(settings: Settings, scheme: str) -> tuple[tuple[int, object], ...]:
     """Return CURLOPT_PROXYAUTH where it is to be another than Basic."""
-    if proxy_in_force(settings, scheme) not in WANT_DIGEST:
+    if active_proxy(settings, scheme) not in WANT_DIGEST:
         return ()
     return ((pycurl.PROXYAUTH, pycurl.HTTPAUTH_DIGEST),)
 
@@ -157,11 +157,11 @@ def proxy_auth_options(settings: Settings, scheme: str) -> tuple[tuple[int, obje
 def gets_digest(settings: Settings, scheme: str) -> bool:
     """Whether libcurl may answer a proxy by Digest."""
     return (
-        pycurl.PROXYAUTH in settings.curl_options or proxy_in_force(settings, scheme) in WANT_DIGEST
+        pycurl.PROXYAUTH in settings.curl_options or active_proxy(settings, scheme) in WANT_DIGEST
     )
 
 
-def learn(settings: Settings, scheme: str, received: Received) -> bool:
+def learn(settings: Settings, scheme: str, received: ResponseHead) -> bool:
     """Remember a proxy that wants Digest, or forget one that wants Basic again.
 
     Return whether the request may be sent once more.
@@ -171,7 +171,7 @@ def learn(settings: Settings, scheme: str, received: Received) -> bool:
         scheme: Of its URL.
         received: The head of a 407.
     """
-    proxy = proxy_in_force(settings, scheme)
+    proxy = active_proxy(settings, scheme)
     if "@" not in proxy or pycurl.PROXYAUTH in settings.curl_options:
         return False
     challenges = ", ".join(received.headers.get_all("Proxy-Authenticate"))

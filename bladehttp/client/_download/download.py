@@ -32,16 +32,16 @@ from bladehttp.client._download.resumption import (
     decide,
     resumable,
 )
-from bladehttp.client._request.prepared import Message
+from bladehttp.client._request.prepared import PreparedRequest
 from bladehttp.exceptions import BodyTooLarge, ChecksumMismatch, IncompleteBody, ProtocolError
 from bladehttp.status import PARTIAL_CONTENT
 
 logger = logging.getLogger("bladehttp.client")
 
-Streaming = Callable[[Message], AbstractContextManager[HttpResponse]]
+Streaming = Callable[[PreparedRequest], AbstractContextManager[HttpResponse]]
 """Sends a message and gives its response while the body is still to come."""
 
-AsyncStreaming = Callable[[Message], AbstractAsyncContextManager[HttpResponse]]
+AsyncStreaming = Callable[[PreparedRequest], AbstractAsyncContextManager[HttpResponse]]
 """The same for asyncio."""
 
 
@@ -90,7 +90,7 @@ class Job:
     """
 
     target: Path
-    message: Message
+    message: PreparedRequest
     progress: Report | None = None
     resume: bool = False
     checksum: Checksum | None = None
@@ -100,7 +100,7 @@ class Job:
 class Download:
     """A download under way: what is in the file, what was asked for, and what has to come.
 
-    For each response: `next_message`, `judge`, `prepare`, `write` for each piece of the body,
+    For each response: `next_request`, `judge`, `prepare`, `write` for each piece of the body,
     `is_whole`, and, when that is true, `finish`.
     """
 
@@ -141,7 +141,7 @@ class Download:
         """Keep or remove what was written, unless it is in its place."""
         self._file.close()
 
-    def next_message(self) -> Message:
+    def next_request(self) -> PreparedRequest:
         """Return the next request: for the whole, or for what is missing."""
         message = self._message
         kept = resumable(self._file.kept()) if self._can_go_on else Kept()
@@ -257,7 +257,7 @@ class Download:
         return delay
 
 
-def with_settings(job: Job, retry: Retry | None) -> Message:
+def with_settings(job: Job, retry: Retry | None) -> PreparedRequest:
     """Return the message of a job with the settings of a download.
 
     No content coding is asked for, whether ``resume`` is set or not: the rest of a coded
@@ -297,7 +297,7 @@ def download(stream: Streaming, job: Job) -> HttpResponse:
 
 def _attempt(stream: Streaming, current: Download) -> HttpResponse | None:
     """Send a request and write what comes; return None if there has to be another one."""
-    with stream(current.next_message()) as response:
+    with stream(current.next_request()) as response:
         verdict = current.judge(response)
         if verdict is Verdict.KEEP:
             response.read()
@@ -332,7 +332,7 @@ async def adownload(stream: AsyncStreaming, job: Job) -> HttpResponse:
 
 async def _aattempt(stream: AsyncStreaming, current: Download) -> HttpResponse | None:
     """Send a request and write what comes; return None if there has to be another one."""
-    async with stream(current.next_message()) as response:
+    async with stream(current.next_request()) as response:
         verdict = current.judge(response)
         if verdict is Verdict.KEEP:
             await response.aread()

@@ -9,17 +9,17 @@ from time import monotonic, sleep
 from typing import Any
 
 from bladehttp._message.response import Hop, HttpResponse
-from bladehttp.client._config.environment import proxy_in_force
+from bladehttp.client._config.environment import active_proxy
 from bladehttp.client._config.retry import Retry
 from bladehttp.client._curl.engine import SUCCESS, Engine, Outcome
 from bladehttp.client._curl.errors import RequestInfo
 from bladehttp.client._curl.handle import Handle
 from bladehttp.client._curl.resend import MOST
-from bladehttp.client._curl.transfer import Transfer, with_details
+from bladehttp.client._curl.transfer import Transfer, annotate
 from bladehttp.client._curl.transfer_options import PROXY_AUTHENTICATION_REQUIRED
-from bladehttp.client._exchange.hooks import Hook, Hooks, Outgoing, call, drop
-from bladehttp.client._request.prepared import Message, with_body_fields
-from bladehttp.client._request.redirects import next_message
+from bladehttp.client._exchange.hooks import Hook, HookRequest, Hooks, call, drop
+from bladehttp.client._request.prepared import PreparedRequest, with_body_fields
+from bladehttp.client._request.redirects import next_request
 from bladehttp.exceptions import HttpException, ProxyError, TooManyRedirects, UnrewindableBody
 
 CHALLENGES = (401, 407)
@@ -51,7 +51,9 @@ class Exchange:
         "message", "not_before", "silence",
     )  # fmt: skip
 
-    def __init__(self, message: Message, hooks: Hooks | None = None, given: Any = None) -> None:
+    def __init__(
+        self, message: PreparedRequest, hooks: Hooks | None = None, given: Any = None
+    ) -> None:
         """Start the clock of the whole.
 
         Args:
@@ -73,7 +75,7 @@ class Exchange:
         self._owes = False  # whether an on_request has begun and no other hook since
         self.awaitables: list[Any] | None = None
         if hooks is not None:
-            self._outgoing = Outgoing(given)
+            self._outgoing = HookRequest(given)
 
     def begin(self) -> None:
         """Measure how long it takes from now on: it has waited. The clock of the whole runs on."""
@@ -110,7 +112,7 @@ class Exchange:
             self.tell_of(error)
             raise
 
-    def _announced(self, hooks: Hooks) -> Message:
+    def _announced(self, hooks: Hooks) -> PreparedRequest:
         """Return the message with the fields that hooks make of its own."""
         if not self._is_announced:
             self._announce(hooks)
@@ -181,7 +183,7 @@ class Exchange:
         as nothing of their body has come: libcurl may answer them itself.
         """
         settings, status = self.message.settings, self._transfer.status()
-        if self.leads_on or not (has_begun or self._transfer.has_head):
+        if self.is_redirect or not (has_begun or self._transfer.has_head):
             return False
         if status in CHALLENGES and self._may_be_answered(status):
             return False
@@ -190,14 +192,14 @@ class Exchange:
         return has_begun or (status >= 200 and status not in CHALLENGES)
 
     @property
-    def leads_on(self) -> bool:
+    def is_redirect(self) -> bool:
         """Whether what has come is the head of a redirect, so that its body is dropped."""
-        return self._transfer.leads_on
+        return self._transfer.is_redirect
 
     @property
     def need_not_wait(self) -> bool:
         """Whether it is one whose connection ends with it, so that it is followed at once."""
-        return self._transfer.leads_on and self._transfer.ends_connection
+        return self._transfer.is_redirect and self._transfer.ends_connection
 
     def opened(self, begin: Callable[[HttpResponse], None]) -> HttpResponse:
         """Return the last response, its body to come.
@@ -283,7 +285,7 @@ class Exchange:
         if not self._is_renewed and self._transfer.was_answered_early(status):
             return True
         settings, scheme = self.message.settings, self.message.url.origin[0]
-        return status == PROXY_AUTHENTICATION_REQUIRED and "@" in proxy_in_force(settings, scheme)
+        return status == PROXY_AUTHENTICATION_REQUIRED and "@" in active_proxy(settings, scheme)
 
     def _is_answered(self, status: int | None) -> bool:
         """Whether the message is sent once more, as the answer to a challenge may be another.
@@ -332,12 +334,12 @@ class Exchange:
             self._call(self._hooks.on_response, False, self._outgoing, response)
         return response
 
-    def _following(self, response: HttpResponse) -> Message:
+    def _following(self, response: HttpResponse) -> PreparedRequest:
         """Return the message that a redirect leads to."""
         location = self._transfer.location
         return _follow(self.message, response, location, len(self._history) + 1)
 
-    def _move_to(self, following: Message, response: HttpResponse) -> None:
+    def _move_to(self, following: PreparedRequest, response: HttpResponse) -> None:
         """Go on with the message that a redirect leads to."""
         self._is_renewed = False
         self._history += (Hop(response.status, self.message.url.text),)
@@ -389,7 +391,7 @@ class Exchange:
             self._call(self._hooks.on_error, False, self._outgoing, error)
 
 
-def exchange(engine: Engine, message: Message, hooks: Hooks | None) -> HttpResponse:
+def exchange(engine: Engine, message: PreparedRequest, hooks: Hooks | None) -> HttpResponse:
     """Send a message, follow its redirects and return the last response.
 
     Raises:
@@ -415,12 +417,14 @@ def exchange(engine: Engine, message: Message, hooks: Hooks | None) -> HttpRespo
     return response
 
 
-def _follow(message: Message, response: HttpResponse, location: str, count: int) -> Message:
+def _follow(
+    message: PreparedRequest, response: HttpResponse, location: str, count: int
+) -> PreparedRequest:
     limit = message.settings.max_redirects
     if count > limit:
         many = TooManyRedirects(f"more than {limit} redirects, the last to {location[:200]!r}")
-        raise with_details(many, message, response)
+        raise annotate(many, message, response)
     try:
-        return next_message(message, response.status, location)
+        return next_request(message, response.status, location)
     except HttpException as error:
-        raise with_details(error, message, response) from error.__cause__
+        raise annotate(error, message, response) from error.__cause__

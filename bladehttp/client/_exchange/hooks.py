@@ -14,10 +14,10 @@ from typing import Any, ClassVar
 from bladehttp._data.headers import Headers
 from bladehttp._message.response import HttpResponse
 from bladehttp.client._config.secrets import redact
-from bladehttp.client._request.prepared import Message
+from bladehttp.client._request.prepared import PreparedRequest
 
 
-class Outgoing:
+class HookRequest:
     """What a hook is told of a request. One object for an exchange, redirects and retries included.
 
     Attributes:
@@ -42,14 +42,14 @@ class Outgoing:
         self.headers = Headers()
         self.redirects = self.retries = 0
 
-    def update(self, message: Message, redirects: int, retries: int) -> None:
+    def update(self, message: PreparedRequest, redirects: int, retries: int) -> None:
         """Be about the next message."""
         self.method, self.url = message.method, message.url.text
         self.headers = Headers.adopt(message.fields)
         self.redirects, self.retries = redirects, retries
 
     def __repr__(self) -> str:
-        return f"<Outgoing {self.method} {self.url}>"
+        return f"<HookRequest {self.method} {self.url}>"
 
 
 Hook = Callable[..., object]
@@ -155,27 +155,27 @@ def hook_list(name: str, value: Any, may_await: bool) -> list[Hook]:
 logger = logging.getLogger("bladehttp.client")
 
 
-def _request(request: Outgoing) -> None:
+def _request(request: HookRequest) -> None:
     logger.debug("%s %s", request.method, redact(request.url))
 
 
-def _response(request: Outgoing, response: HttpResponse) -> None:
+def _response(request: HookRequest, response: HttpResponse) -> None:
     text = "%s %s: %d in %.1f ms"
     logger.debug(text, request.method, redact(request.url), response.status, response.time_taken)
 
 
-def _redirect(request: Outgoing, response: HttpResponse) -> None:
+def _redirect(request: HookRequest, response: HttpResponse) -> None:
     location = redact(response.headers.get("Location", ""))
     logger.debug("%s %s: %d to %r", request.method, redact(request.url), response.status, location)
 
 
-def _retry(request: Outgoing, result: object, delay: float) -> None:
+def _retry(request: HookRequest, result: object, delay: float) -> None:
     what = result.status if isinstance(result, HttpResponse) else _told(result)
     text = "%s %s: %s, again in %.0f ms"
     logger.debug(text, request.method, redact(request.url), what, delay)
 
 
-def _error(request: Outgoing, error: BaseException) -> None:
+def _error(request: HookRequest, error: BaseException) -> None:
     logger.debug("%s %s: %s", request.method, redact(request.url), _told(error))
 
 
@@ -186,7 +186,7 @@ def _told(error: object) -> str:
 LOGGING = Hooks([_request], [_response], [_redirect], [_retry], [_error])
 
 
-def in_force(hooks: Hooks) -> Hooks | None:
+def active_hooks(hooks: Hooks) -> Hooks | None:
     """Return a client's hooks, the log's after them if it is on; None where there are none."""
     if logger.isEnabledFor(logging.DEBUG):
         return hooks.joined(LOGGING)

@@ -12,7 +12,7 @@ place above all, nobody has a share, and the order is all there is.
 Nothing here knows a clock, an event loop or libcurl. turns.py runs it on asyncio, batch.py for
 `HttpClient.send_many`.
 
-Sharing: which transfers of a crowd wait for the connection of another, to share it.
+ConnectionSharing: which transfers of a crowd wait for the connection of another, to share it.
 
 With CURLOPT_PIPEWAIT libcurl lets all but the first wait until it is known whether the connection
 is HTTP/2: 48 k/s over one connection against 16 k/s over a hundred. But where it turns out
@@ -33,7 +33,7 @@ from bladehttp.client._exchange.exchange import Exchange
 Origin = tuple[str, str, int]
 
 
-class Sharing:
+class ConnectionSharing:
     """What is known of the origins, and the transfers that are first at one.
 
     Attributes:
@@ -109,7 +109,7 @@ class Host:
         self.waiting: OrderedDict[Exchange, None] = OrderedDict()
 
 
-class Places:
+class Slots:
     """The places of one client, or of one `send_many`.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""Crowd: many exchanges at once over one CurlMulti, each with its own clocks.
+"""Scheduler: many exchanges at once over one CurlMulti, each with its own clocks.
 
 It has no loop of its own. Whoever has one calls `turn` when `wake` is due. An event loop
 (driver.py) tells it by `act` of descriptors that are ready, and is told which to look after; who
@@ -21,7 +21,7 @@ import pycurl
 
 from bladehttp._message.response import HttpResponse
 from bladehttp.client._config.options import Settings
-from bladehttp.client._curl.body_sink import BodySink, DecodingSink, Steps
+from bladehttp.client._curl.body_sink import BodySink, DecodingBudget, DecodingSink
 from bladehttp.client._curl.connections import PROBATION, Connections
 from bladehttp.client._curl.engine import RECEIVE, SUCCESS, TOTAL, Outcome
 from bladehttp.client._curl.errors import RequestInfo
@@ -30,7 +30,7 @@ from bladehttp.client._curl.multi import Events, Multi, Watch
 from bladehttp.client._curl.pool import Limits
 from bladehttp.client._curl.resend import OK, STOP, may_be_repeated
 from bladehttp.client._exchange.exchange import Exchange
-from bladehttp.client._exchange.places import Origin, Sharing
+from bladehttp.client._exchange.places import ConnectionSharing, Origin
 from bladehttp.client._request.body import Call
 from bladehttp.exceptions import ClientClosed
 
@@ -44,7 +44,7 @@ PAUSE = 0.02
 WANTING = "max_host_connections are in use: waiting for"
 
 
-class Place(Handle):
+class ScheduledHandle(Handle):
     """A handle for one exchange after another.
 
     Attributes:
@@ -55,18 +55,26 @@ class Place(Handle):
     """
 
     __slots__ = (
-        "_crowd", "_guard", "_multi", "_others", "_waits", "context", "exchange", "last", "moved",
+        "_guard",
+        "_multi",
+        "_others",
+        "_scheduler",
+        "_waits",
+        "context",
+        "exchange",
+        "last",
+        "moved",
     )  # fmt: skip
 
     exchange: Exchange
     last: float
     moved: int
 
-    def __init__(self, crowd: "Crowd") -> None:
-        super().__init__(crowd.chains, crowd.connections)
+    def __init__(self, scheduler: "Scheduler") -> None:
+        super().__init__(scheduler.chains, scheduler.connections)
         self.has_news = _never  # `_look` is at the one connection that is used
-        self._crowd = crowd
-        self._multi = crowd.multi
+        self._scheduler = scheduler
+        self._multi = scheduler.multi
         self._guard: Callable[..., int] | None = None
         self._others: Any = None
         self._waits = False
@@ -90,10 +98,10 @@ class Place(Handle):
         return cast("Call", bound)
 
     def collect(self, lines: list[bytes], settings: Settings) -> BodySink:
-        steps = self._crowd.steps
-        if steps is None:
+        budget = self._scheduler.budget
+        if budget is None:
             return super().collect(lines, settings)
-        self.sink = sink = DecodingSink(lines, settings, steps, self.curl, self._crowd.touch)
+        self.sink = sink = DecodingSink(lines, settings, budget, self.curl, self._scheduler.touch)
         return sink
 
     def _set_up(self, options: Options) -> None:
@@ -123,7 +131,7 @@ class Place(Handle):
         self._multi.broken_by(error)
 
 
-class Waiting(NamedTuple):
+class DelayedExchange(NamedTuple):
     """An exchange that is to be tried again at a time; the number makes each one different."""
 
     due: float
@@ -131,7 +139,7 @@ class Waiting(NamedTuple):
     exchange: Exchange
 
 
-class Crowd:
+class Scheduler:
     """Exchanges that run at the same time, and idle handles for more.
 
     Attributes:
@@ -141,35 +149,49 @@ class Crowd:
             False: it is held back until `resume` or `fail`. None: there is none.
         multi: What drives libcurl.
         sound: Whether it may be kept for more; False once something broke into it.
-        steps: What bodies are decoded in while they are received; None where that is done at
+        budget: What bodies are decoded in while they are received; None where that is done at
             their end.
     """
 
     __slots__ = (
-        "_check_at", "_counter", "_ended", "_idle", "_last", "_looked", "_over_at", "_running",
-        "_sharing", "_waiting", "chains", "connections", "gate", "idle_since", "multi", "sound",
-        "steps",
+        "_check_at",
+        "_counter",
+        "_delayed",
+        "_ended",
+        "_idle",
+        "_last",
+        "_looked",
+        "_over_at",
+        "_running",
+        "_sharing",
+        "budget",
+        "chains",
+        "connections",
+        "gate",
+        "idle_since",
+        "multi",
+        "sound",
     )  # fmt: skip
 
     idle_since: float
 
-    def __init__(self, watch: Watch | None = None, steps: Steps | None = None) -> None:
+    def __init__(self, watch: Watch | None = None, budget: DecodingBudget | None = None) -> None:
         """Make one.
 
         Args:
             watch: Called with a descriptor and what libcurl waits for there (CURL_POLL_); None: it
                 is driven by `wait`.
-            steps: The attribute.
+            budget: The attribute.
         """
         self.sound = True
-        self.steps = steps
+        self.budget = budget
         self.gate: Callable[[Exchange], bool] | None = None
-        self._idle: list[Place] = []
+        self._idle: list[ScheduledHandle] = []
         self.chains: Chains = {}
         self.connections = Connections()
-        self._sharing = Sharing()
-        self._running: dict[Any, Place] = {}
-        self._waiting: list[Waiting] = []
+        self._sharing = ConnectionSharing()
+        self._running: dict[Any, ScheduledHandle] = {}
+        self._delayed: list[DelayedExchange] = []
         self._ended: list[tuple[Exchange, Result]] = []
         self._counter = 0
         self._check_at = self._over_at = inf
@@ -184,7 +206,7 @@ class Crowd:
 
     def __len__(self) -> int:
         """How many exchanges have not ended."""
-        return len(self._running) + len(self._waiting)
+        return len(self._running) + len(self._delayed)
 
     def start(self, exchange: Exchange) -> None:
         """Begin an exchange, in the context of the caller; how it ended is given by `turn`."""
@@ -202,19 +224,19 @@ class Crowd:
 
     def resume(self, exchange: Exchange) -> None:
         """Begin an exchange that the gate has held back."""
-        place = self._idle.pop() if self._idle else Place(self)
-        place.exchange = exchange
+        handle = self._idle.pop() if self._idle else ScheduledHandle(self)
+        handle.exchange = exchange
         try:
-            within(exchange, exchange.prepare, place)
+            run_in_context(exchange, exchange.prepare, handle)
         except Exception as error:  # noqa: BLE001 - a value, as all that ends an exchange
-            self._put_back(place)
+            self._put_back(handle)
             self.fail(exchange, error)
             return
-        curl = place.curl
-        place.let_wait(self._sharing.join(curl, exchange.message.url.origin))
-        place.moved, place.is_unfit = 0, False
-        place.last = now = monotonic()
-        self._running[curl] = place
+        curl = handle.curl
+        handle.let_wait(self._sharing.join(curl, exchange.message.url.origin))
+        handle.moved, handle.is_unfit = 0, False
+        handle.last = now = monotonic()
+        self._running[curl] = handle
         self.multi.add(curl)
         if now + exchange.silence < self._check_at or exchange.deadline < self._check_at:
             self._watch_clocks(exchange, now)
@@ -229,7 +251,7 @@ class Crowd:
 
     def _begin_at(self, due: float, exchange: Exchange) -> None:
         self._counter += 1
-        heappush(self._waiting, Waiting(due, self._counter, exchange))
+        heappush(self._delayed, DelayedExchange(due, self._counter, exchange))
 
     def _watch_clocks(self, exchange: Exchange, last: float) -> None:
         """Look no later than when one of its clocks may run out."""
@@ -260,7 +282,7 @@ class Crowd:
         """Return when `turn` is to be called at the latest, in terms of `time.monotonic`."""
         if self._ended:
             return 0.0
-        due = self._waiting[0].due if self._waiting else inf
+        due = self._delayed[0].due if self._delayed else inf
         return min(self.multi.due(), self._check_at, self._over_at, due)
 
     def turn(self) -> list[tuple[Exchange, Result]]:
@@ -279,8 +301,8 @@ class Crowd:
             multi.nudge()
         elif self._sharing.shared:
             multi.plan_nudge()
-        while self._waiting and self._waiting[0].due <= now:
-            self._begin(heappop(self._waiting).exchange)
+        while self._delayed and self._delayed[0].due <= now:
+            self._begin(heappop(self._delayed).exchange)
         if self._check_at <= now:
             self._expire(now)
         if self._over_at <= now:
@@ -312,16 +334,16 @@ class Crowd:
             return False
         return _only_waits(curl)
 
-    def _finish(self, place: Place, outcome: Outcome) -> None:
-        exchange = place.exchange
-        self._take_off(place, outcome)
+    def _finish(self, handle: ScheduledHandle, outcome: Outcome) -> None:
+        exchange = handle.exchange
+        self._take_off(handle, outcome)
         try:
-            response = within(exchange, exchange.finish, outcome)
+            response = run_in_context(exchange, exchange.finish, outcome)
         except Exception as error:  # noqa: BLE001 - a value
-            self._put_back(place)
+            self._put_back(handle)
             self.fail(exchange, error)
             return
-        self._put_back(place)
+        self._put_back(handle)
         if response is not None:
             self._ended.append((exchange, response))
         elif exchange.not_before:
@@ -332,13 +354,13 @@ class Crowd:
     def fail(self, exchange: Exchange, error: Exception) -> None:
         """Note that an exchange has ended with an exception."""
         message = exchange.message
-        belongs_to(error, RequestInfo(message.method, message.url.text, exchange.given))
+        set_request(error, RequestInfo(message.method, message.url.text, exchange.given))
         self._ended.append((exchange, error))
 
-    def _take_off(self, place: Place, outcome: Outcome | None = None) -> None:
-        curl, origin = place.curl, place.exchange.message.url.origin
-        if place.opened:
-            place.learn()
+    def _take_off(self, handle: ScheduledHandle, outcome: Outcome | None = None) -> None:
+        curl, origin = handle.curl, handle.exchange.message.url.origin
+        if handle.opened:
+            handle.learn()
         del self._running[curl]
         if outcome is SUCCESS:
             self.multi.remove(curl)
@@ -349,18 +371,18 @@ class Crowd:
 
     def _release(self, origin: Origin) -> None:
         """Begin anew what has waited to share a connection."""
-        for curl, place in self._running.items():
-            if place.exchange.message.url.origin == origin and _only_waits(curl):
-                place.let_wait(self._sharing.join(curl, origin))
+        for curl, handle in self._running.items():
+            if handle.exchange.message.url.origin == origin and _only_waits(curl):
+                handle.let_wait(self._sharing.join(curl, origin))
                 self.multi.begin_anew(curl)
 
-    def _put_back(self, place: Place) -> None:
-        del place.exchange  # an idle one keeps neither request nor response
-        place.context = None
-        if place.sound:
-            self._idle.append(place)
+    def _put_back(self, handle: ScheduledHandle) -> None:
+        del handle.exchange  # an idle one keeps neither request nor response
+        handle.context = None
+        if handle.sound:
+            self._idle.append(handle)
         else:
-            place.close()
+            handle.close()
 
     def _note(self) -> None:
         """Look who has moved bytes before libcurl is called, if the last look was some time ago."""
@@ -378,32 +400,32 @@ class Crowd:
     def _complete_what_is_over(self) -> None:
         """End the transfers of which no more is wanted; see `BodySink.is_over`."""
         self._over_at = inf
-        for place in list(self._running.values()):
-            if place.sink.lines and place.sink.is_over():
-                self._finish(place, SUCCESS)
+        for handle in list(self._running.values()):
+            if handle.sink.lines and handle.sink.is_over():
+                self._finish(handle, SUCCESS)
 
     def _look(self) -> None:
         """Note who has moved bytes since the last look; the last events were when at the latest."""
-        for place in self._running.values():
-            moved = _bytes_moved(place.curl)
-            if moved != place.moved:
-                place.moved = moved
-                place.last = self._last
+        for handle in self._running.values():
+            moved = _bytes_moved(handle.curl)
+            if moved != handle.moved:
+                handle.moved = moved
+                handle.last = self._last
 
     def _expire(self, now: float) -> None:
         """End those whose clock has run out, and note when to look next."""
         self._look()
         self._check_at = inf
-        for place in list(self._running.values()):
-            exchange = place.exchange
-            if not place.moved or place.sink.is_busy or _waits(exchange):
-                place.last = now  # the time to connect is libcurl's to watch
+        for handle in list(self._running.values()):
+            exchange = handle.exchange
+            if not handle.moved or handle.sink.is_busy or _waits(exchange):
+                handle.last = now  # the time to connect is libcurl's to watch
             if exchange.deadline <= now:
-                self._finish(place, Outcome(text=self._wanting(place.curl), expired=TOTAL))
-            elif place.last + exchange.silence <= now:
-                self._finish(place, Outcome(expired=RECEIVE))
+                self._finish(handle, Outcome(text=self._wanting(handle.curl), expired=TOTAL))
+            elif handle.last + exchange.silence <= now:
+                self._finish(handle, Outcome(expired=RECEIVE))
             else:
-                self._watch_clocks(exchange, place.last)
+                self._watch_clocks(exchange, handle.last)
 
     def _wanting(self, curl: Any) -> str:
         """Return what a transfer waits for inside of libcurl, "" if it does not wait."""
@@ -411,10 +433,10 @@ class Crowd:
 
     def touch(self, curl: Any) -> None:
         """Begin the silence of a transfer anew, and let libcurl go on with it, after a pause."""
-        place = self._running[curl]
-        place.last = monotonic()
+        handle = self._running[curl]
+        handle.last = monotonic()
         self.multi.is_due = True
-        self._watch_clocks(place.exchange, place.last)
+        self._watch_clocks(handle.exchange, handle.last)
 
     def complete(self, curl: Any) -> None:
         """Take a transfer for ended of which no more is wanted; its connection is closed."""
@@ -428,23 +450,23 @@ class Crowd:
             reason: What its hooks are told, as of `Exchange.abandon`.
         """
         self._ended = [pair for pair in self._ended if pair[0] is not exchange]
-        self._waiting = [waiting for waiting in self._waiting if waiting.exchange is not exchange]
-        heapify(self._waiting)
-        for place in list(self._running.values()):
-            if place.exchange is exchange:
-                self._abandon(place, reason)
+        self._delayed = [waiting for waiting in self._delayed if waiting.exchange is not exchange]
+        heapify(self._delayed)
+        for handle in list(self._running.values()):
+            if handle.exchange is exchange:
+                self._abandon(handle, reason)
 
     def stop_all(self, reason: BaseException) -> None:
         """Abort every exchange, for a reason as of `stop`."""
         self._ended.clear()
-        self._waiting.clear()
-        for place in list(self._running.values()):
-            self._abandon(place, reason)
+        self._delayed.clear()
+        for handle in list(self._running.values()):
+            self._abandon(handle, reason)
 
-    def _abandon(self, place: Place, reason: BaseException) -> None:
-        self._take_off(place)
-        place.exchange.abandon(reason)
-        self._put_back(place)
+    def _abandon(self, handle: ScheduledHandle, reason: BaseException) -> None:
+        self._take_off(handle)
+        handle.exchange.abandon(reason)
+        self._put_back(handle)
 
     def trim(self, limits: Limits) -> None:
         """Close idle connections beyond a limit, if there may be so many."""
@@ -470,21 +492,21 @@ class Crowd:
 
     def forgive(self, seconds: float) -> None:
         """Do not count some time in which nobody had a chance to look."""
-        for place in self._running.values():
-            place.last += seconds
-            place.exchange.deadline += seconds
+        for handle in self._running.values():
+            handle.last += seconds
+            handle.exchange.deadline += seconds
         self._check_at += seconds
 
     def close(self, reason: BaseException | None = None) -> None:
         """Abort what runs, for a reason as of `stop`, and close every connection and handle."""
         self.stop_all(reason or ClientClosed("client has been closed"))
-        for place in self._idle:
-            place.close()
+        for handle in self._idle:
+            handle.close()
         self._idle.clear()
         self.multi.close()
 
 
-def within(exchange: Exchange, function: Callable[..., T], *arguments: Any) -> T:
+def run_in_context(exchange: Exchange, function: Callable[..., T], *arguments: Any) -> T:
     """Call a function in the context of whoever asked for an exchange."""
     context = exchange.context
     return function(*arguments) if context is None else context.run(function, *arguments)
@@ -511,7 +533,7 @@ def _bytes_moved(curl: Any) -> int:
     )
 
 
-def belongs_to(error: Exception, request: RequestInfo) -> None:
+def set_request(error: Exception, request: RequestInfo) -> None:
     """Give an exception, of whatever class, the request it is about."""
     vars(error)["request"] = request
 

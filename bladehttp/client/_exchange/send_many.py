@@ -12,8 +12,8 @@ from bladehttp.client._config.options import Settings
 from bladehttp.client._curl.errors import RequestInfo
 from bladehttp.client._curl.pool import Pool
 from bladehttp.client._exchange.exchange import Exchange
-from bladehttp.client._exchange.places import STALL, Places
-from bladehttp.client._exchange.scheduler import Crowd, Result, belongs_to
+from bladehttp.client._exchange.scheduler import Result, Scheduler, set_request
+from bladehttp.client._exchange.slots import STALL, Slots
 
 Make = Callable[[Any], Exchange]
 
@@ -25,7 +25,7 @@ AHEAD = 1000
 """How many requests are taken at the most while some of them wait because their host does."""
 
 
-class Feed:
+class Batch:
     """Requests on their way in and results on their way out.
 
     ``concurrency`` requests are taken at first, and never more than that many results held back,
@@ -84,7 +84,7 @@ class Feed:
         try:
             exchange = make(given)
         except Exception as error:  # noqa: BLE001 - a bad request is a value too
-            belongs_to(error, _sent(given))
+            set_request(error, _sent(given))
             self._put(number, error)
             return None
         self._numbers[exchange] = number
@@ -136,7 +136,7 @@ def arguments(given: Any) -> dict[str, Any]:
 
 
 def run_batch(
-    pool: Pool[Crowd], feed: Feed, requests: Iterator[Any], settings: Settings
+    pool: Pool[Scheduler], batch: Batch, requests: Iterator[Any], settings: Settings
 ) -> Iterator[Result]:
     """Run requests and yield the results.
 
@@ -144,64 +144,64 @@ def run_batch(
         ClientClosed: The client has been closed.
         BaseException: What the caller's iterable raises, or a signal handler.
     """
-    crowd = pool.take()
+    scheduler = pool.take()
     try:
-        crowd.limit(settings.max_host_connections)
-        yield from _loop(crowd, feed, requests)
+        scheduler.limit(settings.max_host_connections)
+        yield from _loop(scheduler, batch, requests)
     except BaseException as error:
-        crowd.stop_all(error)
-        crowd.sound = isinstance(error, GeneratorExit)
+        scheduler.stop_all(error)
+        scheduler.sound = isinstance(error, GeneratorExit)
         raise
     finally:
-        if crowd.sound:
-            crowd.trim(settings)
-        pool.give(crowd, settings)
+        if scheduler.sound:
+            scheduler.trim(settings)
+        pool.give(scheduler, settings)
 
 
-def _loop(crowd: Crowd, feed: Feed, requests: Iterator[Any]) -> Iterator[Result]:
-    places = Places(feed.concurrency, crowd.host_limit)
-    feed.has_ended(monotonic())
-    while not feed.over:
-        _take(crowd, feed, places, requests)
+def _loop(scheduler: Scheduler, batch: Batch, requests: Iterator[Any]) -> Iterator[Result]:
+    slots = Slots(batch.concurrency, scheduler.host_limit)
+    batch.has_ended(monotonic())
+    while not batch.over:
+        _take(scheduler, batch, slots, requests)
         before = monotonic()
-        while feed.ready:
-            yield feed.ready.popleft()
+        while batch.ready:
+            yield batch.ready.popleft()
         now = monotonic()
         if now - before > ABSENT:
-            crowd.forgive(now - before)  # the time a caller takes is not the peers' silence
-            feed.stalls_at += now - before
-        if crowd:
-            crowd.wait(min(places.stalls_at, feed.stalls_at))
-        _settle(crowd.turn(), feed, places)
-        for exchange in places.admit(monotonic()) if places.waits else ():
+            scheduler.forgive(now - before)  # the time a caller takes is not the peers' silence
+            batch.stalls_at += now - before
+        if scheduler:
+            scheduler.wait(min(slots.stalls_at, batch.stalls_at))
+        _settle(scheduler.turn(), batch, slots)
+        for exchange in slots.admit(monotonic()) if slots.waits else ():
             exchange.renew()
-            crowd.start(exchange)
+            scheduler.start(exchange)
 
 
-def _settle(ended: list[tuple[Exchange, Result]], feed: Feed, places: Places) -> None:
+def _settle(ended: list[tuple[Exchange, Result]], batch: Batch, slots: Slots) -> None:
     """Take the results of exchanges and give their places back."""
     now = monotonic()
     for exchange, result in ended:
-        places.leave(exchange, now)
-        feed.put(exchange, result)
+        slots.leave(exchange, now)
+        batch.put(exchange, result)
     if ended:
-        feed.has_ended(now)
+        batch.has_ended(now)
     else:
-        feed.look_ahead(now)
+        batch.look_ahead(now)
 
 
-def _take(crowd: Crowd, feed: Feed, places: Places, requests: Iterator[Any]) -> None:
+def _take(scheduler: Scheduler, batch: Batch, slots: Slots, requests: Iterator[Any]) -> None:
     """Take as many requests as there is room for, and start those that there are places for."""
-    while room := feed.room:
-        make = feed.making()
+    while room := batch.room:
+        make = batch.making()
         for given in islice(requests, room):
-            exchange = feed.take(given, make)
+            exchange = batch.take(given, make)
             if exchange is None:
                 pass
-            elif places.enter(exchange, monotonic()):
-                crowd.start(exchange)
+            elif slots.enter(exchange, monotonic()):
+                scheduler.start(exchange)
             else:
                 exchange.context = copy_context()
             room -= 1
         if room:
-            feed.end()
+            batch.end()

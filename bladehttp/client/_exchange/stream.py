@@ -19,16 +19,16 @@ from bladehttp._message.response import HttpResponse
 from bladehttp.client._curl.body_sink import LONGEST_DROPPED
 from bladehttp.client._curl.engine import SUCCESS, Engine, Outcome
 from bladehttp.client._curl.response_head import BLANK
-from bladehttp.client._curl.transfer import PARTIAL_CONTENT, with_details
+from bladehttp.client._curl.transfer import PARTIAL_CONTENT, annotate
 from bladehttp.client._exchange.exchange import Exchange
-from bladehttp.client._request.prepared import Message
+from bladehttp.client._request.prepared import PreparedRequest
 from bladehttp.exceptions import BodyTooLarge, DecodingError
 
 PIECES = 64
 """The most pieces that wait to be read, of 16 KiB each or as large as they come."""
 
 
-class Sink:
+class StreamSink:
     """What libcurl writes a body to: a queue of pieces.
 
     Attributes:
@@ -114,10 +114,10 @@ class Sink:
             self.pieces.clear()
 
 
-class Undoing:
+class DecodingStage:
     """A stage that undoes the Content-Encoding of a streamed body; see `ContentDecoder`."""
 
-    def __init__(self, message: Message, response: HttpResponse) -> None:
+    def __init__(self, message: PreparedRequest, response: HttpResponse) -> None:
         """Take what was sent and what came."""
         self._message = message
         self._response = response
@@ -147,10 +147,10 @@ class Undoing:
         try:
             yield
         except (DecodingError, BodyTooLarge) as error:
-            raise with_details(error, self._message, self._response) from error.__cause__
+            raise annotate(error, self._message, self._response) from error.__cause__
 
 
-class Stream:
+class ResponseStream:
     """The body of a response that is still being received.
 
     Attributes:
@@ -166,7 +166,7 @@ class Stream:
         self._running = False
         self._closed = False
         self._left = 0.0
-        self._sink = Sink(engine.halt)
+        self._sink = StreamSink(engine.halt)
         self._pieces: Iterator[bytes] | None = None
         self.wait_until = inf
 
@@ -181,7 +181,7 @@ class Stream:
         while response is None:
             if current.not_before:
                 current.pause()
-            self._sink = Sink(engine.halt)
+            self._sink = StreamSink(engine.halt)
             current.prepare(engine, self._sink)
             self._running = True
             engine.start()
@@ -207,7 +207,7 @@ class Stream:
             if current.need_not_wait:
                 return SUCCESS  # taking the handle off closes the connection
             if sink.has_begun:
-                (sink.drop if current.leads_on else sink.collect)()
+                (sink.drop if current.is_redirect else sink.collect)()
                 sink.resume(engine.curl)
             outcome = engine.proceed(current.silence, current.deadline)
         if outcome is None and not sink.has_begun:
@@ -226,7 +226,7 @@ class Stream:
         """
         if self._pieces is None:
             received = iter(self._received, None)
-            self._pieces = Staged(Undoing(self._current.message, self._response), received)
+            self._pieces = Staged(DecodingStage(self._current.message, self._response), received)
         return self._pieces
 
     def _received(self) -> bytes | None:

@@ -21,7 +21,7 @@ Read = Callable[[int], Any]
 """Reads at most so many bytes; b"" at the end."""
 
 
-class Source:
+class BodySource:
     """Where the bytes of a streamed body come from.
 
     What the caller's code raises is kept in ``error`` and ends the transfer; pycurl would print
@@ -133,7 +133,7 @@ def view_of(piece: object) -> memoryview:
     return memoryview(check_piece(piece)).cast("B")
 
 
-class FileSource(Source):
+class FileSource(BodySource):
     """A source that reads a file from where it stands, and can seek in it."""
 
     __slots__ = ("_file", "_start")
@@ -155,7 +155,7 @@ class FileSource(Source):
                 self._file.seek(self._start)
 
 
-class PathSource(Source):
+class PathSource(BodySource):
     """A source that opens a file when it is read, and closes it when it has been sent."""
 
     __slots__ = ("_file", "_path")
@@ -180,7 +180,7 @@ class PathSource(Source):
             self._file = None
 
 
-def file_source(file: Any, whole_at_end: bool = False) -> Source:
+def file_source(file: Any, whole_at_end: bool = False) -> BodySource:
     """Return a source that reads a file from where it stands.
 
     Its length is known, and it can be sent again, if the file can seek.
@@ -202,12 +202,12 @@ def file_source(file: Any, whole_at_end: bool = False) -> Source:
         start = 0 if whole_at_end and start == end else start
         file.seek(start)
     except (AttributeError, OSError, ValueError):  # no seek at all, a pipe, gzip.GzipFile
-        return Source(file.read, None, None)
+        return BodySource(file.read, None, None)
 
     return FileSource(file, start, max(end - start, 0))
 
 
-def iterable_source(pieces: Iterable[bytes]) -> Source:
+def iterable_source(pieces: Iterable[bytes]) -> BodySource:
     """Return a source of an iterable's pieces; a generator cannot be sent again, a list can.
 
     Raises:
@@ -218,7 +218,7 @@ def iterable_source(pieces: Iterable[bytes]) -> Source:
             check_piece(piece)
     first = iter(pieces)
     again = None if first is pieces else lambda: _reader(iter(pieces))
-    return Source(_reader(first), None, again)
+    return BodySource(_reader(first), None, again)
 
 
 def _reader(pieces: Any) -> Read:
@@ -320,7 +320,7 @@ class Body(ABC):
         """
 
 
-class Content(Body):
+class BytesBody(Body):
     """Bytes in memory. CURLOPT_POSTFIELDS."""
 
     __slots__ = ("_data",)
@@ -346,12 +346,12 @@ class Content(Body):
         """Do nothing: the bytes are all there."""
 
 
-class Stream(Body):
+class StreamedBody(Body):
     """A source that is read as libcurl asks. CURLOPT_UPLOAD, CURLOPT_READFUNCTION."""
 
     __slots__ = ("_source",)
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: BodySource) -> None:
         super().__init__()
         self._source = source
 

@@ -6,7 +6,13 @@ from typing import Any
 
 from bladehttp._data.jsonable import as_json
 from bladehttp._message.response import HttpResponse
-from bladehttp.client._request.body import Body, Content, Stream, file_source, iterable_source
+from bladehttp.client._request.body import (
+    Body,
+    BytesBody,
+    StreamedBody,
+    file_source,
+    iterable_source,
+)
 from bladehttp.client._request.form_values import urlencoded
 from bladehttp.client._request.multipart import (
     Multipart,
@@ -76,15 +82,15 @@ def encode_data(data: Any, content_type: str) -> Body:
     if isinstance(data, Body):
         return data
     if isinstance(data, str):
-        return Content(data.encode())
+        return BytesBody(data.encode())
     if isinstance(data, bytes | bytearray | memoryview):
-        return Content(bytes(data))
+        return BytesBody(bytes(data))
     if isinstance(data, Mapping):
         return encode_mapping(data, content_type)
     if hasattr(data, "read"):
-        return Stream(file_source(data))
+        return StreamedBody(file_source(data))
     if isinstance(data, Iterable):
-        return Stream(iterable_source(data))
+        return StreamedBody(iterable_source(data))
     hint = "an AsyncHttpClient takes it" if hasattr(data, "__aiter__") else "write json= for JSON"
     raise TypeError(
         f"data cannot be sent: {type(data).__name__} is no str, bytes, dict, binary file or "
@@ -114,12 +120,12 @@ def encode_mapping(data: Mapping[str, Any], content_type: str) -> Body:
 def encode_json(data: Any) -> Body:
     """Return a JSON body (RFC 8259): UTF-8, no NaN, messages and headers as `as_json` has them."""
     text = json.dumps(data, default=as_json, ensure_ascii=False, allow_nan=False)
-    return Content(text.encode(), JSON)
+    return BytesBody(text.encode(), JSON)
 
 
 def encode_form(fields: Any) -> Body:
     """Return an urlencoded body; see `form_values.fields_of` for its values."""
-    return Content(urlencoded("form", fields).encode(), FORM)
+    return BytesBody(urlencoded("form", fields).encode(), FORM)
 
 
 MAPPING_ENCODERS: dict[str, Callable[[Mapping[str, Any]], Body]] = {

@@ -12,7 +12,7 @@ import pycurl
 
 from bladehttp._data.media_types import guess_media_type
 from bladehttp.client._config.validators import has_control
-from bladehttp.client._request.body import Body, Bound, PathSource, Source, file_source, unbound
+from bladehttp.client._request.body import Body, BodySource, Bound, PathSource, file_source, unbound
 from bladehttp.client._request.form_values import fields_of, pairs_of, text_of, unfolded
 from bladehttp.exceptions import InvalidHeader
 
@@ -27,7 +27,7 @@ class Part:
     def __init__(
         self,
         name: str,
-        data: bytes | str | Source,
+        data: bytes | str | BodySource,
         filename: str | None = None,
         content_type: str | None = None,
     ) -> None:
@@ -77,8 +77,8 @@ class Multipart(Body):
         self._mime: Any = None
 
     @property
-    def _sources(self) -> list[Source]:
-        return [part.data for part in self._parts if isinstance(part.data, Source)]
+    def _sources(self) -> list[BodySource]:
+        return [part.data for part in self._parts if isinstance(part.data, BodySource)]
 
     @property
     def error(self) -> BaseException | None:

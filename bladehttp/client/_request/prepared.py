@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from bladehttp._data.headers import Headers, HeadersLike, is_token
 from bladehttp.client._config.options import Settings
-from bladehttp.client._request.body import Body, Content
+from bladehttp.client._request.body import Body, BytesBody
 from bladehttp.client._request.url import LONGEST_KEPT, Url, absolute, parse_url
 from bladehttp.exceptions import InvalidHeader
 
@@ -31,7 +31,7 @@ BODYLESS = {"HEAD", "TRACE"}
 
 
 @dataclass(slots=True)
-class Message:
+class PreparedRequest:
     """A request on its way. It stays as it was made: the same one may be sent many times.
 
     Attributes:
@@ -137,23 +137,23 @@ def check_method(method: str, has_body: bool) -> str:
     return method
 
 
-def make_message(
+def prepare_request(
     method: str, url: Url, fields: Fields, body: Body | None, settings: Settings
-) -> Message:
+) -> PreparedRequest:
     """Return a checked request with what follows from body and settings added to its fields."""
     method = check_method(method, body is not None)
     if body is None and method in ANTICIPATES_CONTENT:
-        body = Content(b"")
+        body = BytesBody(b"")
     if fields or body is not None:
         fields = with_body_fields(fields, body)
     if settings.referer and not has_field(fields, "referer"):
         fields.append(("Referer", settings.referer))
     if fields or settings.auth is not None or url.credentials is not None:
         fields, settings = with_authorization(fields, settings, url)
-    return Message(method, url, fields, body, settings)
+    return PreparedRequest(method, url, fields, body, settings)
 
 
-class Bare(dict[str, Message]):
+class PlainGets(dict[str, PreparedRequest]):
     """The GETs of URLs and nothing more, by URL, as one state of a client makes them.
 
     Each is made when it is first asked for, and the same from then on if its URL is not too long.
@@ -169,9 +169,9 @@ class Bare(dict[str, Message]):
         self.settings = settings
         self.fields = fields
 
-    def __missing__(self, url: str) -> Message:
+    def __missing__(self, url: str) -> PreparedRequest:
         text = absolute(url, self.settings.base_url, Headers.adopt(self.fields))
-        message = make_message("GET", parse_url(text), list(self.fields), None, self.settings)
+        message = prepare_request("GET", parse_url(text), list(self.fields), None, self.settings)
         if len(self) >= MOST_KEPT:
             self.clear()
         if len(url) <= LONGEST_KEPT:
@@ -208,7 +208,7 @@ def _announce(length: str, body: Body | None) -> None:
     if not (length.isascii() and length.isdigit()):
         raise InvalidHeader(f"Content-Length {length[:40]!r} is not a number")
     try:
-        (body or Content(b"")).announce(int(length))
+        (body or BytesBody(b"")).announce(int(length))
     except ValueError as error:
         raise InvalidHeader(str(error)) from error
 

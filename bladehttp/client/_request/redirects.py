@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from bladehttp.client._config.options import Settings
 from bladehttp.client._config.secrets import is_sensitive
-from bladehttp.client._request.prepared import Fields, Message
+from bladehttp.client._request.prepared import Fields, PreparedRequest
 from bladehttp.client._request.url import parse_url, resolve_location
 from bladehttp.exceptions import UnsupportedProtocol
 
@@ -47,7 +47,7 @@ OF_THE_ORIGIN = frozenset(("host", "referer"))
 """No secrets, but they tell the next origin about this one."""
 
 
-def next_message(message: Message, status: int, location: str) -> Message:
+def next_request(message: PreparedRequest, status: int, location: str) -> PreparedRequest:
     """Return the request a redirect leads to.
 
     Credentials that were left behind stay behind, should the chain come back to the first origin.
@@ -72,7 +72,7 @@ def next_message(message: Message, status: int, location: str) -> Message:
     settings = message.settings
     if url.origin != message.url.origin:
         fields, settings = _for_other_origin(fields, settings)
-    return Message(method, url, fields, body, settings)
+    return PreparedRequest(method, url, fields, body, settings)
 
 
 def _for_other_origin(fields: Fields, settings: Settings) -> tuple[Fields, Settings]:
