@@ -11,7 +11,7 @@ import sys
 from time import time_ns
 
 import bladehttp as http
-from bladehttp.client._exchange.hooks import Outgoing
+from bladehttp.client._exchange.hooks import HookRequest
 from bladehttp.server._dispatch.access_log import Answered
 
 try:
@@ -31,7 +31,7 @@ trace.set_tracer_provider(provider)
 tracer = trace.get_tracer("bladehttp")
 
 
-def begin(request: Outgoing) -> None:
+def begin(request: HookRequest) -> None:
     """Begin a span with each message: a redirect and a retry have spans of their own."""
     span = tracer.start_span(request.method, kind=SpanKind.CLIENT)
     span.set_attribute("http.request.method", request.method)
@@ -44,7 +44,7 @@ def begin(request: Outgoing) -> None:
     request.headers.update(fields)
 
 
-def end(request: Outgoing, result: http.HttpResponse | Exception, delay: float = 0) -> None:
+def end(request: HookRequest, result: http.HttpResponse | Exception, delay: float = 0) -> None:
     """End it with what came of the message, a response or an exception."""
     span: Span = request.context.pop("span")
     if isinstance(result, http.HttpResponse):

@@ -165,13 +165,14 @@ class Configured:
             in steps of a second. 90000; None and 0: no limit. Connections that the server closes
             are closed here too: by an `AsyncHttpClient` within some seconds, by an `HttpClient`,
             which has no thread of its own, when it is used. CURLOPT_MAXAGE_CONN.
-        on_request: Functions that are called with an `HookRequest` before each message is sent, those
-            of redirects and retries too. They may change its ``headers``. Each call is followed
-            by that of exactly one of the other four, with the same object, however the request
-            ends. The hooks of an `HttpClient` are plain functions; those of an `AsyncHttpClient`
-            may be coroutine functions, which are awaited before the message is sent, the response
-            given or the exception raised. Hooks run in the context (`contextvars`) of the code that
-            asked for the request, also where asyncio or `HttpClient.send_many` runs many at once.
+        on_request: Functions that are called with a `HookRequest` before each request is sent,
+            redirects and retries included. They may change its ``headers``. Each call is
+            followed by a call of exactly one of the other four, with the same object, however the
+            request ends. The hooks of an `HttpClient` are plain functions; those of an
+            `AsyncHttpClient` may be coroutine functions: they are awaited before the request is
+            sent, the response is returned or the exception is raised. Hooks run in the context
+            (`contextvars`) of the caller, also where asyncio or `HttpClient.send_many` runs many
+            requests at once.
         on_response: Called with an `HookRequest` and the response that will be returned.
         on_redirect: Called with an `HookRequest` and the response of a redirect that will be
             followed; its body is empty, whatever was received.
@@ -295,7 +296,7 @@ class Configured:
         self.headers = headers
         return self
 
-    def _message(
+    def _prepare(
         self,
         url: str,
         method: str = "GET",
@@ -306,13 +307,13 @@ class Configured:
         """Return the request that arguments as of `HttpClient.send_request` make."""
         is_bare = not others and headers is None and data is None and method == "GET"
         if not is_bare or not isinstance(url, str):
-            return self._made(url, method, data, headers, **others)
+            return self._new_request(url, method, data, headers, **others)
         bare, settings, fields = self._bare, self._settings, self._headers.as_tuple()
         if bare.settings is not settings or bare.fields is not fields:
             bare = self._bare = PlainGets(settings, fields)
         return bare[url]
 
-    def _made(
+    def _new_request(
         self,
         url: str,
         method: str = "GET",
@@ -381,7 +382,7 @@ class Verbs(Configured, ABC, Generic[Given]):
         """Return what a download with arguments as of `HttpClient.download` has to do."""
         return Job(
             Path(path),
-            self._message(url, **arguments),
+            self._prepare(url, **arguments),
             progress,
             resume,
             None if checksum is None else Checksum(checksum),
@@ -390,12 +391,12 @@ class Verbs(Configured, ABC, Generic[Given]):
 
     def _making(self) -> Make:
         """Return what makes exchanges of what `send_many` is given, with the hooks of now."""
-        hooks, message = active_hooks(self._hooks), self._message
+        hooks, request = active_hooks(self._hooks), self._prepare
 
         def make(given: Any) -> Exchange:
             if type(given) is str:
-                return Exchange(message(given), hooks, given)
-            return Exchange(message(**arguments(given)), hooks, given)
+                return Exchange(request(given), hooks, given)
+            return Exchange(request(**arguments(given)), hooks, given)
 
         return make
 

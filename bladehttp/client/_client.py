@@ -53,10 +53,10 @@ class HttpClient(Verbs[HttpResponse]):
     def _send(
         self, url: str, method: str, data: Any, headers: HeadersLike | None, others: dict[str, Any]
     ) -> HttpResponse:
-        message = self._message(url, method, data, headers, **others)
+        request = self._prepare(url, method, data, headers, **others)
         engine = self._pool.take()
         try:
-            return exchange(engine, message, active_hooks(self._hooks))
+            return exchange(engine, request, active_hooks(self._hooks))
         finally:
             self._pool.give(engine, self._settings)
 
@@ -84,13 +84,13 @@ class HttpClient(Verbs[HttpResponse]):
             HttpException: As `send_request`; what is wrong with the body is raised by the
                 iterator.
         """
-        with self._streamed(self._message(url, method, data, **arguments)) as response:
+        with self._streamed(self._prepare(url, method, data, **arguments)) as response:
             yield response
 
     @contextmanager
-    def _streamed(self, message: PreparedRequest) -> Iterator[HttpResponse]:
+    def _streamed(self, request: PreparedRequest) -> Iterator[HttpResponse]:
         engine = self._pool.take()
-        body = ResponseStream(engine, Exchange(message, active_hooks(self._hooks)))
+        body = ResponseStream(engine, Exchange(request, active_hooks(self._hooks)))
         try:
             yield body.open()
         except BaseException as error:

@@ -397,7 +397,7 @@ def test_whatever_ends_requests_nothing_is_owed_or_held(peers: Any, reply: Any, 
             answered = await asyncio.gather(*(client.get("/ok") for _ in range(10)))
             assert [each.body for each in answered] == [b"ok"] * 10
             assert client._driver is not None
-            assert client._driver._turns.places.taken == 0
+            assert client._driver._slots.slots.taken == 0
 
     run_async(main())
     gc.collect()  # a coroutine that is never awaited would warn

@@ -111,7 +111,7 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
             raise RuntimeError("client belongs to another event loop, which is not closed")
         self._driver = None
 
-    def _message(
+    def _prepare(
         self,
         url: str,
         method: str = "GET",
@@ -123,14 +123,14 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
             data = data.aiter_bytes()
         if data is not None and isinstance(data, AsyncIterable):
             data = AsyncBody(data)
-        return super()._message(url, method, data, headers, **others)
+        return super()._prepare(url, method, data, headers, **others)
 
     async def _send(
         self, url: str, method: str, data: Any, headers: HeadersLike | None, others: dict[str, Any]
     ) -> HttpResponse:
         driver = self._running()
-        message = self._message(url, method, data, headers, **others)
-        exchange = Exchange(message, active_hooks(self._hooks))
+        request = self._prepare(url, method, data, headers, **others)
+        exchange = Exchange(request, active_hooks(self._hooks))
         if not driver.enter(exchange):
             await driver.wait(exchange)
         try:
@@ -167,13 +167,13 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
                 iterator.
         """
         self._running()
-        async with self._streamed(self._message(url, method, data, **arguments)) as response:
+        async with self._streamed(self._prepare(url, method, data, **arguments)) as response:
             yield response
 
     @asynccontextmanager
-    async def _streamed(self, message: PreparedRequest) -> AsyncIterator[HttpResponse]:
+    async def _streamed(self, request: PreparedRequest) -> AsyncIterator[HttpResponse]:
         driver = self._running()
-        body = AsyncResponseStream(driver, message, active_hooks(self._hooks))
+        body = AsyncResponseStream(driver, request, active_hooks(self._hooks))
         if not driver.enter(body):
             await driver.wait(body)
         try:

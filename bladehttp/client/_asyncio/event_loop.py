@@ -99,7 +99,7 @@ class EventLoopDriver:
         self._slots = AsyncSlots(loop, concurrency, self.host_limit, self._admit)
 
     def host_limit(self, exchange: Exchange) -> int | None:
-        """Return how many requests to the host of one may be under way; see `Scheduler.host_limit`."""
+        """Return the most requests under way to its host; see `Scheduler.host_limit`."""
         return self._scheduler.host_limit(exchange)
 
     def enter(self, exchange: Exchange) -> bool:
@@ -154,22 +154,22 @@ class EventLoopDriver:
 
     @staticmethod
     def _late(exchange: Exchange, what: str) -> TotalTimeout:
-        message = exchange.message
-        text = f"{what} {message.url.place}: total_timeout is over"
-        error = TotalTimeout(f"{text} ({message.settings.total_timeout} ms)", url=message.url.text)
-        set_request(error, RequestInfo(message.method, message.url.text, exchange.given))
+        request = exchange.request
+        text = f"{what} {request.url.place}: total_timeout is over"
+        error = TotalTimeout(f"{text} ({request.settings.total_timeout} ms)", url=request.url.text)
+        set_request(error, RequestInfo(request.method, request.url.text, exchange.given))
         return error
 
     def start(self, exchange: Exchange, done: Done) -> None:
         """Begin an exchange; ``done`` is called with it and its result, in a later turn."""
-        self._scheduler.limit(exchange.message.settings.max_host_connections)
-        body = exchange.message.body
+        self._scheduler.limit(exchange.request.settings.max_host_connections)
+        body = exchange.request.body
         if isinstance(body, AsyncBody):
             context = exchange.context = exchange.context or copy_context()
             context.run(body.start, self.touch)
             self._bodies[exchange] = body
         self._started[exchange] = done
-        self._limits = exchange.message.settings
+        self._limits = exchange.request.settings
         if self._sweeper is None:
             self._sweep_later()
         self._scheduler.start(exchange)

@@ -1,9 +1,9 @@
-"""Asynchronous hooks: what the hooks of an `AsyncHttpClient` give to be awaited.
+"""Asynchronous hooks: awaiting the results of the hooks of an `AsyncHttpClient`.
 
-Hooks are called where the exchange takes a step, which is no coroutine. What one of them gives to
-be awaited is kept by the exchange, and the hooks after it with it, so that their order is the
-caller's. It is awaited before the next message is sent (`EventLoopDriver`), before the response is given,
-and before the exception is raised.
+Hooks are called where the exchange takes a step, in plain code. The exchange collects the
+awaitables that they return, and defers the hooks after the first of them, so that the caller's
+order is kept. They are awaited before the next request is sent (`EventLoopDriver`), before the
+response is returned, and before the exception is raised.
 """
 
 import asyncio

@@ -106,8 +106,8 @@ class AsyncBatch:
         try:
             await await_response_hooks(exchange)
         except Exception as error:  # noqa: BLE001 - a value, as all that ends an exchange
-            message = exchange.message
-            set_request(error, RequestInfo(message.method, message.url.text, exchange.given))
+            request = exchange.request
+            set_request(error, RequestInfo(request.method, request.url.text, exchange.given))
             result = error
         del self._settling[exchange]
         self._put(exchange, result)

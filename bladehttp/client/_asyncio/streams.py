@@ -40,9 +40,9 @@ class AsyncResponseStream(Exchange):
     _response: HttpResponse
 
     def __init__(
-        self, driver: EventLoopDriver, message: PreparedRequest, hooks: Hooks | None
+        self, driver: EventLoopDriver, request: PreparedRequest, hooks: Hooks | None
     ) -> None:
-        super().__init__(message, hooks)
+        super().__init__(request, hooks)
         self._driver = driver
         self._error: Exception | None = None
         self._pieces: AsyncIterator[bytes] | None = None
@@ -121,7 +121,7 @@ class AsyncResponseStream(Exchange):
         """Return the iterator over the pieces, Content-Encoding undone; see `Stream.__iter__`."""
         if self._pieces is None:
             self._pieces = PacedChunks(
-                Awaited(DecodingStage(self.message, self._response), ReceivedChunks(self))
+                Awaited(DecodingStage(self.request, self._response), ReceivedChunks(self))
             )
         return self._pieces
 

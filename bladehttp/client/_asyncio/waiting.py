@@ -27,7 +27,7 @@ class AsyncSlots:
         slots: The places.
     """
 
-    __slots__ = ("_begin", "_is_closed", "_loop", "_timer", "places")
+    __slots__ = ("_begin", "_is_closed", "_loop", "_timer", "slots")
 
     def __init__(
         self,

@@ -178,7 +178,7 @@ class Handle:
                 raise ValueError(f"this libcurl cannot set option {option} to {shown}") from error
 
     def bound(self, function: Call) -> Call:
-        """Return a function of the caller's as libcurl is to call it; see `ScheduledHandle.bound`."""
+        """Return a caller's function as libcurl calls it; see `ScheduledHandle.bound`."""
         return function  # an engine runs in the caller's thread and context
 
     def collect(self, lines: list[bytes], settings: Settings) -> BodySink:

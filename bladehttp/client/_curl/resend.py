@@ -69,7 +69,7 @@ class Verdict(Enum):
 
 
 def guard_for(
-    handle: Handle, message: PreparedRequest, lines: list[bytes], is_repeated: bool
+    handle: Handle, request: PreparedRequest, lines: list[bytes], is_repeated: bool
 ) -> "Guard | None":
     """Set a handle up to ask a guard before it writes; return None where none is needed.
 
@@ -77,25 +77,25 @@ def guard_for(
 
     Args:
         handle: The handle.
-        message: What is sent.
+        request: What is sent.
         lines: What header lines are added to.
         is_repeated: Whether a connection was lost with it, and a new one is to be made.
     """
-    must_go_once = not may_be_repeated(message)
+    must_go_once = not may_be_repeated(request)
     if must_go_once:
-        is_repeated = is_repeated or handle.settle(message.url.origin)
-        if _may_be_refused(handle, message):
-            return RefusalListener(handle, message, lines, is_repeated, must_go_once)
-    elif message.settings.auth is None and not is_repeated:  # else there may be several rounds
+        is_repeated = is_repeated or handle.settle(request.url.origin)
+        if _may_be_refused(handle, request):
+            return RefusalListener(handle, request, lines, is_repeated, must_go_once)
+    elif request.settings.auth is None and not is_repeated:  # else there may be several rounds
         if not handle.has_news(0):
             return None
         handle.review()
-    return Guard(handle, message, lines, is_repeated, must_go_once)
+    return Guard(handle, request, lines, is_repeated, must_go_once)
 
 
-def may_be_repeated(message: PreparedRequest) -> bool:
+def may_be_repeated(request: PreparedRequest) -> bool:
     """Whether a request may be sent twice, and can be: not a body that is read only once."""
-    return message.method in IDEMPOTENT and (message.body is None or message.body.is_rewindable)
+    return request.method in IDEMPOTENT and (request.body is None or request.body.is_rewindable)
 
 
 class Guard:
@@ -109,21 +109,28 @@ class Guard:
     """
 
     __slots__ = (
-        "_handle", "_is_fresh", "_lines", "_message", "_must_go_once", "_opened", "_seen",
-        "_verdict", "is_refused",
+        "_handle",
+        "_is_fresh",
+        "_lines",
+        "_must_go_once",
+        "_opened",
+        "_request",
+        "_seen",
+        "_verdict",
+        "is_refused",
     )  # fmt: skip
 
     def __init__(
         self,
         handle: Handle,
-        message: PreparedRequest,
+        request: PreparedRequest,
         lines: list[bytes],
         is_fresh: bool,
         must_go_once: bool,
     ) -> None:
         """Set a handle up to ask the guard; see `guard_for`."""
         self._handle = handle
-        self._message = message
+        self._request = request
         self._must_go_once = must_go_once
         self._lines = lines
         self._seen = -1
@@ -141,20 +148,20 @@ class Guard:
         handle.ask(None)
         if self._is_fresh:
             handle.setopt(pycurl.FRESH_CONNECT, 0)
-        if self._message.settings.curl_options:
+        if self._request.settings.curl_options:
             handle.forget()  # it may have an option among them
 
     def __call__(self, *address: Any) -> int:
         """Decide whether the request is written to the connection of an address."""
         lines = self._lines
         if len(lines) == self._seen and self._must_go_once and not self.is_refused:
-            self._handle.connections.doubt(self._message.url.origin)
+            self._handle.connections.doubt(self._request.url.origin)
             return self._stop(Verdict.MAY_BE_DONE)
         if not self._is_fit(address):
             return self._stop(Verdict.UNFIT)
         self._seen = len(lines)
         self.is_refused = False
-        theirs = self._message.settings.curl_options
+        theirs = self._request.settings.curl_options
         if theirs and pycurl.PREREQFUNCTION in theirs:
             return int(theirs[pycurl.PREREQFUNCTION](*address))
         return OK
@@ -188,7 +195,7 @@ class Guard:
         """Return what happened in truth, for the error that libcurl makes of being stopped."""
         if self._verdict is None:
             return outcome
-        method = self._message.method
+        method = self._request.method
         return Outcome(pycurl.E_RECV_ERROR, f"{REASONS[self._verdict]}, and {method} {NOT_AGAIN}")
 
 
@@ -197,9 +204,9 @@ class RefusalListener(Guard):
 
     __slots__ = ("_wire",)
 
-    def __init__(self, handle: Handle, message: PreparedRequest, *others: Any) -> None:
-        super().__init__(handle, message, *others)
-        self._wire = wire_log(handle, message.settings.sensitive_headers)
+    def __init__(self, handle: Handle, request: PreparedRequest, *others: Any) -> None:
+        super().__init__(handle, request, *others)
+        self._wire = wire_log(handle, request.settings.sensitive_headers)
         handle.setopt(pycurl.DEBUGFUNCTION, self._hear)
         handle.setopt(pycurl.VERBOSE, 1)
 
@@ -222,9 +229,9 @@ REASONS = {
 NOT_AGAIN = "is not sent twice"
 
 
-def _may_be_refused(handle: Handle, message: PreparedRequest) -> bool:
+def _may_be_refused(handle: Handle, request: PreparedRequest) -> bool:
     """Whether the connection may be one of HTTP/2 or 3; it is to be heard of, at some cost."""
-    settings, origin = message.settings, message.url.origin
+    settings, origin = request.settings, request.url.origin
     if origin[0] != "https" or settings.http_version in NO_FRAMES:
         return False
     if pycurl.VERBOSE in settings.curl_options:
@@ -242,15 +249,15 @@ FIELDS = {
 status_of = re.compile(rb"HTTP/[0-9.]+ (\d{3})\b").match
 
 
-def was_answered_early(lines: list[bytes], message: PreparedRequest, status: int) -> bool:
+def was_answered_early(lines: list[bytes], request: PreparedRequest, status: int) -> bool:
     """Whether a refusal is of an answer to an earlier challenge.
 
     Args:
         lines: The header lines of the transfer, those of all its rounds.
-        message: What was sent.
+        request: What was sent.
         status: 401 or 407, that of the last response.
     """
-    if not may_use_digest(message, status):
+    if not may_use_digest(request, status):
         return False
     matches = filter(None, map(status_of, lines))
     if sum(int(match[1]) == status for match in matches) != 1:
@@ -258,11 +265,11 @@ def was_answered_early(lines: list[bytes], message: PreparedRequest, status: int
     return bool(offers_digest(", ".join(ResponseHead(lines).headers.get_all(FIELDS[status]))))
 
 
-def may_use_digest(message: PreparedRequest, status: int = UNAUTHORIZED) -> bool:
+def may_use_digest(request: PreparedRequest, status: int = UNAUTHORIZED) -> bool:
     """Whether libcurl may answer a server, or for 407 a proxy, by Digest."""
-    settings = message.settings
+    settings = request.settings
     if status == PROXY_AUTHENTICATION_REQUIRED:
-        return gets_digest(settings, message.url.origin[0])
+        return gets_digest(settings, request.url.origin[0])
     if not isinstance(settings.auth, tuple) and not settings.netrc:
         return False
     return bool(settings.auth_method & Auth.DIGEST)

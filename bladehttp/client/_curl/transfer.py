@@ -54,11 +54,11 @@ WITHOUT_BODY = (204, 304)  # RFC 9110 sections 15.3.5 and 15.4.5
 
 
 def annotate(
-    error: HttpException, message: PreparedRequest, response: HttpResponse
+    error: HttpException, request: PreparedRequest, response: HttpResponse
 ) -> HttpException:
     """Return an exception with what is known of the exchange."""
-    error.url = message.url.text
-    error.request = RequestInfo(message.method, message.url.text)
+    error.url = request.url.text
+    error.request = RequestInfo(request.method, request.url.text)
     error.response = response
     return error
 
@@ -71,24 +71,31 @@ class Transfer:
 
     Attributes:
         location: Where the response leads to if it is a redirect that is followed, else "".
-        message: The request.
+        request: The request.
         received: The head of the response, once it was asked for.
     """
 
     __slots__ = (
-        "_content", "_extras", "_guard", "_handle", "_lines", "location", "message", "received",
+        "_content",
+        "_extras",
+        "_guard",
+        "_handle",
+        "_lines",
+        "location",
+        "received",
+        "request",
     )  # fmt: skip
 
     location: str
     received: ResponseHead
 
     def __init__(
-        self, message: PreparedRequest, handle: Handle, sink: Any = None, is_repeated: bool = False
+        self, request: PreparedRequest, handle: Handle, sink: Any = None, is_repeated: bool = False
     ) -> None:
         """Set a handle up for a message.
 
         Args:
-            message: The request.
+            request: The request.
             handle: The handle.
             sink: What the body is written to; None collects it.
             is_repeated: Whether it is sent again, and over a new connection.
@@ -97,11 +104,11 @@ class Transfer:
             HttpException: It cannot be sent; a file that it needs is not there.
             RuntimeError: The server asked is this thread's own.
         """
-        self.message = message
+        self.request = request
         self._handle = handle
-        settings, url = message.settings, message.url
+        settings, url = request.settings, request.url
         check_not_own(*url.origin[1:], settings.unix_socket)
-        _configure(handle, message)
+        _configure(handle, request)
         lines: list[bytes] = []
         self._lines = lines
         if sink is None:
@@ -115,8 +122,8 @@ class Transfer:
         setopt(pycurl.HEADERFUNCTION, lines.append if sink is None else sink.hear(lines))
         handle.origin, handle.lines = url.origin, lines
         handle.plain = False
-        self._extras = transfer_options_for(handle, message)
-        self._guard = guard_for(handle, message, lines, is_repeated)
+        self._extras = transfer_options_for(handle, request)
+        self._guard = guard_for(handle, request, lines, is_repeated)
         if self._extras is None and self._guard is None:
             handle.plain = True
 
@@ -149,7 +156,7 @@ class Transfer:
     @property
     def is_redirect(self) -> bool:
         """Whether what has come is the head of a redirect that is followed."""
-        return self.message.settings.follow_redirect and is_redirect(self._lines)
+        return self.request.settings.follow_redirect and is_redirect(self._lines)
 
     @property
     def ends_connection(self) -> bool:
@@ -161,12 +168,12 @@ class Transfer:
 
         A server may answer 407, too, past a tunnel or without a proxy: nothing is learnt from that.
         """
-        getinfo, scheme = self._handle.getinfo, self.message.url.origin[0]
+        getinfo, scheme = self._handle.getinfo, self.request.url.origin[0]
         if not getinfo(pycurl.USED_PROXY):
             return False
         if scheme == "https" and getinfo(pycurl.HTTP_CONNECTCODE) != PROXY_AUTHENTICATION_REQUIRED:
             return False
-        return learn(self.message.settings, scheme, ResponseHead(self._lines))
+        return learn(self.request.settings, scheme, ResponseHead(self._lines))
 
     def was_answered_early(self, status: int) -> bool:
         """Whether a challenge was answered by what was kept from another; see challenges.py.
@@ -174,7 +181,7 @@ class Transfer:
         Args:
             status: 401 or 407.
         """
-        return was_answered_early(self._lines, self.message, status)
+        return was_answered_early(self._lines, self.request, status)
 
     def forget_challenge(self) -> None:
         """Have the handle keep nothing of the challenge that was answered last."""
@@ -197,8 +204,8 @@ class Transfer:
         self._check_head(response)
         if self._extras is not None:
             self._extras.opened()
-        if self.message.url.origin[0] == "https":
-            self.received.chain = self._handle.certificates(self.message.url.origin)
+        if self.request.url.origin[0] == "https":
+            self.received.chain = self._handle.certificates(self.request.url.origin)
         return response
 
     def _check_head(self, response: HttpResponse) -> None:
@@ -210,23 +217,23 @@ class Transfer:
         """
         fault = self.received.fault
         if fault is not None:
-            error = ProtocolError(f"receiving from {self.message.url.place}: {fault}")
-            raise annotate(error, self.message, response)
+            error = ProtocolError(f"receiving from {self.request.url.place}: {fault}")
+            raise annotate(error, self.request, response)
         if response.status == UNAUTHORIZED:
             self._check_name(response)
 
     def _check_name(self, response: HttpResponse) -> None:
         """Raise if a 401 wants Digest, for which libcurl cannot write the name."""
-        auth, place = self.message.settings.auth, self.message.url.place
+        auth, place = self.request.settings.auth, self.request.url.place
         name = auth[0] if isinstance(auth, tuple) else ""
         if not name.isascii() and self.received.wants_digest_of_a_name:
             text = f"asking {place}: Digest with the name {name!r} cannot be sent{NO_DIGEST}"
-            raise annotate(HttpException(text), self.message, response)
+            raise annotate(HttpException(text), self.request, response)
 
     def _response(self) -> HttpResponse:
         getinfo = self._handle.getinfo
         self.received = received = ResponseHead(self._lines, times_by(getinfo))
-        status, url = getinfo(pycurl.RESPONSE_CODE), self.message.url.text
+        status, url = getinfo(pycurl.RESPONSE_CODE), self.request.url.text
         return HttpResponse.received(self._content.getvalue(), status, url, received)
 
     def finish(self, outcome: Outcome, deadline: float = inf) -> HttpResponse:
@@ -240,7 +247,7 @@ class Transfer:
             HttpException: There is none, it is not whole, or its coding cannot be undone.
             BaseException: Whatever the caller's own code raised while its data was read.
         """
-        message, sink = self.message, self._handle.sink
+        request, sink = self.request, self._handle.sink
         fault = _finished(sink, outcome)
         response, received = self._response(), self.received
         self.abandon()
@@ -248,17 +255,17 @@ class Transfer:
         status = response.status
         self.location = self._location(outcome) if status in NEXT_METHOD else ""
         if fault is not None and not self.location:
-            raise annotate(fault, message, response) from fault.__cause__
+            raise annotate(fault, request, response) from fault.__cause__
         if outcome is not SUCCESS and not self.location:
-            raise _failure(self._handle, message, outcome, response, deadline)
+            raise _failure(self._handle, request, outcome, response, deadline)
         if status == UNAUTHORIZED or received.fault is not None:
             self._check_head(response)
-        if message.url.origin[0] == "https":
-            received.chain = self._handle.certificates(message.url.origin)
+        if request.url.origin[0] == "https":
+            received.chain = self._handle.certificates(request.url.origin)
         if self.location:
             response.body = b""
         elif not sink.is_decoded and received.may_have(b"content-encoding"):
-            _decode(message, response, deadline)
+            _decode(request, response, deadline)
         return response
 
     def _in_truth(self, outcome: Outcome, response: HttpResponse) -> Outcome:
@@ -286,7 +293,7 @@ class Transfer:
         status, getinfo = response.status, self._handle.getinfo
         if status < 200 or self.received.fault is not None:
             return False
-        if self.message.method == "HEAD" or status in WITHOUT_BODY:
+        if self.request.method == "HEAD" or status in WITHOUT_BODY:
             return True
         if "Transfer-Encoding" in response.headers:
             return bool(getinfo(pycurl.OS_ERRNO) == EPIPE)
@@ -299,7 +306,7 @@ class Transfer:
 
         Once its head is there, no fault of its body matters; our own clocks and callbacks do.
         """
-        if not self.message.settings.follow_redirect:
+        if not self.request.settings.follow_redirect:
             return ""
         if outcome.expired or outcome.code in OWN_CALLBACKS or self.received.fault:
             return ""
@@ -311,9 +318,9 @@ class Transfer:
 NO_DIGEST = ", as it is not ASCII: use auth_method=http.Auth.BASIC, over TLS"
 
 
-def _configure(handle: Handle, message: PreparedRequest) -> None:
+def _configure(handle: Handle, request: PreparedRequest) -> None:
     """Set a handle up for the settings of a message, and what the environment adds to them."""
-    settings, origin = message.settings, message.url.origin
+    settings, origin = request.settings, request.url.origin
     if settings.auth is not None or settings.netrc:
         handle.ask_anew(origin)
     options = active_options(settings, origin[0])
@@ -353,22 +360,22 @@ def times_by(ask: Callable[[int], Any]) -> tuple[float, ...]:
 
 def _failure(
     handle: Handle,
-    message: PreparedRequest,
+    request: PreparedRequest,
     outcome: Outcome,
     response: HttpResponse,
     deadline: float,
 ) -> Exception:
     """Return the exception for a transfer that failed."""
-    url, place = message.url.text, message.url.place
+    url, place = request.url.text, request.url.place
     partial = response if response.status >= 200 else None
-    details = {"url": url, "request": RequestInfo(message.method, url), "response": partial}
+    details = {"url": url, "request": RequestInfo(request.method, url), "response": partial}
     if outcome.expired:
-        milliseconds = getattr(message.settings, outcome.expired)
+        milliseconds = getattr(request.settings, outcome.expired)
         cls, what = CLOCKS[outcome.expired]
         what = outcome.text or what
         return cls(f"{what} {place}: {outcome.expired} is over ({milliseconds} ms)", **details)
-    text, place = _explained(handle, message, outcome)
-    at_proxy = _is_from_the_proxy(handle, message, outcome.code)
+    text, place = _explained(handle, request, outcome)
+    at_proxy = _is_from_the_proxy(handle, request, outcome.code)
     has_streams = handle.getinfo(pycurl.INFO_HTTP_VERSION) in MULTIPLEXED
     in_body = partial is not None and has_streams and outcome.code in BROKEN_STREAM
     if in_body and (length := response.headers.get("Content-Length")):
@@ -380,22 +387,22 @@ def _failure(
         _add_answer(error, handle.getinfo(pycurl.HTTP_CONNECTCODE), response)
     if isinstance(error, IncompleteBody):
         if not handle.sink.is_decoded:
-            response.body = _partial(message, response, deadline)
+            response.body = _partial(request, response, deadline)
         error.partial = response.body
     return error
 
 
-def _explained(handle: Handle, message: PreparedRequest, outcome: Outcome) -> tuple[str, str]:
+def _explained(handle: Handle, request: PreparedRequest, outcome: Outcome) -> tuple[str, str]:
     """Return what libcurl says, with what is known of certificates and keys, and about whom."""
-    text, place = outcome.text, message.url.place
+    text, place = outcome.text, request.url.place
     if outcome.code in WITH_CERTIFICATE:
-        host = message.url.origin[1]
-        if _is_about_the_proxy(handle.curl, message):
+        host = request.url.origin[1]
+        if _is_about_the_proxy(handle.curl, request):
             host = place = f"the proxy for {place}"
-        seen = presented(handle.certificates(message.url.origin))
-        text = f"{text}; {expected(message, host)}; {seen}"
-    if outcome.code in WITH_KEY and message.settings.client_cert is not None:
-        text += key_advice(message.settings.client_cert)
+        seen = presented(handle.certificates(request.url.origin))
+        text = f"{text}; {expected(request, host)}; {seen}"
+    if outcome.code in WITH_KEY and request.settings.client_cert is not None:
+        text += key_advice(request.settings.client_cert)
     return text, place
 
 
@@ -405,7 +412,7 @@ NO_ANSWER = {"E_UNSUPPORTED_PROTOCOL", "E_WEIRD_SERVER_REPLY", "E_GOT_NOTHING", 
 NOT_HTTP = {"E_UNSUPPORTED_PROTOCOL", "E_WEIRD_SERVER_REPLY"}
 
 
-def _is_from_the_proxy(handle: Handle, message: PreparedRequest, code: int) -> bool:
+def _is_from_the_proxy(handle: Handle, request: PreparedRequest, code: int) -> bool:
     """Whether it is a proxy that does not speak HTTP: no server has been asked, or only through it.
 
     What ends early or is too large may be relayed, and counts as the server's.
@@ -415,7 +422,7 @@ def _is_from_the_proxy(handle: Handle, message: PreparedRequest, code: int) -> b
         return False
     if not getinfo(pycurl.REQUEST_SIZE):  # it counts no CONNECT
         return True
-    return name in NOT_HTTP and not is_direct(message.settings, message.url.origin[0])
+    return name in NOT_HTTP and not is_direct(request.settings, request.url.origin[0])
 
 
 def _add_answer(error: ProxyError, status: int, response: HttpResponse) -> None:
@@ -434,18 +441,18 @@ WITH_CERTIFICATE = {
 }
 
 
-def _is_about_the_proxy(curl: Any, message: PreparedRequest) -> bool:
+def _is_about_the_proxy(curl: Any, request: PreparedRequest) -> bool:
     """Whether a certificate that was refused is that of a proxy, and not the server's."""
     return bool(
         curl.getinfo(pycurl.USED_PROXY)
         and not curl.getinfo(pycurl.HTTP_CONNECTCODE)
-        and names_tls_proxy(message.settings)
+        and names_tls_proxy(request.settings)
     )
 
 
-def expected(message: PreparedRequest, host: str) -> str:
+def expected(request: PreparedRequest, host: str) -> str:
     """Return what a message says was expected of the certificate of a host."""
-    settings = message.settings
+    settings = request.settings
     if settings.pinned_key is not None:
         return f"expected: the key {settings.pinned_key!r}"
     return f"expected: one for {host!r}, vouched for in {active_authorities(settings)!r}"
@@ -457,28 +464,28 @@ CLOCKS: dict[str, tuple[type[HttpException], str]] = {
 }
 
 
-def _partial(message: PreparedRequest, response: HttpResponse, deadline: float) -> bytes:
+def _partial(request: PreparedRequest, response: HttpResponse, deadline: float) -> bytes:
     """Return what arrived of a body, its coding undone as far as it goes."""
-    if message.settings.accept_encoding is None or "Content-Encoding" not in response.headers:
+    if request.settings.accept_encoding is None or "Content-Encoding" not in response.headers:
         return response.body
     try:
-        return _decoded(message, response, deadline, is_whole=False)
+        return _decoded(request, response, deadline, is_whole=False)
     except HttpException:
         return response.body
 
 
-def _decode(message: PreparedRequest, response: HttpResponse, deadline: float) -> None:
+def _decode(request: PreparedRequest, response: HttpResponse, deadline: float) -> None:
     """Undo the Content-Encoding. Part of an encoded whole (206) cannot be decoded, and stays."""
-    if message.settings.accept_encoding is None or response.status == PARTIAL_CONTENT:
+    if request.settings.accept_encoding is None or response.status == PARTIAL_CONTENT:
         return
     try:
-        response.body = _decoded(message, response, deadline, is_whole=True)
+        response.body = _decoded(request, response, deadline, is_whole=True)
     except (DecodingError, BodyTooLarge, TotalTimeout) as error:
-        raise annotate(error, message, response) from error.__cause__
+        raise annotate(error, request, response) from error.__cause__
 
 
 def _decoded(
-    message: PreparedRequest, response: HttpResponse, deadline: float, is_whole: bool
+    request: PreparedRequest, response: HttpResponse, deadline: float, is_whole: bool
 ) -> bytes:
     """Return the decoded body.
 
@@ -491,10 +498,10 @@ def _decoded(
     def in_time(pieces: Iterable[bytes]) -> Iterator[bytes]:
         for piece in pieces:
             if monotonic() > deadline:
-                raise TotalTimeout(f"decoding the body from {message.url.place}: {over}")
+                raise TotalTimeout(f"decoding the body from {request.url.place}: {over}")
             yield piece
 
-    body, settings = response.body, message.settings
+    body, settings = response.body, request.settings
     if not body:
         return body
     over = f"{TOTAL} is over ({settings.total_timeout} ms)"

@@ -31,38 +31,38 @@ from bladehttp.client._curl.wire_log import start_wire_log, stop_wire_log, wire_
 from bladehttp.client._request.prepared import PreparedRequest
 
 
-def transfer_options_for(handle: Handle, message: PreparedRequest) -> "Extras | None":
+def transfer_options_for(handle: Handle, request: PreparedRequest) -> "TransferOptions | None":
     """Set a handle up for what is more than a plain GET; return None if there is nothing."""
-    if message.is_plain and not wire_log_is_on():
+    if request.is_plain and not wire_log_is_on():
         return None
-    return TransferOptions(handle, message)
+    return TransferOptions(handle, request)
 
 
 class TransferOptions:
     """What one transfer has set on a handle."""
 
-    __slots__ = ("_handle", "_is_wired", "_message", "_options", "_override", "_progress")
+    __slots__ = ("_handle", "_is_wired", "_options", "_override", "_progress", "_request")
 
-    def __init__(self, handle: Handle, message: PreparedRequest) -> None:
+    def __init__(self, handle: Handle, request: PreparedRequest) -> None:
         """Set a handle up for a message."""
         self._handle = handle
-        self._message = message
+        self._request = request
         self._progress: Progress | None = None
-        curl, settings = handle.curl, message.settings
+        curl, settings = handle.curl, request.settings
         self._is_wired = start_wire_log(handle, settings.sensitive_headers)
-        if message.url.target is not None and _may_keep_target(message):
-            curl.setopt(pycurl.REQUEST_TARGET, message.url.target)
+        if request.url.target is not None and _may_keep_target(request):
+            curl.setopt(pycurl.REQUEST_TARGET, request.url.target)
             handle.forget()  # it cannot be unset
         if settings.progress is not None:
             self._watch(curl, settings.progress)
         if settings.curl_options:
             handle.forget()  # what will be undone may be among them
-        field_value = message.cookies().decode("latin-1")
+        field_value = request.cookies().decode("latin-1")
         self._override = override(curl, settings.cookies, field_value)
-        self._options = _set(handle, message)
+        self._options = _set(handle, request)
 
     def _watch(self, curl: Any, report: Report) -> None:
-        body = self._message.body
+        body = self._request.body
         self._progress = Progress(report, upwards=body is not None and body.length != 0)
         curl.setopt(pycurl.XFERINFOFUNCTION, self._handle.bound(self._progress))
         curl.setopt(pycurl.NOPROGRESS, 0)
@@ -84,9 +84,9 @@ class TransferOptions:
             curl.unsetopt(pycurl.XFERINFOFUNCTION)
         for option in self._options:
             curl.unsetopt(option)  # to set [] instead would leave the fields
-        if self._message.body is not None:
-            self._message.body.detach(curl)
-        if self._message.method != "GET" or self._message.body is not None:
+        if self._request.body is not None:
+            self._request.body.detach(curl)
+        if self._request.method != "GET" or self._request.body is not None:
             curl.unsetopt(pycurl.CUSTOMREQUEST)  # bodies set it too
             curl.setopt(pycurl.HTTPGET, 1)  # clears POST, UPLOAD and NOBODY
 
@@ -96,7 +96,7 @@ class TransferOptions:
         Raises:
             BaseException: Whatever the caller's own code raised while its data was read.
         """
-        body, progress = self._message.body, self._progress
+        body, progress = self._request.body, self._progress
         if body is not None and body.error is not None:
             raise body.error
         if progress is not None and progress.error is not None:
@@ -104,26 +104,26 @@ class TransferOptions:
         return outcome
 
 
-def _may_keep_target(message: PreparedRequest) -> bool:
+def _may_keep_target(request: PreparedRequest) -> bool:
     """Whether a path can be sent as it was given (CURLOPT_REQUEST_TARGET), to a server itself.
 
     A proxy is asked for the whole URL, which libcurl leaves as it is; and a digest is made of the
     path as libcurl writes it.
     """
-    settings = message.settings
+    settings = request.settings
     has_password = isinstance(settings.auth, tuple) or settings.netrc
     if has_password and settings.auth_method & Auth.DIGEST:
         return False
-    return is_direct(settings, message.url.origin[0])
+    return is_direct(settings, request.url.origin[0])
 
 
-def _set(handle: Handle, message: PreparedRequest) -> list[int]:
+def _set(handle: Handle, request: PreparedRequest) -> list[int]:
     """Set fields, body and method; return the options of the fields, to be unset."""
-    curl, body, method = handle.curl, message.body, message.method
+    curl, body, method = handle.curl, request.body, request.method
     fields = {
-        pycurl.HTTPHEADER: message.lines(),
-        pycurl.PROXYHEADER: message.proxy_lines(),
-        pycurl.COOKIE: message.cookies(),
+        pycurl.HTTPHEADER: request.lines(),
+        pycurl.PROXYHEADER: request.proxy_lines(),
+        pycurl.COOKIE: request.cookies(),
     }
     options = [option for option, value in fields.items() if value]
     for option in options:

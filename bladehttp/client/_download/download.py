@@ -39,7 +39,7 @@ from bladehttp.status import PARTIAL_CONTENT
 logger = logging.getLogger("bladehttp.client")
 
 Streaming = Callable[[PreparedRequest], AbstractContextManager[HttpResponse]]
-"""Sends a message and gives its response while the body is still to come."""
+"""Sends a request and gives its response while the body is still to come."""
 
 AsyncStreaming = Callable[[PreparedRequest], AbstractAsyncContextManager[HttpResponse]]
 """The same for asyncio."""
@@ -82,7 +82,7 @@ class Job:
 
     Attributes:
         target: The file.
-        message: The request, without a Range field of ours.
+        request: The request, without a Range field of ours.
         progress: Called with the bytes written and the bytes there will be, or None.
         resume: Whether to keep a part for a later call, and to go on with that of an earlier one.
         checksum: What the file has to have, or None.
@@ -90,7 +90,7 @@ class Job:
     """
 
     target: Path
-    message: PreparedRequest
+    request: PreparedRequest
     progress: Report | None = None
     resume: bool = False
     checksum: Checksum | None = None
@@ -110,25 +110,25 @@ class Download:
         Raises:
             ValueError: The method is HEAD, or ``resume`` meets a Range field of the caller's.
         """
-        message = job.message
-        named = {name.lower(): value for name, value in message.fields}
-        if message.method == "HEAD":
+        request = job.request
+        named = {name.lower(): value for name, value in request.fields}
+        if request.method == "HEAD":
             raise ValueError("the answer to HEAD has no body to write to a file")
         if job.resume and not named.keys().isdisjoint(("range", "if-range")):
             raise ValueError("resume asks for ranges by itself: leave Range and If-Range out")
         self._range = named.get("range", "")
         # RFC 9110 section 14.2: ranges are defined for GET only
-        self._is_plain = message.method == "GET" and message.body is None
+        self._is_plain = request.method == "GET" and request.body is None
         self._can_go_on = self._is_plain and not self._range
-        retry = message.settings.retry
+        retry = request.settings.retry
         self._retry = None if retry is None else SharedRetry.of(retry)
         self._job = job
-        self._message = with_settings(job, self._retry)
-        self._deadline = monotonic() + message.settings.patience
-        source = message.url.text.partition("#")[0]
+        self._request = with_settings(job, self._retry)
+        self._deadline = monotonic() + request.settings.patience
+        source = request.url.text.partition("#")[0]
         self._file = PartFile(job.target, source, job.resume and self._can_go_on)
-        self._requests = 0
-        self._request = Request(Asked.WHOLE, Kept())
+        self._attempts = 0
+        self._asked = Request(Asked.WHOLE, Kept())
         self._came = Came(0)
         self._end: int | None = None
         self._complete: int | None = None
@@ -143,18 +143,18 @@ class Download:
 
     def next_request(self) -> PreparedRequest:
         """Return the next request: for the whole, or for what is missing."""
-        message = self._message
+        request = self._request
         kept = resumable(self._file.kept()) if self._can_go_on else Kept()
         asked = Asked.RANGE if self._range else Asked.REST if kept.length else Asked.WHOLE
-        self._request = Request(asked, kept, self._range)
+        self._asked = Request(asked, kept, self._range)
         if kept.length:
             ours = [("Range", f"bytes={kept.length}-"), ("If-Range", kept.validator)]
-            message = replace(message, fields=[*message.fields, *ours])
-        self._requests += 1
-        if self._requests > 1 and message.settings.total_timeout:
+            request = replace(request, fields=[*request.fields, *ours])
+        self._attempts += 1
+        if self._attempts > 1 and request.settings.total_timeout:
             left = max(1, int((self._deadline - monotonic()) * 1000))
-            message = replace(message, settings=message.settings.changed({"total_timeout": left}))
-        return message
+            request = replace(request, settings=request.settings.changed({"total_timeout": left}))
+        return request
 
     def judge(self, response: HttpResponse) -> Verdict:
         """Decide what a response is good for.
@@ -163,7 +163,7 @@ class Download:
             ProtocolError: It cannot be used.
         """
         self._came = came_with(response.status, response.headers, time())
-        verdict = decide(self._request, self._came)
+        verdict = decide(self._asked, self._came)
         if verdict is Verdict.REFUSE:
             asked = f"asked for {self._range!r}" if self._range else "asked for the whole"
             claim = response.headers.get("Content-Range", "")
@@ -179,7 +179,7 @@ class Download:
             BodyTooLarge: The file would be longer than ``max_body_size``.
             OSError: The file cannot be written.
         """
-        came, kept, part = self._came, self._request.kept, self._came.content_range
+        came, kept, part = self._came, self._asked.kept, self._came.content_range
         if verdict is Verdict.APPEND and part is not None:
             self._file.go_on(kept.length)
             self._end, self._complete = part.last + 1, complete_length(kept, part)
@@ -196,7 +196,7 @@ class Download:
         Raises:
             BodyTooLarge: The whole is longer.
         """
-        most = self._message.settings.max_body_size
+        most = self._request.settings.max_body_size
         if most is not None and self._complete is not None and self._complete > most:
             message = f"body of {self._complete} bytes is longer than max_body_size ({most})"
             raise BodyTooLarge(message, url=response.url, response=response)
@@ -252,21 +252,21 @@ class Download:
         delay = retry.delay(retry.used, None)
         if delay is None or monotonic() + delay >= self._deadline:
             return None
-        url, milliseconds = redact(self._message.url.text), delay * 1000
+        url, milliseconds = redact(self._request.url.text), delay * 1000
         logger.debug("GET %s: %s, continued in %.0f ms", url, type(error).__name__, milliseconds)
         return delay
 
 
 def with_settings(job: Job, retry: Retry | None) -> PreparedRequest:
-    """Return the message of a job with the settings of a download.
+    """Return the request of a job with the settings of a download.
 
     No content coding is asked for, whether ``resume`` is set or not: the rest of a coded
     representation cannot be asked for. One that comes all the same is undone as everywhere.
     """
     values: dict[str, Any] = {"retry": retry}
-    if not job.takes_codings and job.message.settings.accept_encoding is not None:
+    if not job.takes_codings and job.request.settings.accept_encoding is not None:
         values["accept_encoding"] = "identity"
-    return replace(job.message, settings=job.message.settings.changed(values))
+    return replace(job.request, settings=job.request.settings.changed(values))
 
 
 def refuse(message: str, response: HttpResponse) -> NoReturn:

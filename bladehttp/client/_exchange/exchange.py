@@ -35,7 +35,7 @@ class Exchange:
     response or raises.
 
     Attributes:
-        message: What is sent next, or was sent last.
+        request: What is sent next, or was sent last.
         silence: The longest time without a byte in either direction once connected, in seconds.
         deadline: When all of it must be over, in terms of `time.monotonic`.
         not_before: When the next message is to be sent, likewise; 0 for at once.
@@ -46,27 +46,41 @@ class Exchange:
     """
 
     __slots__ = (
-        "_history", "_hooks", "_is_announced", "_is_renewed", "_outgoing", "_owes", "_repeated",
-        "_retries", "_started", "_transfer", "awaitables", "context", "deadline", "given",
-        "message", "not_before", "silence",
+        "_history",
+        "_hooks",
+        "_is_announced",
+        "_is_renewed",
+        "_outgoing",
+        "_owes",
+        "_repeated",
+        "_retries",
+        "_started",
+        "_transfer",
+        "awaitables",
+        "context",
+        "deadline",
+        "given",
+        "not_before",
+        "request",
+        "silence",
     )  # fmt: skip
 
     def __init__(
-        self, message: PreparedRequest, hooks: Hooks | None = None, given: Any = None
+        self, request: PreparedRequest, hooks: Hooks | None = None, given: Any = None
     ) -> None:
         """Start the clock of the whole.
 
         Args:
-            message: What to send first.
+            request: What to send first.
             hooks: Whom to tell, None for nobody.
             given: What responses and exceptions have as ``request.given``.
         """
-        self.message = message
+        self.request = request
         self.given = given
         self.context: Context | None = None
-        self.silence = message.settings.silence
+        self.silence = request.settings.silence
         self._started = started = monotonic()
-        self.deadline = started + message.settings.patience
+        self.deadline = started + request.settings.patience
         self.not_before = 0.0
         self._history: tuple[Hop, ...] = ()
         self._retries = self._repeated = 0
@@ -84,7 +98,7 @@ class Exchange:
     def renew(self) -> None:
         """Start anew after a wait, the clock of the whole too."""
         self._started = started = monotonic()
-        self.deadline = started + self.message.settings.patience
+        self.deadline = started + self.request.settings.patience
 
     def pause(self) -> None:
         """Wait until the next message may be sent."""
@@ -104,10 +118,10 @@ class Exchange:
         """
         self.not_before = 0.0
         try:
-            message = self.message if self._hooks is None else self._announced(self._hooks)
+            request = self.request if self._hooks is None else self._announced(self._hooks)
             if self._is_renewed:
                 handle.forget()
-            self._transfer = Transfer(message, handle, sink, self._repeated > 0)
+            self._transfer = Transfer(request, handle, sink, self._repeated > 0)
         except BaseException as error:
             self.tell_of(error)
             raise
@@ -117,9 +131,9 @@ class Exchange:
         if not self._is_announced:
             self._announce(hooks)
         fields = self._outgoing.headers.pairs()
-        if fields == self.message.fields:
-            return self.message
-        return replace(self.message, fields=with_body_fields(fields, self.message.body))
+        if fields == self.request.fields:
+            return self.request
+        return replace(self.request, fields=with_body_fields(fields, self.request.body))
 
     @property
     def may_await(self) -> bool:
@@ -140,7 +154,7 @@ class Exchange:
                 raise
 
     def _announce(self, hooks: Hooks) -> None:
-        self._outgoing.update(self.message, len(self._history), self._retries)
+        self._outgoing.update(self.request, len(self._history), self._retries)
         self._is_announced = True
         self._call(hooks.on_request, True, self._outgoing)
 
@@ -182,7 +196,7 @@ class Exchange:
         It is not if it is interim, a redirect, or to be retried; nor may 401 and 407 be, as long
         as nothing of their body has come: libcurl may answer them itself.
         """
-        settings, status = self.message.settings, self._transfer.status()
+        settings, status = self.request.settings, self._transfer.status()
         if self.is_redirect or not (has_begun or self._transfer.has_head):
             return False
         if status in CHALLENGES and self._may_be_answered(status):
@@ -271,7 +285,7 @@ class Exchange:
                 raise
             self._wait(error, delay)
             return None
-        retry = self.message.settings.retry
+        retry = self.request.settings.retry
         if retry is not None and (delay := self._delay_for(response, retry)) is not None:
             self._wait(response, delay)
         elif following is not None:
@@ -284,7 +298,7 @@ class Exchange:
         """Whether a challenge is not decided on before its end; see `_is_answered`."""
         if not self._is_renewed and self._transfer.was_answered_early(status):
             return True
-        settings, scheme = self.message.settings, self.message.url.origin[0]
+        settings, scheme = self.request.settings, self.request.url.origin[0]
         return status == PROXY_AUTHENTICATION_REQUIRED and "@" in active_proxy(settings, scheme)
 
     def _is_answered(self, status: int | None) -> bool:
@@ -316,8 +330,8 @@ class Exchange:
     def _is_rewound(self) -> bool:
         """Make the body ready to be sent again; return whether that can be done."""
         try:
-            if self.message.body is not None:
-                self.message.body.rewind()
+            if self.request.body is not None:
+                self.request.body.rewind()
         except UnrewindableBody:
             return False
         return True
@@ -325,7 +339,7 @@ class Exchange:
     def _completed(self, response: HttpResponse) -> HttpResponse:
         received = self._transfer.received
         received.time_taken = (monotonic() - self._started) * 1000
-        received.request = RequestInfo(self.message.method, self.message.url.text, self.given)
+        received.request = RequestInfo(self.request.method, self.request.url.text, self.given)
         if self._history:
             response.redirects = len(self._history)
             response.history = self._history
@@ -337,29 +351,29 @@ class Exchange:
     def _following(self, response: HttpResponse) -> PreparedRequest:
         """Return the message that a redirect leads to."""
         location = self._transfer.location
-        return _follow(self.message, response, location, len(self._history) + 1)
+        return _follow(self.request, response, location, len(self._history) + 1)
 
     def _move_to(self, following: PreparedRequest, response: HttpResponse) -> None:
         """Go on with the message that a redirect leads to."""
         self._is_renewed = False
-        self._history += (Hop(response.status, self.message.url.text),)
-        self.message = following
+        self._history += (Hop(response.status, self.request.url.text),)
+        self.request = following
         if self._hooks is not None:
             self._is_announced = False
             self._call(self._hooks.on_redirect, False, self._outgoing, response)
 
     def _delay_for(self, response: HttpResponse, retry: Retry) -> float | None:
         """Return how long to wait because of an answer, None if it is not one to be tried again."""
-        if response.status not in retry.statuses or self.message.method not in retry.methods:
+        if response.status not in retry.statuses or self.request.method not in retry.methods:
             return None
         return self._delay(retry, response.headers.get("Retry-After"))
 
     def _delay_after(self, error: BaseException) -> float | None:
         """Return how long to wait after a failure, None if it is not one to be tried again."""
-        retry = self.message.settings.retry
+        retry = self.request.settings.retry
         if retry is None or not isinstance(error, Exception):
             return None
-        if not retry.may_repeat(error, self.message.method, self._transfer.was_sent()):
+        if not retry.may_repeat(error, self.request.method, self._transfer.was_sent()):
             return None
         return self._delay(retry, None)
 
@@ -391,14 +405,14 @@ class Exchange:
             self._call(self._hooks.on_error, False, self._outgoing, error)
 
 
-def exchange(engine: Engine, message: PreparedRequest, hooks: Hooks | None) -> HttpResponse:
+def exchange(engine: Engine, request: PreparedRequest, hooks: Hooks | None) -> HttpResponse:
     """Send a message, follow its redirects and return the last response.
 
     Raises:
         HttpException: As `Exchange.finish`.
         BaseException: Likewise, and whatever a signal handler raises.
     """
-    current = Exchange(message, hooks)
+    current = Exchange(request, hooks)
     response = None
     try:
         while response is None:
@@ -418,13 +432,13 @@ def exchange(engine: Engine, message: PreparedRequest, hooks: Hooks | None) -> H
 
 
 def _follow(
-    message: PreparedRequest, response: HttpResponse, location: str, count: int
+    request: PreparedRequest, response: HttpResponse, location: str, count: int
 ) -> PreparedRequest:
-    limit = message.settings.max_redirects
+    limit = request.settings.max_redirects
     if count > limit:
         many = TooManyRedirects(f"more than {limit} redirects, the last to {location[:200]!r}")
-        raise annotate(many, message, response)
+        raise annotate(many, request, response)
     try:
-        return next_request(message, response.status, location)
+        return next_request(request, response.status, location)
     except HttpException as error:
-        raise annotate(error, message, response) from error.__cause__
+        raise annotate(error, request, response) from error.__cause__

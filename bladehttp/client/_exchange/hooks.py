@@ -42,10 +42,10 @@ class HookRequest:
         self.headers = Headers()
         self.redirects = self.retries = 0
 
-    def update(self, message: PreparedRequest, redirects: int, retries: int) -> None:
+    def update(self, request: PreparedRequest, redirects: int, retries: int) -> None:
         """Be about the next message."""
-        self.method, self.url = message.method, message.url.text
-        self.headers = Headers.adopt(message.fields)
+        self.method, self.url = request.method, request.url.text
+        self.headers = Headers.adopt(request.fields)
         self.redirects, self.retries = redirects, retries
 
     def __repr__(self) -> str:

@@ -30,7 +30,7 @@ from bladehttp.client._curl.multi import Events, Multi, Watch
 from bladehttp.client._curl.pool import Limits
 from bladehttp.client._curl.resend import OK, STOP, may_be_repeated
 from bladehttp.client._exchange.exchange import Exchange
-from bladehttp.client._exchange.places import ConnectionSharing, Origin
+from bladehttp.client._exchange.slots import ConnectionSharing, Origin
 from bladehttp.client._request.body import Call
 from bladehttp.exceptions import ClientClosed
 
@@ -216,7 +216,7 @@ class Scheduler:
 
     def _begin(self, exchange: Exchange) -> None:
         """Begin an exchange, or go on with it."""
-        if not may_be_repeated(exchange.message) and self._has_to_wait(exchange):
+        if not may_be_repeated(exchange.request) and self._has_to_wait(exchange):
             return
         if self.gate is not None and exchange.may_await and not self.gate(exchange):
             return
@@ -233,7 +233,7 @@ class Scheduler:
             self.fail(exchange, error)
             return
         curl = handle.curl
-        handle.let_wait(self._sharing.join(curl, exchange.message.url.origin))
+        handle.let_wait(self._sharing.join(curl, exchange.request.url.origin))
         handle.moved, handle.is_unfit = 0, False
         handle.last = now = monotonic()
         self._running[curl] = handle
@@ -243,7 +243,7 @@ class Scheduler:
 
     def _has_to_wait(self, exchange: Exchange) -> bool:
         """Have an exchange begin when it is known whether its server keeps connections."""
-        connection = self.connections.in_doubt(exchange.message.url.origin)
+        connection = self.connections.in_doubt(exchange.request.url.origin)
         if connection is None:
             return False
         self._begin_at(connection.since + PROBATION, exchange)
@@ -262,8 +262,8 @@ class Scheduler:
 
         That is the limit of its connections, unless they are known to carry many at once.
         """
-        limit = exchange.message.settings.max_host_connections
-        if limit is None or self._sharing.multiplexes(exchange.message.url.origin):
+        limit = exchange.request.settings.max_host_connections
+        if limit is None or self._sharing.multiplexes(exchange.request.url.origin):
             return None
         return limit
 
@@ -353,12 +353,12 @@ class Scheduler:
 
     def fail(self, exchange: Exchange, error: Exception) -> None:
         """Note that an exchange has ended with an exception."""
-        message = exchange.message
-        set_request(error, RequestInfo(message.method, message.url.text, exchange.given))
+        request = exchange.request
+        set_request(error, RequestInfo(request.method, request.url.text, exchange.given))
         self._ended.append((exchange, error))
 
     def _take_off(self, handle: ScheduledHandle, outcome: Outcome | None = None) -> None:
-        curl, origin = handle.curl, handle.exchange.message.url.origin
+        curl, origin = handle.curl, handle.exchange.request.url.origin
         if handle.opened:
             handle.learn()
         del self._running[curl]
@@ -372,7 +372,7 @@ class Scheduler:
     def _release(self, origin: Origin) -> None:
         """Begin anew what has waited to share a connection."""
         for curl, handle in self._running.items():
-            if handle.exchange.message.url.origin == origin and _only_waits(curl):
+            if handle.exchange.request.url.origin == origin and _only_waits(curl):
                 handle.let_wait(self._sharing.join(curl, origin))
                 self.multi.begin_anew(curl)
 
@@ -514,7 +514,7 @@ def run_in_context(exchange: Exchange, function: Callable[..., T], *arguments: A
 
 def _waits(exchange: Exchange) -> bool:
     """Whether it is the caller's data that is waited for, and not the peer."""
-    body = exchange.message.body
+    body = exchange.request.body
     return body is not None and body.waits
 
 

@@ -117,11 +117,11 @@ class StreamSink:
 class DecodingStage:
     """A stage that undoes the Content-Encoding of a streamed body; see `ContentDecoder`."""
 
-    def __init__(self, message: PreparedRequest, response: HttpResponse) -> None:
+    def __init__(self, request: PreparedRequest, response: HttpResponse) -> None:
         """Take what was sent and what came."""
-        self._message = message
+        self._request = request
         self._response = response
-        settings = message.settings
+        settings = request.settings
         coding = response.headers.get("Content-Encoding", "")
         if settings.accept_encoding is None or response.status == PARTIAL_CONTENT:
             coding = ""
@@ -147,7 +147,7 @@ class DecodingStage:
         try:
             yield
         except (DecodingError, BodyTooLarge) as error:
-            raise annotate(error, self._message, self._response) from error.__cause__
+            raise annotate(error, self._request, self._response) from error.__cause__
 
 
 class ResponseStream:
@@ -226,7 +226,7 @@ class ResponseStream:
         """
         if self._pieces is None:
             received = iter(self._received, None)
-            self._pieces = Staged(DecodingStage(self._current.message, self._response), received)
+            self._pieces = Staged(DecodingStage(self._current.request, self._response), received)
         return self._pieces
 
     def _received(self) -> bytes | None:

@@ -171,12 +171,12 @@ class PlainGets(dict[str, PreparedRequest]):
 
     def __missing__(self, url: str) -> PreparedRequest:
         text = absolute(url, self.settings.base_url, Headers.adopt(self.fields))
-        message = prepare_request("GET", parse_url(text), list(self.fields), None, self.settings)
+        request = prepare_request("GET", parse_url(text), list(self.fields), None, self.settings)
         if len(self) >= MOST_KEPT:
             self.clear()
         if len(url) <= LONGEST_KEPT:
-            self[url] = message
-        return message
+            self[url] = request
+        return request
 
 
 def with_body_fields(fields: Fields, body: Body | None) -> Fields:

@@ -47,7 +47,7 @@ OF_THE_ORIGIN = frozenset(("host", "referer"))
 """No secrets, but they tell the next origin about this one."""
 
 
-def next_request(message: PreparedRequest, status: int, location: str) -> PreparedRequest:
+def next_request(request: PreparedRequest, status: int, location: str) -> PreparedRequest:
     """Return the request a redirect leads to.
 
     Credentials that were left behind stay behind, should the chain come back to the first origin.
@@ -58,19 +58,19 @@ def next_request(message: PreparedRequest, status: int, location: str) -> Prepar
             allowed.
         UnrewindableBody: The body has to be sent again and its source cannot be rewound.
     """
-    target = parse_url(resolve_location(location, message.url.text))
+    target = parse_url(resolve_location(location, request.url.text))
     # RFC 9110 section 4.2.4: userinfo in a Location is not to be trusted
     url = target if target.credentials is None else replace(target, credentials=None)
-    is_insecure = message.url.origin[0] == "https" and url.origin[0] == "http"
-    if is_insecure and not message.settings.allow_insecure_redirect:
+    is_insecure = request.url.origin[0] == "https" and url.origin[0] == "http"
+    if is_insecure and not request.settings.allow_insecure_redirect:
         raise UnsupportedProtocol(f"redirect from https to http refused: {url.text[:200]!r}")
-    method, fields, body = NEXT_METHOD[status](message.method), message.fields, message.body
-    if method != message.method:
+    method, fields, body = NEXT_METHOD[status](request.method), request.fields, request.body
+    if method != request.method:
         fields, body = [field for field in fields if not is_about_content(field[0])], None
     if body is not None:
         body.rewind()
-    settings = message.settings
-    if url.origin != message.url.origin:
+    settings = request.settings
+    if url.origin != request.url.origin:
         fields, settings = _for_other_origin(fields, settings)
     return PreparedRequest(method, url, fields, body, settings)
 

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from bladehttp.client._exchange.slots import STALL, Slots
 from support import run_async
 
 from bladehttp import AsyncHttpClient, HttpServer
 from bladehttp.client import HttpClient
 from bladehttp.client._config.options import Settings
 from bladehttp.client._exchange.exchange import Exchange
+from bladehttp.client._exchange.slots import STALL, Slots
 from bladehttp.client._request.prepared import prepare_request
 from bladehttp.client._request.url import parse_url
 from bladehttp.exceptions import ClientClosed, TotalTimeout
@@ -277,7 +277,7 @@ def exchange_to(host: int, limit: int | None) -> Exchange:
 def test_places_are_given_and_taken_back(seed: int) -> None:
     chance = random.Random(seed)
     most, now = chance.randint(1, 6), 0.0
-    slots = Slots(most, lambda exchange: exchange.message.settings.max_host_connections)
+    slots = Slots(most, lambda exchange: exchange.request.settings.max_host_connections)
     limits = {host: chance.choice([None, None, 1, 2]) for host in range(4)}
     inside: list[Exchange] = []
     outside: list[Exchange] = []
@@ -295,7 +295,7 @@ def test_places_are_given_and_taken_back(seed: int) -> None:
         for exchange in slots.admit(now):
             outside.remove(exchange)
             inside.append(exchange)
-        held = [each.message.url.origin for each in inside]
+        held = [each.request.url.origin for each in inside]
         assert slots.taken == len(inside) <= 2 * most
         for number, limit in limits.items():
             count = held.count(("http", f"h{number}", 80))

@@ -136,12 +136,12 @@ class Slots:
 
     def enter(self, exchange: Exchange, now: float) -> bool:
         """Give a request a place if there is one for it; else it waits, and `admit` returns it."""
-        origin = exchange.message.url.origin
+        origin = exchange.request.url.origin
         host = self._hosts.get(origin)
         if host is None:
             host = self._hosts[origin] = Host(origin, now)
         if not host.waiting and (
-            (self.taken < self.most and exchange.message.settings.max_host_connections is None)
+            (self.taken < self.most and exchange.request.settings.max_host_connections is None)
             or self._has_room(host, exchange, self._share(now))
         ):
             self._hold(host, exchange, now)
@@ -224,7 +224,7 @@ class Slots:
             host.since = now
             self.taken -= 1
         else:
-            host = self._hosts[exchange.message.url.origin]
+            host = self._hosts[exchange.request.url.origin]
             self._unqueue(host, exchange)
         if not host.held and not host.waiting:
             del self._hosts[host.origin]
@@ -232,6 +232,6 @@ class Slots:
     def reason(self, exchange: Exchange) -> str:
         """Return what a request that waits waits for."""
         limit = self._limit_of(exchange)
-        if limit is not None and self._hosts[exchange.message.url.origin].held >= limit:
+        if limit is not None and self._hosts[exchange.request.url.origin].held >= limit:
             return f"max_host_connections ({limit}) are in use"
         return f"concurrency ({self.most}) requests are under way"
