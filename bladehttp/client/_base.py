@@ -166,13 +166,12 @@ class Configured:
             are closed here too: by an `AsyncHttpClient` within some seconds, by an `HttpClient`,
             which has no thread of its own, when it is used. CURLOPT_MAXAGE_CONN.
         on_request: Functions that are called with a `HookRequest` before each request is sent,
-            redirects and retries included. They may change its ``headers``. Each call is
-            followed by a call of exactly one of the other four, with the same object, however the
-            request ends. The hooks of an `HttpClient` are plain functions; those of an
-            `AsyncHttpClient` may be coroutine functions: they are awaited before the request is
-            sent, the response is returned or the exception is raised. Hooks run in the context
-            (`contextvars`) of the caller, also where asyncio or `HttpClient.send_many` runs many
-            requests at once.
+            redirects and retries included. They may change its ``headers``. Each call is followed
+            by a call of exactly one of the other four, with the same object, however the request
+            ends. The hooks of an `HttpClient` are plain functions; those of an `AsyncHttpClient`
+            may be coroutine functions: they are awaited before the request is sent, the response is
+            returned or the exception is raised. Hooks run in the context (`contextvars`) of the
+            caller, also where asyncio or `HttpClient.send_many` runs many requests at once.
         on_response: Called with an `HookRequest` and the response that will be returned.
         on_redirect: Called with an `HookRequest` and the response of a redirect that will be
             followed; its body is empty, whatever was received.
