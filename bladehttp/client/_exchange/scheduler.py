@@ -322,11 +322,11 @@ class Scheduler:
             left, succeeded, failed = self.multi.info_read()
             for curl in succeeded:
                 self._finish(self._running[curl], SUCCESS)
-            for curl, *what in failed:
-                if self._may_begin_anew(curl, what[0]):
+            for curl, code, text in failed:
+                if self._may_begin_anew(curl, code):
                     self.multi.begin_anew(curl)
                 else:
-                    self._finish(self._running[curl], Outcome(*what))
+                    self._finish(self._running[curl], Outcome(code, text))
 
     def _may_begin_anew(self, curl: Any, code: int) -> bool:
         """Whether it is the wait for one of few connections that was taken for time to connect."""
