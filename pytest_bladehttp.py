@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from bladehttp.server.testing import BladeServer, Identity
+    from bladehttp.testing import BladeServer, Identity
 
 SERVERS: pytest.StashKey[list["BladeServer"]] = pytest.StashKey()
 """The servers of a test."""
@@ -21,7 +21,7 @@ SERVERS: pytest.StashKey[list["BladeServer"]] = pytest.StashKey()
 @pytest.fixture
 def blade_server(request: pytest.FixtureRequest) -> "Iterator[BladeServer]":
     """A server on a free port; what is not as it expects fails the test."""
-    from bladehttp.server.testing import BladeServer
+    from bladehttp.testing import BladeServer
 
     yield from _serve(request.node, BladeServer())
 
@@ -31,7 +31,7 @@ def blade_server_tls(
     request: pytest.FixtureRequest, _blade_identity: "Identity"
 ) -> "Iterator[BladeServer]":
     """The same with TLS: a client has to trust its ``ca_file``."""
-    from bladehttp.server.testing import BladeServer
+    from bladehttp.testing import BladeServer
 
     yield from _serve(request.node, BladeServer(identity=_blade_identity))
 
@@ -41,7 +41,7 @@ def _blade_identity(tmp_path_factory: pytest.TempPathFactory) -> "Identity":
     if find_spec("trustme") is None:
         hint = "blade_server_tls takes trustme: pip install 'bladehttp[testing]'"
         pytest.fail(hint, pytrace=False)
-    from bladehttp.server.testing import Identity
+    from bladehttp.testing import Identity
 
     return Identity.throw_away(tmp_path_factory.mktemp("blade_server_tls"))
 

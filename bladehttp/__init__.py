@@ -20,73 +20,106 @@ sub-package here on purpose: they are what the module is documented to have, and
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from bladehttp import client as _client, server as _server
-from bladehttp._data.lazy import late_names
-from bladehttp.exceptions import (
-    CertificateError as CertificateError,
-    CertificateFileError as CertificateFileError,
-    ChecksumMismatch as ChecksumMismatch,
-    ClientClosed as ClientClosed,
-    ConnectError as ConnectError,
-    ConnectTimeout as ConnectTimeout,
-    DecodingError as DecodingError,
-    HostnameMismatch as HostnameMismatch,
-    HttpException as HttpException,
-    HttpStatusError as HttpStatusError,
-    IncompleteBody as IncompleteBody,
-    InsecureWarning as InsecureWarning,
-    InvalidHeader as InvalidHeader,
-    InvalidUrl as InvalidUrl,
-    ProtocolError as ProtocolError,
-    ProxyError as ProxyError,
-    ReadError as ReadError,
-    ReceiveTimeout as ReceiveTimeout,
-    ResolveError as ResolveError,
-    SocketException as SocketException,
-    TimeoutException as TimeoutException,
-    TlsError as TlsError,
-    TooManyRedirects as TooManyRedirects,
-    TotalTimeout as TotalTimeout,
-    UnrewindableBody as UnrewindableBody,
-    UnsupportedProtocol as UnsupportedProtocol,
-    WriteError as WriteError,
-)
-from bladehttp.status import *  # noqa: F403 - the sixty names of statuses
+from bladehttp import client as _client, exceptions, server as _server, status
+from bladehttp._data.lazy import lazy_names as _lazy_names
+from bladehttp.exceptions import *  # noqa: F403 - its __all__
+from bladehttp.status import *  # noqa: F403 - its __all__
 
 if TYPE_CHECKING:
-    from bladehttp._data.auth import Auth as Auth
-    from bladehttp._data.headers import Headers as Headers, HeadersLike as HeadersLike
-    from bladehttp._data.jsonable import as_json as as_json
-    from bladehttp._message.aborts import Abort as Abort, abort as abort
-    from bladehttp._message.request import HttpRequest as HttpRequest
-    from bladehttp._message.response import HttpResponse as HttpResponse
-    from bladehttp.client._asyncio.client import AsyncHttpClient as AsyncHttpClient
-    from bladehttp.client._client import HttpClient as HttpClient
-    from bladehttp.client._config.cookie_jar import CookieJar as CookieJar
-    from bladehttp.client._config.retry import Retry as Retry
-    from bladehttp.server._server import HttpServer as HttpServer
-else:  # each half is loaded when it is asked for: a server needs no libcurl, a client no server
-    __getattr__, __dir__ = late_names(
+    from typing import Unpack
+
+    from bladehttp._data.auth import Auth
+    from bladehttp._data.headers import Headers, HeadersLike
+    from bladehttp._data.jsonable import as_json
+    from bladehttp._data.multidict import MissingValueError, MultiDict
+    from bladehttp._data.uploads import Upload
+    from bladehttp._message.aborts import Abort, abort
+    from bladehttp._message.deferred import Channel, Deferred
+    from bladehttp._message.request import ClientInfo, HttpRequest
+    from bladehttp._message.response import Hop, HttpResponse
+    from bladehttp._message.sse import Events
+    from bladehttp.client._arguments import Data, RequestOptions
+    from bladehttp.client._asyncio.client import AsyncHttpClient
+    from bladehttp.client._client import HttpClient
+    from bladehttp.client._config.cookie_jar import Cookie, CookieJar
+    from bladehttp.client._config.retry import Retry
+    from bladehttp.client._curl.errors import RequestInfo
+    from bladehttp.client._exchange.hooks import HookRequest
+    from bladehttp.client._exchange.scheduler import Result
+    from bladehttp.server._server import HttpServer
+else:  # each half is loaded on first access: a server needs no libcurl, a client no server
+    __getattr__, __dir__ = _lazy_names(
         globals(),
         {
-            "Abort": "bladehttp._message.aborts",
-            "AsyncHttpClient": "bladehttp.client._asyncio.client",
-            "Auth": "bladehttp._data.auth",
-            "CookieJar": "bladehttp.client._config.cookie_jar",
-            "Headers": "bladehttp._data.headers",
-            "HttpClient": "bladehttp.client._client",
-            "HttpRequest": "bladehttp._message.request",
-            "HttpResponse": "bladehttp._message.response",
-            "HttpServer": "bladehttp.server._server",
-            "Retry": "bladehttp.client._config.retry",
-            "abort": "bladehttp._message.aborts",
-            "as_json": "bladehttp._data.jsonable",
+            "_data.auth": "Auth",
+            "_data.headers": "Headers HeadersLike",
+            "_data.jsonable": "as_json",
+            "_data.multidict": "MissingValueError MultiDict",
+            "_data.uploads": "Upload",
+            "_message.aborts": "Abort abort",
+            "_message.deferred": "Channel Deferred",
+            "_message.request": "ClientInfo HttpRequest",
+            "_message.response": "Hop HttpResponse",
+            "_message.sse": "Events",
+            "client._arguments": "RequestOptions",
+            "client._asyncio.client": "AsyncHttpClient",
+            "client._client": "HttpClient",
+            "client._config.cookie_jar": "Cookie CookieJar",
+            "client._config.retry": "Retry",
+            "client._curl.errors": "RequestInfo",
+            "client._exchange.hooks": "HookRequest",
+            "client._exchange.scheduler": "Result",
+            "server._server": "HttpServer",
         },
+        "map",
     )
 
-map = PHRASES  # noqa: A001, F405 - Blade's name
+__all__ = [
+    "Abort",
+    "AsyncHttpClient",
+    "Auth",
+    "Channel",
+    "ClientInfo",
+    "Cookie",
+    "CookieJar",
+    "Deferred",
+    "Events",
+    "Headers",
+    "HeadersLike",
+    "HookRequest",
+    "Hop",
+    "HttpClient",
+    "HttpRequest",
+    "HttpResponse",
+    "HttpServer",
+    "MissingValueError",
+    "MultiDict",
+    "RequestInfo",
+    "RequestOptions",
+    "Result",
+    "Retry",
+    "Upload",
+    "abort",
+    "as_json",
+    "delete",
+    "get",
+    "head",
+    "info",
+    "options",
+    "patch",
+    "post",
+    "put",
+    "server",
+    "set_headers",
+    "tls_server",
+    "trace",
+]
+__all__ += exceptions.__all__
+__all__ += status.__all__
+
+map = status.PHRASES  # noqa: A001 - Blade's name
 __version__ = "0.1.0"
 
 
@@ -105,7 +138,9 @@ def set_headers(headers: HeadersLike) -> HttpClient:
     return _client.shared().set_headers(headers)
 
 
-def get(url: str, headers: HeadersLike | None = None, **options: Any) -> HttpResponse:
+def get(
+    url: str, headers: HeadersLike | None = None, **options: Unpack[RequestOptions]
+) -> HttpResponse:
     """Send a GET request with the shared client.
 
     Args:
@@ -119,28 +154,39 @@ def get(url: str, headers: HeadersLike | None = None, **options: Any) -> HttpRes
     return _client.shared().get(url, headers=headers, **options)
 
 
-def head(url: str, headers: HeadersLike | None = None, **options: Any) -> HttpResponse:
+def head(
+    url: str, headers: HeadersLike | None = None, **options: Unpack[RequestOptions]
+) -> HttpResponse:
     """Send a HEAD request with the shared client; see `get`."""
     return _client.shared().head(url, headers=headers, **options)
 
 
-def options(url: str, headers: HeadersLike | None = None, **options: Any) -> HttpResponse:
+def options(
+    url: str, headers: HeadersLike | None = None, **options: Unpack[RequestOptions]
+) -> HttpResponse:
     """Send an OPTIONS request with the shared client; see `get`."""
     return _client.shared().options(url, headers=headers, **options)
 
 
-def trace(url: str, headers: HeadersLike | None = None, **options: Any) -> HttpResponse:
+def trace(
+    url: str, headers: HeadersLike | None = None, **options: Unpack[RequestOptions]
+) -> HttpResponse:
     """Send a TRACE request with the shared client; see `get`."""
     return _client.shared().trace(url, headers=headers, **options)
 
 
-def delete(url: str, headers: HeadersLike | None = None, **options: Any) -> HttpResponse:
+def delete(
+    url: str, headers: HeadersLike | None = None, **options: Unpack[RequestOptions]
+) -> HttpResponse:
     """Send a DELETE request with the shared client; see `get`."""
     return _client.shared().delete(url, headers=headers, **options)
 
 
 def post(
-    url: str, data: Any = None, headers: HeadersLike | None = None, **options: Any
+    url: str,
+    data: Data | None = None,
+    headers: HeadersLike | None = None,
+    **options: Unpack[RequestOptions],
 ) -> HttpResponse:
     """Send a POST request with the shared client.
 
@@ -158,14 +204,20 @@ def post(
 
 
 def put(
-    url: str, data: Any = None, headers: HeadersLike | None = None, **options: Any
+    url: str,
+    data: Data | None = None,
+    headers: HeadersLike | None = None,
+    **options: Unpack[RequestOptions],
 ) -> HttpResponse:
     """Send a PUT request with the shared client; see `post`."""
     return _client.shared().put(url, data, headers=headers, **options)
 
 
 def patch(
-    url: str, data: Any = None, headers: HeadersLike | None = None, **options: Any
+    url: str,
+    data: Data | None = None,
+    headers: HeadersLike | None = None,
+    **options: Unpack[RequestOptions],
 ) -> HttpResponse:
     """Send a PATCH request with the shared client; see `post`."""
     return _client.shared().patch(url, data, headers=headers, **options)

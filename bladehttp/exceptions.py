@@ -34,6 +34,37 @@ What a caller passes wrongly beyond that is TypeError or ValueError. `InsecureWa
 
 from typing import Any
 
+__all__ = [
+    "BodyTooLarge",
+    "CertificateError",
+    "CertificateFileError",
+    "ChecksumMismatch",
+    "ClientClosed",
+    "ConnectError",
+    "ConnectTimeout",
+    "DecodingError",
+    "HostnameMismatch",
+    "HttpException",
+    "HttpStatusError",
+    "IncompleteBody",
+    "InsecureWarning",
+    "InvalidHeader",
+    "InvalidUrl",
+    "ProtocolError",
+    "ProxyError",
+    "ReadError",
+    "ReceiveTimeout",
+    "ResolveError",
+    "SocketException",
+    "TimeoutException",
+    "TlsError",
+    "TooManyRedirects",
+    "TotalTimeout",
+    "UnrewindableBody",
+    "UnsupportedProtocol",
+    "WriteError",
+]
+
 
 class HttpException(Exception):
     """An HTTP operation failed. The root of the tree.

@@ -9,7 +9,7 @@ import sys
 import time
 
 import bladehttp as http
-from bladehttp._message.sse import Events
+from bladehttp import Events
 
 PERIOD = 100
 """Milliseconds between two events."""

@@ -11,8 +11,8 @@ import sys
 from time import time_ns
 
 import bladehttp as http
-from bladehttp.client._exchange.hooks import HookRequest
-from bladehttp.server._dispatch.access_log import Answered
+from bladehttp.client import HookRequest
+from bladehttp.server import Answered
 
 try:
     from opentelemetry import propagate, trace

@@ -8,8 +8,10 @@ import inspect
 import re
 import shutil
 import subprocess
+from importlib import import_module
 from pathlib import Path
 
+from bladehttp import exceptions, status
 from bladehttp._wire.limits import Limits
 from bladehttp.server._config import CLOCKS, DEFAULTS, LIMITS, Configured
 from bladehttp.server._connection.states import PLANS, TRANSITIONS, Event, Plan, State
@@ -87,7 +89,37 @@ def fixed() -> Rows:
     ]
 
 
+DOORS = (
+    "bladehttp",
+    "bladehttp.client",
+    "bladehttp.server",
+    "bladehttp.server.wsgi",
+    "bladehttp.testing",
+    "bladehttp.adapters",
+)
+"""The modules whose ``__all__`` is the public interface."""
+
+
+def names() -> Rows:
+    """Return each door and its names, constants and exceptions of `bladehttp` by their modules."""
+    rows = []
+    for door in DOORS:
+        listed = import_module(door).__all__
+        if door == "bladehttp":
+            apart = {*exceptions.__all__, *status.__all__}
+            listed = [name for name in listed if name not in apart]
+        rows.append((f"`{door}`", _listed(listed)))
+    rows.append(("`bladehttp`: exceptions", _listed(exceptions.__all__)))
+    rows.append(("`bladehttp`: statuses", _listed(status.__all__)))
+    return rows
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(names))
+
+
 TABLES = {
+    "names": (("import from", "names"), names),
     "deadlines": (("property", "default", "what it limits"), deadlines),
     "sizes": (("property", "default", "what it limits, and the answer beyond"), sizes),
     "counts": (("property", "default", "what it limits"), counts),

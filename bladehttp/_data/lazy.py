@@ -66,21 +66,29 @@ class Late:
         return others, {**slots, "_late": dict(self._late or ())}
 
 
-def late_names(
-    package: dict[str, Any], modules: Mapping[str, str]
+def lazy_names(
+    package: dict[str, Any], modules: Mapping[str, str], *others: str
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Return the ``__getattr__`` and ``__dir__`` of a package that imports what is asked for.
+    """Return the ``__getattr__`` and ``__dir__`` of a package that imports names on first access.
+
+    ``dir()`` gives ``__all__``, the names that every module has, and ``others``.
 
     Args:
-        package: Its ``globals()``, where a name is kept from then on (PEP 562).
-        modules: Each name to the module that has it.
+        package: Its ``globals()``, where a name is kept after the first access (PEP 562).
+        modules: Each module, relative to "bladehttp.", and the names that it has, with blanks.
+        others: Public names that are not in ``__all__``.
     """
+    module_of = {name: module for module, names in modules.items() for name in names.split()}
 
     def find(name: str) -> Any:
-        module = modules.get(name)
+        module = module_of.get(name)
         if module is None:
             raise AttributeError(f"module {package['__name__']!r} has no attribute {name!r}")
-        value = package[name] = getattr(import_module(module), name)
+        value = package[name] = getattr(import_module(f"bladehttp.{module}"), name)
         return value
 
-    return find, lambda: sorted({*package, *modules})
+    def names() -> list[str]:
+        own = (name for name in package if name.startswith("__"))
+        return sorted({*own, *package["__all__"], *others})
+
+    return find, names

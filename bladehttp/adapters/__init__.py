@@ -10,18 +10,17 @@ Each name needs the library it is for: ``pip install 'bladehttp[requests]'`` or 
 
 from typing import TYPE_CHECKING
 
-from bladehttp._data.lazy import late_names
+from bladehttp._data.lazy import lazy_names
 
 if TYPE_CHECKING:
     from bladehttp.adapters._httpx import AsyncHttpxTransport, HttpxTransport
     from bladehttp.adapters._requests import RequestsAdapter
 else:  # neither library is needed for the other's adapter
-    __getattr__, __dir__ = late_names(
+    __getattr__, __dir__ = lazy_names(
         globals(),
         {
-            "AsyncHttpxTransport": "bladehttp.adapters._httpx",
-            "HttpxTransport": "bladehttp.adapters._httpx",
-            "RequestsAdapter": "bladehttp.adapters._requests",
+            "adapters._httpx": "AsyncHttpxTransport HttpxTransport",
+            "adapters._requests": "RequestsAdapter",
         },
     )
 

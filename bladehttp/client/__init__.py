@@ -1,22 +1,109 @@
-"""The client half: HttpClient over libcurl, and the one that the module functions share."""
+"""The client: HttpClient and AsyncHttpClient over libcurl, and the types of their arguments."""
 
 from typing import TYPE_CHECKING
 
-from bladehttp._data.lazy import late_names
+from bladehttp._data.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from bladehttp._data.auth import Auth
+    from bladehttp._data.headers import Headers, HeadersLike
+    from bladehttp._message.response import Hop, HttpResponse
+    from bladehttp.client._arguments import (
+        AsyncData,
+        ClientCert,
+        ClientOptions,
+        Credentials,
+        Data,
+        DownloadOptions,
+        ErrorHook,
+        FieldPairs,
+        FileContent,
+        FileName,
+        FilesLike,
+        FileValue,
+        PathLike,
+        Properties,
+        QueryLike,
+        Readable,
+        RequestHook,
+        RequestItem,
+        RequestOptions,
+        ResponseHook,
+        RetryHook,
+        StreamOptions,
+    )
     from bladehttp.client._asyncio.client import AsyncHttpClient
-    from bladehttp.client._client import HttpClient, shared
-    from bladehttp.client._info import describe
-else:  # libcurl is loaded when it is asked for, asyncio, too
-    __getattr__, __dir__ = late_names(
+    from bladehttp.client._client import HttpClient, shared as shared
+    from bladehttp.client._config.cookie_jar import Cookie, CookieJar
+    from bladehttp.client._config.progress import Report
+    from bladehttp.client._config.retry import Retry
+    from bladehttp.client._config.secrets import SENSITIVE_HEADERS
+    from bladehttp.client._curl.errors import RequestInfo
+    from bladehttp.client._exchange.hooks import HookRequest
+    from bladehttp.client._exchange.scheduler import Result
+    from bladehttp.client._info import describe as describe
+else:  # libcurl is loaded on first access, and so is asyncio
+    __getattr__, __dir__ = lazy_names(
         globals(),
         {
-            "AsyncHttpClient": "bladehttp.client._asyncio.client",
-            "HttpClient": "bladehttp.client._client",
-            "describe": "bladehttp.client._info",
-            "shared": "bladehttp.client._client",
+            "_data.auth": "Auth",
+            "_data.headers": "Headers HeadersLike",
+            "_message.response": "Hop HttpResponse",
+            "client._arguments": (
+                "AsyncData ClientCert ClientOptions Credentials Data DownloadOptions "
+                "ErrorHook FieldPairs FileContent FileName FilesLike FileValue PathLike "
+                "Properties QueryLike Readable RequestHook RequestItem RequestOptions "
+                "ResponseHook RetryHook StreamOptions"
+            ),
+            "client._asyncio.client": "AsyncHttpClient",
+            "client._client": "HttpClient shared",
+            "client._config.cookie_jar": "Cookie CookieJar",
+            "client._config.progress": "Report",
+            "client._config.retry": "Retry",
+            "client._config.secrets": "SENSITIVE_HEADERS",
+            "client._curl.errors": "RequestInfo",
+            "client._exchange.hooks": "HookRequest",
+            "client._exchange.scheduler": "Result",
+            "client._info": "describe",
         },
     )
 
-__all__ = ["AsyncHttpClient", "HttpClient", "describe", "shared"]
+__all__ = [
+    "SENSITIVE_HEADERS",
+    "AsyncData",
+    "AsyncHttpClient",
+    "Auth",
+    "ClientCert",
+    "ClientOptions",
+    "Cookie",
+    "CookieJar",
+    "Credentials",
+    "Data",
+    "DownloadOptions",
+    "ErrorHook",
+    "FieldPairs",
+    "FileContent",
+    "FileName",
+    "FileValue",
+    "FilesLike",
+    "Headers",
+    "HeadersLike",
+    "HookRequest",
+    "Hop",
+    "HttpClient",
+    "HttpResponse",
+    "PathLike",
+    "Properties",
+    "QueryLike",
+    "Readable",
+    "Report",
+    "RequestHook",
+    "RequestInfo",
+    "RequestItem",
+    "RequestOptions",
+    "ResponseHook",
+    "Result",
+    "Retry",
+    "RetryHook",
+    "StreamOptions",
+]

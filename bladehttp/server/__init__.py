@@ -2,18 +2,69 @@
 
 from typing import TYPE_CHECKING
 
-from bladehttp._data.lazy import late_names
+from bladehttp._data.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from bladehttp._data.headers import Headers, HeadersLike
+    from bladehttp._data.multidict import MissingValueError, MultiDict
+    from bladehttp._data.uploads import Upload
+    from bladehttp._message.aborts import Abort, abort
+    from bladehttp._message.deferred import Channel, Deferred
+    from bladehttp._message.request import ClientInfo, HttpRequest
+    from bladehttp._message.response import HttpResponse
+    from bladehttp._message.sse import Events
+    from bladehttp.server._connection.context import Stats
+    from bladehttp.server._dispatch.access_log import AccessLog, Answered, access_log
+    from bladehttp.server._dispatch.routes import Handler
     from bladehttp.server._net.endpoint import inherited_socket
+    from bladehttp.server._net.loop import Timer
     from bladehttp.server._server import HttpServer
-else:  # who wants a client only has nothing to do with it
-    __getattr__, __dir__ = late_names(
+    from bladehttp.server.wsgi import WsgiApplication
+else:  # a program that is only a client does not load it
+    __getattr__, __dir__ = lazy_names(
         globals(),
         {
-            "HttpServer": "bladehttp.server._server",
-            "inherited_socket": "bladehttp.server._net.endpoint",
+            "_data.headers": "Headers HeadersLike",
+            "_data.multidict": "MissingValueError MultiDict",
+            "_data.uploads": "Upload",
+            "_message.aborts": "Abort abort",
+            "_message.deferred": "Channel Deferred",
+            "_message.request": "ClientInfo HttpRequest",
+            "_message.response": "HttpResponse",
+            "_message.sse": "Events",
+            "server._connection.context": "Stats",
+            "server._dispatch.access_log": "AccessLog Answered access_log",
+            "server._dispatch.routes": "Handler",
+            "server._net.endpoint": "inherited_socket",
+            "server._net.loop": "Timer",
+            "server._server": "HttpServer",
+            "server.wsgi": "WsgiApplication",
         },
+        "testing",
+        "wsgi",
     )
 
-__all__ = ["HttpServer", "inherited_socket"]
+__all__ = [
+    "Abort",
+    "AccessLog",
+    "Answered",
+    "Channel",
+    "ClientInfo",
+    "Deferred",
+    "Events",
+    "Handler",
+    "Headers",
+    "HeadersLike",
+    "HttpRequest",
+    "HttpResponse",
+    "HttpServer",
+    "MissingValueError",
+    "MultiDict",
+    "Stats",
+    "Timer",
+    "Upload",
+    "WsgiApplication",
+    "abort",
+    "access_log",
+    "inherited_socket",
+]

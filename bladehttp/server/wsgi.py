@@ -32,6 +32,8 @@ from bladehttp.server._dispatch.dispatcher import Dispatcher
 from bladehttp.server._dispatch.forwarded import TrustedProxies
 from bladehttp.server._files.file_response import complete
 
+__all__ = ["Environ", "WsgiApplication"]
+
 Environ = dict[str, Any]
 
 BLOCK = 64 * 1024

@@ -8,9 +8,19 @@ The fixtures `blade_server` and `blade_server_tls` for pytest are such servers; 
 `pytest_bladehttp`, which pytest finds by itself. Nothing here needs pytest.
 """
 
+from bladehttp.server._net.tls import ThrowAway, throw_away_certificate
 from bladehttp.server.testing import faults
 from bladehttp.server.testing.expectation import Expectation
+from bladehttp.server.testing.faults import Fault
 from bladehttp.server.testing.identity import Identity
 from bladehttp.server.testing.server import BladeServer
 
-__all__ = ["BladeServer", "Expectation", "Identity", "faults"]
+__all__ = [
+    "BladeServer",
+    "Expectation",
+    "Fault",
+    "Identity",
+    "ThrowAway",
+    "faults",
+    "throw_away_certificate",
+]

@@ -11,6 +11,17 @@ from bladehttp._message.deferred import Channel
 from bladehttp._message.response import HttpResponse
 from bladehttp._wire.writer import write_chunk, write_head
 
+__all__ = [
+    "Fault",
+    "Throttled",
+    "abort",
+    "close_in_head",
+    "malformed_chunk",
+    "raw",
+    "throttle",
+    "truncate",
+]
+
 Fault = Callable[[HttpResponse], object]
 
 TICK = 10

@@ -1,0 +1,168 @@
+"""The types of a client's arguments and properties, for annotations and for type checkers.
+
+They say what is accepted. How it is checked at run time is in `_config` and `_request`.
+"""
+
+import os
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from typing import Any, Protocol, Required, TypedDict
+
+from bladehttp._data.auth import Auth
+from bladehttp._data.headers import HeadersLike
+from bladehttp._message.response import HttpResponse
+from bladehttp.client._config.cookie_jar import CookieJar
+from bladehttp.client._config.progress import Report
+from bladehttp.client._config.retry import Retry
+from bladehttp.client._exchange.hooks import HookRequest
+
+
+class Readable(Protocol):
+    """A file that is open for reading in binary mode, or another object with its `read`."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to ``size`` bytes, b"" at the end."""
+
+
+PathLike = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+"""The path of a file."""
+
+Data = (
+    str | bytes | bytearray | memoryview | Readable | Iterable[bytes] | Mapping[Any, Any]
+) | HttpResponse
+"""What ``data`` takes; see `HttpClient.send_request`."""
+
+AsyncData = Data | AsyncIterable[bytes]
+"""What ``data`` of an `AsyncHttpClient` takes."""
+
+FieldPairs = Mapping[Any, object] | Iterable[tuple[Any, object] | list[Any]]
+"""What ``form`` takes: a mapping or (name, value) pairs."""
+
+QueryLike = str | FieldPairs
+"""What ``query`` takes: a mapping, (name, value) pairs, or an encoded str."""
+
+FileContent = (
+    str | bytes | bytearray | memoryview | Readable | os.PathLike[str] | os.PathLike[bytes]
+)
+"""The content of a file to upload, or where it is read from."""
+
+FileName = str | os.PathLike[str] | None
+
+FileValue = (
+    FileContent
+    | tuple[FileName, FileContent]
+    | tuple[FileName, FileContent, str | None]
+    | list[Any]
+)
+"""A file to upload: its content, (filename, content), (filename, content, content type), or a list
+of these."""
+
+FilesLike = Mapping[Any, FileValue] | Iterable[tuple[Any, FileValue]]
+"""What ``files`` takes: a mapping or (name, file) pairs."""
+
+ClientCert = PathLike | tuple[PathLike, PathLike | None] | tuple[PathLike, PathLike | None, str]
+"""What ``client_cert`` takes: a path, (certificate, key) or (certificate, key, password)."""
+
+Credentials = str | tuple[str, str]
+"""What ``auth`` takes: (name, password), or a bearer token."""
+
+RequestHook = Callable[[HookRequest], object]
+"""A hook of ``on_request``."""
+
+ResponseHook = Callable[[HookRequest, HttpResponse], object]
+"""A hook of ``on_response`` or ``on_redirect``."""
+
+RetryHook = Callable[[HookRequest, HttpResponse | Exception, float], object]
+"""A hook of ``on_retry``: its last argument is the milliseconds until the retry."""
+
+ErrorHook = Callable[[HookRequest, BaseException], object]
+"""A hook of ``on_error``."""
+
+
+class Properties(TypedDict, total=False):
+    """The properties of a client that a single request may override."""
+
+    user_agent: str
+    follow_redirect: bool
+    max_redirects: int
+    allow_insecure_redirect: bool
+    sensitive_headers: Iterable[str]
+    referer: str | None
+    skip_hostname_verification: bool
+    skip_peer_verification: bool
+    ca_cert: PathLike | None
+    trust_env: bool
+    min_tls: str
+    client_cert: ClientCert | None
+    pinned_key: PathLike | None
+    connect_timeout: int | None
+    receive_timeout: int | None
+    total_timeout: int | None
+    no_expect: bool
+    auth: Credentials | None
+    auth_method: Auth | int
+    accept_encoding: str | None
+    max_body_size: int | None
+    retry: Retry | None
+    max_host_connections: int | None
+    max_idle_connections: int | None
+    idle_timeout: int | None
+    http_version: str
+    proxy: str | None
+    no_proxy: str | Iterable[str] | None
+    resolve: Mapping[str, str]
+    unix_socket: PathLike | None
+    interface: str | None
+    netrc: bool | PathLike
+    cookies: CookieJar | bool | None
+    cookie_file: PathLike | None
+    curl_options: Mapping[int, Any]
+
+
+class Parts(TypedDict, total=False):
+    """What makes the body and the query of a request."""
+
+    json: Any
+    form: FieldPairs | None
+    files: FilesLike | None
+    query: QueryLike | None
+
+
+class DownloadOptions(Properties, Parts, total=False):
+    """The keyword arguments of ``download`` beside its own."""
+
+    method: str
+    data: AsyncData | None
+    headers: HeadersLike | None
+    base_url: str | None
+
+
+class RequestOptions(Properties, Parts, total=False):
+    """The keyword arguments of every verb; see `HttpClient.send_request`."""
+
+    base_url: str | None
+    progress: Report | None
+
+
+class StreamOptions(RequestOptions, total=False):
+    """The keyword arguments of ``stream``."""
+
+    headers: HeadersLike | None
+
+
+class RequestItem(StreamOptions, total=False):
+    """A request as `HttpClient.send_many` takes it: the arguments of ``send_request``."""
+
+    url: Required[str]
+    method: str
+    data: AsyncData | None
+
+
+class ClientOptions(Properties, total=False):
+    """The keyword arguments of a client's constructor."""
+
+    progress: Report | None
+    on_request: Iterable[RequestHook]
+    on_response: Iterable[ResponseHook]
+    on_redirect: Iterable[ResponseHook]
+    on_retry: Iterable[RetryHook]
+    on_error: Iterable[ErrorHook]
