@@ -125,7 +125,7 @@ def test_an_error_of_a_handler_is_shown_where_it_is(run):
     )
     shown = result.stdout.str()
     assert "in check" not in shown
-    assert "server/testing/server.py:" not in shown.partition("Captured log")[0]
+    assert "server/testing/_server.py:" not in shown.partition("Captured log")[0]
 
 
 def test_a_test_that_clears_may_do_wrong(run):
@@ -501,7 +501,7 @@ def test_coverage_of_the_package_is_whole_where_the_fixture_is_used(pytester):
     config.write_text(f"[run]\nsource = bladehttp.server.testing\ndata_file = {data}\n")
     arguments = ("-p", "pytest_cov", "-p", "pytest_bladehttp", "--cov", f"--cov-config={config}")
     shown = isolated(pytester, *arguments, "--cov-report=term-missing")
-    missed = re.search(r"testing/identity\.py +\d+ +\d+ +\d+% +([\d, -]+)", shown)
+    missed = re.search(r"testing/_identity\.py +\d+ +\d+ +\d+% +([\d, -]+)", shown)
     assert missed[1].split(",")[0].partition("-")[0] > "30", shown  # no import, no class
 
 

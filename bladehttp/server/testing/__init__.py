@@ -10,10 +10,10 @@ The fixtures `blade_server` and `blade_server_tls` for pytest are such servers; 
 
 from bladehttp.server._net.tls import ThrowAway, throw_away_certificate
 from bladehttp.server.testing import faults
-from bladehttp.server.testing.expectation import Expectation
+from bladehttp.server.testing._expectation import Expectation
+from bladehttp.server.testing._identity import Identity
+from bladehttp.server.testing._server import BladeServer
 from bladehttp.server.testing.faults import Fault
-from bladehttp.server.testing.identity import Identity
-from bladehttp.server.testing.server import BladeServer
 
 __all__ = [
     "BladeServer",

@@ -12,7 +12,7 @@ from bladehttp._message.request import HttpRequest
 from bladehttp._message.response import HttpResponse
 from bladehttp.server._dispatch.callbacks import check_callable
 from bladehttp.server._dispatch.routes import Handler
-from bladehttp.server.testing import matching
+from bladehttp.server.testing import _matching as matching
 from bladehttp.server.testing.faults import Fault
 
 UNSET: Any = object()

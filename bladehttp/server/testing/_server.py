@@ -21,9 +21,9 @@ from bladehttp.server._dispatch.dispatcher import CLIENT_ERRORS
 from bladehttp.server._dispatch.request_log import RECORDED_BYTES, RequestLog
 from bladehttp.server._net.tls import CertificateFiles
 from bladehttp.server._server import HttpServer
-from bladehttp.server.testing.expectation import UNSET, Expectation
-from bladehttp.server.testing.identity import Identity
-from bladehttp.server.testing.matching import short
+from bladehttp.server.testing._expectation import UNSET, Expectation
+from bladehttp.server.testing._identity import Identity
+from bladehttp.server.testing._matching import short
 
 log = logging.getLogger("bladehttp.server.testing")
 
