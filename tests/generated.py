@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bladehttp import exceptions, status
 from bladehttp._wire.limits import Limits
-from bladehttp.server._config import CLOCKS, DEFAULTS, LIMITS, Configured
+from bladehttp.server._config import CLOCKS, DEFAULTS, LIMITS, ServerConfig
 from bladehttp.server._connection.states import PLANS, TRANSITIONS, Event, Plan, State
 from bladehttp.server._net import loop
 
@@ -47,7 +47,7 @@ SIZES = dict.fromkeys(
 
 
 def of_server(names: list[str]) -> Rows:
-    said = attributes(Configured)
+    said = attributes(ServerConfig)
     return [
         (f"`{name}`", shown(DEFAULTS[name], name), without_default(said[name], DEFAULTS[name]))
         for name in names

@@ -17,7 +17,7 @@ import zstandard
 from hypothesis import given, strategies as st
 
 from bladehttp._data import decoders
-from bladehttp._data.byte_streams import through
+from bladehttp._data.byte_streams import transformed
 from bladehttp._data.decoders import BLOCK, CODINGS, STEP, ContentDecoder
 from bladehttp.exceptions import BodyTooLarge, DecodingError
 
@@ -80,7 +80,7 @@ def libraries(request: pytest.FixtureRequest) -> Iterator[None]:
 def decoded(coded: bytes, coding: str, cuts: list[int] | None = None, limit: Any = None) -> bytes:
     edges = [0, *sorted(cuts or ()), len(coded)]
     pieces = [coded[start:end] for start, end in pairwise(edges)]
-    return b"".join(through(ContentDecoder(coding, limit), pieces))
+    return b"".join(transformed(ContentDecoder(coding, limit), pieces))
 
 
 @pytest.mark.parametrize(("library", "encode"), CASES)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from bladehttp._data.byte_streams import BodyReader, Unread
+from bladehttp._data.byte_streams import BodyReader, UnreadBuffer
 from bladehttp._data.charsets import CODECS, text_of
 from bladehttp.exceptions import IncompleteBody
 
@@ -98,7 +98,7 @@ def test_lines_of_every_charset(codec: str) -> None:
 
 
 def test_a_cr_ends_a_line_at_once_and_an_lf_that_follows_is_part_of_it() -> None:
-    unread = Unread("utf-8")
+    unread = UnreadBuffer("utf-8")
     unread.append(b"one\r")
     assert (unread.take_line(), unread.take_line()) == ("one", None)
     unread.append(b"\ntwo\r")

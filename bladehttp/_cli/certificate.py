@@ -7,12 +7,12 @@ from pathlib import Path
 
 from bladehttp._cli.exits import CommandFailed
 from bladehttp.server._net.endpoint import UNIX
-from bladehttp.server._net.tls import ThrowAway, throw_away_certificate
+from bladehttp.server._net.tls import ThrowAwayCertificate, throw_away_certificate
 
 EVERY_ADDRESS = ("", "0.0.0.0", "::")  # noqa: S104 - what nobody can ask for by name
 
 
-def make_certificate(host: str, directory: Path) -> ThrowAway:
+def make_certificate(host: str, directory: Path) -> ThrowAwayCertificate:
     """Make a certificate for this machine, its name and a host, as `throw_away_certificate`.
 
     Raises:

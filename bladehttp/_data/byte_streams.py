@@ -1,7 +1,8 @@
-"""Pieces: a body given in other pieces than it comes in, for plain and for async iteration.
+"""Streams of byte chunks: transform them, and read them as blocks or lines, with or without await.
 
-A stage is fed pieces and yields what it makes of them: `through`, `Staged` and `Awaited` run one.
-A `BodyReader` keeps what was received and not given yet, and gives it as blocks or lines.
+A `Transform` is fed chunks and yields its output; `transformed`, `TransformedStream` and
+`AsyncTransformedStream` run one over an iterable. A `BodyReader` buffers a body that is being
+received and returns it as blocks or lines.
 """
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
@@ -18,14 +19,14 @@ WINDOW = 8 * 1024
 """Bytes that are split into lines at a time. Blocks may be read in between, and undo it."""
 
 
-class Stage(Protocol[T_co]):
+class Transform(Protocol[T_co]):
     """Transforms a stream of byte pieces: `feed` is called for each, `finish` at the end."""
 
     def feed(self, piece: bytes) -> Iterable[T_co]: ...
     def finish(self) -> Iterable[T_co]: ...
 
 
-class Unread:
+class UnreadBuffer:
     """Bytes of a body that were received and not given to the caller yet.
 
     Attributes:
@@ -179,7 +180,7 @@ class BodyReader:
         self._source = source
         self._pieces: Any = None
         self._error: HttpException | None = None
-        self.unread = Unread(codec)
+        self.unread = UnreadBuffer(codec)
 
     def blocks(self, size: int | None) -> Callable[[], bytes | None]:
         """Return what takes blocks of a size in bytes, the last excepted; None: as they come.
@@ -224,7 +225,7 @@ class BodyReader:
         if self._error is not None:
             raise self._error
         if self._pieces is None:
-            self._pieces = awaited(self._source)
+            self._pieces = as_async_iterator(self._source)
         try:
             self._received(await anext(self._pieces, None))
         except HttpException as error:
@@ -257,7 +258,7 @@ class BodyReader:
         """Return everything as `rest` does, awaited. The loop does not wait for a copy of it."""
         whole, before = BytesIO(), self.unread.has_given
         try:
-            async for piece in AwaitedItems(self, self.blocks(None)):
+            async for piece in AsyncItems(self, self.blocks(None)):
                 whole.write(piece)
         except BaseException as error:
             self._undo(whole, before, error)
@@ -280,7 +281,7 @@ class BodyReader:
             await self.areceive()
 
 
-class AwaitedItems(AsyncIterator[T]):
+class AsyncItems(AsyncIterator[T]):
     """What is taken from a `BodyReader`, with more received whenever there is none."""
 
     def __init__(self, reader: BodyReader, take: Callable[[], T | None]) -> None:
@@ -297,23 +298,23 @@ class AwaitedItems(AsyncIterator[T]):
             await self._reader.areceive()
 
 
-def through(stage: Stage[T], pieces: Iterable[bytes]) -> Iterator[T]:
+def transformed(transform: Transform[T], pieces: Iterable[bytes]) -> Iterator[T]:
     """Yield what a stage makes of pieces."""
     for piece in pieces:
-        yield from stage.feed(piece)
-    yield from stage.finish()
+        yield from transform.feed(piece)
+    yield from transform.finish()
 
 
-class Staged(Iterator[T]):
-    """What a stage makes of pieces, as `through`.
+class TransformedStream(Iterator[T]):
+    """What a stage makes of pieces, as `transformed`.
 
     An exception of the pieces does not end it: a generator is over then, and what follows the
     exception would look like the end of the body.
     """
 
-    def __init__(self, stage: Stage[T], pieces: Iterable[bytes]) -> None:
+    def __init__(self, transform: Transform[T], pieces: Iterable[bytes]) -> None:
         """Take a stage and what it is fed."""
-        self._stage = stage
+        self._transform = transform
         self._pieces = iter(pieces)
         self._made: Iterator[T] = iter(())
         self._is_over = False
@@ -325,18 +326,18 @@ class Staged(Iterator[T]):
             if self._is_over:
                 raise StopIteration
             try:
-                self._made = iter(self._stage.feed(next(self._pieces)))
+                self._made = iter(self._transform.feed(next(self._pieces)))
             except StopIteration:
                 self._is_over = True
-                self._made = iter(self._stage.finish())
+                self._made = iter(self._transform.finish())
 
 
-class Awaited(AsyncIterator[T]):
-    """What a stage makes of pieces that are awaited, as `Staged`. A cancelled one goes on."""
+class AsyncTransformedStream(AsyncIterator[T]):
+    """`TransformedStream` over an asynchronous iterable. A cancelled read loses nothing."""
 
-    def __init__(self, stage: Stage[T], pieces: AsyncIterable[bytes]) -> None:
+    def __init__(self, transform: Transform[T], pieces: AsyncIterable[bytes]) -> None:
         """Take a stage and what it is fed."""
-        self._stage = stage
+        self._transform = transform
         self._pieces = aiter(pieces)
         self._made: Iterator[T] = iter(())
         self._is_over = False
@@ -348,13 +349,13 @@ class Awaited(AsyncIterator[T]):
             if self._is_over:
                 raise StopAsyncIteration
             try:
-                self._made = iter(self._stage.feed(await anext(self._pieces)))
+                self._made = iter(self._transform.feed(await anext(self._pieces)))
             except StopAsyncIteration:
                 self._is_over = True
-                self._made = iter(self._stage.finish())
+                self._made = iter(self._transform.finish())
 
 
-class _Plain(AsyncIterator[T]):
+class _AsyncAdapter(AsyncIterator[T]):
     """Things that need not be awaited."""
 
     def __init__(self, things: Iterable[T]) -> None:
@@ -366,10 +367,10 @@ class _Plain(AsyncIterator[T]):
         raise StopAsyncIteration
 
 
-def awaited(things: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
+def as_async_iterator(things: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
     """Return an asynchronous iterator over either kind of iterable.
 
     Raises:
         TypeError: It is neither.
     """
-    return aiter(things) if isinstance(things, AsyncIterable) else _Plain(things)
+    return aiter(things) if isinstance(things, AsyncIterable) else _AsyncAdapter(things)

@@ -23,7 +23,7 @@ from importlib.util import find_spec
 from itertools import chain
 from typing import Any, Protocol
 
-from bladehttp._data.byte_streams import through
+from bladehttp._data.byte_streams import transformed
 from bladehttp.exceptions import BodyTooLarge, DecodingError
 
 STEP = 256 * 1024
@@ -267,7 +267,7 @@ def codings_of(content_encoding: str) -> list[str]:
 
 
 class CodingDecoder:
-    """One coding of a body undone while it comes: a stage (see `through`)."""
+    """One coding of a body undone while it comes: a stage (see `transformed`)."""
 
     def __init__(self, coding: str, limit: int | None) -> None:
         """Take the name of the coding, and the most bytes to make, None for no limit."""
@@ -367,7 +367,7 @@ class Refusal:
 
 
 class ContentDecoder:
-    """All codings of a body undone while it comes, the last one first: a stage (see `through`)."""
+    """Decode every coding of a body as it arrives, the last applied first. A `Transform`."""
 
     def __init__(self, content_encoding: str, limit: int | None = None) -> None:
         """Make a decoder.
@@ -408,7 +408,7 @@ class ContentDecoder:
         """
         pieces: Iterator[bytes] = iter(())
         for step in self._steps:
-            pieces = through(step, pieces)
+            pieces = transformed(step, pieces)
         return pieces
 
 

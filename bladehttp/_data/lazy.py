@@ -7,10 +7,10 @@ from typing import Any, Generic, Self, TypeVar, overload
 T = TypeVar("T")
 
 
-class late(Generic[T]):  # noqa: N801 - stands in a class body as property does
+class lazy(Generic[T]):  # noqa: N801 - stands in a class body as property does
     """An attribute that is made when it is first read. Assignment puts another value in its place.
 
-    It is for classes that have `Late` as a base. Until it is read it costs nothing.
+    It is for classes that have `Lazy` as a base. Until it is read it costs nothing.
     """
 
     __slots__ = ("_make", "_name")
@@ -26,11 +26,11 @@ class late(Generic[T]):  # noqa: N801 - stands in a class body as property does
     @overload
     def __get__(self, instance: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, instance: "Late", owner: type) -> T: ...
-    def __get__(self, instance: "Late | None", owner: type) -> Self | T:
+    def __get__(self, instance: "Lazy", owner: type) -> T: ...
+    def __get__(self, instance: "Lazy | None", owner: type) -> Self | T:
         if instance is None:
             return self
-        made: dict[str, T] | None = instance._late
+        made: dict[str, T] | None = instance._lazy
         name = self._name
         if made is not None and name in made:
             return made[name]
@@ -38,32 +38,32 @@ class late(Generic[T]):  # noqa: N801 - stands in a class body as property does
         _keep(instance, name, value)
         return value
 
-    def __set__(self, instance: "Late", value: T) -> None:
+    def __set__(self, instance: "Lazy", value: T) -> None:
         _keep(instance, self._name, value)
 
 
-def _keep(instance: "Late", name: str, value: object) -> None:
-    if instance._late is None:
-        instance._late = {name: value}
+def _keep(instance: "Lazy", name: str, value: object) -> None:
+    if instance._lazy is None:
+        instance._lazy = {name: value}
     else:
-        instance._late[name] = value
+        instance._lazy[name] = value
 
 
-class Late:
+class Lazy:
     """A base for classes with slots that have late attributes.
 
-    What has been made is in the dict ``_late``, which is None until there is something.
+    What has been made is in the dict ``_lazy``, which is None until there is something.
     """
 
-    __slots__ = ("_late",)
+    __slots__ = ("_lazy",)
 
-    _late: dict[str, Any] | None
+    _lazy: dict[str, Any] | None
 
     def __getstate__(self) -> Any:
         """Return what copying and pickling take along: nothing that two copies would share."""
         state: Any = super().__getstate__()
         others, slots = state
-        return others, {**slots, "_late": dict(self._late or ())}
+        return others, {**slots, "_lazy": dict(self._lazy or ())}
 
 
 def lazy_names(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from io import BytesIO
 from typing import IO, BinaryIO, TypeVar
 
-from bladehttp._data.byte_streams import through
+from bladehttp._data.byte_streams import transformed
 from bladehttp._data.decoders import CODINGS, MOST_CODINGS, ContentDecoder, codings_of
 from bladehttp._data.uploads import open_content, read_content
 from bladehttp._wire.body import BodySink
@@ -164,7 +164,7 @@ def undo_encoding(message: Request, limits: Limits) -> None:
 
 
 def _decode_into(sink: BodySink, source: IO[bytes], decoder: ContentDecoder) -> None:
-    for piece in through(decoder, iter(lambda: source.read(BLOCK), b"")):
+    for piece in transformed(decoder, iter(lambda: source.read(BLOCK), b"")):
         sink.write(piece)
     if sink.file is not None:
         sink.file.seek(0)

@@ -13,7 +13,7 @@ from bladehttp._data.auth import Auth
 from bladehttp._data.cookies import parse_cookies
 from bladehttp._data.headers import Headers
 from bladehttp._data.jsonable import as_json
-from bladehttp._data.lazy import Late, late
+from bladehttp._data.lazy import Lazy, lazy
 from bladehttp._data.multidict import MultiDict, Required
 from bladehttp._data.uploads import Upload
 from bladehttp._message.content import Content
@@ -51,7 +51,7 @@ class ClientInfo:
     certificate: dict[str, Any] | None = None
 
 
-class HttpRequest(Late):
+class HttpRequest(Lazy):
     """One HTTP request.
 
     Attributes:
@@ -100,44 +100,44 @@ class HttpRequest(Late):
     is_secure: bool
     method: str
 
-    _authority: late[str] = late(lambda request: _authority(request._message))
-    _content: late[Content] = late(lambda request: Content(request._message, DEFAULT_LIMITS))
-    auth_method: late[Auth] = late(lambda _: Auth.ANY)
-    body: late[Any] = late(lambda request: request._content.decoded.body)
-    body_file: late[IO[bytes] | None] = late(lambda request: request._content.message.file)
-    client_certificate: late[dict[str, Any] | None] = late(
+    _authority: lazy[str] = lazy(lambda request: _authority(request._message))
+    _content: lazy[Content] = lazy(lambda request: Content(request._message, DEFAULT_LIMITS))
+    auth_method: lazy[Auth] = lazy(lambda _: Auth.ANY)
+    body: lazy[Any] = lazy(lambda request: request._content.decoded.body)
+    body_file: lazy[IO[bytes] | None] = lazy(lambda request: request._content.message.file)
+    client_certificate: lazy[dict[str, Any] | None] = lazy(
         lambda request: request._client.certificate
     )
-    cookies: late[MultiDict[str]] = late(
+    cookies: lazy[MultiDict[str]] = lazy(
         lambda request: parse_cookies(request._message.fields.cookie)
     )
-    files: late[MultiDict[Upload]] = late(lambda request: request._content.decoded.files)
-    headers: late[Headers] = late(lambda request: _headers(request._message.fields))
-    host: late[str] = late(lambda request: host_name(request._authority))
-    http_version: late[str] = late(lambda request: f"1.{request._message.line.minor}")
-    ip: late[str] = late(lambda request: request._client.ip)
-    ipv6: late[bool] = late(lambda request: request._client.ipv6)
-    params: late[dict[str, str]] = late(lambda _: Required())
-    path: late[str] = late(lambda request: decode_path(request._message.line.path))
-    port: late[int] = late(lambda request: request._client.port)
-    queries: late[MultiDict[str]] = late(lambda request: _queries(request._message.line.query))
-    raw_body: late[bytes] = late(lambda request: request._content.raw)
-    request_uri: late[str] = late(lambda request: request._message.line.target)
-    trailers: late[Headers] = late(lambda request: Headers.adopt(request._message.trailers))
+    files: lazy[MultiDict[Upload]] = lazy(lambda request: request._content.decoded.files)
+    headers: lazy[Headers] = lazy(lambda request: _headers(request._message.fields))
+    host: lazy[str] = lazy(lambda request: host_name(request._authority))
+    http_version: lazy[str] = lazy(lambda request: f"1.{request._message.line.minor}")
+    ip: lazy[str] = lazy(lambda request: request._client.ip)
+    ipv6: lazy[bool] = lazy(lambda request: request._client.ipv6)
+    params: lazy[dict[str, str]] = lazy(lambda _: Required())
+    path: lazy[str] = lazy(lambda request: decode_path(request._message.line.path))
+    port: lazy[int] = lazy(lambda request: request._client.port)
+    queries: lazy[MultiDict[str]] = lazy(lambda request: _queries(request._message.line.query))
+    raw_body: lazy[bytes] = lazy(lambda request: request._content.raw)
+    request_uri: lazy[str] = lazy(lambda request: request._message.line.target)
+    trailers: lazy[Headers] = lazy(lambda request: Headers.adopt(request._message.trailers))
 
     def __init__(self) -> None:
         """Make an empty GET, to be filled by `parse` or sent by `send`."""
-        self._late = None
+        self._lazy = None
         self._message = Request(EMPTY_LINE, NO_FIELDS, keep_alive=True)
         self.method = EMPTY_LINE.method
-        self._client = NOBODY
+        self._client = NO_CLIENT
         self.disconnected = self.is_secure = False
 
     @classmethod
     def from_wire(cls, message: Request, client: ClientInfo, is_secure: bool) -> "HttpRequest":
         """Make the request that callbacks get of what came over the wire, but for its body."""
         request = cls.__new__(cls)
-        request._late = None
+        request._lazy = None
         request._message = message
         request._client = client
         request.method = message.line.method
@@ -237,14 +237,14 @@ class HttpRequest(Late):
             return False
         finally:
             reader.close()
-        self._late = None
+        self._lazy = None
         self._message = message
         self.method = message.line.method
         self._content = content
         if client is not None:
             peer = client.getpeername()
             known = isinstance(peer, tuple)  # a unix socket's has no address
-            self._client = ClientInfo(peer[0], peer[1], ipv6=":" in peer[0]) if known else NOBODY
+            self._client = ClientInfo(peer[0], peer[1], ipv6=":" in peer[0]) if known else NO_CLIENT
         return True
 
     def send(
@@ -313,7 +313,7 @@ class HttpRequest(Late):
         return f"<HttpRequest method={self.method}, path={self.path}>"
 
 
-NOBODY = ClientInfo("", 0, ipv6=False)
+NO_CLIENT = ClientInfo("", 0, ipv6=False)
 EMPTY_LINE = RequestLine("GET", "/", 1, path="/")
 
 

@@ -1,8 +1,7 @@
 """HttpResponse: one class for both sides, as in Blade.
 
-A server's handler fills one in; the client gives one back. Both read and write the same
-attributes. What only a handler does with it is in `Answer`; how it goes over the wire is not
-known here.
+A server's handler fills one in; the client returns one. Both read and write the same attributes.
+The methods for handlers are in `ResponseWriter`. Nothing here knows the wire format.
 """
 
 import json
@@ -12,12 +11,12 @@ from math import inf
 from time import monotonic
 from typing import Any, NamedTuple, Protocol, Self
 
-from bladehttp._data.byte_streams import AwaitedItems, BodyReader
+from bladehttp._data.byte_streams import AsyncItems, BodyReader
 from bladehttp._data.charsets import charset_of, load_json, text_of, without_bom
 from bladehttp._data.headers import Headers, HeadersLike, Pairs, index_of, is_field_value
 from bladehttp._data.jsonable import as_json
-from bladehttp._data.lazy import late
-from bladehttp._message.response_writer import UNSET_STATUS, Answer
+from bladehttp._data.lazy import lazy
+from bladehttp._message.response_writer import UNSET_STATUS, ResponseWriter
 from bladehttp.exceptions import HttpException, HttpStatusError, InvalidHeader
 from bladehttp.status import PHRASES
 
@@ -44,7 +43,7 @@ class Hop(NamedTuple):
     url: str
 
 
-class Fields(Protocol):
+class ReceivedHead(Protocol):
     """What a client knows of a response's head and parses when it is asked for."""
 
     @property
@@ -67,7 +66,7 @@ class Fields(Protocol):
     def request(self) -> Any: ...
 
 
-class NotReceived:
+class EmptyHead:
     """The head of a response that did not come from a server."""
 
     headers = trailers = property(lambda _: Headers())
@@ -78,7 +77,7 @@ class NotReceived:
     version = "1.1"
 
 
-class Blank(NotReceived):
+class DefaultHead(EmptyHead):
     """The head a handler starts with (Blade's); Date comes when it is sent.
 
     Attributes:
@@ -104,11 +103,11 @@ class Blank(NotReceived):
         return Headers.adopt(self.pairs, self._index)
 
 
-NOT_RECEIVED = NotReceived()
-BLANK = Blank(POWERED_BY)
+EMPTY_HEAD = EmptyHead()
+DEFAULT_HEAD = DefaultHead(POWERED_BY)
 
 
-class HttpResponse(Answer):
+class HttpResponse(ResponseWriter):
     """The response to an HTTP request.
 
     Attributes:
@@ -139,20 +138,20 @@ class HttpResponse(Answer):
 
     __slots__ = ("_reason",)
 
-    _fields: Fields
+    _fields: ReceivedHead
     _reason: str | None
 
-    _reader: late[BodyReader] = late(lambda response: response._reader_of(response.source))
-    certificate: late[dict[str, Any] | None] = late(lambda response: response._fields.certificate)
-    history: late[tuple[Hop, ...]] = late(lambda _: ())
-    num_connects: late[int] = late(lambda response: response._fields.num_connects)
-    redirects: late[int] = late(lambda _: 0)
-    request: late[Any] = late(lambda response: response._fields.request)
-    responder: late[str | None] = late(lambda _: None)
-    time_taken: late[float] = late(lambda response: response._fields.time_taken)
-    timings: late[dict[str, float]] = late(lambda response: response._fields.timings)
-    trailers: late[Headers] = late(lambda response: response._fields.trailers)
-    version: late[str] = late(lambda response: response._fields.version)
+    _reader: lazy[BodyReader] = lazy(lambda response: response._reader_of(response.source))
+    certificate: lazy[dict[str, Any] | None] = lazy(lambda response: response._fields.certificate)
+    history: lazy[tuple[Hop, ...]] = lazy(lambda _: ())
+    num_connects: lazy[int] = lazy(lambda response: response._fields.num_connects)
+    redirects: lazy[int] = lazy(lambda _: 0)
+    request: lazy[Any] = lazy(lambda response: response._fields.request)
+    responder: lazy[str | None] = lazy(lambda _: None)
+    time_taken: lazy[float] = lazy(lambda response: response._fields.time_taken)
+    timings: lazy[dict[str, float]] = lazy(lambda response: response._fields.timings)
+    trailers: lazy[Headers] = lazy(lambda response: response._fields.trailers)
+    version: lazy[str] = lazy(lambda response: response._fields.version)
 
     def __init__(
         self,
@@ -165,8 +164,8 @@ class HttpResponse(Answer):
         responder: str | None = None,
     ) -> None:
         """Make a response (Blade's constructor). A str body is sent as UTF-8."""
-        self._fields = NOT_RECEIVED
-        self._late = None
+        self._fields = EMPTY_HEAD
+        self._lazy = None
         self._parts = []
         self._reason = None
         self.headers = headers if isinstance(headers, Headers) else Headers(headers)
@@ -180,21 +179,21 @@ class HttpResponse(Answer):
             self.write(body)
 
     @classmethod
-    def for_server(cls, blank: Blank = BLANK) -> "HttpResponse":
+    def for_server(cls, blank: DefaultHead = DEFAULT_HEAD) -> "HttpResponse":
         """Make the response a handler is given: 200, empty, with the fields all start with."""
         response = cls.__new__(cls)
         response._fields = blank
         response._parts = []
         response.status = UNSET_STATUS
-        response._late = response._reason = response.source = response.deferred = None
+        response._lazy = response._reason = response.source = response.deferred = None
         return response
 
     @classmethod
-    def received(cls, body: bytes, status: int, responder: str, fields: Fields) -> Self:
+    def received(cls, body: bytes, status: int, responder: str, fields: ReceivedHead) -> Self:
         """Make the response a client gives back, its head to be parsed when it is read."""
         response = cls.__new__(cls)
         response._fields = fields
-        response._late = {"responder": responder}
+        response._lazy = {"responder": responder}
         response._parts = [body]
         response.status = status
         response._reason = response.source = response.deferred = None
@@ -226,7 +225,7 @@ class HttpResponse(Answer):
             TypeError: They are not fields at all.
         """
         parts, status = self._parts, self.status
-        if not self._late:  # it was made by `for_server`, and nobody has looked at its headers
+        if not self._lazy:  # it was made by `for_server`, and nobody has looked at its headers
             head: Any = self._fields
             fields: Pairs = head.pairs
         else:
@@ -419,12 +418,12 @@ class HttpResponse(Answer):
             HttpException: And others, as there.
         """
         reader = self._reader_in_use()
-        return AwaitedItems(reader, reader.blocks(chunk_size))
+        return AsyncItems(reader, reader.blocks(chunk_size))
 
     def aiter_lines(self) -> AsyncIterator[str]:
         """Iterate over the lines as `iter_lines` does, with ``async for``."""
         reader = self._reader_in_use()
-        return AwaitedItems(reader, reader.unread.take_line)
+        return AsyncItems(reader, reader.unread.take_line)
 
     async def aread(self) -> bytes:
         """Receive what is left of a streamed body as `read` does, awaited."""
@@ -435,8 +434,8 @@ class HttpResponse(Answer):
     def _is_read(self, body: bytes) -> None:
         self.body = body
         self.close()
-        if self._late is not None:
-            self._late.pop("_reader", None)
+        if self._lazy is not None:
+            self._lazy.pop("_reader", None)
 
     def _reading(self) -> BodyReader:
         """Return the reader for plain iteration."""

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from bladehttp._data.cookies import format_set_cookie
 from bladehttp._data.headers import Headers, is_field_value
 from bladehttp._data.host_names import to_ascii
-from bladehttp._data.lazy import Late, late
+from bladehttp._data.lazy import Lazy, lazy
 from bladehttp._data.media_types import UNKNOWN, media_type
 from bladehttp._data.self_request import with_descriptors
 from bladehttp._message.deferred import Channel, Deferred, Delay, check_milliseconds
@@ -48,19 +48,19 @@ UNSET_STATUS = Unset(200)
 """The status of a server's response until a handler sets one, to 200 maybe."""
 
 
-class Answer(Late):
+class ResponseWriter(Lazy):
     """The half of `HttpResponse` that is for handlers."""
 
     __slots__ = ("_fields", "_parts", "deferred", "source", "status")
 
     _parts: list[bytes]
     deferred: Deferred | None
-    headers: late[Headers] = late(lambda answer: answer._fields.headers)
+    headers: lazy[Headers] = lazy(lambda answer: answer._fields.headers)
     source: Any
     status: int
 
     def __getstate__(self) -> Any:
-        """Return what copying and pickling take along, as `Late` does."""
+        """Return what copying and pickling take along, as `Lazy` does."""
         others, slots = super().__getstate__()
         return others, {**slots, "_parts": copy(self._parts)}
 

@@ -76,7 +76,7 @@ def unbracketed(host: str) -> str:
     return host[1:-1] if host.startswith("[") and host.endswith("]") else host
 
 
-class Configured:
+class ServerConfig:
     """The properties of an `HttpServer`.
 
     Properties are read when the server starts to listen. Times are milliseconds, sizes

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
 
-from bladehttp.server._connection.context import Service
+from bladehttp.server._connection.context import ServerContext
 from bladehttp.server._net.endpoint import notify
 from bladehttp.server._net.listener import Listener
 from bladehttp.server._net.loop import Timer
@@ -31,7 +31,7 @@ if sys.platform != "win32":
     import resource
 
 from bladehttp._data.self_request import serving
-from bladehttp._message.request import NOBODY, ClientInfo
+from bladehttp._message.request import NO_CLIENT, ClientInfo
 from bladehttp._wire.head import HeadParser
 from bladehttp._wire.limits import Limits
 from bladehttp.server._connection.connection import Connection
@@ -68,14 +68,14 @@ def most_descriptors() -> int:
     return sys.maxsize if soft == resource.RLIM_INFINITY else soft
 
 
-class Running:
+class Runtime:
     """The loop, the listener and the connections of one run.
 
     Attributes:
         loop: The loop.
         listener: What accepts connections.
-        service: What the connections share.
-        context: The SSLContext of new connections, None for plain ones. May be replaced.
+        context: Shared by the connections.
+        ssl_context: The SSLContext of new connections, None for plain ones. May be replaced.
         stopped: To be set by who called `run` when that has returned.
         stepping: None for a run by itself. Else a host has it step by step, and this is held
             while it does.
@@ -84,7 +84,7 @@ class Running:
     def __init__(
         self,
         endpoint: Endpoint,
-        context: ssl.SSLContext | None,
+        ssl_context: ssl.SSLContext | None,
         dispatcher: Dispatcher,
         limits: Limits,
         clocks: Mapping[str, int],
@@ -97,35 +97,35 @@ class Running:
 
         Args:
             endpoint: Where to listen. It is closed with everything else.
-            context: For TLS.
+            ssl_context: For TLS; None for plain HTTP.
             dispatcher: The callbacks and routes.
             limits: Of requests.
             clocks: Name in `states.PLANS` to milliseconds.
             owner: The thread that will call `run`; None: whichever does.
             max_connections: Most that are open at a time; 0 for no limit.
-            **shared: The other attributes of the `Service`.
+            **shared: The other attributes of the `ServerContext`.
         """
         self.loop = Loop(owner)
         self._address = endpoint.address
-        self.context = context
+        self.ssl_context = ssl_context
         self.stopped = threading.Event()
         self.stepping: threading.Lock | None = None
-        self.service = Service(
+        self.context = ServerContext(
             loop=self.loop,
             parser=HeadParser(limits),
             dispatcher=dispatcher,
-            is_secure=context is not None,
+            is_secure=ssl_context is not None,
             on_removed=self._removed,
             **shared,
         )
         fixed = {
             "silence": LINGER_MS,
             "linger": LINGER_ALL_MS,
-            "body_rate": BODY_RATE_MS if self.service.min_body_rate else 0,
+            "body_rate": BODY_RATE_MS if self.context.min_body_rate else 0,
         }
         for name, milliseconds in {**clocks, **fixed}.items():
-            self.service.add_clock(name, milliseconds)
-        self.service.clocks["write"].seconds /= SAMPLES
+            self.context.add_clock(name, milliseconds)
+        self.context.clocks["write"].seconds /= SAMPLES
         self._max_connections = max_connections
         self._descriptors = most_descriptors()
         self._others = endpoint.socket.fileno()  # were there before the first connection
@@ -134,7 +134,7 @@ class Running:
         self.listener = Listener(
             endpoint, self.loop, self._accepted, self._has_room, self._make_room
         )
-        self._draining = Draining(self.service, self.listener)
+        self._draining = Draining(self.context, self.listener)
         self.listener.resume()
 
     def run(self) -> None:
@@ -164,35 +164,37 @@ class Running:
     def abandon(self) -> None:
         """Let go in a forked child: its descriptors are closed, the parent's stay registered."""
         self.listener.socket.close()
-        for connection in self.service.connections:
+        for connection in self.context.connections:
             connection.transport.socket.close()
         self.loop.close()
         self.stopped.set()
 
     def _accepted(self, sock: socket.socket, address: Any) -> None:
-        service = self.service
-        service.stats.connections += 1
-        client = NOBODY  # who is at the other end of a unix socket has no address
+        context = self.context
+        context.stats.connections += 1
+        client = NO_CLIENT  # who is at the other end of a unix socket has no address
         if isinstance(address, tuple):  # of four for IPv6: flow and scope, too
             client = ClientInfo(address[0], address[1], len(address) == 4)
-        transport = TlsTransport(sock, self.context) if self.context else PlainTransport(sock)
-        Connection(service, transport, client).open()
+        transport = (
+            TlsTransport(sock, self.ssl_context) if self.ssl_context else PlainTransport(sock)
+        )
+        Connection(context, transport, client).open()
         # Descriptors are given out from the lowest: those below this one are all in use.
-        used = max(sock.fileno(), self._others + len(service.connections) + service.files)
+        used = max(sock.fileno(), self._others + len(context.connections) + context.files)
         if used >= self._descriptors - min(SPARE, self._descriptors // 2):
             self._is_short = True
             self._warn_of_shortage()
 
     def _removed(self) -> None:
         self._is_short = False
-        if self.service.draining:
+        if self.context.draining:
             self._draining.check()
         elif self._has_room():
             self.listener.resume()
 
     def _has_room(self) -> bool:
         """Return whether one more connection may be open."""
-        return not (self._is_short or 0 < self._max_connections <= len(self.service.connections))
+        return not (self._is_short or 0 < self._max_connections <= len(self.context.connections))
 
     def _spare(self) -> bool:
         """Close idle connections for descriptors that something else needs."""
@@ -206,7 +208,7 @@ class Running:
             log.warning(
                 "descriptors run short with %d connections open: max_connections is %d, the limit "
                 "of open files (ulimit -n) %d",
-                len(self.service.connections),
+                len(self.context.connections),
                 self._max_connections,
                 self._descriptors,
             )
@@ -214,7 +216,7 @@ class Running:
     def _make_room(self, wanted: int) -> bool:
         """Close the connections that have been idle longest; return whether there were any."""
         made = 0
-        for connection in list(self.service.clocks["keep_alive"].waiting):
+        for connection in list(self.context.clocks["keep_alive"].waiting):
             if made == wanted:
                 break
             if connection.is_recyclable():
@@ -224,11 +226,11 @@ class Running:
 
     def close(self) -> None:
         """Close everything. Again does no harm."""
-        self.service.draining = True
+        self.context.draining = True
         with ExitStack() as closing:  # all of it, whatever a callback raises
             closing.callback(self.loop.close)
-            closing.callback(self.service.workers.close)
-            for connection in self.service.connections:
+            closing.callback(self.context.workers.close)
+            for connection in self.context.connections:
                 closing.callback(connection.close)
             closing.callback(self.listener.close)
 
@@ -250,12 +252,12 @@ LAST_WORDS = 0.5
 class Draining:
     """The end of one run."""
 
-    __slots__ = ("_listener", "_loop", "_service", "_timers")
+    __slots__ = ("_context", "_listener", "_loop", "_timers")
 
-    def __init__(self, service: Service, listener: Listener) -> None:
+    def __init__(self, context: ServerContext, listener: Listener) -> None:
         """Drain when `start` is called."""
-        self._service = service
-        self._loop = service.loop
+        self._context = context
+        self._loop = context.loop
         self._listener = listener
         self._timers: list[Timer] = []
 
@@ -267,16 +269,16 @@ class Draining:
         """
         for timer in self._timers:
             timer.cancel()
-        service, later = self._service, self._loop.call_later
-        service.draining = True
+        context, later = self._context, self._loop.call_later
+        context.draining = True
         notify("STOPPING=1")
         if not seconds:
             self._loop.stop()
             return
         for name in SHORTENED:
-            service.shorten(name, min(MOMENT, seconds / 2))
+            context.shorten(name, min(MOMENT, seconds / 2))
         self._listener.turn_away()
-        for connection in list(service.connections):
+        for connection in list(context.connections):
             connection.close_when_done()
         self._timers = [
             later(self._listener.grace(min(HANDSHAKE, seconds / 2)), self._close_listener),
@@ -286,7 +288,7 @@ class Draining:
 
     def check(self) -> None:
         """End the run if nothing is left to be done."""
-        if not self._service.connections and self._listener.is_closed:
+        if not self._context.connections and self._listener.is_closed:
             self._loop.stop()
 
     def _close_listener(self) -> None:
@@ -295,6 +297,6 @@ class Draining:
         self.check()
 
     def _cut(self) -> None:
-        for connection in list(self._service.connections):
+        for connection in list(self._context.connections):
             connection.cut()
         self.check()

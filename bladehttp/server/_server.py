@@ -13,10 +13,10 @@ from types import TracebackType
 from typing import IO, Any, Self, TypeVar, overload
 
 from bladehttp._message.request import HttpRequest
-from bladehttp._message.response import Blank
+from bladehttp._message.response import DefaultHead
 from bladehttp._wire.head import HeadParser
 from bladehttp.exceptions import HttpException
-from bladehttp.server._config import Configured
+from bladehttp.server._config import ServerConfig
 from bladehttp.server._connection.context import Stats
 from bladehttp.server._dispatch.access_log import AccessLog
 from bladehttp.server._dispatch.callbacks import check_callable, check_runs
@@ -30,7 +30,7 @@ from bladehttp.server._net.endpoint import UNIX, Endpoint, tell_ready
 from bladehttp.server._net.loop import Loop, Timer
 from bladehttp.server._net.signals import end_by_signals
 from bladehttp.server._net.tls import CertificateFiles, choose_by_name, server_context
-from bladehttp.server._runtime import Running
+from bladehttp.server._runtime import Runtime
 from bladehttp.server.wsgi import WsgiApplication
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -40,8 +40,8 @@ DEFAULT = ""
 """In place of a host name: the certificate for clients that name none of the others."""
 
 
-class HttpServer(Configured):
-    """An HTTP/1.1 server on one thread. The properties are described in `Configured`.
+class HttpServer(ServerConfig):
+    """An HTTP/1.1 server on one thread. The properties are described in `ServerConfig`.
 
     Attributes:
         socket: The listening socket while it listens, else None.
@@ -50,7 +50,7 @@ class HttpServer(Configured):
         stats: The counters, over every run.
     """
 
-    __slots__ = ("__weakref__", "_certificates", "_dispatcher", "_given", "_running", "stats")
+    __slots__ = ("__weakref__", "_certificates", "_dispatcher", "_given", "_runtime", "stats")
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class HttpServer(Configured):
         """Make a server; nothing is bound before `listen`, `start` or `step`.
 
         Args:
-            port: See `Configured`; so are the next two.
+            port: See `ServerConfig`; so are the next two.
             host: Beside the port.
             is_secure: Whether it speaks TLS.
             socket: One that is bound already, or its descriptor, to listen on in place of host
@@ -82,7 +82,7 @@ class HttpServer(Configured):
         self._certificates: dict[str, CertificateFiles] = {}
         self._dispatcher = Dispatcher()
         self._given = socket
-        self._running: Running | None = None
+        self._runtime: Runtime | None = None
 
     # Blade's callbacks. Each registration returns the function, so that it decorates.
 
@@ -261,7 +261,7 @@ class HttpServer(Configured):
     @property
     def socket(self) -> socket.socket | None:
         """The listening socket while the server listens, else None."""
-        return self._running.listener.socket if self._running else None
+        return self._runtime.listener.socket if self._runtime else None
 
     @property
     def requests(self) -> tuple[HttpRequest, ...]:
@@ -280,7 +280,7 @@ class HttpServer(Configured):
         What is about connections is the WSGI server's: on_connect and on_disconnect are not
         called, and on_error gets None for the socket.
         """
-        self._dispatcher.blank = Blank(self.powered_by)
+        self._dispatcher.blank = DefaultHead(self.powered_by)
         return WsgiApplication(
             self._dispatcher,
             HeadParser(self._limits()),
@@ -316,8 +316,8 @@ class HttpServer(Configured):
         certificates = {**self._certificates, (hostname or DEFAULT).lower(): files}
         context = self._context(certificates)
         self._certificates = certificates
-        if self._running is not None:
-            self._running.context = context
+        if self._runtime is not None:
+            self._runtime.ssl_context = context
         return True
 
     def listen(self, signals: bool = False, shutdown_timeout: int | None = None) -> None:
@@ -340,9 +340,9 @@ class HttpServer(Configured):
         """
         drain = partial(self.shutdown, shutdown_timeout)
         ending = end_by_signals(drain, self.close, self._reopening()) if signals else nullcontext()
-        running = self._begin(threading.get_ident())
-        running.loop.call_soon(tell_ready)  # by then signals are handled
-        self._run(running, ending)
+        runtime = self._begin(threading.get_ident())
+        runtime.loop.call_soon(tell_ready)  # by then signals are handled
+        self._run(runtime, ending)
 
     def _reopening(self) -> Callable[[], None] | None:
         """Return what opens the log files again, None if there are none."""
@@ -363,13 +363,13 @@ class HttpServer(Configured):
             HttpException: It is secure and has no certificate.
             RuntimeError: It is listening already.
         """
-        running = self._begin(owner=None)
+        runtime = self._begin(owner=None)
         name = f"bladehttp-{self.port}"
-        run = partial(self._run_on_thread, running)
+        run = partial(self._run_on_thread, runtime)
         try:
             threading.Thread(target=run, name=name, daemon=True).start()
         except RuntimeError:  # no thread can be had
-            self._end(running)
+            self._end(runtime)
             raise
         return self
 
@@ -395,20 +395,20 @@ class HttpServer(Configured):
             HttpException: It is secure and has no certificate.
             RuntimeError: It runs by itself, or this is called within a step.
         """
-        running = self._running
-        if running is None:
-            running = self._begin(threading.get_ident())
-            running.stepping = threading.Lock()
-        if running.stepping is None or not running.stepping.acquire(blocking=False):
+        runtime = self._runtime
+        if runtime is None:
+            runtime = self._begin(threading.get_ident())
+            runtime.stepping = threading.Lock()
+        if runtime.stepping is None or not runtime.stepping.acquire(blocking=False):
             raise RuntimeError("the server runs by itself, or is within a step")
         goes_on = False
         try:
-            if not running.stopped.is_set():  # by another thread just now
-                goes_on = running.step(None if timeout is None else timeout / 1000)
+            if not runtime.stopped.is_set():  # by another thread just now
+                goes_on = runtime.step(None if timeout is None else timeout / 1000)
         finally:
-            if not (goes_on or running.stopped.is_set()):
-                self._end(running)
-            running.stepping.release()
+            if not (goes_on or runtime.stopped.is_set()):
+                self._end(runtime)
+            runtime.stepping.release()
         return goes_on
 
     def close(self) -> None:
@@ -417,16 +417,16 @@ class HttpServer(Configured):
         Returns when all is closed, except within a callback, where that happens as soon as
         the callback returns. Again does no harm, and it can listen again afterwards.
         """
-        running = self._running
-        if running is None:
+        runtime = self._runtime
+        if runtime is None:
             return
-        running.loop.stop()
-        if running.stepping is None:
-            running.wait()
-        elif not (running.stepping.locked() and running.loop.is_own_thread()):  # within a step
-            with running.stepping:
-                if not running.stopped.is_set():
-                    self._end(running)
+        runtime.loop.stop()
+        if runtime.stepping is None:
+            runtime.wait()
+        elif not (runtime.stepping.locked() and runtime.loop.is_own_thread()):  # within a step
+            with runtime.stepping:
+                if not runtime.stopped.is_set():
+                    self._end(runtime)
 
     def shutdown(self, timeout: int | None = None) -> None:
         """Stop serving without cutting anybody off. From any thread, handler or signal handler.
@@ -441,11 +441,11 @@ class HttpServer(Configured):
             timeout: Milliseconds after which what has no answer gets 503 and all else is closed,
                 half a second later at the latest. 0: as `close`. None: `shutdown_timeout`.
         """
-        running = self._running
-        if running is not None:
+        runtime = self._runtime
+        if runtime is not None:
             seconds = (self.shutdown_timeout if timeout is None else timeout) / 1000
-            running.loop.call_soon(lambda: running.drain(seconds))
-            running.wait()
+            runtime.loop.call_soon(lambda: runtime.drain(seconds))
+            runtime.wait()
 
     def call_soon(self, fn: Callable[[], object]) -> None:
         """Call a function on the server's thread, between requests. From any thread.
@@ -479,10 +479,10 @@ class HttpServer(Configured):
         return self._loop().call_later(ms / 1000, partial(self._dispatcher.guarded, fn))
 
     def _loop(self) -> Loop:
-        running = self._running
-        if running is None:
+        runtime = self._runtime
+        if runtime is None:
             raise RuntimeError("the server does not listen")
-        return running.loop
+        return runtime.loop
 
     def __enter__(self) -> Self:
         return self.start()
@@ -498,20 +498,20 @@ class HttpServer(Configured):
     def __repr__(self) -> str:
         return f"<HttpServer {self.host if self.host.startswith(UNIX) else self.url_of(self.host)}>"
 
-    def _begin(self, owner: int | None) -> Running:
-        if self._running is not None:
+    def _begin(self, owner: int | None) -> Runtime:
+        if self._runtime is not None:
             raise RuntimeError(f"the server is listening at {self.url} already")
         context, proxies = self._context(self._certificates), self._proxies()
-        self._dispatcher.blank = Blank(self.powered_by)
+        self._dispatcher.blank = DefaultHead(self.powered_by)
         endpoint = self._listen(self._given)
         try:
-            self._running = self._run_at(endpoint, context, proxies, owner)
+            self._runtime = self._run_at(endpoint, context, proxies, owner)
         except BaseException:  # no descriptor left for the loop
             endpoint.close()
             raise
         self._dispatcher.log = RequestLog() if self.record else None
-        self._dispatcher.loop = self._running.loop
-        return self._running
+        self._dispatcher.loop = self._runtime.loop
+        return self._runtime
 
     def _run_at(
         self,
@@ -519,8 +519,8 @@ class HttpServer(Configured):
         context: ssl.SSLContext | None,
         proxies: TrustedProxies,
         owner: int | None,
-    ) -> Running:
-        return Running(
+    ) -> Runtime:
+        return Runtime(
             endpoint,
             context,
             self._dispatcher,
@@ -538,23 +538,23 @@ class HttpServer(Configured):
             slow=self.slow_handler_time / 1000 or inf,
         )
 
-    def _run(self, running: Running, ending: AbstractContextManager[None]) -> None:
+    def _run(self, runtime: Runtime, ending: AbstractContextManager[None]) -> None:
         try:
             with ending:
-                running.run()
+                runtime.run()
         finally:
-            self._end(running)
+            self._end(runtime)
 
-    def _run_on_thread(self, running: Running) -> None:
+    def _run_on_thread(self, runtime: Runtime) -> None:
         with suppress(*ENDING):  # it was reported; nobody else is here to be told
-            self._run(running, nullcontext())
+            self._run(runtime, nullcontext())
 
-    def _end(self, running: Running) -> None:
+    def _end(self, runtime: Runtime) -> None:
         try:
-            running.close()
+            runtime.close()
         finally:
-            self._running = self._dispatcher.loop = None
-            running.stopped.set()
+            self._runtime = self._dispatcher.loop = None
+            runtime.stopped.set()
 
     def _context(self, certificates: dict[str, CertificateFiles]) -> ssl.SSLContext | None:
         """Return the SSLContext of new connections, made of the properties as they are now."""
@@ -575,10 +575,10 @@ _servers: weakref.WeakSet[HttpServer] = weakref.WeakSet()
 def _abandon_all() -> None:
     """In a forked child no server runs; the parent's sockets are left to the parent."""
     for server in _servers:
-        running, server._running = server._running, None
+        runtime, server._runtime = server._runtime, None
         server._dispatcher.loop = None
-        if running is not None:
-            running.abandon()
+        if runtime is not None:
+            runtime.abandon()
 
 
 if hasattr(os, "register_at_fork"):

@@ -18,13 +18,13 @@ def stepped():
     running = server._begin(owner=None)
     yield server, running
     running.close()
-    server._running = None
+    server._runtime = None
 
 
 def accepted(running, count):
-    while len(running.service.connections) < count:
+    while len(running.context.connections) < count:
         running.loop.step(1)
-    return list(running.service.connections)
+    return list(running.context.connections)
 
 
 def test_a_connection_closed_by_another_of_the_same_batch_is_left_alone(stepped):
@@ -33,7 +33,7 @@ def test_a_connection_closed_by_another_of_the_same_batch_is_left_alone(stepped)
 
     def handler(request, response):
         served.append(request.port)
-        for connection in list(running.service.connections):
+        for connection in list(running.context.connections):
             if connection.client.port != request.port:
                 connection.close()
                 connection.close()  # again does no harm
@@ -46,7 +46,7 @@ def test_a_connection_closed_by_another_of_the_same_batch_is_left_alone(stepped)
         running.loop.step(1)
         running.loop.step(0)
         assert len(served) == 1
-        assert len(running.service.connections) == 1
+        assert len(running.context.connections) == 1
 
 
 def test_a_fault_of_our_own_ends_one_connection_and_is_reported(serve, connect, monkeypatch):

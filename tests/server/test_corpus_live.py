@@ -82,7 +82,7 @@ def check(client: Raw, case: Case, secure: bool) -> None:
 @pytest.mark.parametrize("secure", [False, True], ids=["tcp", "tls"])
 def test_a_live_server_gives_the_verdict_of_the_reader(servers, certificates, case, secure):
     server = servers[secure]
-    server._running.service.parser = HeadParser(case.limits)  # limits that are no properties, too
+    server._runtime.context.parser = HeadParser(case.limits)  # limits that are no properties, too
     chance = random.Random(case.name)
     splits = [[case.data], split_at_random(case.data, chance)]
     if not secure and len(case.data) <= SHORT:

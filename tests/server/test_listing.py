@@ -6,7 +6,7 @@ import pytest
 
 from bladehttp.server._files import listing
 from bladehttp.server._files.listing import ENTRIES, readable
-from bladehttp.server._files.safe_open import Place
+from bladehttp.server._files.safe_open import Directory
 
 OLD = 1_000_000_000
 
@@ -145,8 +145,8 @@ def test_what_is_not_readable_is_left_out(tmp_path, monkeypatch):
     (tmp_path / "a").touch()
     (tmp_path / "b").mkdir()
     monkeypatch.setattr(os, "access", lambda name, mode, **_: name == "b")
-    with Place(str(tmp_path)) as place, os.scandir(tmp_path) as found:
-        assert [entry.name for entry in listing.entries(place, found)] == ["b"]
+    with Directory(str(tmp_path)) as directory, os.scandir(tmp_path) as found:
+        assert [entry.name for entry in listing.entries(directory, found)] == ["b"]
 
 
 @pytest.mark.parametrize("when", [-1, 10**12])

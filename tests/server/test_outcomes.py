@@ -619,7 +619,7 @@ CHANGES = {
     "header": lambda response: response.headers.update({"X-Late": "1"}),
     "status": lambda response: setattr(response, "status", 500),
     "body": lambda response: response.write("late"),
-    "reason": lambda response: setattr(response, "reason", "Late"),
+    "reason": lambda response: setattr(response, "reason", "Lazy"),
     "headers replaced": lambda response: setattr(response, "headers", {"X": 5}),
     "stream": lambda response: response.stream([b"late"]),
 }

@@ -71,7 +71,7 @@ def test_connections_that_wait_to_be_accepted_are_answered(kind, tmp_path):
             client = socket.create_connection((server.host, server.port))
         client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         clients.append(client)
-    server._running._draining.start(5)
+    server._runtime._draining.start(5)
     while server.step(10):
         pass
     for client in clients:
@@ -86,7 +86,7 @@ def test_a_connection_that_is_begun_while_the_listener_closes_finds_the_next_one
     old, new = HttpServer(0, reuse_port=True), HttpServer(0, reuse_port=True)
     new.on_receive(lambda request, response: response.write("new"))
     old.step()
-    old._running.listener.turn_away()
+    old._runtime.listener.turn_away()
     new.port = old.port
     clients = [socket.socket() for _ in range(10)]
     for client in clients:

@@ -74,7 +74,7 @@ class Treatment(RuleBasedStateMachine):
         self.connection = None
         while self.connection is None:
             self.running.loop.step(0)
-            self.connection = next(iter(self.running.service.connections), None)
+            self.connection = next(iter(self.running.context.connections), None)
         self.seen = {self.connection.state}
         self.tls = None
         while ready and self.state in {State.PROXY, State.HANDSHAKE}:
@@ -166,7 +166,7 @@ class Treatment(RuleBasedStateMachine):
         if name == "write":  # it only looks: what the client does is its own
             if self.state is not State.CLOSED:
                 self.connection._give_up(1)
-        elif self.connection in (clock := self.running.service.clocks[name]).waiting:
+        elif self.connection in (clock := self.running.context.clocks[name]).waiting:
             clock.disarm(self.connection)
             self.connection.close() if name == "keep_alive" else self.connection.on_deadline(name)
 
@@ -184,13 +184,13 @@ class Treatment(RuleBasedStateMachine):
     def the_tables_hold(self):
         if not hasattr(self, "connection"):
             return
-        connection, clocks = self.connection, self.running.service.clocks
+        connection, clocks = self.connection, self.running.context.clocks
         plan = PLANS[self.state]
         armed = {name for name, clock in clocks.items() if connection in clock.waiting}
         assert armed - {"write"} == {name for name in (plan.progress, *plan.absolute) if name}
         assert plan.delivers or "write" not in armed
         open_ = self.state is not State.CLOSED
-        assert (connection in self.running.service.connections) is open_
+        assert (connection in self.running.context.connections) is open_
         assert (connection.transport.socket.fileno() >= 0) is open_
         if open_ and not (connection.transport.blocked or connection.transport.ended):
             assert connection._interest == plan.interest
@@ -216,7 +216,7 @@ class Treatment(RuleBasedStateMachine):
         assert self.calls in ([], ["connect", "disconnect"])
         self.client.close()
         self.running.close()
-        self.server._running = None
+        self.server._runtime = None
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 from support import wait_until
 
-from bladehttp.server._files.safe_open import Place, is_servable
+from bladehttp.server._files.safe_open import Directory, is_servable
 
 SECRET = b"SECRET"
 
@@ -341,14 +341,14 @@ NAMES = (
 
 @given(st.lists(st.sampled_from(["", *NAMES]) | st.text(max_size=3), max_size=8))
 def test_no_way_leads_out_of_the_directory(tree, names):
-    """Whatever is asked of `Place`, by names that a client could not even say."""
+    """Whatever is asked of `Directory`, by names that a client could not even say."""
     site = (tree / "site").resolve()
-    with Place(str(site)) as place:
+    with Directory(str(site)) as directory:
         try:
-            found = place.open(names)
+            found = directory.open(names)
         except (OSError, ValueError):
             return
-        descriptor = place.directory if found is None else found.file.fileno()
+        descriptor = directory.fd if found is None else found.file.fileno()
         where = Path(f"/proc/self/fd/{descriptor}").readlink()
         if found is not None:
             found.file.close()
@@ -357,11 +357,11 @@ def test_no_way_leads_out_of_the_directory(tree, names):
 
 def test_a_way_is_closed_whatever_happens(tmp_path):
     (tmp_path / "a" / "b").mkdir(parents=True)
-    with pytest.raises(FileNotFoundError), Place(str(tmp_path)) as place:
-        place.open(["a", "b", "c"])
-    with Place(str(tmp_path)) as place:
-        assert place.open(["a", "b"]) is None
-        assert os.path.samestat(os.fstat(place.directory), (tmp_path / "a" / "b").stat())
+    with pytest.raises(FileNotFoundError), Directory(str(tmp_path)) as directory:
+        directory.open(["a", "b", "c"])
+    with Directory(str(tmp_path)) as directory:
+        assert directory.open(["a", "b"]) is None
+        assert os.path.samestat(os.fstat(directory.fd), (tmp_path / "a" / "b").stat())
 
 
 @pytest.mark.parametrize(

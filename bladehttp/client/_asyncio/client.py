@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Self
 
-from bladehttp._data.byte_streams import awaited
+from bladehttp._data.byte_streams import as_async_iterator
 from bladehttp._data.headers import HeadersLike
 from bladehttp._message.response import HttpResponse
 from bladehttp.client._asyncio.event_loop import EventLoopDriver
@@ -223,7 +223,7 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
         driver = self._running()
         batch = Batch(self._making, at_least_one("concurrency", concurrency), ordered)
         async_batch = AsyncBatch(self._running, driver, batch)
-        taking = driver.loop.create_task(async_batch.take_all(awaited(requests)))
+        taking = driver.loop.create_task(async_batch.take_all(as_async_iterator(requests)))
         try:
             while (result := await async_batch.next(taking)) is not None:
                 yield result

@@ -10,7 +10,7 @@ from math import inf
 from time import monotonic
 from typing import Any
 
-from bladehttp._data.byte_streams import Awaited
+from bladehttp._data.byte_streams import AsyncTransformedStream
 from bladehttp._message.response import EXCERPT_SECONDS, HttpResponse
 from bladehttp.client._asyncio.event_loop import EventLoopDriver
 from bladehttp.client._curl.body_sink import STEP
@@ -121,7 +121,9 @@ class AsyncResponseStream(Exchange):
         """Return the iterator over the pieces, Content-Encoding undone; see `Stream.__iter__`."""
         if self._pieces is None:
             self._pieces = PacedChunks(
-                Awaited(DecodingStage(self.request, self._response), ReceivedChunks(self))
+                AsyncTransformedStream(
+                    DecodingStage(self.request, self._response), ReceivedChunks(self)
+                )
             )
         return self._pieces
 

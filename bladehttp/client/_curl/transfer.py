@@ -9,7 +9,7 @@ from typing import Any
 
 import pycurl
 
-from bladehttp._data.byte_streams import through
+from bladehttp._data.byte_streams import transformed
 from bladehttp._data.decoders import ContentDecoder, blocks_of
 from bladehttp._data.self_request import check_not_own
 from bladehttp._message.response import HttpResponse
@@ -508,5 +508,5 @@ def _decoded(
     decoder = ContentDecoder(response.headers.get("Content-Encoding", ""), settings.max_body_size)
     blocks = in_time(blocks_of(body))
     if is_whole:
-        return b"".join(in_time(through(decoder, blocks)))
+        return b"".join(in_time(transformed(decoder, blocks)))
     return b"".join(in_time(chain.from_iterable(map(decoder.feed, blocks))))

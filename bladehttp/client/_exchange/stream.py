@@ -13,7 +13,7 @@ from typing import Any
 
 import pycurl
 
-from bladehttp._data.byte_streams import Staged
+from bladehttp._data.byte_streams import TransformedStream
 from bladehttp._data.decoders import ContentDecoder
 from bladehttp._message.response import HttpResponse
 from bladehttp.client._curl.body_sink import LONGEST_DROPPED
@@ -226,7 +226,9 @@ class ResponseStream:
         """
         if self._pieces is None:
             received = iter(self._received, None)
-            self._pieces = Staged(DecodingStage(self._current.request, self._response), received)
+            self._pieces = TransformedStream(
+                DecodingStage(self._current.request, self._response), received
+            )
         return self._pieces
 
     def _received(self) -> bytes | None:

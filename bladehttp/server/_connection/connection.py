@@ -16,8 +16,8 @@ from bladehttp._wire.proxy import ProxyReader
 from bladehttp._wire.reader import RESTING, Phase, Request, RequestReader, whole_request
 from bladehttp._wire.writer import CONTINUE
 from bladehttp.exceptions import ProtocolError
-from bladehttp.server._connection.context import Service
-from bladehttp.server._connection.sender import Answering
+from bladehttp.server._connection.context import ServerContext
+from bladehttp.server._connection.sender import Sender
 from bladehttp.server._connection.states import (
     BODY,
     IDLE,
@@ -52,7 +52,7 @@ LINGER_BYTES = 1024 * 1024 * 1024
 """Most bytes discarded after an answer that came before the request had been read."""
 
 
-class Connection(Answering):
+class Connection(Sender):
     """One client's connection."""
 
     __slots__ = (
@@ -65,9 +65,9 @@ class Connection(Answering):
         "_served",
     )
 
-    def __init__(self, service: Service, transport: Transport, client: ClientInfo) -> None:
+    def __init__(self, context: ServerContext, transport: Transport, client: ClientInfo) -> None:
         """Take over a socket that was accepted; `open` starts it."""
-        super().__init__(service, transport, client)
+        super().__init__(context, transport, client)
         self._introduction: ProxyReader | None = None
         self._reader = RESTING  # one of its own as long as part of a request is here
         self._fields = NO_FIELDS  # of the last request that came whole
@@ -78,12 +78,12 @@ class Connection(Answering):
 
     def open(self) -> None:
         """Start: with the PROXY header, the handshake, or the first request."""
-        self._service.add(self)
-        if not self._service.proxy_protocol:
+        self._context.add(self)
+        if not self._context.proxy_protocol:
             self._introduced()
         # When all who wait to be accepted are, the first bytes are here already for many. One who
         # is answered and closed then has never been watched.
-        self._service.loop.call_soon(lambda: self.on_ready(READ))
+        self._context.loop.call_soon(lambda: self.on_ready(READ))
 
     def close_when_done(self) -> None:
         """End it as soon as nothing is asked and nothing answered.
@@ -91,9 +91,9 @@ class Connection(Answering):
         A request may be on its way: an idle connection is closed by its clock, which is short by
         now.
         """
-        clock = self._service.clocks["keep_alive"]
+        clock = self._context.clocks["keep_alive"]
         if self.state is IDLE and self not in clock.waiting:  # it had no clock until now
-            clock.arm(self, self._service.loop.now)
+            clock.arm(self, self._context.loop.now)
         elif self.state in PAUSED:
             self._outbox.end_endless()
 
@@ -124,7 +124,7 @@ class Connection(Answering):
             self._guarded(self._await_delivery)
             return
         if clock in {"keep_alive", "read"} and self._has_arrived():
-            self._service.clocks[clock].arm(self, self._service.loop.now)
+            self._context.clocks[clock].arm(self, self._context.loop.now)
             return  # it is ready to be read, and has its turn
         if clock == "body_rate" and not self._is_slow():
             return
@@ -137,12 +137,12 @@ class Connection(Answering):
 
     def _is_slow(self) -> bool:
         """Look at a body that is coming; go on with that unless it has come too slowly."""
-        clock = self._service.clocks["body_rate"]
+        clock = self._context.clocks["body_rate"]
         self._arriving_s += clock.seconds
-        paid_for = RATE_BEGINS + self._arrived / self._service.min_body_rate
+        paid_for = RATE_BEGINS + self._arrived / self._context.min_body_rate
         if self._arriving_s >= paid_for:
             return True
-        clock.arm(self, self._service.loop.now)
+        clock.arm(self, self._context.loop.now)
         return False
 
     def is_recyclable(self) -> bool:
@@ -161,7 +161,7 @@ class Connection(Answering):
         if self.state is IDLE:
             self._become(Event.UNDELIVERED)
         else:
-            self._service.clocks["silence"].arm(self, self._service.loop.now)
+            self._context.clocks["silence"].arm(self, self._context.loop.now)
 
     def _let_go(self) -> None:
         self._reader.close()
@@ -180,7 +180,7 @@ class Connection(Answering):
         except BlockingIOError:
             return
         except ProtocolError as error:
-            self._service.stats.refused += 1
+            self._context.stats.refused += 1
             raise ConnectionResetError(str(error)) from error
         if reader.source is not None:
             ip, port = reader.source.ip, reader.source.port
@@ -189,7 +189,7 @@ class Connection(Answering):
 
     def _introduced(self) -> None:
         self._become(Event.INTRODUCED)
-        if not self._service.is_secure:
+        if not self._context.is_secure:
             self._secured()
 
     def _shake(self, events: int = READ) -> None:
@@ -219,7 +219,7 @@ class Connection(Answering):
             transport.flush()
         data, message = transport.receive(), None
         if self._reader is RESTING:
-            message = whole_request(data, self._service.parser, self._fields)
+            message = whole_request(data, self._context.parser, self._fields)
         if message is not None:  # nearly always it is just one request
             self._fields = message.fields
             self._serve(message)
@@ -235,7 +235,7 @@ class Connection(Answering):
 
     def _receive_more(self) -> None:
         """Go on with a body of which more may be here, up to a turn's worth."""
-        until = self._service.loop.now + TURN_S
+        until = self._context.loop.now + TURN_S
         for _ in range(RECEIVES_PER_TURN):
             if monotonic() > until:
                 return
@@ -253,7 +253,7 @@ class Connection(Answering):
     def _keep(self, data: bytes) -> None:
         """Give what has come to a reader."""
         if self._reader is RESTING:
-            self._reader = RequestReader(self._service.parser, self._fields)
+            self._reader = RequestReader(self._context.parser, self._fields)
             self._arrived, self._arriving_s = 0, 0.0
         self._arrived += len(data)
         self._reader.feed(data)
@@ -324,15 +324,15 @@ class Connection(Answering):
         """
         message = self._reader.arriving
         assert message is not None
-        request = HttpRequest.from_wire(message, self.client, self._service.is_secure)
-        if self._service.proxies is not None:
-            self._service.proxies.apply(request)
-        dispatcher, client = self._service.dispatcher, self.transport.socket
+        request = HttpRequest.from_wire(message, self.client, self._context.is_secure)
+        if self._context.proxies is not None:
+            self._context.proxies.apply(request)
+        dispatcher, client = self._context.dispatcher, self.transport.socket
         response = dispatcher.answer_early(request)
         if response is None:
             self._outbox.add(CONTINUE)
             return
-        self._begun = self._service.loop.now
+        self._begun = self._context.loop.now
         self._request = request
         self._lingers = True
         response = dispatcher.finish(request, response, client)
@@ -350,35 +350,35 @@ class Connection(Answering):
             self.close()
 
     def _serve(self, message: Request) -> None:
-        service, line = self._service, message.line
-        service.stats.requests += 1
+        context, line = self._context, message.line
+        context.stats.requests += 1
         self._served += 1
         self._become(REQUEST)
-        request = HttpRequest.from_wire(message, self.client, service.is_secure)
-        if service.proxies is not None:
-            service.proxies.apply(request)
+        request = HttpRequest.from_wire(message, self.client, context.is_secure)
+        if context.proxies is not None:
+            context.proxies.apply(request)
         if message.fields.body_length:
-            request.decode_with(service.parser.limits, service.decode_request_body)
+            request.decode_with(context.parser.limits, context.decode_request_body)
             self._request = request  # whose temporary files are to be closed
         if not line.is_plain and (error := check_target(line, request.scheme)) is not None:
             self._refuse(error, message)
             return
         if not message.keep_alive:
             self._lingers = bool(self._reader.buffer)
-        response = service.dispatcher.respond(request, self.transport.socket, service.workers)
-        loop, now = service.loop, monotonic()
+        response = context.dispatcher.respond(request, self.transport.socket, context.workers)
+        loop, now = context.loop, monotonic()
         took = now - loop.now
         self._begun, loop.now = loop.now, now
-        if took > service.slow:
+        if took > context.slow:
             self._warn(request, took)
-        keep = message.keep_alive and self._served != service.max_requests
+        keep = message.keep_alive and self._served != context.max_requests
         if response.deferred is None:
             self._reply(request, response, line, keep)
         else:
             self._wait(request, response, line, keep)
 
     def _warn(self, request: HttpRequest, seconds: float) -> None:
-        name = self._service.dispatcher.name(request)
+        name = self._context.dispatcher.name(request)
         log.warning("%s kept everybody waiting for %.0f ms", name, seconds * 1000)
 
     def _refuse(self, error: ProtocolError, message: Request | None = None) -> None:
@@ -388,16 +388,16 @@ class Connection(Answering):
             error: The error.
             message: The request; None: what has come of one.
         """
-        self._service.stats.refused += 1
+        self._context.stats.refused += 1
         request = self._understood(message)
         self._lingers = True
-        response = self._service.dispatcher.refuse(error, request, self.transport.socket)
+        response = self._context.dispatcher.refuse(error, request, self.transport.socket)
         self._reply_in_parts(request, response, request.method, 1, keep=False)
 
     def _fail(self, error: Exception, message: Request | None = None) -> None:
         """Report an error that is the server's, and answer 500 as the last thing."""
         self._lingers = True
-        dispatcher, client = self._service.dispatcher, self.transport.socket
+        dispatcher, client = self._context.dispatcher, self.transport.socket
         request = self._understood(message)
         response = dispatcher.finish(request, dispatcher.failed(error, client, request), client)
         self._reply_in_parts(request, response, request.method, 1, keep=False)
@@ -405,7 +405,7 @@ class Connection(Answering):
     def _understood(self, message: Request | None) -> HttpRequest:
         """Return a request that will not be answered by a handler, as far as it is known."""
         message = message or self._reader.understood
-        return HttpRequest.from_wire(message, self.client, self._service.is_secure)
+        return HttpRequest.from_wire(message, self.client, self._context.is_secure)
 
     def _refuse_and_flush(self, error: ProtocolError) -> None:
         self._refuse(error)

@@ -51,7 +51,7 @@ class Stats:
 
 
 @dataclass(slots=True)
-class Service:
+class ServerContext:
     """What the connections of one server share.
 
     Attributes:

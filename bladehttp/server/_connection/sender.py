@@ -16,8 +16,9 @@ from bladehttp._message.request import ClientInfo, HttpRequest
 from bladehttp._message.response import HttpResponse
 from bladehttp._wire.head import RequestLine
 from bladehttp._wire.writer import CLOSE, LENGTH, Reply, write_head, write_whole
-from bladehttp.server._connection.context import Service
+from bladehttp.server._connection.context import ServerContext
 from bladehttp.server._connection.outbox import JOINED, Outbox
+from bladehttp.server._connection.state_machine import StateMachine
 from bladehttp.server._connection.states import (
     FINISH,
     HANDED_OVER,
@@ -30,8 +31,7 @@ from bladehttp.server._connection.states import (
     Event,
     State,
 )
-from bladehttp.server._connection.watched import Watched
-from bladehttp.server._dispatch.access_log import Account
+from bladehttp.server._dispatch.access_log import ResponseRecord
 from bladehttp.server._files.file_response import complete
 from bladehttp.server._net.send_queue import SAMPLES, ClientProgress, unacknowledged
 from bladehttp.server._net.transport import Transport
@@ -39,11 +39,10 @@ from bladehttp.server._net.transport import Transport
 log = logging.getLogger("bladehttp.server")
 
 
-class Answering(Watched):
+class Sender(StateMachine):
     """A connection's way out."""
 
     __slots__ = (
-        "_account",
         "_begun",
         "_connected",
         "_deferred",
@@ -52,15 +51,16 @@ class Answering(Watched):
         "_lingers",
         "_mark",
         "_outbox",
+        "_record",
         "_request",
     )
 
-    def __init__(self, service: Service, transport: Transport, client: ClientInfo) -> None:
-        super().__init__(service, transport, client)
+    def __init__(self, context: ServerContext, transport: Transport, client: ClientInfo) -> None:
+        super().__init__(context, transport, client)
         self._outbox = Outbox()
         self._request: HttpRequest | None = None
         self._deferred: Deferred | None = None
-        self._account: Account | None = None
+        self._record: ResponseRecord | None = None
         self._begun = 0.0  # when the request was there; 0 for one that never was
         self._connected = False  # on_connect was called, so on_disconnect has to be
         self._line: RequestLine | None = None  # of the last request
@@ -80,13 +80,13 @@ class Answering(Watched):
         self, request: HttpRequest, response: HttpResponse, line: RequestLine, keep: bool
     ) -> None:
         """Put the answer to a request into the outbox."""
-        dispatcher = self._service.dispatcher
+        dispatcher = self._context.dispatcher
         callbacks, is_watched = dispatcher.callbacks, dispatcher.is_watched
         if response.source is not None:
             complete(request, response)
         if is_watched and callbacks["after"]:
             response = dispatcher.finish(request, response, self.transport.socket)
-        keep = keep and not self._service.draining
+        keep = keep and not self._context.draining
         self._line = line
         whole = None
         if keep and line.is_plain and not (is_watched and callbacks["answered"]):
@@ -114,7 +114,7 @@ class Answering(Watched):
             minor: Version of the request.
             keep: Whether the connection may be kept.
         """
-        outbox, dispatcher = self._outbox, self._service.dispatcher
+        outbox, dispatcher = self._outbox, self._context.dispatcher
         self._mark = outbox.sent + outbox.pending
         try:
             reply, body = _write(response, method, minor, keep)
@@ -128,8 +128,8 @@ class Answering(Watched):
         if response.source is not None:
             self._stream(response.source, reply)
         if dispatcher.callbacks["answered"]:
-            self._open_account(response, len(body))
-        goes_on = outbox.streaming or (len(body) > JOINED and self._account is not None)
+            self._start_record(response, len(body))
+        goes_on = outbox.streaming or (len(body) > JOINED and self._record is not None)
         if not goes_on:
             self._end_exchange()
         if not reply.keep_alive:
@@ -140,8 +140,8 @@ class Answering(Watched):
             self._replied(request, response)
 
     def _replied(self, request: HttpRequest, response: HttpResponse) -> None:
-        self._service.dispatcher.replied(request, response, self.transport.socket)
-        self._service.loop.now = monotonic()
+        self._context.dispatcher.replied(request, response, self.transport.socket)
+        self._context.loop.now = monotonic()
 
     def _asked(self) -> HttpRequest | None:
         return self._request
@@ -150,7 +150,7 @@ class Answering(Watched):
         """Have a body sent piece by piece after its head."""
         if isinstance(source, FileBody):
             self._holds_file = True
-            self._service.files += 1
+            self._context.files += 1
         self._outbox.stream(source, reply.coding, reply.length)
         if isinstance(source, Channel):
             self._listen(source)
@@ -159,7 +159,7 @@ class Answering(Watched):
         self, request: HttpRequest, response: HttpResponse, line: RequestLine, keep: bool
     ) -> None:
         """Go on when a deferred answer is given."""
-        loop, deferred = self._service.loop, response.deferred
+        loop, deferred = self._context.loop, response.deferred
         assert deferred is not None
         self._request = request
         self._deferred = deferred
@@ -183,7 +183,7 @@ class Answering(Watched):
         assert deferred is not None
         self._become(Event.ANSWERED)
         client = self.transport.socket
-        response = self._service.dispatcher.settled(request, response, deferred, client)
+        response = self._context.dispatcher.settled(request, response, deferred, client)
         self._reply(request, response, line, keep)
         self._send(0)
 
@@ -194,7 +194,7 @@ class Answering(Watched):
 
     def _listen(self, channel: Channel) -> None:
         """Send what is written to a channel as it comes."""
-        loop, seconds = self._service.loop, channel.heartbeat / 1000
+        loop, seconds = self._context.loop, channel.heartbeat / 1000
 
         def feed() -> None:
             if self.state in PAUSED:
@@ -213,17 +213,17 @@ class Answering(Watched):
         self._become(Event.FED)
         self._send(0)
 
-    def _open_account(self, response: HttpResponse, size: int) -> None:
+    def _start_record(self, response: HttpResponse, size: int) -> None:
         """Keep what on_answered will be told when the answer is over."""
         outbox = self._outbox
-        begun = self._begun or self._service.loop.now
-        if self._account is not None:  # of an answer that has been taken: the next was asked for
-            self._close_account(self._account, outbox.sent)
+        begun = self._begun or self._context.loop.now
+        if self._record is not None:  # of an answer that has been taken: the next was asked for
+            self._finish_record(self._record, outbox.sent)
         begins = outbox.sent + outbox.pending
         if not outbox.streaming:
             begins -= size
         whole = None if outbox.streaming else size
-        self._account = Account(self._request, response, begun, begins, whole)
+        self._record = ResponseRecord(self._request, response, begun, begins, whole)
 
     def _flush(self) -> None:
         """Send what the client takes now."""
@@ -266,32 +266,32 @@ class Answering(Watched):
         """All is in the outbox and short, or in the kernel's hands."""
         if self._holds_file:
             self._holds_file = False
-            self._service.files -= 1
+            self._context.files -= 1
         if self._request is not None:
             self._request.close()
             self._request = None
-        account, outbox = self._account, self._outbox
-        if account is None:
+        record, outbox = self._record, self._outbox
+        if record is None:
             return
         if outbox.sent - self._mark > JOINED and self._is_undelivered():
             self._change_clocks(PLANS[WRITE])  # it is closed when the client has taken all
         else:
-            self._close_account(account, outbox.sent + outbox.pending)
+            self._finish_record(record, outbox.sent + outbox.pending)
 
-    def _close_account(self, account: Account, sent: int) -> None:
-        self._account = None
+    def _finish_record(self, record: ResponseRecord, sent: int) -> None:
+        self._record = None
         self._begun = 0.0
-        answered = account.closed(self.client, sent, monotonic())
+        answered = record.closed(self.client, sent, monotonic())
         self._call("answered", answered, answered.request)
 
     def _is_undelivered(self) -> bool:
-        if not self._service.clocks["write"].seconds:
+        if not self._context.clocks["write"].seconds:
             return False  # nobody would look again
         return unacknowledged(self.transport.socket) > 0
 
     def _deliver(self) -> None:
         """Look whether the client still takes what was sent: the write clock, once more."""
-        now, clock = self._service.loop.now, self._service.clocks["write"]
+        now, clock = self._context.loop.now, self._context.clocks["write"]
         if self.state in HANDED_OVER and not self._is_undelivered():
             self._delivered()
             return
@@ -310,8 +310,8 @@ class Answering(Watched):
         """The client has taken all that was sent."""
         self._progress = None
         self._mark = self._outbox.sent
-        if self.state not in PAUSED and self._account is not None:
-            self._close_account(self._account, self._outbox.sent)
+        if self.state not in PAUSED and self._record is not None:
+            self._finish_record(self._record, self._outbox.sent)
         if self.state is State.DELIVER:
             self._become(Event.DELIVERED)
         elif self.state is State.LINGER and self._is_quiet():
@@ -350,8 +350,8 @@ class Answering(Watched):
             self._outbox.close()
         except BaseException as error:  # noqa: BLE001 - a stream's close() is somebody's code
             self._report(error)
-        if self._account is not None:
-            self._close_account(self._account, self._taken())
+        if self._record is not None:
+            self._finish_record(self._record, self._taken())
         self._end_exchange()
 
     def _gone(self) -> None:

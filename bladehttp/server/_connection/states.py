@@ -1,7 +1,7 @@
 """The states of a connection, as tables.
 
 TRANSITIONS says which state follows from which event, PLANS what a connection waits for in
-each state and which clocks run meanwhile. Only `Watched._become` changes a state.
+each state and which clocks run meanwhile. Only `StateMachine._become` changes a state.
 """
 
 from dataclasses import dataclass

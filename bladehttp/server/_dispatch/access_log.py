@@ -57,7 +57,7 @@ class Answered(NamedTuple):
     milliseconds: float
 
 
-class Account:
+class ResponseRecord:
     """An answer on its way."""
 
     __slots__ = ("_begins", "_begun", "_request", "_response", "_size")

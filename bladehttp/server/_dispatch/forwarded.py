@@ -36,7 +36,7 @@ split_pairs = re.compile(r'(?:[^;"]|"(?:[^"\\]|\\.)*")+').findall
 
 
 @dataclass(frozen=True, slots=True)
-class Hop:
+class ForwardedHop:
     """The report of one proxy about who sent it the request; "" and 0 for what it leaves out.
 
     Attributes:
@@ -125,7 +125,7 @@ def with_port(authority: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _forwarded(headers: Headers) -> Iterator[Hop]:
+def _forwarded(headers: Headers) -> Iterator[ForwardedHop]:
     """Yield what proxies say in Forwarded, the nearest first."""
     value = headers.get("Forwarded", "")
     if is_balanced(value):  # else believe none
@@ -133,7 +133,7 @@ def _forwarded(headers: Headers) -> Iterator[Hop]:
             yield _forwarded_hop(element)
 
 
-def _x_forwarded(headers: Headers) -> Iterator[Hop]:
+def _x_forwarded(headers: Headers) -> Iterator[ForwardedHop]:
     """Yield what proxies say in X-Forwarded-For, -Host, -Proto and -Port, the nearest first."""
     addresses = _from_right(headers, "X-Forwarded-For") or [""]
     hosts = _from_right(headers, "X-Forwarded-Host")
@@ -144,7 +144,7 @@ def _x_forwarded(headers: Headers) -> Iterator[Hop]:
     for node, host, scheme, port in islice(
         zip_longest(addresses, hosts, schemes, ports, fillvalue=""), len(addresses)
     ):
-        yield Hop(*_address(node), host, scheme.lower(), _port(port))
+        yield ForwardedHop(*_address(node), host, scheme.lower(), _port(port))
 
 
 def _from_right(headers: Headers, name: str) -> list[str]:
@@ -153,16 +153,16 @@ def _from_right(headers: Headers, name: str) -> list[str]:
     return [] if value is None else [part.strip(" \t") for part in reversed(value.split(","))]
 
 
-def _forwarded_hop(element: str) -> Hop:
+def _forwarded_hop(element: str) -> ForwardedHop:
     pairs: dict[str, str] = {}
     for text in split_pairs(element):
         match = pair_pattern(text)
         if match is None:
-            return Hop("")
+            return ForwardedHop("")
         name, token, quoted = match.groups()
         pairs[name.lower()] = token or re.sub(r"\\(.)", r"\1", quoted or "")
     ip, port = _address(pairs.get("for", ""))
-    return Hop(ip, port, pairs.get("host", ""), pairs.get("proto", "").lower())
+    return ForwardedHop(ip, port, pairs.get("host", ""), pairs.get("proto", "").lower())
 
 
 def _address(node: str) -> tuple[str, int]:

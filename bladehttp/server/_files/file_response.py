@@ -21,9 +21,9 @@ from bladehttp._wire.conditional import range_applies, status_instead
 from bladehttp._wire.dates import format_http_date
 from bladehttp._wire.ranges import Range, content_range, last_boundary, parse_ranges, part_head
 from bladehttp.server._dispatch.dispatcher import answer_plainly
-from bladehttp.server._files.safe_open import Found
+from bladehttp.server._files.safe_open import OpenedFile
 
-Tagger = Callable[[Found, str | None], str]
+Tagger = Callable[[OpenedFile, str | None], str]
 """Makes the entity tag of a file and the coding it is in; None: it is as it was asked for."""
 
 MOST_HASHED = 16 * 1024 * 1024
@@ -36,7 +36,7 @@ DIGESTS: dict[tuple[int, ...], str] = {}
 """What identifies a version of a file on this machine to the digest of its content."""
 
 
-def tag_by_time(found: Found, coding: str | None) -> str:
+def tag_by_time(found: OpenedFile, coding: str | None) -> str:
     """Return a tag made of the time of modification and the size.
 
     It is the same on every machine that has the file with its time, as a validator behind a
@@ -45,7 +45,7 @@ def tag_by_time(found: Found, coding: str | None) -> str:
     return f'"{found.info.st_mtime_ns:x}-{found.info.st_size:x}{_suffix(coding)}"'
 
 
-def tag_by_content(found: Found, coding: str | None) -> str:
+def tag_by_content(found: OpenedFile, coding: str | None) -> str:
     """Return a tag made of the content, for files whose times mean nothing.
 
     The content is read once for each version of a file. A file that is too long to be read while
@@ -81,7 +81,7 @@ TAGGERS: dict[bool | str | None, Tagger | None] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Picked:
+class Representation:
     """A file to send, or a sibling that holds it compressed.
 
     Attributes:
@@ -91,7 +91,7 @@ class Picked:
         varies: Whether another client could get another of them.
     """
 
-    found: Found
+    found: OpenedFile
     media_type: str
     coding: str | None
     varies: bool
@@ -103,7 +103,7 @@ class Picked:
 
 
 def send_file(
-    picked: Picked,
+    representation: Representation,
     tag_of: Tagger | None,
     fields: Mapping[str, str],
     request: HttpRequest,
@@ -112,20 +112,20 @@ def send_file(
     """Answer with a file, with parts of it, or that a condition is not met.
 
     Args:
-        picked: The file; closed when the answer has been sent.
+        representation: The file; closed when the answer has been sent.
         tag_of: Makes its entity tag; None: it has none.
         fields: To be sent with the file, or with 304, and with nothing else.
         request: Whose headers are asked.
         response: Filled in.
     """
-    info = picked.found.info
-    whole = FileSlice(picked.found.file, 0, info.st_size)
+    info = representation.found.info
+    whole = FileSlice(representation.found.file, 0, info.st_size)
     response.source = FileBody(whole.file, [whole])
     now = int(time.time())
     modified = min(int(info.st_mtime), now)  # never later than Date (RFC 9110 8.8.2.1)
-    tag = tag_of(picked.found, picked.coding) if tag_of is not None else None
+    tag = tag_of(representation.found, representation.coding) if tag_of is not None else None
     validators = {"Last-Modified": format_http_date(modified)} | ({"ETag": tag} if tag else {})
-    fields = {**fields, **picked.fields(), **validators}
+    fields = {**fields, **representation.fields(), **validators}
     status = status_instead(request.headers, tag, modified)
     ranges = None if status else _ranges(request, tag, modified, now, info.st_size)
     if status == 304:
@@ -136,7 +136,7 @@ def send_file(
         refuse(response, 416)
         response.headers["Content-Range"] = content_range(None, info.st_size)
     else:
-        response.headers["Content-Type"] = picked.media_type
+        response.headers["Content-Type"] = representation.media_type
         add_missing(response.headers, fields | {"Accept-Ranges": "bytes"})
         send_content(response, whole, ranges)
 
@@ -173,9 +173,11 @@ def complete(request: HttpRequest, response: HttpResponse) -> None:
     if response.headers.get("Content-Length") != str(body.length):  # the handler has its own idea
         return
     own = response.headers.get("ETag")
-    found = Found(body.file, body.info, body.name)
-    picked = Picked(found, response.headers.get("Content-Type", UNKNOWN), None, varies=False)
-    send_file(picked, tag_by_time if own is None else lambda *_: own, {}, request, response)
+    found = OpenedFile(body.file, body.info, body.name)
+    representation = Representation(
+        found, response.headers.get("Content-Type", UNKNOWN), None, varies=False
+    )
+    send_file(representation, tag_by_time if own is None else lambda *_: own, {}, request, response)
 
 
 def add_missing(headers: Headers, fields: Mapping[str, str]) -> None:

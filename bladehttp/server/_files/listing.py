@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from urllib.parse import quote
 
-from bladehttp.server._files.safe_open import Place, is_servable
+from bladehttp.server._files.safe_open import Directory, is_servable
 
 ENTRIES = 1000
 """Entries on one page: some 20 ms, in which nobody else is answered."""
@@ -64,11 +64,11 @@ def page_number(queries: Mapping[str, str]) -> int:
     return int(number) if number.isascii() and number.isdigit() and len(number) < 6 else 1
 
 
-def page(place: Place, path: str, has_parent: bool, number: int) -> str | None:
+def page(directory: Directory, path: str, has_parent: bool, number: int) -> str | None:
     """Return a page for the directory where a way has come to, None if there is no such page.
 
     Args:
-        place: The way.
+        directory: The directory.
         path: What it is called in a URL, decoded.
         has_parent: Whether there is something above it to lead to.
         number: Of the page, 1 for the first.
@@ -76,13 +76,13 @@ def page(place: Place, path: str, has_parent: bool, number: int) -> str | None:
     Raises:
         OSError: It cannot be read.
     """
-    with os.scandir(place.directory) as found:
+    with os.scandir(directory.fd) as found:
         names = [entry for entry in islice(found, MOST_NAMES) if is_servable(entry.name)]
     names.sort(key=_rank)
     pages = max(1, -(-len(names) // ENTRIES))
     if not 1 <= number <= pages:
         return None
-    shown = list(entries(place, names[(number - 1) * ENTRIES : number * ENTRIES]))
+    shown = list(entries(directory, names[(number - 1) * ENTRIES : number * ENTRIES]))
     rows = '<tr class="directory"><td><a href="../">../</a><td><td>\n' if has_parent else ""
     rows += "".join(map(_row, shown))
     note = "" if shown or has_parent else "<p>Nothing is here.</p>\n"
@@ -113,25 +113,25 @@ def _pages(number: int, pages: int, count: int) -> str:
     return f"<p>{before}Page {number} of {pages}, {count} entries{after}</p>\n"
 
 
-def entries(place: Place, found: Iterable[os.DirEntry[str]]) -> Iterator[Entry]:
+def entries(directory: Directory, found: Iterable[os.DirEntry[str]]) -> Iterator[Entry]:
     """Yield the entries that can be asked for and read; links by what they lead to."""
     for entry in found:
         try:
             info = entry.stat(follow_symlinks=False)
             if stat.S_ISLNK(info.st_mode):
-                info = place.look(entry.name)
+                info = directory.look(entry.name)
         except OSError:  # gone meanwhile, or it leads out
             continue
         is_directory = stat.S_ISDIR(info.st_mode)
         if (is_directory or stat.S_ISREG(info.st_mode)) and _is_readable(
-            place, entry.name, os.R_OK | os.X_OK if is_directory else os.R_OK
+            directory, entry.name, os.R_OK | os.X_OK if is_directory else os.R_OK
         ):
             yield Entry(entry.name, is_directory, info.st_size, info.st_mtime)
 
 
-def _is_readable(place: Place, name: str, mode: int) -> bool:
+def _is_readable(directory: Directory, name: str, mode: int) -> bool:
     effective = os.access in os.supports_effective_ids
-    return os.access(name, mode, dir_fd=place.directory, effective_ids=effective)
+    return os.access(name, mode, dir_fd=directory.fd, effective_ids=effective)
 
 
 def _row(entry: Entry) -> str:

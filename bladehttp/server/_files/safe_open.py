@@ -44,7 +44,7 @@ def is_servable(name: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class OpenedFile:
     """A file that was opened.
 
     Attributes:
@@ -58,10 +58,10 @@ class Found:
     name: str
 
 
-class Place:
+class Directory:
     """A way down from a directory. Every directory on it is open until the context ends."""
 
-    __slots__ = ("_way", "root")
+    __slots__ = ("_descriptors", "root")
 
     def __init__(self, root: str) -> None:
         """Begin at a directory.
@@ -70,7 +70,7 @@ class Place:
             OSError: It cannot be opened.
         """
         self.root = root
-        self._way = [os.open(root, START)]
+        self._descriptors = [os.open(root, START)]
 
     def __enter__(self) -> Self:
         return self
@@ -81,15 +81,15 @@ class Place:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for descriptor in self._way:
+        for descriptor in self._descriptors:
             os.close(descriptor)
 
     @property
-    def directory(self) -> int:
+    def fd(self) -> int:
         """The descriptor of the directory where the way has come to."""
-        return self._way[-1]
+        return self._descriptors[-1]
 
-    def open(self, names: Sequence[str]) -> Found | None:
+    def open(self, names: Sequence[str]) -> OpenedFile | None:
         """Go where names lead, and open the file there.
 
         Args:
@@ -111,9 +111,9 @@ class Place:
             if name == "..":
                 self._step_up()
                 continue
-            mode = os.stat(name, dir_fd=self.directory, follow_symlinks=False).st_mode
+            mode = os.stat(name, dir_fd=self.fd, follow_symlinks=False).st_mode
             if stat.S_ISDIR(mode):
-                self._way.append(os.open(name, STEP, dir_fd=self.directory))
+                self._descriptors.append(os.open(name, STEP, dir_fd=self.fd))
             elif stat.S_ISLNK(mode):
                 links += 1
                 ahead += reversed(self._target(name, links))
@@ -129,38 +129,38 @@ class Place:
         Raises:
             OSError: As `open`.
         """
-        with Place(self.root) as other:
-            for descriptor in self._way[1:]:
-                other._way.append(os.dup(descriptor))
+        with Directory(self.root) as other:
+            for descriptor in self._descriptors[1:]:
+                other._descriptors.append(os.dup(descriptor))
             found = other.open([name])
             if found is None:
-                return os.fstat(other.directory)
+                return os.fstat(other.fd)
             found.file.close()
             return found.info
 
     def _step_up(self) -> None:
-        if len(self._way) == 1:
+        if len(self._descriptors) == 1:
             raise PermissionError(errno.EACCES, "a link leads out of the directory")
-        os.close(self._way.pop())
+        os.close(self._descriptors.pop())
 
     def _target(self, link: str, count: int) -> list[str]:
         """Return the names that a link stands for, from where the way has come to."""
         if count > MOST_LINKS:
             raise OSError(errno.ELOOP, "too many links", link)
-        target = os.readlink(link, dir_fd=self.directory)
+        target = os.readlink(link, dir_fd=self.fd)
         if target.startswith("/"):  # it may lead back in
             inside = os.path.realpath(self.root).rstrip("/") + "/"
             if not f"{target}/".startswith(inside):
                 raise PermissionError(errno.EACCES, "a link leads out of the directory", link)
-            while len(self._way) > 1:
+            while len(self._descriptors) > 1:
                 self._step_up()
             target = target[len(inside) :]
         return target.split("/")
 
-    def _open_file(self, name: str) -> Found:
-        descriptor = os.open(name, REGULAR, dir_fd=self.directory)
+    def _open_file(self, name: str) -> OpenedFile:
+        descriptor = os.open(name, REGULAR, dir_fd=self.fd)
         info = os.fstat(descriptor)
         if not stat.S_ISREG(info.st_mode):  # it was replaced since it was looked at
             os.close(descriptor)
             raise FileNotFoundError(errno.ENOENT, "not a regular file", name)
-        return Found(FileIO(descriptor), info, name)
+        return OpenedFile(FileIO(descriptor), info, name)

@@ -21,8 +21,14 @@ from bladehttp._message.response import HttpResponse
 from bladehttp._wire.negotiation import acceptable
 from bladehttp.server._dispatch.routes import Handler
 from bladehttp.server._files import listing
-from bladehttp.server._files.file_response import TAGGERS, Picked, Tagger, add_missing, send_file
-from bladehttp.server._files.safe_open import Found, Place, is_servable
+from bladehttp.server._files.file_response import (
+    TAGGERS,
+    Representation,
+    Tagger,
+    add_missing,
+    send_file,
+)
+from bladehttp.server._files.safe_open import Directory, OpenedFile, is_servable
 
 MISSING = frozenset(
     getattr(errno, name)
@@ -74,11 +80,11 @@ class StaticFiles:
             *above, last = names = path[len(self.base) :].split("/")
             if not all(is_servable(name) for name in names if name):
                 return False
-            with Place(self.root) as place:
+            with Directory(self.root) as directory:
                 if "" in above:
                     names = [*filter(None, above), last]
-                    return redirect_to_one_slash(place, path, names, request, response)
-                return self._answer_at(place, names, request, response)
+                    return redirect_to_one_slash(directory, path, names, request, response)
+                return self._answer_at(directory, names, request, response)
         except OSError as error:
             if error.errno not in MISSING:
                 raise
@@ -87,26 +93,35 @@ class StaticFiles:
         return False
 
     def _answer_at(
-        self, place: Place, names: Sequence[str], request: HttpRequest, response: HttpResponse
+        self,
+        directory: Directory,
+        names: Sequence[str],
+        request: HttpRequest,
+        response: HttpResponse,
     ) -> bool:
-        found = place.open(names)
+        found = directory.open(names)
         is_below = request.path.endswith("/")
         if found is None and is_below:
-            found = self._index(place)
+            found = self._index(directory)
         age = self.cache_age if found else 0
         fields = {
             "X-Content-Type-Options": "nosniff",
             "Cache-Control": f"max-age={age}" if age else "no-cache",
         }
         if found is not None:
-            picked = pick(place, found, media_type(names[-1] or found.name), request)
-            send_file(picked, self.tag_of, fields, request, response)
+            representation = select_representation(
+                directory, found, media_type(names[-1] or found.name), request
+            )
+            send_file(representation, self.tag_of, fields, request, response)
             return True
         if not is_below:
             redirect_below(request, response)
         elif self.listed:
             page = listing.page(
-                place, request.path, request.path != self.base, listing.page_number(request.queries)
+                directory,
+                request.path,
+                request.path != self.base,
+                listing.page_number(request.queries),
             )
             if page is None:
                 return False
@@ -117,11 +132,11 @@ class StaticFiles:
         add_missing(response.headers, fields)
         return True
 
-    def _index(self, place: Place) -> Found | None:
+    def _index(self, directory: Directory) -> OpenedFile | None:
         if self.index is None:
             return None
         try:
-            found = place.open([self.index])
+            found = directory.open([self.index])
         except FileNotFoundError:
             return None
         if found is None:
@@ -163,25 +178,27 @@ def static_files(
     return StaticFiles(base, str(root), cache_age, TAGGERS[tag], index, listing, none_handler)
 
 
-def pick(place: Place, found: Found, kind: str, request: HttpRequest) -> Picked:
+def select_representation(
+    directory: Directory, found: OpenedFile, kind: str, request: HttpRequest
+) -> Representation:
     """Choose between a file of some media type and its siblings by Accept-Encoding."""
-    there = [coding for coding in SIBLINGS if is_current(place, found, SIBLINGS[coding])]
+    there = [coding for coding in SIBLINGS if is_current(directory, found, SIBLINGS[coding])]
     accepted = request.headers.get("Accept-Encoding") if there else None
     for coding in acceptable(accepted, there):
         try:
-            sibling = place.open([found.name + SIBLINGS[coding]])
+            sibling = directory.open([found.name + SIBLINGS[coding]])
         except OSError:
             continue  # gone since, or not to be read
         if sibling is not None:
             found.file.close()
-            return Picked(sibling, kind, coding, varies=True)
-    return Picked(found, kind, None, varies=bool(there))
+            return Representation(sibling, kind, coding, varies=True)
+    return Representation(found, kind, None, varies=bool(there))
 
 
-def is_current(place: Place, found: Found, suffix: str) -> bool:
+def is_current(directory: Directory, found: OpenedFile, suffix: str) -> bool:
     """Return whether a file has a sibling that was not made of an earlier version of it."""
     try:
-        info = os.stat(found.name + suffix, dir_fd=place.directory, follow_symlinks=False)
+        info = os.stat(found.name + suffix, dir_fd=directory.fd, follow_symlinks=False)
     except OSError:
         return False
     # In seconds: what copies them does not always keep more.
@@ -200,12 +217,16 @@ def redirect_below(request: HttpRequest, response: HttpResponse) -> None:
 
 
 def redirect_to_one_slash(
-    place: Place, path: str, names: Sequence[str], request: HttpRequest, response: HttpResponse
+    directory: Directory,
+    path: str,
+    names: Sequence[str],
+    request: HttpRequest,
+    response: HttpResponse,
 ) -> bool:
     """Send the client to the path with one "/" in place of several, as there are no empty names.
 
     Args:
-        place: Where the names begin.
+        directory: The directory that the names are relative to.
         path: The path, with several.
         names: The names in it.
         request: What is asked.
@@ -215,9 +236,9 @@ def redirect_to_one_slash(
         True: there is something.
 
     Raises:
-        OSError: There is nothing, as `Place.open`.
+        OSError: There is nothing, as `Directory.open`.
     """
-    found = place.open(names)
+    found = directory.open(names)
     if found is not None:
         found.file.close()
     _, mark, query = request.request_uri.partition("?")

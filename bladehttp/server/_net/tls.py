@@ -95,7 +95,7 @@ def choose_by_name(
 LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
-class ThrowAway(NamedTuple):
+class ThrowAwayCertificate(NamedTuple):
     """A certificate and the authority that signed it, as PEM files.
 
     Attributes:
@@ -107,7 +107,7 @@ class ThrowAway(NamedTuple):
     ca_file: str
 
 
-def throw_away_certificate(directory: Path, names: Iterable[str] = ()) -> ThrowAway:
+def throw_away_certificate(directory: Path, names: Iterable[str] = ()) -> ThrowAwayCertificate:
     """Make a certificate for this machine, signed by an authority nobody else has.
 
     Args:
@@ -120,7 +120,7 @@ def throw_away_certificate(directory: Path, names: Iterable[str] = ()) -> ThrowA
     trustme = import_module("trustme")
     authority = trustme.CA()
     certificate = authority.issue_cert(*dict.fromkeys((*LOCAL, *names)))
-    files = ThrowAway(str(directory / "server.pem"), str(directory / "ca.pem"))
+    files = ThrowAwayCertificate(str(directory / "server.pem"), str(directory / "ca.pem"))
     certificate.private_key_and_cert_chain_pem.write_to_path(files.cert_file)
     authority.cert_pem.write_to_path(files.ca_file)
     return files

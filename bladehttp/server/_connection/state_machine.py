@@ -12,7 +12,7 @@ from contextlib import suppress
 from time import monotonic
 
 from bladehttp._message.request import ClientInfo, HttpRequest
-from bladehttp.server._connection.context import Service
+from bladehttp.server._connection.context import ServerContext
 from bladehttp.server._connection.outbox import StreamError
 from bladehttp.server._connection.states import CLOSED, IDLE, PLANS, TRANSITIONS, Event, Plan, State
 from bladehttp.server._net.loop import READ, WRITE
@@ -28,7 +28,7 @@ NO_PLAN = Plan(0)
 """Before the first state is settled in."""
 
 
-class Watched(ABC):
+class StateMachine(ABC):
     """One client's socket on the loop.
 
     Attributes:
@@ -38,17 +38,17 @@ class Watched(ABC):
     """
 
     __slots__ = (
+        "_context",
         "_interest",
         "_plan",
         "_progress",
-        "_service",
         "client",
         "state",
         "transport",
     )
 
-    def __init__(self, service: Service, transport: Transport, client: ClientInfo) -> None:
-        self._service = service
+    def __init__(self, context: ServerContext, transport: Transport, client: ClientInfo) -> None:
+        self._context = context
         self.transport = transport
         self.client = client
         self.state = State.PROXY
@@ -120,14 +120,14 @@ class Watched(ABC):
 
     def _call(self, kind: str, argument: object, request: HttpRequest | None = None) -> None:
         """Call the callbacks of a kind that takes one argument, if there are any."""
-        dispatcher = self._service.dispatcher
+        dispatcher = self._context.dispatcher
         if dispatcher.callbacks[kind]:
             dispatcher.call(kind, argument, self.transport.socket, request)
-            self._service.loop.now = monotonic()  # they may take longer than a clock runs
+            self._context.loop.now = monotonic()  # they may take longer than a clock runs
 
     def _report(self, error: BaseException) -> None:
         """Report an error that happened while the answer to a request was being sent, or none."""
-        self._service.dispatcher.report(error, self.transport.socket, self._asked())
+        self._context.dispatcher.report(error, self.transport.socket, self._asked())
 
     def _become(self, event: Event) -> None:
         """Change the state as the table says. The only place where it changes."""
@@ -137,8 +137,8 @@ class Watched(ABC):
 
     def _settle(self) -> None:
         """Make interest and clocks those of the state: once an event, however many changes."""
-        service, transport = self._service, self.transport
-        if service.draining:
+        context, transport = self._context, self.transport
+        if context.draining:
             self.close_when_done()
         if transport.socket.fileno() < 0:  # closed, maybe by a callback
             self.close()
@@ -147,7 +147,7 @@ class Watched(ABC):
         if plan is not self._plan:
             plan = self._change_plan(plan)
         elif transport.progressed and plan.progress:
-            service.clocks[plan.progress].arm(self, service.loop.now)
+            context.clocks[plan.progress].arm(self, context.loop.now)
         transport.progressed = False
         interest = plan.interest
         if transport.blocked:
@@ -155,7 +155,7 @@ class Watched(ABC):
         if transport.ended or (plan.overhears and self._has_heard()):
             interest &= ~READ
         if interest != self._interest:
-            service.loop.watch(transport.socket, self._interest, interest, self.on_ready)
+            context.loop.watch(transport.socket, self._interest, interest, self.on_ready)
             self._interest = interest
 
     def _change_plan(self, plan: Plan) -> Plan:
@@ -168,15 +168,15 @@ class Watched(ABC):
 
     def _watch_delivery(self, wanted: bool) -> None:
         """Have the write clock run, if it does not, or stop it."""
-        clock = self._service.clocks["write"]
+        clock = self._context.clocks["write"]
         if not wanted:
             clock.disarm(self)
             self._progress = None
         elif self not in clock.waiting:
-            clock.arm(self, self._service.loop.now)
+            clock.arm(self, self._context.loop.now)
 
     def _change_clocks(self, plan: Plan) -> None:
-        clocks, now = self._service.clocks, self._service.loop.now
+        clocks, now = self._context.clocks, self._context.loop.now
         old = self._plan
         if plan.delivers or old.delivers:
             self._watch_delivery(plan.delivers)
@@ -195,13 +195,13 @@ class Watched(ABC):
     def _release(self) -> None:
         self._change_clocks(PLANS[State.CLOSED])
         if self._interest:
-            self._service.loop.watch(self.transport.socket, self._interest, 0, self.on_ready)
+            self._context.loop.watch(self.transport.socket, self._interest, 0, self.on_ready)
             self._interest = 0
         try:
             self._let_go()
         finally:  # what is no Exception ends the loop, which takes this one for closed
             self.transport.close()
-            self._service.remove(self)
+            self._context.remove(self)
             self._gone()
 
     def _abort(self) -> None:
