@@ -156,7 +156,7 @@ def waits(state: State, plan: Plan) -> str:
     """Return a state's name, what its socket is watched for, and its clocks."""
     interest = {0: "", loop.READ: "reads", loop.WRITE: "writes"}[plan.interest]
     clocks = [f"{plan.progress} (of progress)"] if plan.progress else []
-    clocks += ["write"] * plan.delivers
+    clocks += ["write"] * plan.tracks_delivery
     return "\n".join(filter(None, [state.name, interest, ", ".join([*clocks, *plan.absolute])]))
 
 

@@ -72,15 +72,15 @@ def libraries(request: pytest.FixtureRequest) -> Iterator[None]:
     kept = dict(CODINGS)
     if coding:
         CODINGS[coding] = LIBRARIES[str(name)]
-        decoders.DAMAGED.append(brotlicffi.error)
+        decoders.DECODE_ERRORS.append(brotlicffi.error)
     yield
     CODINGS.update(kept)
 
 
 def decoded(coded: bytes, coding: str, cuts: list[int] | None = None, limit: Any = None) -> bytes:
     edges = [0, *sorted(cuts or ()), len(coded)]
-    pieces = [coded[start:end] for start, end in pairwise(edges)]
-    return b"".join(transformed(ContentDecoder(coding, limit), pieces))
+    chunks = [coded[start:end] for start, end in pairwise(edges)]
+    return b"".join(transformed(ContentDecoder(coding, limit), chunks))
 
 
 @pytest.mark.parametrize(("library", "encode"), CASES)
@@ -123,8 +123,8 @@ def test_what_comes_before_the_end_is_given_at_once(
 ) -> None:
     coding, coded = CODING_OF.get(library, library), encode(NOISE)
     decoder = ContentDecoder(coding)
-    pieces = [coded[at : at + 97] for at in range(0, len(coded) - 100, 97)]
-    given = b"".join(chain.from_iterable(map(decoder.feed, pieces)))
+    chunks = [coded[at : at + 97] for at in range(0, len(coded) - 100, 97)]
+    given = b"".join(chain.from_iterable(map(decoder.feed, chunks)))
     assert NOISE.startswith(given)
     assert len(given) >= len(NOISE) - 128 * 1024
 
@@ -165,7 +165,7 @@ def test_a_bomb_is_made_in_small_steps_and_ends_at_the_limit(library: str) -> No
     bomb = BOMBS[coding]
     tracemalloc.start()
     try:
-        sizes = [len(piece) for piece in ContentDecoder(coding).feed(bomb)]
+        sizes = [len(chunk) for chunk in ContentDecoder(coding).feed(bomb)]
         assert tracemalloc.get_traced_memory()[1] < 4 * MIB
     finally:
         tracemalloc.stop()

@@ -36,7 +36,7 @@ def split_at(data: bytes, cuts: list[int]) -> list[bytes]:
 
 def lines_of(pieces: list[bytes], codec: str = "utf-8") -> list[str]:
     reader = BodyReader(pieces, codec)
-    return list(reader.given(reader.unread.take_line))
+    return list(reader.items(reader.unread.take_line))
 
 
 def expected(text: str) -> list[str]:
@@ -74,7 +74,7 @@ def test_what_is_given_does_not_depend_on_how_it_came(
         items: list[Any] = []
         for size in sizes:
             take = reader.blocks(size) if size else reader.unread.take_line
-            items.extend(item for item, _ in zip(reader.given(take), "1", strict=False))
+            items.extend(item for item, _ in zip(reader.items(take), "1", strict=False))
         while not reader.unread.is_over:
             reader.receive()
         return [*items, reader.unread.take(None)]
@@ -126,8 +126,8 @@ def test_lines_and_blocks_in_turn_take_linear_time() -> None:
     reader = BodyReader([b"10\n0123456789" * 50_000], "utf-8")
     began = time.process_time()
     for _ in range(50_000):
-        assert next(reader.given(reader.unread.take_line)) == "10"
-        assert next(reader.given(reader.blocks(10))) == b"0123456789"
+        assert next(reader.items(reader.unread.take_line)) == "10"
+        assert next(reader.items(reader.blocks(10))) == b"0123456789"
     assert time.process_time() - began < 5
 
 
@@ -137,10 +137,10 @@ def test_an_error_is_raised_by_every_later_read_and_has_what_was_not_given() -> 
         raise IncompleteBody("cut")
 
     reader = BodyReader(broken(), "utf-8")
-    lines = reader.given(reader.unread.take_line)
+    lines = reader.items(reader.unread.take_line)
     assert next(lines) == "one"
     for _ in range(2):
         with pytest.raises(IncompleteBody) as caught:
-            next(reader.given(reader.unread.take_line))
+            next(reader.items(reader.unread.take_line))
         assert caught.value.partial == b"tw"
     assert reader.unread.take(None) == b"tw"

@@ -20,9 +20,9 @@ WINDOW = 8 * 1024
 
 
 class Transform(Protocol[T_co]):
-    """Transforms a stream of byte pieces: `feed` is called for each, `finish` at the end."""
+    """Transforms a stream of byte chunks: `feed` is called for each, `finish` at the end."""
 
-    def feed(self, piece: bytes) -> Iterable[T_co]: ...
+    def feed(self, chunk: bytes) -> Iterable[T_co]: ...
     def finish(self) -> Iterable[T_co]: ...
 
 
@@ -57,10 +57,10 @@ class UnreadBuffer:
     def __len__(self) -> int:
         return len(self._data) - self._at
 
-    def append(self, piece: bytes) -> None:
+    def append(self, chunk: bytes) -> None:
         """Take bytes that were received. However many, their place is found in linear time."""
         if not self:
-            self._data = piece
+            self._data = chunk
             self._at = self._scanned = 0
         else:
             if not isinstance(self._data, bytearray):
@@ -69,7 +69,7 @@ class UnreadBuffer:
                 del self._data[: self._at]
             self._scanned = max(self._scanned - self._at, 0)
             self._at = 0
-            self._data += piece
+            self._data += chunk
         if self._skip and len(self) >= len(self._skip):
             if self._data.startswith(self._skip, self._at):
                 self._at += len(self._skip)
@@ -173,12 +173,12 @@ class BodyReader:
     raised by every later read again.
     """
 
-    __slots__ = ("_error", "_pieces", "_source", "unread")
+    __slots__ = ("_chunks", "_error", "_source", "unread")
 
     def __init__(self, source: Any, codec: str) -> None:
         """Take an iterable of bytes, plain or asynchronous, and the codec of its lines."""
         self._source = source
-        self._pieces: Any = None
+        self._chunks: Any = None
         self._error: HttpException | None = None
         self.unread = UnreadBuffer(codec)
 
@@ -193,7 +193,7 @@ class BodyReader:
         take = self.unread.take
         return lambda: take(size)
 
-    def given(self, take: Callable[[], T | None]) -> Iterator[T]:
+    def items(self, take: Callable[[], T | None]) -> Iterator[T]:
         """Yield what ``take`` returns, and receive more whenever it returns None."""
         while True:
             item = take()
@@ -205,17 +205,17 @@ class BodyReader:
                 self.receive()
 
     def receive(self) -> None:
-        """Receive the next piece, or the end.
+        """Receive the next chunk, or the end.
 
         Raises:
             HttpException: The body ends early or cannot be decoded.
         """
         if self._error is not None:
             raise self._error
-        if self._pieces is None:
-            self._pieces = iter(self._source)
+        if self._chunks is None:
+            self._chunks = iter(self._source)
         try:
-            self._received(next(self._pieces, None))
+            self._received(next(self._chunks, None))
         except HttpException as error:
             self._fail(error)
             raise
@@ -224,48 +224,48 @@ class BodyReader:
         """Receive as `receive` does, awaited. If it is cancelled nothing is lost."""
         if self._error is not None:
             raise self._error
-        if self._pieces is None:
-            self._pieces = as_async_iterator(self._source)
+        if self._chunks is None:
+            self._chunks = as_async_iterator(self._source)
         try:
-            self._received(await anext(self._pieces, None))
+            self._received(await anext(self._chunks, None))
         except HttpException as error:
             self._fail(error)
             raise
 
-    def _received(self, piece: bytes | None) -> None:
-        if piece is None:
+    def _received(self, chunk: bytes | None) -> None:
+        if chunk is None:
             self.unread.is_over = True
-        elif piece:
-            self.unread.append(piece)
+        elif chunk:
+            self.unread.append(chunk)
 
     def _fail(self, error: HttpException) -> None:
         self._error = error
         if isinstance(error, IncompleteBody):
             error.partial = self.unread.copy(len(self.unread))
 
-    def rest(self) -> bytes:
+    def read_all(self) -> bytes:
         """Return everything that was not given, received to the end. If that fails it stays."""
         whole, before = BytesIO(), self.unread.has_given
         try:
-            for piece in self.given(self.blocks(None)):
-                whole.write(piece)
+            for chunk in self.items(self.blocks(None)):
+                whole.write(chunk)
         except BaseException as error:
-            self._undo(whole, before, error)
+            self._restore(whole, before, error)
             raise
         return whole.getvalue()
 
-    async def arest(self) -> bytes:
-        """Return everything as `rest` does, awaited. The loop does not wait for a copy of it."""
+    async def aread_all(self) -> bytes:
+        """`read_all`, awaited. The event loop is not blocked by a copy of the whole body."""
         whole, before = BytesIO(), self.unread.has_given
         try:
-            async for piece in AsyncItems(self, self.blocks(None)):
-                whole.write(piece)
+            async for chunk in AsyncItems(self, self.blocks(None)):
+                whole.write(chunk)
         except BaseException as error:
-            self._undo(whole, before, error)
+            self._restore(whole, before, error)
             raise
         return whole.getvalue()
 
-    def _undo(self, whole: BytesIO, has_given: bool, error: BaseException) -> None:
+    def _restore(self, whole: BytesIO, has_given: bool, error: BaseException) -> None:
         self.unread.put_back(whole.getvalue(), has_given)
         if error is self._error:
             self._fail(self._error)
@@ -298,24 +298,24 @@ class AsyncItems(AsyncIterator[T]):
             await self._reader.areceive()
 
 
-def transformed(transform: Transform[T], pieces: Iterable[bytes]) -> Iterator[T]:
-    """Yield what a stage makes of pieces."""
-    for piece in pieces:
-        yield from transform.feed(piece)
+def transformed(transform: Transform[T], chunks: Iterable[bytes]) -> Iterator[T]:
+    """Yield what a stage makes of chunks."""
+    for chunk in chunks:
+        yield from transform.feed(chunk)
     yield from transform.finish()
 
 
 class TransformedStream(Iterator[T]):
-    """What a stage makes of pieces, as `transformed`.
+    """What a stage makes of chunks, as `transformed`.
 
-    An exception of the pieces does not end it: a generator is over then, and what follows the
+    An exception of the chunks does not end it: a generator is over then, and what follows the
     exception would look like the end of the body.
     """
 
-    def __init__(self, transform: Transform[T], pieces: Iterable[bytes]) -> None:
+    def __init__(self, transform: Transform[T], chunks: Iterable[bytes]) -> None:
         """Take a stage and what it is fed."""
         self._transform = transform
-        self._pieces = iter(pieces)
+        self._chunks = iter(chunks)
         self._made: Iterator[T] = iter(())
         self._is_over = False
 
@@ -326,7 +326,7 @@ class TransformedStream(Iterator[T]):
             if self._is_over:
                 raise StopIteration
             try:
-                self._made = iter(self._transform.feed(next(self._pieces)))
+                self._made = iter(self._transform.feed(next(self._chunks)))
             except StopIteration:
                 self._is_over = True
                 self._made = iter(self._transform.finish())
@@ -335,10 +335,10 @@ class TransformedStream(Iterator[T]):
 class AsyncTransformedStream(AsyncIterator[T]):
     """`TransformedStream` over an asynchronous iterable. A cancelled read loses nothing."""
 
-    def __init__(self, transform: Transform[T], pieces: AsyncIterable[bytes]) -> None:
+    def __init__(self, transform: Transform[T], chunks: AsyncIterable[bytes]) -> None:
         """Take a stage and what it is fed."""
         self._transform = transform
-        self._pieces = aiter(pieces)
+        self._chunks = aiter(chunks)
         self._made: Iterator[T] = iter(())
         self._is_over = False
 
@@ -349,7 +349,7 @@ class AsyncTransformedStream(AsyncIterator[T]):
             if self._is_over:
                 raise StopAsyncIteration
             try:
-                self._made = iter(self._transform.feed(await anext(self._pieces)))
+                self._made = iter(self._transform.feed(await anext(self._chunks)))
             except StopAsyncIteration:
                 self._is_over = True
                 self._made = iter(self._transform.finish())

@@ -198,7 +198,7 @@ def zstd_cuts() -> Generator[int, bytes, None]:
     yield UNTIL_THE_END  # the checksum, if there is one
 
 
-DAMAGED: list[type[Exception]] = [zlib.error]
+DECODE_ERRORS: list[type[Exception]] = [zlib.error]
 """What the libraries in use raise for bytes that are not in a coding."""
 
 
@@ -210,7 +210,7 @@ def _brotli() -> Any:
         except ImportError:
             continue
         if hasattr(getattr(library, "Decompressor", None), "can_accept_more_data"):
-            DAMAGED.append(library.error)
+            DECODE_ERRORS.append(library.error)
             return library
     return None
 
@@ -237,7 +237,7 @@ def _zstd_library() -> str | None:
 @cache
 def _zstd(name: str) -> Callable[[], Member]:
     library = import_module(name)
-    DAMAGED.append(library.ZstdError)
+    DECODE_ERRORS.append(library.ZstdError)
     frame = PackagedZstd if name == "zstandard" else StandardZstd
     return lambda: frame(library)
 
@@ -326,7 +326,7 @@ class CodingDecoder:
             return b""
         try:
             made = member.decompress(data, STEP)
-        except tuple(DAMAGED) as error:
+        except tuple(DECODE_ERRORS) as error:
             raise DecodingError(f"body is not {self._coding}: {error}") from error
         self._size += len(made)
         if self._limit is not None and self._size > self._limit:
@@ -345,7 +345,7 @@ class CodingDecoder:
         yield from ()
 
 
-class Refusal:
+class UnsupportedCoding:
     """A stage in place of codings that cannot be undone: an error once there is any content."""
 
     def __init__(self, reason: str) -> None:
@@ -379,11 +379,13 @@ class ContentDecoder:
         """
         codings = [name for name in codings_of(content_encoding) if name in REGISTERED]
         missing = next((name for name in codings if name not in CODINGS), None)
-        self._steps: list[CodingDecoder | Refusal]
+        self._steps: list[CodingDecoder | UnsupportedCoding]
         if missing is not None:
-            self._steps = [Refusal(f"{_unsupported(missing)}; {AS_IT_COMES}")]
+            self._steps = [UnsupportedCoding(f"{_unsupported(missing)}; {AS_IT_COMES}")]
         elif len(codings) > MOST_CODINGS:
-            self._steps = [Refusal(f"more than {MOST_CODINGS} content codings; {AS_IT_COMES}")]
+            self._steps = [
+                UnsupportedCoding(f"more than {MOST_CODINGS} content codings; {AS_IT_COMES}")
+            ]
         else:
             self._steps = [CodingDecoder(coding, limit) for coding in reversed(codings)]
 
@@ -394,10 +396,10 @@ class ContentDecoder:
             DecodingError: They are not in a coding, or a coding cannot be undone here.
             BodyTooLarge: More is made than the limit.
         """
-        pieces: Iterator[bytes] = iter((data,))
+        chunks: Iterator[bytes] = iter((data,))
         for step in self._steps:
-            pieces = chain.from_iterable(map(step.feed, pieces))
-        return pieces
+            chunks = chain.from_iterable(map(step.feed, chunks))
+        return chunks
 
     def finish(self) -> Iterator[bytes]:
         """Yield what is left.
@@ -406,10 +408,10 @@ class ContentDecoder:
             DecodingError: A coding ends early.
             BodyTooLarge: As `feed`.
         """
-        pieces: Iterator[bytes] = iter(())
+        chunks: Iterator[bytes] = iter(())
         for step in self._steps:
-            pieces = transformed(step, pieces)
-        return pieces
+            chunks = transformed(step, chunks)
+        return chunks
 
 
 AS_IT_COMES = "accept_encoding=None leaves the body as it comes"

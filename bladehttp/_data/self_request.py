@@ -22,28 +22,30 @@ Address = tuple[str, int] | str
 
 class _Thread(threading.local):
     address: Address | None = None  # found on the class: every request looks, few threads serve
-    spare: Callable[[], bool] | None = None
+    free_descriptors: Callable[[], bool] | None = None
 
 
 _thread = _Thread()
 
 
 @contextmanager
-def serving(address: Address, spare: Callable[[], bool] = lambda: False) -> Iterator[None]:
+def serving(
+    address: Address, free_descriptors: Callable[[], bool] = lambda: False
+) -> Iterator[None]:
     """Note that this thread serves an address, for as long as the context lasts.
 
     Args:
         address: The address.
-        spare: Called when descriptors have run out; closes what can be spared, and says whether
-            there was something.
+        free_descriptors: Called when descriptors have run out. Closes idle connections and
+            returns whether there were any.
     """
     _thread.address = address
-    _thread.spare = spare
+    _thread.free_descriptors = free_descriptors
     try:
         yield
     finally:
         del _thread.address
-        del _thread.spare
+        del _thread.free_descriptors
 
 
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE})
@@ -64,8 +66,8 @@ def with_descriptors(call: Callable[P, T], *arguments: P.args, **named: P.kwargs
     try:
         return call(*arguments, **named)
     except OSError as error:
-        spare = _thread.spare
-        if not is_shortage(error) or spare is None or not spare():
+        free_descriptors = _thread.free_descriptors
+        if not is_shortage(error) or free_descriptors is None or not free_descriptors():
             raise
         return call(*arguments, **named)
 

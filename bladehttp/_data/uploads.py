@@ -63,11 +63,11 @@ class SpoolReader(RawIOBase):
         return self._offset
 
     def readall(self) -> bytes:
-        pieces = []
+        chunks = []
         while data := read_at(self._descriptor, MOST_AT_ONCE, self._offset):
             self._offset += len(data)
-            pieces.append(data)
-        return b"".join(pieces)
+            chunks.append(data)
+        return b"".join(chunks)
 
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")

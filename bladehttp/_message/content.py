@@ -57,7 +57,7 @@ class Content:
             ContentError: It cannot be undone.
         """
         if self._is_encoded or self._error is not None:
-            self._try(self._undo)
+            self._try(self._decode_encoding)
         return self._message
 
     @property
@@ -109,8 +109,8 @@ class Content:
         content_type = message.fields.index.get("content-type", "")
         return decode(content_type, message.body, message.file, self._limits)
 
-    def _undo(self) -> None:
-        undo_encoding(self._message, self._limits)
+    def _decode_encoding(self) -> None:
+        decode_content_encoding(self._message, self._limits)
         self._is_encoded = False
 
     def _try(self, step: Callable[[], T]) -> T:
@@ -126,7 +126,7 @@ class Content:
             raise ContentError(str(error), status=error.status) from error
 
 
-def undo_encoding(message: Request, limits: Limits) -> None:
+def decode_content_encoding(message: Request, limits: Limits) -> None:
     """Replace a request's content by what it is with its Content-Encoding undone.
 
     The fields stay as they were sent.
@@ -164,7 +164,7 @@ def undo_encoding(message: Request, limits: Limits) -> None:
 
 
 def _decode_into(sink: BodySink, source: IO[bytes], decoder: ContentDecoder) -> None:
-    for piece in transformed(decoder, iter(lambda: source.read(BLOCK), b"")):
-        sink.write(piece)
+    for chunk in transformed(decoder, iter(lambda: source.read(BLOCK), b"")):
+        sink.write(chunk)
     if sink.file is not None:
         sink.file.seek(0)

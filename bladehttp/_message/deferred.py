@@ -1,4 +1,4 @@
-"""What a handler gives after it has returned, from any thread: an answer, or a body's pieces.
+"""What a handler gives after it has returned, from any thread: an answer, or a body's chunks.
 
 Nothing here knows who waits for it. A server's loop asks to be told; what has a thread of its own
 (a WSGI server's worker) waits or iterates.
@@ -14,10 +14,10 @@ CHANNEL_LIMIT = 256 * 1024
 """Most bytes that wait in a channel: a client that takes less than it is sent is left."""
 
 NOT_YET: Any = object()
-"""In place of a piece: none is here now."""
+"""In place of a chunk: none is here now."""
 
 END: Any = object()
-"""In place of a piece: there will be none."""
+"""In place of a chunk: there will be none."""
 
 
 def check_milliseconds(name: str, value: int) -> int:
@@ -113,9 +113,9 @@ class Delay(Deferred):
 
 
 class Channel(Iterator[bytes]):
-    """A body that is written piece by piece from any thread; see `HttpResponse.channel`.
+    """A body that is written chunk by chunk from any thread; see `HttpResponse.channel`.
 
-    Iterated over it waits for each piece. A loop uses `take` instead, which does not.
+    Iterated over it waits for each chunk. A loop uses `take` instead, which does not.
 
     Attributes:
         heartbeat: Milliseconds of silence after which `beat` is due. 0: never.
@@ -130,7 +130,7 @@ class Channel(Iterator[bytes]):
         """
         self.heartbeat = heartbeat
         self._limit = limit
-        self._pieces: deque[bytes] = deque()
+        self._chunks: deque[bytes] = deque()
         self._size = 0
         self._changed = Condition()
         self._closed = False
@@ -144,7 +144,7 @@ class Channel(Iterator[bytes]):
         return self._closed
 
     def write(self, data: str | bytes) -> bool:
-        """Send a piece; a str as UTF-8. From any thread, without waiting.
+        """Send a chunk; a str as UTF-8. From any thread, without waiting.
 
         Returns:
             False if it does not go out: the channel was closed, the client has gone, or it is so
@@ -153,15 +153,15 @@ class Channel(Iterator[bytes]):
         Raises:
             TypeError: Neither str nor bytes.
         """
-        piece = data.encode() if isinstance(data, str) else bytes(memoryview(data))
+        chunk = data.encode() if isinstance(data, str) else bytes(memoryview(data))
         with self._changed:
             if self._closed:
                 return False
-            self._overflowed = self._size + len(piece) > self._limit and bool(self._pieces)
+            self._overflowed = self._size + len(chunk) > self._limit and bool(self._chunks)
             self._closed = self._overflowed
-            if piece and not self._overflowed:
-                self._pieces.append(piece)
-                self._size += len(piece)
+            if chunk and not self._overflowed:
+                self._chunks.append(chunk)
+                self._size += len(chunk)
             self._quiet = False
             self._changed.notify()
         self._wake()
@@ -175,12 +175,12 @@ class Channel(Iterator[bytes]):
         self._wake()
 
     def beat(self) -> None:
-        """Note that a heartbeat's time has passed; in a second one without a piece send a sign."""
+        """Note that a heartbeat's time has passed; in a second one without a chunk send a sign."""
         if self._quiet:
-            self.write(self.sign())
+            self.write(self.heartbeat_data())
         self._quiet = True
 
-    def sign(self) -> bytes:
+    def heartbeat_data(self) -> bytes:
         """Return what is sent as a sign of life."""
         return b""
 
@@ -189,7 +189,7 @@ class Channel(Iterator[bytes]):
         self._wake = wake
 
     def take(self) -> Any:
-        """Return the next piece, NOT_YET, or END.
+        """Return the next chunk, NOT_YET, or END.
 
         Raises:
             BufferError: The client was too slow.
@@ -197,24 +197,24 @@ class Channel(Iterator[bytes]):
         with self._changed:
             if self._overflowed:
                 raise BufferError(f"a client has left more than {self._limit} bytes waiting")
-            if self._pieces:
-                piece = self._pieces.popleft()
-                self._size -= len(piece)
-                return piece
+            if self._chunks:
+                chunk = self._chunks.popleft()
+                self._size -= len(chunk)
+                return chunk
             return END if self._closed else NOT_YET
 
     def __next__(self) -> bytes:
         while True:
-            piece = self.take()
-            if piece is END:
+            chunk = self.take()
+            if chunk is END:
                 raise StopIteration
-            if piece is not NOT_YET:
-                return bytes(piece)
+            if chunk is not NOT_YET:
+                return bytes(chunk)
             with self._changed:
-                if not self._pieces and not self._closed:
-                    patience = self.heartbeat / 1000 if self.heartbeat else None
-                    if not self._changed.wait(patience):
-                        return self.sign()
+                if not self._chunks and not self._closed:
+                    timeout = self.heartbeat / 1000 if self.heartbeat else None
+                    if not self._changed.wait(timeout):
+                        return self.heartbeat_data()
 
     def __enter__(self) -> Self:
         return self

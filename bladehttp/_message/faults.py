@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
 
-class Cut(Exception):  # noqa: N818 - nothing has failed
-    """Raised by a body's pieces: they end here, as when a server dies.
+class BodyCut(Exception):  # noqa: N818 - nothing has failed
+    """Raised by a body's chunks: they end here, as when a server dies.
 
     Attributes:
         is_reset: Whether the connection is reset, and otherwise closed after what was sent.
@@ -20,24 +20,24 @@ class Cut(Exception):  # noqa: N818 - nothing has failed
 
 
 class Raw:
-    """The pieces of what is sent as it is, without a head of the server's."""
+    """The chunks of what is sent as it is, without a head of the server's."""
 
-    __slots__ = ("pieces",)
+    __slots__ = ("chunks",)
 
-    def __init__(self, pieces: Iterable[bytes]) -> None:
-        self.pieces = pieces
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self.chunks = chunks
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(self.pieces)
+        return iter(self.chunks)
 
     def close(self) -> None:
-        """Close what the pieces come from, if that can be."""
-        close = getattr(self.pieces, "close", None)
+        """Close what the chunks come from, if that can be."""
+        close = getattr(self.chunks, "close", None)
         if close is not None:
             close()
 
 
-class Whole(Protocol):
+class HasBody(Protocol):
     """What is known of a response here."""
 
     @property
@@ -47,9 +47,9 @@ class Whole(Protocol):
 
 
 def reset() -> Iterator[bytes]:
-    """Return the pieces of a body that resets the connection."""
+    """Return the chunks of a body that resets the connection."""
     yield from ()
-    raise Cut(is_reset=True)
+    raise BodyCut(is_reset=True)
 
 
 class Truncated:
@@ -57,24 +57,24 @@ class Truncated:
 
     __slots__ = ("_count", "_response", "_source")
 
-    def __init__(self, response: Whole, count: int) -> None:
+    def __init__(self, response: HasBody, count: int) -> None:
         self._count = count
         self._response = response
         self._source = response.source
 
     @property
-    def announced(self) -> int | None:
+    def declared_length(self) -> int | None:
         """Bytes of the whole body; None if it is streamed."""
         return len(self._response.body) if self._source is None else None
 
     def __iter__(self) -> Iterator[bytes]:
         left = self._count
-        for piece in (self._response.body,) if self._source is None else self._source:
-            yield piece[: max(left, 0)]
-            left -= len(piece)
+        for chunk in (self._response.body,) if self._source is None else self._source:
+            yield chunk[: max(left, 0)]
+            left -= len(chunk)
             if left <= 0:
                 break
-        raise Cut(is_reset=False)
+        raise BodyCut(is_reset=False)
 
     def close(self) -> None:
         """Close what the body is streamed from, if that can be."""
@@ -85,4 +85,4 @@ class Truncated:
 
 def length_of(source: Any) -> int | None:
     """Return what Content-Length says of a body that is not sent at once; None: nothing yet."""
-    return source.announced if type(source) is Truncated else None
+    return source.declared_length if type(source) is Truncated else None

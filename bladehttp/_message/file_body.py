@@ -61,18 +61,18 @@ class FileBody:
     """A body of slices of one open file, and bytes between them, read when they are sent.
 
     Attributes:
-        pieces: The slices and the bytes, in order.
+        parts: The slices and the bytes, in order.
         length: Bytes in all.
     """
 
-    __slots__ = ("_file", "length", "pieces")
+    __slots__ = ("_file", "length", "parts")
 
-    def __init__(self, file: FileIO, pieces: Sequence[bytes | FileSlice]) -> None:
+    def __init__(self, file: FileIO, parts: Sequence[bytes | FileSlice]) -> None:
         """Take a file that is to be closed with the body, and pieces; slices are of that file."""
         self._file = file
-        self.pieces = pieces
+        self.parts = parts
         self.length = sum(
-            piece.length if isinstance(piece, FileSlice) else len(piece) for piece in pieces
+            part.length if isinstance(part, FileSlice) else len(part) for part in parts
         )
 
     def __iter__(self) -> Iterator[bytes]:
@@ -81,11 +81,11 @@ class FileBody:
         Raises:
             EOFError: The file has become shorter.
         """
-        for piece in self.pieces:
-            if isinstance(piece, FileSlice):
-                yield from piece.blocks()
+        for part in self.parts:
+            if isinstance(part, FileSlice):
+                yield from part.blocks()
             else:
-                yield piece
+                yield part
 
     def close(self) -> None:
         """Close the file. Again does no harm."""

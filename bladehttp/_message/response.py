@@ -32,7 +32,7 @@ EXCERPT_SECONDS = 2.0
 """How long it waits for them at most."""
 
 
-class Unreceived(list[bytes]):
+class UnreceivedBody(list[bytes]):
     """The parts of a body that is still being received: none."""
 
 
@@ -123,7 +123,7 @@ class HttpResponse(ResponseWriter):
         trailers: The fields that came after a chunked body. Client side only.
         history: A `Hop` for each redirect that was followed. Client side only.
         request: What was sent to get it: its ``method`` and ``url``, after redirects, and as
-            ``given`` what `HttpClient.send_many` was given for it. None on a server.
+            ``items`` what `HttpClient.send_many` was given for it. None on a server.
         certificate: What the server presented over https, as a dict: ``subject``, ``issuer``,
             ``serial``, ``names``, ``not_before``, ``not_after``, ``pem`` and ``chain``; None
             over http. Client side only.
@@ -323,7 +323,7 @@ class HttpResponse(ResponseWriter):
 
     def _is_unread(self) -> bool:
         """Whether the body is still to be received, and nothing of it was given."""
-        return type(self._parts) is Unreceived and not self._reader.unread.has_given
+        return type(self._parts) is UnreceivedBody and not self._reader.unread.has_given
 
     async def _receive_excerpt(self) -> None:
         """Receive the beginning of an error's body; for `AsyncHttpClient.stream`."""
@@ -338,17 +338,17 @@ class HttpResponse(ResponseWriter):
     def _keep_excerpt(self) -> None:
         reader = self._reader
         if reader.unread.is_over:
-            self._is_read(reader.rest())
+            self._set_body(reader.read_all())
         else:
             self.body = reader.unread.copy(EXCERPT)
 
     def _open(self, source: Any) -> None:
         """Have the body received from a source when it is read; for clients."""
         self.source = source
-        self._parts = Unreceived()
+        self._parts = UnreceivedBody()
 
     def _whole(self) -> bytes:
-        if type(self._parts) is not Unreceived:
+        if type(self._parts) is not UnreceivedBody:
             return super()._whole()
         if self.source is None or getattr(self.source, "is_closed", False):
             raise ValueError("stream is closed, and its body was not read before")
@@ -370,7 +370,7 @@ class HttpResponse(ResponseWriter):
             close()
 
     def iter_bytes(self, chunk_size: int | None = None) -> Iterator[bytes]:
-        """Yield the body in pieces, as they come if it is streamed (`HttpClient.stream`).
+        """Yield the body in chunks, as they come if it is streamed (`HttpClient.stream`).
 
         An iterator over a stream that is left early loses nothing: this one, `iter_lines` and
         `read` go on where the last has stopped. A body that is here whole begins anew.
@@ -384,7 +384,7 @@ class HttpResponse(ResponseWriter):
             TypeError: It is a stream of `AsyncHttpClient`: see `aiter_bytes`.
         """
         reader = self._reading()
-        return reader.given(reader.blocks(chunk_size))
+        return reader.items(reader.blocks(chunk_size))
 
     def iter_lines(self) -> Iterator[str]:
         """Yield the body line by line as str, without the line ends; see `text`.
@@ -395,7 +395,7 @@ class HttpResponse(ResponseWriter):
             HttpException: And others, as `iter_bytes`.
         """
         reader = self._reading()
-        return reader.given(reader.unread.take_line)
+        return reader.items(reader.unread.take_line)
 
     def read(self) -> bytes:
         """Receive what is left of a streamed body; ``body`` has it all then, and it is returned.
@@ -406,7 +406,7 @@ class HttpResponse(ResponseWriter):
             TypeError: It is a stream of `AsyncHttpClient`: see `aread`.
         """
         if self.source is not None:
-            self._is_read(self._reading().rest())
+            self._set_body(self._reading().read_all())
         return self.body
 
     def aiter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
@@ -428,10 +428,10 @@ class HttpResponse(ResponseWriter):
     async def aread(self) -> bytes:
         """Receive what is left of a streamed body as `read` does, awaited."""
         if self.source is not None:
-            self._is_read(await self._reader.arest())
+            self._set_body(await self._reader.aread_all())
         return self.body
 
-    def _is_read(self, body: bytes) -> None:
+    def _set_body(self, body: bytes) -> None:
         self.body = body
         self.close()
         if self._lazy is not None:

@@ -118,13 +118,13 @@ class ResponseWriter(Lazy):
         self._parts.append(data)
 
     def stream(self, source: Iterable[bytes | str]) -> None:
-        """Send what an iterable gives, piece by piece, as the client takes it.
+        """Send what an iterable gives, chunk by chunk, as the client takes it.
 
         The body is chunked, or for an HTTP/1.0 client ended by closing, unless
         Content-Length is set. A ``close`` method of the iterable is called at the end,
         also when the client goes away.
         """
-        self.source = (piece.encode() if isinstance(piece, str) else piece for piece in source)
+        self.source = (chunk.encode() if isinstance(chunk, str) else chunk for chunk in source)
         if hasattr(source, "close"):
             self.source = _Closing(self.source, source)
 
@@ -151,7 +151,7 @@ class ResponseWriter(Lazy):
         return deferred
 
     def channel(self) -> Channel:
-        """Send a body that is written piece by piece, later and from any thread.
+        """Send a body that is written chunk by chunk, later and from any thread.
 
         The body is framed as that of `stream`. It ends when the channel is closed; at most
         256 KiB may wait for a slow client.
@@ -178,7 +178,7 @@ class ResponseWriter(Lazy):
         """Send bytes in place of a whole response, head and all, and close: for testing clients.
 
         Args:
-            data: The bytes, or an iterable of pieces; one that raises resets the connection.
+            data: The bytes, or an iterable of chunks; one that raises resets the connection.
 
         Raises:
             TypeError: It is a str.
@@ -211,7 +211,7 @@ class ResponseWriter(Lazy):
         end. The latter and a `file` have to be set before.
 
         Raises:
-            TypeError: The body is a channel, whose pieces are not there yet, or the count no int.
+            TypeError: The body is a channel, whose chunks are not there yet, or the count no int.
         """
         if not isinstance(count, int):
             raise TypeError(f"truncate takes a number of bytes, not {count!r}")
@@ -298,16 +298,16 @@ class ResponseWriter(Lazy):
 
 
 class _Closing(Iterator[bytes]):
-    """An iterator of a body's pieces that closes what they come from."""
+    """An iterator of a body's chunks that closes what they come from."""
 
-    __slots__ = ("_pieces", "close")
+    __slots__ = ("_chunks", "close")
 
-    def __init__(self, pieces: Iterable[bytes], owner: Any) -> None:
-        self._pieces = iter(pieces)
+    def __init__(self, chunks: Iterable[bytes], owner: Any) -> None:
+        self._chunks = iter(chunks)
         self.close = owner.close
 
     def __next__(self) -> bytes:
-        return next(self._pieces)
+        return next(self._chunks)
 
 
 def encode_location(location: str) -> str:

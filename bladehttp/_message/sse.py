@@ -40,7 +40,7 @@ class Events(Channel):
             data = json.dumps(data, default=as_json, ensure_ascii=False)
         return self.write(text + "".join(f"data: {line}\n" for line in line_end.split(data)) + "\n")
 
-    def sign(self) -> bytes:
+    def heartbeat_data(self) -> bytes:
         """Return a comment, which browsers skip and proxies take for traffic."""
         return b":\n\n"
 

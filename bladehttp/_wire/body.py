@@ -48,13 +48,13 @@ class BodySink:
             spool: In bytes.
             announced: How many will come, exactly; 0 or less if that is not known.
         """
-        # The first piece as it is: most bodies are one. Pieces of few bytes each would take twenty
+        # The first chunk as it is: most bodies are one. Chunks of few bytes each would take twenty
         # times their size if they were kept apart.
         self._first = b""
         self._more: BytesIO | None = None
         self._spool = spool if announced <= spool else min(spool, KEPT_FIRST)
         # One that grows moves, again and again: what is announced has its place at once. It is
-        # made when the second piece is here, as one who only announces is to cost nothing.
+        # made when the second chunk is here, as one who only announces is to cost nothing.
         self._announced = announced if 0 < announced <= self._spool else 0
         self.file: IO[bytes] | None = None
         self.size = 0

@@ -111,7 +111,7 @@ class ReceiveBuffer:
         Args:
             most: Bytes of data to be taken.
         """
-        data, at, pieces = self._data, self._start, []
+        data, at, chunks = self._data, self._start, []
         while True:
             end = data.find(b"\r\n", at, at + MOST_DIGITS + 2)
             digits = bytes(data[at : max(end, at)]).lstrip(b"0")
@@ -119,12 +119,12 @@ class ReceiveBuffer:
             following = end + 2 + size
             if size > most or data[following : following + 2] != b"\r\n":
                 break
-            pieces.append(data[end + 2 : following])
+            chunks.append(data[end + 2 : following])
             most -= size
             at = following + 2
-        if pieces:
+        if chunks:
             self._start = self._scanned = at
-        return b"".join(pieces)
+        return b"".join(chunks)
 
     def take_line(self, limit: int, too_long: int) -> bytes | None:
         """Take one line and return it without its CRLF; None if its end is not here yet.

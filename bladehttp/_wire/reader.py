@@ -79,7 +79,7 @@ class Phase(IntEnum):
     """What came is not a request, and nothing after it will be."""
 
 
-def whole_request(data: bytes, parser: HeadParser, last: FieldBlock) -> Request | None:
+def parse_whole_request(data: bytes, parser: HeadParser, last: FieldBlock) -> Request | None:
     """Return the request that some bytes are, if they are just a head with nothing left to check.
 
     That is so for most requests: the fields have been accepted before and announce no body. All
@@ -118,7 +118,7 @@ class RequestReader:
 
     Attributes:
         buffer: The bytes that wait beyond what has been made of them. Only to be looked at.
-        last: The plain fields of the last request that had some, as for `whole_request`.
+        last: The plain fields of the last request that had some, as for `parse_whole_request`.
         phase: What has arrived of the request that `take_request` will return next.
         needs_continue: The head is complete, the client waits for 100 (Continue) and has
             sent nothing of the body.
@@ -156,7 +156,7 @@ class RequestReader:
         self._body: OpenBody | None = None
 
     @property
-    def understood(self) -> Request:
+    def partial(self) -> Request:
         """What is known of the request that is being read: its line and fields, or less.
 
         Its method and path are "" before the request line is known.
@@ -228,7 +228,7 @@ class RequestReader:
     def _take_known_head(self) -> Request | None:
         """Take a head whose field block has been accepted before, if the next one is."""
         parser, last = self._parser, self.last
-        if last.tail:  # as in `whole_request`
+        if last.tail:  # as in `parse_whole_request`
             data = self.buffer.take_before(last.tail, parser.longest_line)
             if data is not None:
                 self._empty_lines = 0
@@ -323,5 +323,5 @@ class RequestReader:
         return request
 
 
-RESTING = RequestReader(HeadParser(Limits()))
+IDLE_READER = RequestReader(HeadParser(Limits()))
 """In place of a reader that has read nothing, for all who have nothing half read. Never fed."""

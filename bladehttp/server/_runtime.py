@@ -1,16 +1,15 @@
-"""Running: one run of a server, from the bound socket until everything is closed.
+"""One run of a server: from the bound socket until every connection is closed.
 
-Draining: how a run ends without cutting anybody off.
+`Runtime` owns the loop, the listener and the connections. `Draining` ends a run without losing
+requests. A client that sends a request at the moment the server stops would see a reset or a FIN
+instead of its response, so a run ends in steps:
 
-A client that sends its request at the moment the server stops sees a reset, or a FIN in place of
-its answer. So a run ends in steps:
-
-1. New connections are turned away before they are made (`Listener.turn_away`), those that are made
+1. The kernel stops completing new connections (`Listener.stop_new_connections`). Established ones
    are accepted and answered, then the listener is closed.
-2. Each answer is the last on its connection. A connection that is idle stays for a moment: a
+2. Each response is the last on its connection. An idle connection stays open for a moment: a
    request may be on its way.
-3. When the time is over, what has no answer gets 503, and what is on its way is reset.
-4. What reads its 503 has a moment, too, unless it goes before.
+3. After the timeout, requests without a response get 503, and responses in progress are reset.
+4. Clients have a moment to read the 503.
 """
 
 import logging
@@ -139,12 +138,12 @@ class Runtime:
 
     def run(self) -> None:
         """Serve until the loop is stopped; then, or when something ends it, `close` is due."""
-        with serving(self._address, self._spare):
+        with serving(self._address, self._free_descriptors):
             self.loop.run()
 
     def step(self, seconds: float | None) -> bool:
         """Wait once, so many seconds at the most, and serve what is due; False when stopped."""
-        with serving(self._address, self._spare):
+        with serving(self._address, self._free_descriptors):
             self.loop.step(seconds)
         return not self.loop.stopped
 
@@ -161,7 +160,7 @@ class Runtime:
         """
         self._draining.start(seconds)
 
-    def abandon(self) -> None:
+    def close_in_child(self) -> None:
         """Let go in a forked child: its descriptors are closed, the parent's stay registered."""
         self.listener.socket.close()
         for connection in self.context.connections:
@@ -196,7 +195,7 @@ class Runtime:
         """Return whether one more connection may be open."""
         return not (self._is_short or 0 < self._max_connections <= len(self.context.connections))
 
-    def _spare(self) -> bool:
+    def _free_descriptors(self) -> bool:
         """Close idle connections for descriptors that something else needs."""
         self._warn_of_shortage()
         return self._make_room(ROOM)
@@ -277,12 +276,12 @@ class Draining:
             return
         for name in SHORTENED:
             context.shorten(name, min(MOMENT, seconds / 2))
-        self._listener.turn_away()
+        self._listener.stop_new_connections()
         for connection in list(context.connections):
             connection.close_when_done()
         self._timers = [
             later(self._listener.grace(min(HANDSHAKE, seconds / 2)), self._close_listener),
-            later(seconds, self._cut),
+            later(seconds, self._abort_all),
             later(seconds + LAST_WORDS, self._loop.stop),
         ]
 
@@ -296,7 +295,7 @@ class Draining:
         self._listener.close()
         self.check()
 
-    def _cut(self) -> None:
+    def _abort_all(self) -> None:
         for connection in list(self._context.connections):
-            connection.cut()
+            connection.abort()
         self.check()

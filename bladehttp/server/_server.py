@@ -238,7 +238,7 @@ class HttpServer(ServerConfig):
             ValueError: ``cache_age`` is negative or the path has parameters.
         """
         files = static_files(
-            base_path, directory, cache_age, tag, index, listing, self._dispatcher.answer_none
+            base_path, directory, cache_age, tag, index, listing, self._dispatcher.call_none_handler
         )
         self._dispatcher.mount(files.base, files)
 
@@ -457,7 +457,7 @@ class HttpServer(ServerConfig):
             TypeError: It is a coroutine function.
         """
         check_runs(fn, "call_soon")
-        self._loop().call_soon(partial(self._dispatcher.guarded, fn))
+        self._loop().call_soon(partial(self._dispatcher.call_guarded, fn))
 
     def call_later(self, ms: int, fn: Callable[[], object]) -> Timer:
         """Call a function on the server's thread after some time. From any thread.
@@ -476,7 +476,7 @@ class HttpServer(ServerConfig):
             TypeError: It is a coroutine function.
         """
         check_runs(fn, "call_later")
-        return self._loop().call_later(ms / 1000, partial(self._dispatcher.guarded, fn))
+        return self._loop().call_later(ms / 1000, partial(self._dispatcher.call_guarded, fn))
 
     def _loop(self) -> Loop:
         runtime = self._runtime
@@ -572,17 +572,17 @@ class HttpServer(ServerConfig):
 _servers: weakref.WeakSet[HttpServer] = weakref.WeakSet()
 
 
-def _abandon_all() -> None:
+def _close_all_in_child() -> None:
     """In a forked child no server runs; the parent's sockets are left to the parent."""
     for server in _servers:
         runtime, server._runtime = server._runtime, None
         server._dispatcher.loop = None
         if runtime is not None:
-            runtime.abandon()
+            runtime.close_in_child()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_abandon_all)
+    os.register_at_fork(after_in_child=_close_all_in_child)
 
 
 def _path(file: str | IO[Any]) -> str:

@@ -82,11 +82,11 @@ class WsgiApplication:
         try:
             request = self._receive(environ)
         except ProtocolError as error:
-            request, is_understood = _understood(environ), False
+            request, is_understood = _partial_request(environ), False
             response = dispatcher.refuse(error, request, None)
         except Exception as error:  # noqa: BLE001 - no temporary file, no memory, a fault of ours
-            request = _understood(environ)
-            response = dispatcher.failed(error, None, request)
+            request = _partial_request(environ)
+            response = dispatcher.server_error(error, None, request)
             response = dispatcher.finish(request, response, None)
         else:
             response = self._respond(request)
@@ -96,7 +96,7 @@ class WsgiApplication:
         body = WsgiBody(dispatcher, request, response, reply, answered)
         try:
             start_response(*_parts(reply.head))
-            dispatcher.replied(request, response, None)
+            dispatcher.call_on_reply(request, response, None)
         except BaseException:
             body.close()
             raise
@@ -136,7 +136,9 @@ class WsgiApplication:
             response = self._dispatcher.respond(request, None)
             if response.deferred is not None:
                 response.deferred.wait()
-                response = self._dispatcher.settled(request, response, response.deferred, None)
+                response = self._dispatcher.finish_deferred(
+                    request, response, response.deferred, None
+                )
             complete(request, response)
             return self._dispatcher.finish(request, response, None)
         except BaseException:  # what ends the WSGI server: KeyboardInterrupt, SystemExit
@@ -150,7 +152,7 @@ class WsgiApplication:
         try:
             return response, _head(response, method)
         except Exception as error:  # noqa: BLE001 - what cannot be sent is the handler's fault
-            response = self._dispatcher.unsendable(error, request, response, None, _head)
+            response = self._dispatcher.replace_unsendable(error, request, response, None, _head)
             return response, _head(response, method)
 
 
@@ -191,28 +193,28 @@ class WsgiBody:
             return iter(())
         if self._source is None:
             return self._counted((self._body,))
-        return self._counted(self._pieces(self._source))
+        return self._counted(self._chunks(self._source))
 
-    def _counted(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        for piece in pieces:
-            yield piece
-            self._sent += len(piece)  # the server has come back for more
+    def _counted(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            yield chunk
+            self._sent += len(chunk)  # the server has come back for more
 
-    def _pieces(self, source: Iterable[Any]) -> Iterator[bytes]:
-        """Yield the pieces of a stream. An error ends the connection: headers have gone."""
+    def _chunks(self, source: Iterable[Any]) -> Iterator[bytes]:
+        """Yield the chunks of a stream. An error ends the connection: headers have gone."""
         length = self._reply.length if self._reply.coding is Coding.LENGTH else None
-        pieces = _exactly(source, length)
+        chunks = _exactly(source, length)
         while True:
             try:
-                piece = next(pieces, None)
+                chunk = next(chunks, None)
             except BaseException as error:
                 self._dispatcher.report(error, None, self._request)
                 if isinstance(error, Exception):
                     raise
                 raise RuntimeError("a streamed body has failed") from error
-            if piece is None:
+            if chunk is None:
                 return
-            yield piece
+            yield chunk
 
     def close(self) -> None:
         """Close the source of the body and the temporary files of the request."""
@@ -227,10 +229,10 @@ class WsgiBody:
 
 
 def _exactly(source: Iterable[Any], length: int | None) -> Iterator[bytes]:
-    """Yield the pieces of a stream as bytes, and raise if they are not as long as announced."""
+    """Yield the chunks of a stream as bytes, and raise if they are not as long as announced."""
     sent = 0
-    for piece in source:
-        data = bytes(memoryview(piece))
+    for chunk in source:
+        data = bytes(memoryview(chunk))
         sent += len(data)
         if length is not None and sent > length:
             raise ValueError("a streamed body is longer than its Content-Length")
@@ -240,7 +242,7 @@ def _exactly(source: Iterable[Any], length: int | None) -> Iterator[bytes]:
         raise ValueError(f"a streamed body is {length - sent} bytes short of its Content-Length")
 
 
-def _understood(environ: Environ) -> HttpRequest:
+def _partial_request(environ: Environ) -> HttpRequest:
     """Return a request that was refused, as far as it is known: its line, not its fields."""
     query = environ.get("QUERY_STRING", "")
     path = quote(environ.get("PATH_INFO", "").encode("latin-1", "replace"), PATH_SAFE)
@@ -258,11 +260,11 @@ def _read(environ: Environ, parser: HeadParser) -> Request:
         ProtocolError: As `RequestReader` raises it, or 411 for a body whose end cannot be told.
     """
     reader = RequestReader(parser)
-    pieces = _content(environ)
+    chunks = _content(environ)
     try:
         reader.feed(_request_head(environ))
         while (message := reader.take_request()) is None:
-            data = next(pieces, b"")
+            data = next(chunks, b"")
             if data:
                 reader.feed(data)
             else:

@@ -56,7 +56,7 @@ def test_a_fault_of_our_own_ends_one_connection_and_is_reported(serve, connect, 
     other = connect(server)
     other.get().response()
     with monkeypatch.context() as patched:
-        patched.setattr(Connection, "_serve", lambda *_: 1 / 0)
+        patched.setattr(Connection, "_handle", lambda *_: 1 / 0)
         assert connect(server).get().read_all() == b""
     assert errors == ["division by zero"]
     assert other.get().response().body == b"fine"

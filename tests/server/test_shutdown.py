@@ -86,7 +86,7 @@ def test_a_connection_that_is_begun_while_the_listener_closes_finds_the_next_one
     old, new = HttpServer(0, reuse_port=True), HttpServer(0, reuse_port=True)
     new.on_receive(lambda request, response: response.write("new"))
     old.step()
-    old._runtime.listener.turn_away()
+    old._runtime.listener.stop_new_connections()
     new.port = old.port
     clients = [socket.socket() for _ in range(10)]
     for client in clients:

@@ -155,7 +155,7 @@ class Treatment(RuleBasedStateMachine):
     def run_out_of_time(self, which):
         plan = PLANS[self.state]
         names = [name for name in (plan.progress, *plan.absolute) if name and name != "silence"]
-        names += ["write"] if plan.delivers else []
+        names += ["write"] if plan.tracks_delivery else []
         if names:
             before = self.state
             self.expire(names[which % len(names)])
@@ -165,7 +165,7 @@ class Treatment(RuleBasedStateMachine):
     def expire(self, name):
         if name == "write":  # it only looks: what the client does is its own
             if self.state is not State.CLOSED:
-                self.connection._give_up(1)
+                self.connection._abort_stalled(1)
         elif self.connection in (clock := self.running.context.clocks[name]).waiting:
             clock.disarm(self.connection)
             self.connection.close() if name == "keep_alive" else self.connection.on_deadline(name)
@@ -188,7 +188,7 @@ class Treatment(RuleBasedStateMachine):
         plan = PLANS[self.state]
         armed = {name for name, clock in clocks.items() if connection in clock.waiting}
         assert armed - {"write"} == {name for name in (plan.progress, *plan.absolute) if name}
-        assert plan.delivers or "write" not in armed
+        assert plan.tracks_delivery or "write" not in armed
         open_ = self.state is not State.CLOSED
         assert (connection in self.running.context.connections) is open_
         assert (connection.transport.socket.fileno() >= 0) is open_
@@ -209,7 +209,7 @@ class Treatment(RuleBasedStateMachine):
         for _ in range(5):  # every waiting state times out: none needs more than these steps
             if self.state is not State.CLOSED:
                 plan = PLANS[self.state]
-                for name in (plan.progress, *plan.absolute, *["write"] * plan.delivers):
+                for name in (plan.progress, *plan.absolute, *["write"] * plan.tracks_delivery):
                     if name and name != "silence":
                         self.expire(name)
         assert self.state is State.CLOSED

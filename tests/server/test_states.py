@@ -41,9 +41,9 @@ def test_every_state_can_be_reached():
 @pytest.mark.parametrize("state", OPEN)
 def test_a_state_that_waits_for_the_client_has_a_clock_and_no_other(state):
     plan = PLANS[state]
-    waits_for_client = plan.interest and not plan.overhears  # else it is a handler's turn
-    has_clock = plan.progress or plan.absolute or plan.delivers
-    assert bool(has_clock) is bool(waits_for_client or plan.delivers)
+    waits_for_client = plan.interest and not plan.detects_disconnect  # else it is a handler's turn
+    has_clock = plan.progress or plan.absolute or plan.tracks_delivery
+    assert bool(has_clock) is bool(waits_for_client or plan.tracks_delivery)
 
 
 @pytest.mark.parametrize("state", OPEN)

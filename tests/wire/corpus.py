@@ -10,7 +10,7 @@ from typing import Any
 
 from bladehttp._wire.head import NO_FIELDS, HeadParser
 from bladehttp._wire.limits import Limits
-from bladehttp._wire.reader import Request, RequestReader, whole_request
+from bladehttp._wire.reader import Request, RequestReader, parse_whole_request
 from bladehttp.exceptions import ProtocolError
 
 HERE = Path(__file__).parent
@@ -142,7 +142,7 @@ def read(pieces: Iterable[bytes], parser: HeadParser) -> Verdict:
     try:
         for piece in pieces:
             if reader is None:
-                request = whole_request(piece, parser, fields)
+                request = parse_whole_request(piece, parser, fields)
                 if request is not None:
                     fields = request.fields
                     requests.append(describe(request))

@@ -4,7 +4,7 @@ import pytest
 
 from bladehttp._wire.head import HeadParser
 from bladehttp._wire.limits import Limits
-from bladehttp._wire.reader import Phase, RequestReader, whole_request
+from bladehttp._wire.reader import Phase, RequestReader, parse_whole_request
 from bladehttp.exceptions import ProtocolError
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -181,10 +181,10 @@ def test_trailers_are_of_their_request() -> None:
 
 def test_method_is_known_from_the_request_line_on() -> None:
     reader = new_reader()
-    assert reader.understood.line.method == ""
+    assert reader.partial.line.method == ""
     reader.feed(b"PUT / HTTP/1.1\r\n")
     reader.take_request()
-    assert reader.understood.line.method == "PUT"
+    assert reader.partial.line.method == "PUT"
 
 
 @pytest.mark.parametrize("warm", [False, True])
@@ -199,7 +199,7 @@ def test_method_is_known_after_a_bad_head(warm: bool) -> None:
     reader.feed(b"HEAD / HTTP/1.1\r\n" + fields)
     with pytest.raises(ProtocolError) as caught:
         reader.take_request()
-    assert (caught.value.status, reader.understood.line.method) == (417, "HEAD")
+    assert (caught.value.status, reader.partial.line.method) == (417, "HEAD")
 
 
 def test_long_body_is_in_a_file_at_its_beginning() -> None:
@@ -286,7 +286,7 @@ def test_only_one_plain_request_with_the_last_fields_is_taken_whole(
     first = reader.take_request()
     assert first is not None
     assert first.fields.tail
-    found = whole_request(data, parser, first.fields)
+    found = parse_whole_request(data, parser, first.fields)
     assert (found and found.line.target) == target
 
 
@@ -296,7 +296,7 @@ def test_the_last_fields_are_known_when_others_have_driven_them_out() -> None:
     reader.feed(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
     assert reader.take_request() is not None
     parser.blocks.clear()
-    again = whole_request(b"GET /b HTTP/1.1\r\nHost: a\r\n\r\n", parser, reader.last)
+    again = parse_whole_request(b"GET /b HTTP/1.1\r\nHost: a\r\n\r\n", parser, reader.last)
     assert again is not None
     assert again.fields is reader.last
     assert parser.blocks == {}

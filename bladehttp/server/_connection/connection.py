@@ -13,7 +13,7 @@ from time import monotonic
 from bladehttp._message.request import ClientInfo, HttpRequest
 from bladehttp._wire.head import NO_FIELDS, check_target
 from bladehttp._wire.proxy import ProxyReader
-from bladehttp._wire.reader import RESTING, Phase, Request, RequestReader, whole_request
+from bladehttp._wire.reader import IDLE_READER, Phase, Request, RequestReader, parse_whole_request
 from bladehttp._wire.writer import CONTINUE
 from bladehttp.exceptions import ProtocolError
 from bladehttp.server._connection.context import ServerContext
@@ -60,7 +60,7 @@ class Connection(Sender):
         "_arriving_s",
         "_discarded",
         "_fields",
-        "_introduction",
+        "_proxy_reader",
         "_reader",
         "_served",
     )
@@ -68,8 +68,8 @@ class Connection(Sender):
     def __init__(self, context: ServerContext, transport: Transport, client: ClientInfo) -> None:
         """Take over a socket that was accepted; `open` starts it."""
         super().__init__(context, transport, client)
-        self._introduction: ProxyReader | None = None
-        self._reader = RESTING  # one of its own as long as part of a request is here
+        self._proxy_reader: ProxyReader | None = None
+        self._reader = IDLE_READER  # one of its own as long as part of a request is here
         self._fields = NO_FIELDS  # of the last request that came whole
         self._served = 0
         self._discarded = 0
@@ -80,7 +80,7 @@ class Connection(Sender):
         """Start: with the PROXY header, the handshake, or the first request."""
         self._context.add(self)
         if not self._context.proxy_protocol:
-            self._introduced()
+            self._proxy_header_done()
         # When all who wait to be accepted are, the first bytes are here already for many. One who
         # is answered and closed then has never been watched.
         self._context.loop.call_soon(lambda: self.on_ready(READ))
@@ -95,15 +95,15 @@ class Connection(Sender):
         if self.state is IDLE and self not in clock.waiting:  # it had no clock until now
             clock.arm(self, self._context.loop.now)
         elif self.state in PAUSED:
-            self._outbox.end_endless()
+            self._outbox.close_event_stream()
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         """End it now, with 503 if it has asked and got no answer."""
         if self.state is State.WAIT:
-            self._guarded(self._answer_unavailable)
+            self._run_guarded(self._expire_deferred)
         elif self.state in READING and self._reader.phase in {Phase.HEAD, Phase.BODY}:
             error = ProtocolError("the server stops", status=503)
-            self._guarded(self._refuse_and_flush, error)
+            self._run_guarded(self._refuse_and_flush, error)
         else:
             self.close()
 
@@ -111,31 +111,31 @@ class Connection(Sender):
         """Serve what the socket is ready for, and settle in the state that follows."""
         try:
             READY[self.state](self, events)
-            self._settle()
+            self._apply_state()
         except Exception as error:  # noqa: BLE001 - ends one connection, not the loop
-            self._failed(error)
+            self._on_error(error)
 
     def on_deadline(self, clock: str) -> None:
         """Give up waiting: with 408 if part of a request has come, else without a word."""
         if clock == "write":
-            self._guarded(self._deliver)
+            self._run_guarded(self._check_delivery)
             return
         if clock in {"keep_alive", "silence"} and self._is_undelivered():
-            self._guarded(self._await_delivery)
+            self._run_guarded(self._await_delivery)
             return
         if clock in {"keep_alive", "read"} and self._has_arrived():
             self._context.clocks[clock].arm(self, self._context.loop.now)
             return  # it is ready to be read, and has its turn
-        if clock == "body_rate" and not self._is_slow():
+        if clock == "body_rate" and not self._is_body_slow():
             return
         waits_for_client = clock in {"read", "header", "request", "body_rate"}
         if waits_for_client and self._reader.phase in {Phase.HEAD, Phase.BODY}:
             error = ProtocolError("the request did not arrive in time", status=408)
-            self._guarded(self._refuse_and_flush, error)
+            self._run_guarded(self._refuse_and_flush, error)
         else:
             self.close()
 
-    def _is_slow(self) -> bool:
+    def _is_body_slow(self) -> bool:
         """Look at a body that is coming; go on with that unless it has come too slowly."""
         clock = self._context.clocks["body_rate"]
         self._arriving_s += clock.seconds
@@ -159,18 +159,18 @@ class Connection(Sender):
     def _await_delivery(self) -> None:
         """The client has not taken all of the last answer: it is not idle yet."""
         if self.state is IDLE:
-            self._become(Event.UNDELIVERED)
+            self._transition(Event.UNDELIVERED)
         else:
             self._context.clocks["silence"].arm(self, self._context.loop.now)
 
-    def _let_go(self) -> None:
+    def _release_state(self) -> None:
         self._reader.close()
-        super()._let_go()
+        super()._release_state()
 
-    def _introduce(self, events: int) -> None:
+    def _read_proxy_header(self, events: int) -> None:
         """Read a PROXY header, and not a byte of what follows it."""
         del events
-        reader = self._introduction = self._introduction or ProxyReader()
+        reader = self._proxy_reader = self._proxy_reader or ProxyReader()
         try:
             while reader.wanted:
                 data = self.transport.socket.recv(reader.wanted)
@@ -185,19 +185,19 @@ class Connection(Sender):
         if reader.source is not None:
             ip, port = reader.source.ip, reader.source.port
             self.client = ClientInfo(ip, port, ipv6=":" in ip)
-        self._introduced()
+        self._proxy_header_done()
 
-    def _introduced(self) -> None:
-        self._become(Event.INTRODUCED)
+    def _proxy_header_done(self) -> None:
+        self._transition(Event.INTRODUCED)
         if not self._context.is_secure:
-            self._secured()
+            self._handshake_done()
 
-    def _shake(self, events: int = READ) -> None:
+    def _handshake(self, events: int = READ) -> None:
         del events
         try:
             if self.transport.handshake():
                 self._identify()
-                self._secured()
+                self._handshake_done()
                 self._receive(READ)  # the first request may have come with the last of it
         except PlainHttpError:
             self.transport = PlainTransport(self.transport.socket)
@@ -208,8 +208,8 @@ class Connection(Sender):
         if certificate:
             self.client = replace(self.client, certificate=certificate)
 
-    def _secured(self) -> None:
-        self._become(Event.SECURED)
+    def _handshake_done(self) -> None:
+        self._transition(Event.SECURED)
         self._connected = True
         self._call("connect", self.transport.socket)
 
@@ -218,20 +218,20 @@ class Connection(Sender):
         if events & WRITE:
             transport.flush()
         data, message = transport.receive(), None
-        if self._reader is RESTING:
-            message = whole_request(data, self._context.parser, self._fields)
+        if self._reader is IDLE_READER:
+            message = parse_whole_request(data, self._context.parser, self._fields)
         if message is not None:  # nearly always it is just one request
             self._fields = message.fields
-            self._serve(message)
+            self._handle(message)
             self._flush()
         elif data:
-            self._take(data)
+            self._feed_and_advance(data)
             if self.state is BODY and len(data) >= RECEIVE:
                 self._receive_more()
         elif self.state is IDLE:  # part of a TLS record is not yet part of a request
             transport.progressed = False
         if transport.ended:
-            self._ended()
+            self._on_eof()
 
     def _receive_more(self) -> None:
         """Go on with a body of which more may be here, up to a turn's worth."""
@@ -241,24 +241,24 @@ class Connection(Sender):
                 return
             data = self.transport.receive()
             if data:
-                self._take(data)
+                self._feed_and_advance(data)
             if self.state is not BODY or len(data) < RECEIVE:
                 return
 
-    def _take(self, data: bytes) -> None:
+    def _feed_and_advance(self, data: bytes) -> None:
         """Answer the requests of which this is the rest, if it is."""
-        self._keep(data)
+        self._feed_reader(data)
         self._advance()
 
-    def _keep(self, data: bytes) -> None:
+    def _feed_reader(self, data: bytes) -> None:
         """Give what has come to a reader."""
-        if self._reader is RESTING:
+        if self._reader is IDLE_READER:
             self._reader = RequestReader(self._context.parser, self._fields)
             self._arrived, self._arriving_s = 0, 0.0
         self._arrived += len(data)
         self._reader.feed(data)
 
-    def _overhear(self, events: int) -> None:
+    def _detect_disconnect(self, events: int) -> None:
         """See whether the client goes while it is to wait.
 
         One that has sent its last byte may still read an answer. Nobody who reads a stream
@@ -268,13 +268,13 @@ class Connection(Sender):
             self.transport.flush()
         data = self.transport.receive()
         if data:
-            self._keep(data)
+            self._feed_reader(data)
         if self.transport.ended and self._request is not None:
             self._request.disconnected = True
         if self.transport.ended and self.state in PAUSED:
             self.close()
 
-    def _has_heard(self) -> bool:
+    def _has_early_bytes(self) -> bool:
         return bool(self._reader.buffer)
 
     def _discard(self, events: int) -> None:
@@ -298,26 +298,26 @@ class Connection(Sender):
                 self._fail(error)
                 break
             if message is None:
-                self._await()
+                self._await_bytes()
                 break
-            self._serve(message)
+            self._handle(message)
             if not reader.buffer:
-                self._fields, self._reader = reader.last, RESTING
+                self._fields, self._reader = reader.last, IDLE_READER
                 break
             if self.state is not IDLE:
                 break
         self._flush()
         if self.state is IDLE and reader.buffer:
-            self._become(Event.BLOCKED)  # more is waiting: it comes after the others' turn
+            self._transition(Event.BLOCKED)  # more is waiting: it comes after the others' turn
 
-    def _await(self) -> None:
+    def _await_bytes(self) -> None:
         """Bytes of a request are missing."""
-        self._become(PHASE_EVENTS[self._reader.phase])
+        self._transition(PHASE_EVENTS[self._reader.phase])
         if self._reader.needs_continue:
             self._reader.needs_continue = False
-            self._continue()
+            self._send_continue()
 
-    def _continue(self) -> None:
+    def _send_continue(self) -> None:
         """Tell a client that waits with its body to send it, or answer at once.
 
         RFC 9110 section 10.1.1: a final status is sent if the server will not read the body.
@@ -338,7 +338,7 @@ class Connection(Sender):
         response = dispatcher.finish(request, response, client)
         self._reply_in_parts(request, response, request.method, message.line.minor, keep=False)
 
-    def _ended(self) -> None:
+    def _on_eof(self) -> None:
         """The client has sent its last byte: finish what is being answered, else close."""
         if self.state not in READING:
             return
@@ -349,11 +349,11 @@ class Connection(Sender):
         else:
             self.close()
 
-    def _serve(self, message: Request) -> None:
+    def _handle(self, message: Request) -> None:
         context, line = self._context, message.line
         context.stats.requests += 1
         self._served += 1
-        self._become(REQUEST)
+        self._transition(REQUEST)
         request = HttpRequest.from_wire(message, self.client, context.is_secure)
         if context.proxies is not None:
             context.proxies.apply(request)
@@ -370,14 +370,14 @@ class Connection(Sender):
         took = now - loop.now
         self._begun, loop.now = loop.now, now
         if took > context.slow:
-            self._warn(request, took)
+            self._warn_slow_handler(request, took)
         keep = message.keep_alive and self._served != context.max_requests
         if response.deferred is None:
             self._reply(request, response, line, keep)
         else:
-            self._wait(request, response, line, keep)
+            self._await_deferred(request, response, line, keep)
 
-    def _warn(self, request: HttpRequest, seconds: float) -> None:
+    def _warn_slow_handler(self, request: HttpRequest, seconds: float) -> None:
         name = self._context.dispatcher.name(request)
         log.warning("%s kept everybody waiting for %.0f ms", name, seconds * 1000)
 
@@ -389,7 +389,7 @@ class Connection(Sender):
             message: The request; None: what has come of one.
         """
         self._context.stats.refused += 1
-        request = self._understood(message)
+        request = self._partial_request(message)
         self._lingers = True
         response = self._context.dispatcher.refuse(error, request, self.transport.socket)
         self._reply_in_parts(request, response, request.method, 1, keep=False)
@@ -398,13 +398,15 @@ class Connection(Sender):
         """Report an error that is the server's, and answer 500 as the last thing."""
         self._lingers = True
         dispatcher, client = self._context.dispatcher, self.transport.socket
-        request = self._understood(message)
-        response = dispatcher.finish(request, dispatcher.failed(error, client, request), client)
+        request = self._partial_request(message)
+        response = dispatcher.finish(
+            request, dispatcher.server_error(error, client, request), client
+        )
         self._reply_in_parts(request, response, request.method, 1, keep=False)
 
-    def _understood(self, message: Request | None) -> HttpRequest:
+    def _partial_request(self, message: Request | None) -> HttpRequest:
         """Return a request that will not be answered by a handler, as far as it is known."""
-        message = message or self._reader.understood
+        message = message or self._reader.partial
         return HttpRequest.from_wire(message, self.client, self._context.is_secure)
 
     def _refuse_and_flush(self, error: ProtocolError) -> None:
@@ -418,14 +420,14 @@ def _ignore(connection: Connection, events: int) -> None:
 
 
 READY: dict[State, Callable[[Connection, int], None]] = {
-    State.PROXY: Connection._introduce,
-    State.HANDSHAKE: Connection._shake,
+    State.PROXY: Connection._read_proxy_header,
+    State.HANDSHAKE: Connection._handshake,
     State.HEAD: Connection._receive,
     State.BODY: Connection._receive,
     State.IDLE: Connection._receive,
-    State.WAIT: Connection._overhear,
-    State.PAUSE: Connection._overhear,
-    State.LAST_PAUSE: Connection._overhear,
+    State.WAIT: Connection._detect_disconnect,
+    State.PAUSE: Connection._detect_disconnect,
+    State.LAST_PAUSE: Connection._detect_disconnect,
     State.WRITE: Connection._send,
     State.FINISH: Connection._send,
     State.DELIVER: Connection._receive,

@@ -29,7 +29,7 @@ class Client(Protocol):
     def is_recyclable(self) -> bool:
         """Whether it may be closed for another."""
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         """End it now, with 503 if it has asked and got no answer."""
 
 

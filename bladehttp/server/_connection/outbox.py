@@ -1,6 +1,6 @@
 """Outbox: what a connection still has to send, in order, with back-pressure.
 
-A streamed body is asked for its next piece only when most of what it gave before has been
+A streamed body is asked for its next chunk only when most of what it gave before has been
 taken by the client, so a slow reader costs a bounded amount of memory.
 """
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from bladehttp._message.deferred import END, NOT_YET, Channel
-from bladehttp._message.faults import Cut
+from bladehttp._message.faults import BodyCut
 from bladehttp._message.file_body import FileBody, FileSlice
 from bladehttp._message.sse import Events
 from bladehttp._wire.writer import LAST_CHUNK, Coding, write_chunk
@@ -24,8 +24,8 @@ Larger ones go as they are, copying would cost more."""
 LOW_WATER = 64 * 1024
 """A stream is asked for more when less than this waits."""
 
-PIECES = 1000
-"""Most pieces taken from a stream at a time, however short they are."""
+MOST_CHUNKS = 1000
+"""Most chunks taken from a stream at a time, however short they are."""
 
 
 class StreamError(Exception):
@@ -49,10 +49,10 @@ class Outbox:
     """
 
     __slots__ = (
+        "_chunks",
         "_coding",
         "_file",
         "_missing",
-        "_pieces",
         "_source",
         "_starved",
         "_stream",
@@ -63,10 +63,10 @@ class Outbox:
     def __init__(self) -> None:
         """Start empty."""
         # Few at a time, so pop(0) is cheap. None while empty, as that of most connections is.
-        self._pieces: list[bytes | memoryview] | None = None
+        self._chunks: list[bytes | memoryview] | None = None
         self._source: Iterable[Any] | None = None
         self._stream: Iterator[Any] | None = None
-        self._file: FileSlice | None = None  # after the pieces, before more of the stream
+        self._file: FileSlice | None = None  # after the chunks, before more of the stream
         self._coding = Coding.NONE
         self._missing = 0
         self._starved = False
@@ -83,7 +83,7 @@ class Outbox:
         """Whether all that is here has been sent, and a stream goes on some time."""
         return self._starved and not self.pending
 
-    def end_endless(self) -> None:
+    def close_event_stream(self) -> None:
         """End a stream that would go on until the client goes."""
         if isinstance(self._source, Events):
             self._source.close()
@@ -91,16 +91,16 @@ class Outbox:
     def add(self, data: bytes) -> None:
         """Append bytes."""
         self.pending += len(data)
-        if self._pieces is None:
-            self._pieces = [data]
+        if self._chunks is None:
+            self._chunks = [data]
         else:
-            self._pieces.append(data)
+            self._chunks.append(data)
 
     def stream(self, source: Iterable[Any], coding: Coding, length: int) -> None:
         """Append what an iterable will give; nothing can be added until it is through.
 
         Args:
-            source: Of bytes-like pieces. If it has a ``close``, that is called at its end. Of a
+            source: Of bytes-like chunks. If it has a ``close``, that is called at its end. Of a
                 `FileBody` the system sends what is long by itself.
             coding: How it was announced; NONE asks for nothing and closes it.
             length: How many bytes were announced where the coding is LENGTH.
@@ -111,7 +111,7 @@ class Outbox:
         if coding is Coding.NONE:
             self._end_stream()
         elif coding is Coding.LENGTH and isinstance(source, FileBody):
-            self._stream = iter(source.pieces)
+            self._stream = iter(source.parts)
         elif isinstance(source, Channel):
             self._stream = iter(source.take, None)
         else:
@@ -129,15 +129,15 @@ class Outbox:
         """
         if self._stream is not None or self.pending > JOINED or transport.blocked:
             return self._send_much(transport)
-        pieces = self._pieces
-        if pieces is None:
+        chunks = self._chunks
+        if chunks is None:
             return True
         # Whole answers, of pipelined requests maybe.
-        whole = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        whole = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         taken = transport.send(whole)
         self.sent += taken
         self.pending -= taken
-        self._pieces = [memoryview(whole)[taken:]] if self.pending else None
+        self._chunks = [memoryview(whole)[taken:]] if self.pending else None
         return not (self.pending or transport.blocked)
 
     def _send_much(self, transport: Transport) -> bool:
@@ -147,14 +147,14 @@ class Outbox:
         while room > 0:
             if self._stream is not None:
                 self._refill(self._stream)
-            pieces = self._pieces
-            if pieces:
-                piece = _joined(pieces)
-                part = piece if len(piece) <= TURN else memoryview(piece)[:TURN]
+            chunks = self._chunks
+            if chunks:
+                chunk = _joined(chunks)
+                part = chunk if len(chunk) <= TURN else memoryview(chunk)[:TURN]
                 taken = transport.send(part)
                 self.pending -= taken
-                if taken < len(piece):
-                    pieces.insert(0, memoryview(piece)[taken:])
+                if taken < len(chunk):
+                    chunks.insert(0, memoryview(chunk)[taken:])
                 is_full = taken < len(part)
             else:
                 taken = 0 if self._file is None else self._send_file(transport, self._file, room)
@@ -162,7 +162,7 @@ class Outbox:
             room -= taken
             self.sent += taken
             if not self.pending and self._stream is None:
-                self._pieces = None
+                self._chunks = None
                 return not transport.blocked
             if is_full:
                 break
@@ -170,7 +170,7 @@ class Outbox:
 
     def close(self) -> None:
         """Drop everything and close the stream."""
-        self._pieces = None
+        self._chunks = None
         self.pending = 0
         self._file = None
         self._end_stream()
@@ -180,7 +180,7 @@ class Outbox:
         self._starved = False
         try:
             self._take(stream)
-        except Cut as cut:
+        except BodyCut as cut:
             if cut.is_reset:  # which closing is while there is a stream
                 raise ConnectionAbortedError(str(cut)) from cut
             self._end_stream()
@@ -188,20 +188,20 @@ class Outbox:
             raise StreamError(error) from error
 
     def _take(self, stream: Iterator[Any]) -> None:
-        for _ in range(PIECES):
+        for _ in range(MOST_CHUNKS):
             if self.pending >= LOW_WATER or self._file is not None:
                 return
-            piece = next(stream, END)
-            if piece is END:
+            chunk = next(stream, END)
+            if chunk is END:
                 self._finish_stream()
                 return
-            if piece is NOT_YET:
+            if chunk is NOT_YET:
                 self._starved = True
                 return
-            if isinstance(piece, FileSlice):
-                self._add_slice(piece)
+            if isinstance(chunk, FileSlice):
+                self._add_slice(chunk)
             else:
-                self._add_coded(bytes(memoryview(piece)))
+                self._add_coded(bytes(memoryview(chunk)))
 
     def _add_slice(self, part: FileSlice) -> None:
         if part.length > JOINED:
@@ -252,11 +252,11 @@ class Outbox:
             close()
 
 
-def _joined(pieces: list[bytes | memoryview]) -> bytes | memoryview:
-    """Take the first piece, and those behind it that are short enough to go with it."""
-    joined = [pieces.pop(0)]
+def _joined(chunks: list[bytes | memoryview]) -> bytes | memoryview:
+    """Take the first chunk, and those behind it that are short enough to go with it."""
+    joined = [chunks.pop(0)]
     size = len(joined[0])
-    while pieces and size + len(pieces[0]) <= JOINED:
-        joined.append(pieces.pop(0))
+    while chunks and size + len(chunks[0]) <= JOINED:
+        joined.append(chunks.pop(0))
         size += len(joined[-1])
     return b"".join(joined) if len(joined) > 1 else joined[0]

@@ -73,7 +73,7 @@ class Sender(StateMachine):
         """All is sent: go on with the requests that have come meanwhile."""
 
     @abstractmethod
-    def _ended(self) -> None:
+    def _on_eof(self) -> None:
         """All is sent and the client has sent its last byte."""
 
     def _reply(
@@ -81,16 +81,16 @@ class Sender(StateMachine):
     ) -> None:
         """Put the answer to a request into the outbox."""
         dispatcher = self._context.dispatcher
-        callbacks, is_watched = dispatcher.callbacks, dispatcher.is_watched
+        callbacks, has_response_callbacks = dispatcher.callbacks, dispatcher.has_response_callbacks
         if response.source is not None:
             complete(request, response)
-        if is_watched and callbacks["after"]:
+        if has_response_callbacks and callbacks["after"]:
             response = dispatcher.finish(request, response, self.transport.socket)
         keep = keep and not self._context.draining
         self._line = line
         whole = None
-        if keep and line.is_plain and not (is_watched and callbacks["answered"]):
-            whole = _whole(response)
+        if keep and line.is_plain and not (has_response_callbacks and callbacks["answered"]):
+            whole = _whole_response(response)
         if whole is None:
             self._request = request
             self._reply_in_parts(request, response, line.method, line.minor, keep)
@@ -98,9 +98,9 @@ class Sender(StateMachine):
         self._outbox.add(whole)
         if self._request is not None:
             self._end_exchange()
-        self._become(REPLIED)
-        if is_watched and callbacks["reply"]:
-            self._replied(request, response)
+        self._transition(REPLIED)
+        if has_response_callbacks and callbacks["reply"]:
+            self._call_on_reply(request, response)
 
     def _reply_in_parts(
         self, request: HttpRequest, response: HttpResponse, method: str, minor: int, keep: bool
@@ -117,11 +117,11 @@ class Sender(StateMachine):
         outbox, dispatcher = self._outbox, self._context.dispatcher
         self._mark = outbox.sent + outbox.pending
         try:
-            reply, body = _write(response, method, minor, keep)
+            reply, body = _serialise(response, method, minor, keep)
         except Exception as error:  # noqa: BLE001 - what cannot be sent is the handler's fault
             client = self.transport.socket
-            response = dispatcher.unsendable(error, request, response, client, _write)
-            reply, body = _write(response, method, minor, keep=False)
+            response = dispatcher.replace_unsendable(error, request, response, client, _serialise)
+            reply, body = _serialise(response, method, minor, keep=False)
         outbox.add(reply.head)
         if body:
             outbox.add(body)
@@ -133,29 +133,29 @@ class Sender(StateMachine):
         if not goes_on:
             self._end_exchange()
         if not reply.keep_alive:
-            self._become(Event.REPLIED_LAST)
+            self._transition(Event.REPLIED_LAST)
         else:
-            self._become(Event.BLOCKED if goes_on else REPLIED)
+            self._transition(Event.BLOCKED if goes_on else REPLIED)
         if dispatcher.callbacks["reply"] and self._connected:
-            self._replied(request, response)
+            self._call_on_reply(request, response)
 
-    def _replied(self, request: HttpRequest, response: HttpResponse) -> None:
-        self._context.dispatcher.replied(request, response, self.transport.socket)
+    def _call_on_reply(self, request: HttpRequest, response: HttpResponse) -> None:
+        self._context.dispatcher.call_on_reply(request, response, self.transport.socket)
         self._context.loop.now = monotonic()
 
-    def _asked(self) -> HttpRequest | None:
+    def _current_request(self) -> HttpRequest | None:
         return self._request
 
     def _stream(self, source: Any, reply: Reply) -> None:
-        """Have a body sent piece by piece after its head."""
+        """Have a body sent chunk by chunk after its head."""
         if isinstance(source, FileBody):
             self._holds_file = True
             self._context.files += 1
         self._outbox.stream(source, reply.coding, reply.length)
         if isinstance(source, Channel):
-            self._listen(source)
+            self._attach_channel(source)
 
-    def _wait(
+    def _await_deferred(
         self, request: HttpRequest, response: HttpResponse, line: RequestLine, keep: bool
     ) -> None:
         """Go on when a deferred answer is given."""
@@ -164,53 +164,53 @@ class Sender(StateMachine):
         self._request = request
         self._deferred = deferred
         self._line = line
-        self._become(Event.DEFERRED)
+        self._transition(Event.DEFERRED)
 
         def answer() -> None:
             if self._deferred is deferred:  # else the client has gone
-                self._guarded(self._answer, request, response, line, keep)
+                self._run_guarded(self._send_deferred, request, response, line, keep)
 
         deferred.then(lambda: loop.call_soon(answer))
         if deferred.timeout:
             timer = loop.call_later(deferred.timeout / 1000, deferred.give_up)
             deferred.then(timer.cancel)
 
-    def _answer(
+    def _send_deferred(
         self, request: HttpRequest, response: HttpResponse, line: RequestLine, keep: bool
     ) -> None:
         """Send a deferred answer, and go on with the requests that have come meanwhile."""
         deferred, self._deferred = self._deferred, None
         assert deferred is not None
-        self._become(Event.ANSWERED)
+        self._transition(Event.ANSWERED)
         client = self.transport.socket
-        response = self._context.dispatcher.settled(request, response, deferred, client)
+        response = self._context.dispatcher.finish_deferred(request, response, deferred, client)
         self._reply(request, response, line, keep)
         self._send(0)
 
-    def _answer_unavailable(self) -> None:
+    def _expire_deferred(self) -> None:
         """Have 503 sent in place of a deferred answer that has not been given in time."""
         if self._deferred is not None:
             self._deferred.give_up()
 
-    def _listen(self, channel: Channel) -> None:
+    def _attach_channel(self, channel: Channel) -> None:
         """Send what is written to a channel as it comes."""
         loop, seconds = self._context.loop, channel.heartbeat / 1000
 
         def feed() -> None:
             if self.state in PAUSED:
-                self._guarded(self._feed)
+                self._run_guarded(self._resume_stream)
 
         def beat() -> None:
             if not channel.closed:
-                self._guarded(channel.beat)
+                self._run_guarded(channel.beat)
                 loop.call_later(seconds, beat)
 
         channel.attach(lambda: loop.call_soon(feed))
         if seconds:
             loop.call_later(seconds, beat)
 
-    def _feed(self) -> None:
-        self._become(Event.FED)
+    def _resume_stream(self) -> None:
+        self._transition(Event.FED)
         self._send(0)
 
     def _start_record(self, response: HttpResponse, size: int) -> None:
@@ -232,12 +232,12 @@ class Sender(StateMachine):
             return
         if not sent:
             if self.state in READING:
-                self._become(Event.BLOCKED)
+                self._transition(Event.BLOCKED)
             elif self._outbox.starved and not self.transport.blocked:
-                self._become(Event.STARVED)
+                self._transition(Event.STARVED)
         elif self.state is WRITE:
             self._end_exchange()
-            self._become(Event.SENT)
+            self._transition(Event.SENT)
         elif self.state is FINISH:
             self._finish()
 
@@ -247,7 +247,7 @@ class Sender(StateMachine):
         if self.state is IDLE:  # all sent: go on with what was pipelined
             self._advance()
             if self.transport.ended:
-                self._ended()
+                self._on_eof()
 
     def _finish(self) -> None:
         """All is sent and nothing more will be read."""
@@ -255,10 +255,12 @@ class Sender(StateMachine):
         self.transport.finish()
         if self.transport.blocked:  # again when close_notify has gone
             return
-        is_over = self._is_quiet() and not (self._plan.delivers and self._is_undelivered())
-        self._become(Event.SENT_LAST if is_over else Event.SENT)
+        is_over = self._has_client_finished() and not (
+            self._plan.tracks_delivery and self._is_undelivered()
+        )
+        self._transition(Event.SENT_LAST if is_over else Event.SENT)
 
-    def _is_quiet(self) -> bool:
+    def _has_client_finished(self) -> bool:
         """Whether the client will send nothing that has to be discarded."""
         return self.transport.ended or not self._lingers
 
@@ -289,11 +291,11 @@ class Sender(StateMachine):
             return False  # nobody would look again
         return unacknowledged(self.transport.socket) > 0
 
-    def _deliver(self) -> None:
+    def _check_delivery(self) -> None:
         """Look whether the client still takes what was sent: the write clock, once more."""
         now, clock = self._context.loop.now, self._context.clocks["write"]
         if self.state in HANDED_OVER and not self._is_undelivered():
-            self._delivered()
+            self._on_delivered()
             return
         timeout = clock.seconds * SAMPLES
         progress = self._progress
@@ -302,22 +304,22 @@ class Sender(StateMachine):
             progress = ClientProgress(self.transport.socket, self._mark, since, timeout)
             self._progress = progress
         if progress.has_stopped(self._handed_over(), now):
-            self._give_up(timeout)
+            self._abort_stalled(timeout)
         else:
             clock.arm(self, now)
 
-    def _delivered(self) -> None:
+    def _on_delivered(self) -> None:
         """The client has taken all that was sent."""
         self._progress = None
         self._mark = self._outbox.sent
         if self.state not in PAUSED and self._record is not None:
             self._finish_record(self._record, self._outbox.sent)
         if self.state is State.DELIVER:
-            self._become(Event.DELIVERED)
-        elif self.state is State.LINGER and self._is_quiet():
+            self._transition(Event.DELIVERED)
+        elif self.state is State.LINGER and self._has_client_finished():
             self.close()
 
-    def _give_up(self, timeout: float) -> None:
+    def _abort_stalled(self, timeout: float) -> None:
         """Reset a connection whose client takes nothing."""
         line = self._line
         log.warning(
@@ -326,11 +328,11 @@ class Sender(StateMachine):
             self.client.port,
             timeout,
             f"{line.method} {line.target}" if line else "what was no request",
-            self._taken() - self._mark,
+            self._acknowledged() - self._mark,
         )
-        self._abort()
+        self._reset()
 
-    def _taken(self) -> int:
+    def _acknowledged(self) -> int:
         """Return how many bytes the client has taken, of all that were sent."""
         return max(self._mark, self._handed_over() - unacknowledged(self.transport.socket))
 
@@ -338,29 +340,29 @@ class Sender(StateMachine):
         """Return how many bytes the kernel has got, of all that were sent."""
         return self._outbox.sent - self.transport.waiting
 
-    def _let_go(self) -> None:
+    def _release_state(self) -> None:
         if self._request is not None:
             self._request.disconnected = True
         deferred, self._deferred = self._deferred, None
         if deferred is not None:
             deferred.give_up()
         if self._outbox.streaming or self._outbox.pending or self.transport.blocked:
-            self._cut_off()  # part of an answer is not to look like all
+            self._reset_on_close()  # part of an answer is not to look like all
         try:
             self._outbox.close()
         except BaseException as error:  # noqa: BLE001 - a stream's close() is somebody's code
             self._report(error)
         if self._record is not None:
-            self._finish_record(self._record, self._taken())
+            self._finish_record(self._record, self._acknowledged())
         self._end_exchange()
 
-    def _gone(self) -> None:
+    def _on_closed(self) -> None:
         if self._connected:
             self._connected = False
             self._call("disconnect", self.client)
 
 
-def _whole(response: HttpResponse) -> bytes | None:
+def _whole_response(response: HttpResponse) -> bytes | None:
     """Return an answer that is all here and of which nothing is to be decided, else None.
 
     So it is for most of them. What is to be refused gets None, too.
@@ -376,7 +378,7 @@ def _whole(response: HttpResponse) -> bytes | None:
         return None
 
 
-def _write(
+def _serialise(
     response: HttpResponse, method: str = "GET", minor: int = 1, keep: bool = False
 ) -> tuple[Reply, bytes]:
     """Return a response's head, and its body if that is here as a whole and to be sent.

@@ -73,15 +73,15 @@ class StateMachine(ABC):
         """Whether it may be closed for another: nothing is asked, answered, or on its way here."""
 
     @abstractmethod
-    def cut(self) -> None:
+    def abort(self) -> None:
         """End it now, with 503 if it has asked and got no answer."""
 
     @abstractmethod
-    def _asked(self) -> HttpRequest | None:
+    def _current_request(self) -> HttpRequest | None:
         """Return the request that is being answered, None for none."""
 
     @abstractmethod
-    def _has_heard(self) -> bool:
+    def _has_early_bytes(self) -> bool:
         """Whether something has come that is not to be looked at now."""
 
     @abstractmethod
@@ -89,34 +89,34 @@ class StateMachine(ABC):
         """Whether the client has not taken all that was sent."""
 
     @abstractmethod
-    def _let_go(self) -> None:
+    def _release_state(self) -> None:
         """Release what belongs to the state that has just become CLOSED; the socket is next."""
 
     @abstractmethod
-    def _gone(self) -> None:
+    def _on_closed(self) -> None:
         """The socket is closed."""
 
     def close(self) -> None:
         """End it now, whatever it is doing. Again does no harm."""
         if self.state is not CLOSED:
-            self._become(Event.LOST)
+            self._transition(Event.LOST)
 
-    def _guarded(self, step: Callable[..., None], *arguments: object) -> None:
+    def _run_guarded(self, step: Callable[..., None], *arguments: object) -> None:
         """Run one step and settle in the new state, so that nothing it meets goes further."""
         try:
             step(*arguments)
-            self._settle()
+            self._apply_state()
         except Exception as error:  # noqa: BLE001 - one connection's, not the loop's
-            self._failed(error)
+            self._on_error(error)
 
-    def _failed(self, error: Exception) -> None:
+    def _on_error(self, error: Exception) -> None:
         if isinstance(error, OSError):
             log.debug("client %s left: %r", self.client.ip, error)
             self.close()
             return
         # Else a stream's fault, or ours: it ends this connection.
         self._report(error.reason if isinstance(error, StreamError) else error)
-        self._abort()
+        self._reset()
 
     def _call(self, kind: str, argument: object, request: HttpRequest | None = None) -> None:
         """Call the callbacks of a kind that takes one argument, if there are any."""
@@ -127,15 +127,15 @@ class StateMachine(ABC):
 
     def _report(self, error: BaseException) -> None:
         """Report an error that happened while the answer to a request was being sent, or none."""
-        self._context.dispatcher.report(error, self.transport.socket, self._asked())
+        self._context.dispatcher.report(error, self.transport.socket, self._current_request())
 
-    def _become(self, event: Event) -> None:
+    def _transition(self, event: Event) -> None:
         """Change the state as the table says. The only place where it changes."""
         self.state = state = TRANSITIONS[self.state][event]
         if state is CLOSED:
             self._release()
 
-    def _settle(self) -> None:
+    def _apply_state(self) -> None:
         """Make interest and clocks those of the state: once an event, however many changes."""
         context, transport = self._context, self.transport
         if context.draining:
@@ -152,7 +152,7 @@ class StateMachine(ABC):
         interest = plan.interest
         if transport.blocked:
             interest |= WRITE
-        if transport.ended or (plan.overhears and self._has_heard()):
+        if transport.ended or (plan.detects_disconnect and self._has_early_bytes()):
             interest &= ~READ
         if interest != self._interest:
             context.loop.watch(transport.socket, self._interest, interest, self.on_ready)
@@ -160,8 +160,8 @@ class StateMachine(ABC):
 
     def _change_plan(self, plan: Plan) -> Plan:
         """Take up what the state asks for, or what it does while something is not delivered."""
-        if self.state is IDLE and self._plan.delivers and self._is_undelivered():
-            self._become(Event.UNDELIVERED)
+        if self.state is IDLE and self._plan.tracks_delivery and self._is_undelivered():
+            self._transition(Event.UNDELIVERED)
             plan = PLANS[self.state]
         self._change_clocks(plan)
         return plan
@@ -178,8 +178,8 @@ class StateMachine(ABC):
     def _change_clocks(self, plan: Plan) -> None:
         clocks, now = self._context.clocks, self._context.loop.now
         old = self._plan
-        if plan.delivers or old.delivers:
-            self._watch_delivery(plan.delivers)
+        if plan.tracks_delivery or old.tracks_delivery:
+            self._watch_delivery(plan.tracks_delivery)
         if old.progress and old.progress != plan.progress:
             clocks[old.progress].disarm(self)
         if plan.progress:
@@ -198,19 +198,19 @@ class StateMachine(ABC):
             self._context.loop.watch(self.transport.socket, self._interest, 0, self.on_ready)
             self._interest = 0
         try:
-            self._let_go()
+            self._release_state()
         finally:  # what is no Exception ends the loop, which takes this one for closed
             self.transport.close()
             self._context.remove(self)
-            self._gone()
+            self._on_closed()
 
-    def _abort(self) -> None:
+    def _reset(self) -> None:
         """Close so that the client cannot take what it has for the whole."""
         if self.state is not CLOSED:
-            self._cut_off()
+            self._reset_on_close()
             self.close()
 
-    def _cut_off(self) -> None:
+    def _reset_on_close(self) -> None:
         """Make closing a reset, and without close_notify."""
         self.transport = PlainTransport(self.transport.socket)
         with suppress(OSError):  # closed by a callback

@@ -1,7 +1,7 @@
 """The states of a connection, as tables.
 
 TRANSITIONS says which state follows from which event, PLANS what a connection waits for in
-each state and which clocks run meanwhile. Only `StateMachine._become` changes a state.
+each state and which clocks run meanwhile. Only `StateMachine._transition` changes a state.
 """
 
 from dataclasses import dataclass
@@ -201,8 +201,8 @@ class Plan:
     interest: int
     progress: str | None = None
     absolute: tuple[str, ...] = ()
-    overhears: bool = False
-    delivers: bool = False
+    detects_disconnect: bool = False
+    tracks_delivery: bool = False
 
 
 #                        watched for  clock started by progress           absolute clocks
@@ -213,12 +213,12 @@ PLANS: dict[State, Plan] = {
     State.BODY: Plan(READ, progress="read", absolute=("request", "body_rate")),
     State.IDLE: Plan(READ, progress="keep_alive"),
     State.HANDLE: Plan(0),
-    State.WAIT: Plan(READ, overhears=True),
-    State.PAUSE: Plan(READ, overhears=True, delivers=True),
-    State.LAST_PAUSE: Plan(READ, overhears=True, delivers=True),
-    State.WRITE: Plan(loop.WRITE, delivers=True),
-    State.FINISH: Plan(loop.WRITE, delivers=True),
-    State.DELIVER: Plan(READ, delivers=True),
-    State.LINGER: Plan(READ, progress="silence", absolute=("linger",), delivers=True),
+    State.WAIT: Plan(READ, detects_disconnect=True),
+    State.PAUSE: Plan(READ, detects_disconnect=True, tracks_delivery=True),
+    State.LAST_PAUSE: Plan(READ, detects_disconnect=True, tracks_delivery=True),
+    State.WRITE: Plan(loop.WRITE, tracks_delivery=True),
+    State.FINISH: Plan(loop.WRITE, tracks_delivery=True),
+    State.DELIVER: Plan(READ, tracks_delivery=True),
+    State.LINGER: Plan(READ, progress="silence", absolute=("linger",), tracks_delivery=True),
     State.CLOSED: Plan(0),
 }

@@ -37,7 +37,7 @@ CLIENT_ERRORS = (ContentError, MissingValueError)
 ENDING = (KeyboardInterrupt, SystemExit)
 """What ends the thread it is raised on, other than any other exception."""
 
-WATCHING = ("after", "reply", "answered")
+RESPONSE_CALLBACKS = ("after", "reply", "answered")
 """The kinds of callbacks that most answers of most servers need not be shown to."""
 
 LONGEST_TARGET = 200
@@ -62,7 +62,7 @@ class Dispatcher:
         "blank",
         "callbacks",
         "guards",
-        "is_watched",
+        "has_response_callbacks",
         "log",
         "loop",
         "none_handler",
@@ -74,7 +74,7 @@ class Dispatcher:
         self.blank = DEFAULT_HEAD
         self.callbacks: dict[str, list[Callable[..., Any]]] = {kind: [] for kind in CALLBACKS}
         self.guards = self.callbacks["before"]
-        self.is_watched = False
+        self.has_response_callbacks = False
         self.log: RequestLog | None = None
         self.loop: Loop | None = None
         self.none_handler: Handler = not_found
@@ -89,7 +89,7 @@ class Dispatcher:
         name, arguments = CALLBACKS[kind]
         check_callable(function, arguments, name)
         self.callbacks[kind].append(function)
-        self.is_watched = any(self.callbacks[kind] for kind in WATCHING)
+        self.has_response_callbacks = any(self.callbacks[kind] for kind in RESPONSE_CALLBACKS)
 
     def add_route(self, method: str, path: str, handler: Handler, offload: bool = False) -> None:
         """Set the handler of a method and a path; see `Routes.add`."""
@@ -102,9 +102,9 @@ class Dispatcher:
         self.routes = self.routes or Routes()
         self.routes.mount("GET", path, handler)
 
-    def answer_none(self, request: HttpRequest, response: HttpResponse) -> None:
+    def call_none_handler(self, request: HttpRequest, response: HttpResponse) -> None:
         """Call none_handler, whichever it is by then."""
-        run(self.none_handler, request, response)
+        call_handler(self.none_handler, request, response)
 
     def respond(
         self, request: HttpRequest, client: socket | None, workers: Workers | None = None
@@ -132,12 +132,12 @@ class Dispatcher:
             if self.routes is not None or not receive:
                 self._route(request, response, client, workers)
         except BaseException as error:  # noqa: BLE001 - whatever a handler raises is answered
-            return self.instead(error, request, response, client)
+            return self.response_to_error(error, request, response, client)
         return response
 
     def _is_answered_by_guard(self, request: HttpRequest, response: HttpResponse) -> bool:
         for guard in self.guards:
-            run(guard, request, response)
+            call_handler(guard, request, response)
             if response.is_answered:
                 return True
         return False
@@ -153,7 +153,7 @@ class Dispatcher:
         found = self.routes.find(request.method, request.path) if self.routes else None
         if found is None:
             if not response.is_answered:
-                self.not_routed(request, response)
+                self.answer_unrouted(request, response)
             return
         route, params = found
         if params:
@@ -180,20 +180,20 @@ class Dispatcher:
 
         def work() -> None:
             try:
-                run(route.handler, request, response)
+                call_handler(route.handler, request, response)
             except BaseException as error:  # noqa: BLE001 - reported on the server's thread
                 if not deferred.fail(error) and not isinstance(error, Abort):  # the client has gone
-                    self._soon(partial(self.report, error, client, request, ends=False))
+                    self._call_on_loop(partial(self.report, error, client, request, ends=False))
             else:
                 deferred.send()
 
         if workers.submit(work):
             response.deferred = deferred
         else:
-            answer_plainly(response, 503)
+            answer_with_status(response, 503)
             response.headers["Retry-After"] = "1"
 
-    def _soon(self, function: Callable[[], None]) -> None:
+    def _call_on_loop(self, function: Callable[[], None]) -> None:
         """Call a function on the loop's thread, or here when there is no loop any more."""
         loop = self.loop
         if loop is None or loop.stopped:
@@ -213,13 +213,13 @@ class Dispatcher:
         for function in reversed(self.callbacks["after"]):
             deferred = response.deferred
             try:
-                run(function, request, response)
+                call_handler(function, request, response)
                 check_not_deferred(response, deferred)
             except BaseException as error:  # noqa: BLE001 - as in `respond`
-                response = self.instead(error, request, response, client)
+                response = self.response_to_error(error, request, response, client)
         return response
 
-    def instead(
+    def response_to_error(
         self,
         error: BaseException,
         request: HttpRequest | None,
@@ -239,12 +239,12 @@ class Dispatcher:
         """
         self.discard(response, client, request)
         if isinstance(error, Abort):
-            return self.aborted(error)
+            return self.response_of_abort(error)
         if isinstance(error, CLIENT_ERRORS):
-            return self._unusable(error, request)
-        return self.failed(error, client, request, ends=ends)
+            return self._client_error(error, request)
+        return self.server_error(error, client, request, ends=ends)
 
-    def unsendable(
+    def replace_unsendable(
         self,
         error: Exception,
         request: HttpRequest,
@@ -261,11 +261,13 @@ class Dispatcher:
             client: Who asks.
             write: Raises if a response cannot be sent; after_request may make every one such.
         """
-        response = self.finish(request, self.instead(error, request, response, client), client)
+        response = self.finish(
+            request, self.response_to_error(error, request, response, client), client
+        )
         try:
             write(response)
         except Exception as another:  # noqa: BLE001 - as in `respond`
-            response = self.instead(another, request, response, client)
+            response = self.response_to_error(another, request, response, client)
         return response
 
     def discard(
@@ -279,7 +281,7 @@ class Dispatcher:
         except BaseException as error:  # noqa: BLE001 - reported
             self.report(error, client, request)
 
-    def not_routed(self, request: HttpRequest, response: HttpResponse) -> None:
+    def answer_unrouted(self, request: HttpRequest, response: HttpResponse) -> None:
         """Answer what neither an on_receive nor a route of this method takes.
 
         OPTIONS is told the methods of a path, others are told that theirs is not among them
@@ -287,13 +289,13 @@ class Dispatcher:
         """
         methods = self.routes.allowed(request.path) if self.routes else []
         if not methods:
-            self.answer_none(request, response)
+            self.call_none_handler(request, response)
             return
         if request.method == "OPTIONS":
             response.status = 204
             response.headers.pop("Content-Type", None)
         else:
-            answer_plainly(response, 405)
+            answer_with_status(response, 405)
         response.headers["Allow"] = ", ".join(methods)
 
     def answer_early(self, request: HttpRequest) -> HttpResponse | None:
@@ -303,10 +305,10 @@ class Dispatcher:
         if self.routes is not None and self.routes.find(request.method, request.path) is not None:
             return None
         response = HttpResponse.for_server(self.blank)
-        self.not_routed(request, response)
+        self.answer_unrouted(request, response)
         return response
 
-    def settled(
+    def finish_deferred(
         self,
         request: HttpRequest,
         response: HttpResponse,
@@ -315,16 +317,16 @@ class Dispatcher:
     ) -> HttpResponse:
         """Return the answer that was given later, or the one in its place if none was."""
         if deferred.given_up:
-            log.warning("no answer within %d ms to %s", deferred.timeout, described(request))
+            log.warning("no answer within %d ms to %s", deferred.timeout, describe(request))
             self.discard(response, client, request)
             return self.error_response(503)
         try:
             deferred.check()
         except BaseException as error:  # noqa: BLE001 - as in `respond`
-            return self.instead(error, request, response, client, ends=False)
+            return self.response_to_error(error, request, response, client, ends=False)
         return response
 
-    def guarded(self, function: Callable[[], object]) -> None:
+    def call_guarded(self, function: Callable[[], object]) -> None:
         """Call a function that is nobody's request; what it raises is reported."""
         try:
             check_notice(function, function())
@@ -336,23 +338,25 @@ class Dispatcher:
         found = self.routes.find(request.method, request.path) if self.routes else None
         return found[0].name if found else f"on_receive of {request.method} {request.path}"
 
-    def _unusable(
+    def _client_error(
         self, error: ContentError | MissingValueError, request: HttpRequest | None
     ) -> HttpResponse:
         """Return the answer to a request whose content cannot be used, as a handler found out."""
         if request is not None:
-            self._tell_refused(error, request)
+            self._notify_refused(error, request)
         response = self.error_response(error.status)
         if isinstance(error, MissingValueError):
             response.body = f"{error.status} - {phrase(error.status)}. {error} is missing."
         return response
 
-    def _tell_refused(self, error: ProtocolError | MissingValueError, request: HttpRequest) -> None:
-        log.debug("refused %s with %d: %s", described(request), error.status, error)
+    def _notify_refused(
+        self, error: ProtocolError | MissingValueError, request: HttpRequest
+    ) -> None:
+        log.debug("refused %s with %d: %s", describe(request), error.status, error)
         for callback in self.callbacks["refused"]:
             callback(request, error)
 
-    def failed(
+    def server_error(
         self,
         error: BaseException,
         client: socket | None,
@@ -397,11 +401,11 @@ class Dispatcher:
         leaves = ends and isinstance(error, ENDING)
         if leaves and not self._on_loop() and threading.current_thread() is threading.main_thread():
             raise error
-        _remember(error, request)
+        _attach_request(error, request)
         if is_shortage(error):  # nobody's mistake, and it comes in hundreds
-            log.error("%s: %s", _place(request, client), error)
+            log.error("%s: %s", _origin(request, client), error)
         else:
-            log.error("%s: %r", _place(request, client), error, exc_info=error)
+            log.error("%s: %r", _origin(request, client), error, exc_info=error)
         for callback in self.callbacks["error"]:
             try:
                 callback(error, client)
@@ -433,7 +437,7 @@ class Dispatcher:
             except BaseException as error:  # noqa: BLE001 - reported, and the others still run
                 self.report(error, client, request)
 
-    def replied(
+    def call_on_reply(
         self, request: HttpRequest | None, response: HttpResponse, client: socket | None
     ) -> None:
         """Call every on_reply, and report one that changes what is sent already."""
@@ -456,16 +460,16 @@ class Dispatcher:
                 request line was not, the headers are empty where one of them was not.
             client: Who asks.
         """
-        self._tell_refused(error, request)
+        self._notify_refused(error, request)
         return self.finish(request, self.error_response(error.status), client)
 
     def error_response(self, status: int) -> HttpResponse:
         """Return the server's own answer with an error status."""
         response = HttpResponse.for_server(self.blank)
-        answer_plainly(response, status)
+        answer_with_status(response, status)
         return response
 
-    def aborted(self, abort: Abort) -> HttpResponse:
+    def response_of_abort(self, abort: Abort) -> HttpResponse:
         """Return the answer that an `Abort` is."""
         response = HttpResponse.for_server(self.blank)
         response.status = abort.status
@@ -476,7 +480,7 @@ class Dispatcher:
         return response
 
 
-def run(handler: Handler, request: HttpRequest, response: HttpResponse) -> None:
+def call_handler(handler: Handler, request: HttpRequest, response: HttpResponse) -> None:
     """Call a handler.
 
     Raises:
@@ -531,10 +535,10 @@ def check_not_deferred(response: HttpResponse, deferred: Deferred | None) -> Non
 def not_found(request: HttpRequest, response: HttpResponse) -> None:
     """Answer 404 (Blade's none_handler)."""
     del request
-    answer_plainly(response, 404)
+    answer_with_status(response, 404)
 
 
-def answer_plainly(response: HttpResponse, status: int) -> None:
+def answer_with_status(response: HttpResponse, status: int) -> None:
     """Make a response say its status as plain text, such as "404 - Not Found.".
 
     Caches may keep some errors without being told to (RFC 9111 section 4.2.2): not these.
@@ -545,7 +549,7 @@ def answer_plainly(response: HttpResponse, status: int) -> None:
     response.body = f"{status} - {phrase(status)}."
 
 
-def described(request: HttpRequest) -> str:
+def describe(request: HttpRequest) -> str:
     """Return a request as logs tell it: method, target and who asks."""
     target = request.request_uri[:LONGEST_TARGET]
     what = f"{request.method or 'a request'} {target}".rstrip()
@@ -553,10 +557,10 @@ def described(request: HttpRequest) -> str:
     return f"{what} from {request.ip or 'a client'}{f' ({name})' if name else ''}"
 
 
-def _place(request: HttpRequest | None, client: socket | None) -> str:
+def _origin(request: HttpRequest | None, client: socket | None) -> str:
     """Return where an error has happened."""
     if request is not None:
-        return described(request)
+        return describe(request)
     try:
         peer = client.getpeername() if client is not None else None
     except OSError:  # gone
@@ -564,7 +568,7 @@ def _place(request: HttpRequest | None, client: socket | None) -> str:
     return f"client {peer[0]}" if isinstance(peer, tuple) else "server"
 
 
-def _remember(error: BaseException, request: HttpRequest | None) -> None:
+def _attach_request(error: BaseException, request: HttpRequest | None) -> None:
     try:  # past what a frozen dataclass of an exception says to it
         BaseException.__setattr__(error, "request", request)
     except (AttributeError, TypeError):

@@ -20,7 +20,7 @@ from bladehttp._message.response import HttpResponse
 from bladehttp._wire.conditional import range_applies, status_instead
 from bladehttp._wire.dates import format_http_date
 from bladehttp._wire.ranges import Range, content_range, last_boundary, parse_ranges, part_head
-from bladehttp.server._dispatch.dispatcher import answer_plainly
+from bladehttp.server._dispatch.dispatcher import answer_with_status
 from bladehttp.server._files.safe_open import OpenedFile
 
 Tagger = Callable[[OpenedFile, str | None], str]
@@ -204,24 +204,24 @@ def refuse(response: HttpResponse, status: int) -> None:
     response.close()
     for name in REPRESENTATION_FIELDS:
         response.headers.pop(name, None)
-    answer_plainly(response, status)
+    answer_with_status(response, status)
 
 
 def send_content(response: HttpResponse, whole: FileSlice, ranges: list[Range] | None) -> None:
     """Answer with all of a file (None) or with some ranges of it."""
     headers = response.headers
     if ranges is None:
-        send_pieces(response, whole.file, [whole])
+        send_parts(response, whole.file, [whole])
     elif len(ranges) == 1:
         headers["Content-Range"] = content_range(ranges[0], whole.length)
-        send_pieces(response, whole.file, [part_of(whole, ranges[0])], 206)
+        send_parts(response, whole.file, [part_of(whole, ranges[0])], 206)
     else:
         boundary, kind = secrets.token_hex(16), headers["Content-Type"]
-        pieces: list[bytes | FileSlice] = []
+        parts: list[bytes | FileSlice] = []
         for asked in ranges:
-            pieces += (part_head(asked, whole.length, kind, boundary), part_of(whole, asked))
+            parts += (part_head(asked, whole.length, kind, boundary), part_of(whole, asked))
         headers["Content-Type"] = f"multipart/byteranges; boundary={boundary}"
-        send_pieces(response, whole.file, [*pieces, last_boundary(boundary)], 206)
+        send_parts(response, whole.file, [*parts, last_boundary(boundary)], 206)
 
 
 def part_of(whole: FileSlice, asked: Range) -> FileSlice:
@@ -229,11 +229,11 @@ def part_of(whole: FileSlice, asked: Range) -> FileSlice:
     return FileSlice(whole.file, asked.start, asked.stop - asked.start)
 
 
-def send_pieces(
-    response: HttpResponse, file: FileIO, pieces: Sequence[bytes | FileSlice], status: int = 200
+def send_parts(
+    response: HttpResponse, file: FileIO, parts: Sequence[bytes | FileSlice], status: int = 200
 ) -> None:
     """Answer with slices of a file and what belongs between them."""
-    body = FileBody(file, pieces)
+    body = FileBody(file, parts)
     response.status = status
     response.headers["Content-Length"] = str(body.length)
     response.source = body

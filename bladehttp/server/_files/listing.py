@@ -119,7 +119,7 @@ def entries(directory: Directory, found: Iterable[os.DirEntry[str]]) -> Iterator
         try:
             info = entry.stat(follow_symlinks=False)
             if stat.S_ISLNK(info.st_mode):
-                info = directory.look(entry.name)
+                info = directory.stat_name(entry.name)
         except OSError:  # gone meanwhile, or it leads out
             continue
         is_directory = stat.S_ISDIR(info.st_mode)

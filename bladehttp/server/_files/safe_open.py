@@ -123,7 +123,7 @@ class Directory:
                 raise FileNotFoundError(errno.ENOENT, "neither file nor directory", name)
         return None
 
-    def look(self, name: str) -> os.stat_result:
+    def stat_name(self, name: str) -> os.stat_result:
         """Return what a name leads to, without going there.
 
         Raises:

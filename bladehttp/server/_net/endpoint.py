@@ -83,7 +83,7 @@ class Endpoint:
         name = self.socket.getsockname()
         return name[:2] if isinstance(name, tuple) else os.fsdecode(name)
 
-    def turn_away(self) -> None:
+    def stop_new_connections(self) -> None:
         """Let no new connection be made, but those that are being made.
 
         A client that starts one meanwhile tries again after a second, and finds whoever listens

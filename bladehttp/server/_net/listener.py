@@ -82,9 +82,9 @@ class Listener:
         """Whether nothing is accepted any more."""
         return self.socket.fileno() < 0
 
-    def turn_away(self) -> None:
+    def stop_new_connections(self) -> None:
         """Take the connections that are made, and let no more be made."""
-        self._endpoint.turn_away()
+        self._endpoint.stop_new_connections()
         self.accept_all()
 
     def grace(self, seconds: float) -> float:
@@ -119,13 +119,13 @@ class Listener:
     def _ready(self, events: int) -> None:
         del events
         if not self._has_room() and not self._make_room(1):
-            self._rest_a_while()
+            self._pause_briefly()
             return
         for _ in range(ACCEPTS_PER_TURN):
             if self._paused or not self._accept() or not self._has_room():
                 return
 
-    def _rest_a_while(self) -> None:
+    def _pause_briefly(self) -> None:
         self.pause()
         self._rest.arm(self, monotonic())
 
@@ -140,7 +140,7 @@ class Listener:
                 return True  # ECONNABORTED and its like: that client has gone, others wait
             log.warning("cannot accept connections: %s", error)
             if not self._make_room(ROOM):
-                self._rest_a_while()
+                self._pause_briefly()
             return False
         sock.setblocking(False)
         self._accepted(sock, address)

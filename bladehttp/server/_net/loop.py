@@ -198,7 +198,7 @@ class Loop:
         self._thread = threading.get_ident()
         self._asleep = True  # from here on call_soon wakes
         due = self._next_due()
-        ready = self._selector.select(self._patience(due, timeout))
+        ready = self._selector.select(self._select_timeout(due, timeout))
         self._asleep = False
         self.now = monotonic()
         for key, events in ready:
@@ -231,7 +231,7 @@ class Loop:
             dues.append(self._timers[0].due)
         return min(dues) if dues else None
 
-    def _patience(self, due: float | None, timeout: float | None) -> float | None:
+    def _select_timeout(self, due: float | None, timeout: float | None) -> float | None:
         if self._soon:
             return 0
         if due is None:

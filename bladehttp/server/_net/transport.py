@@ -220,10 +220,10 @@ class TlsTransport(SocketTransport):
 
     def receive(self) -> bytes:
         self._fill()
-        pieces = []
+        chunks = []
         try:
             while data := self._tls.read(RECEIVE):
-                pieces.append(data)
+                chunks.append(data)
                 if not (self._incoming.pending or self._tls.pending()):
                     break  # rather than be told so by an exception
             else:
@@ -234,7 +234,7 @@ class TlsTransport(SocketTransport):
             self.ended = True
         if self._outgoing.pending:  # an alert, a new key
             self.flush()
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def send(self, data: bytes | memoryview) -> int:
         if self.blocked:

@@ -25,7 +25,7 @@ __all__ = [
 Fault = Callable[[HttpResponse], object]
 
 TICK = 10
-"""Milliseconds between two pieces of a throttled body; longer where that is not a byte yet."""
+"""Milliseconds between two chunks of a throttled body; longer where that is not a byte yet."""
 
 
 def abort() -> Fault:
