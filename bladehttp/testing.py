@@ -13,7 +13,7 @@ from bladehttp.server.testing import (
     Expectation,
     Fault,
     Identity,
-    ThrowAway,
+    ThrowAwayCertificate,
     faults,
     throw_away_certificate,
 )
@@ -23,7 +23,7 @@ __all__ = [
     "Expectation",
     "Fault",
     "Identity",
-    "ThrowAway",
+    "ThrowAwayCertificate",
     "faults",
     "throw_away_certificate",
 ]

@@ -29,7 +29,7 @@ NAMED_IN_ANNOTATIONS = {
     "bladehttp.client": "AsyncHttpClient Data FilesLike HttpClient QueryLike RequestOptions",
     "bladehttp.server": "AccessLog Answered Handler HttpServer Stats Timer inherited_socket",
     "bladehttp.server.wsgi": "WsgiApplication",
-    "bladehttp.testing": "BladeServer Expectation Fault Identity ThrowAway faults",
+    "bladehttp.testing": "BladeServer Expectation Fault Identity ThrowAwayCertificate faults",
 }
 
 FUNCTIONS = """abort as_json delete get head info options patch post put server set_headers

@@ -8,7 +8,7 @@ The fixtures `blade_server` and `blade_server_tls` for pytest are such servers; 
 `pytest_bladehttp`, which pytest finds by itself. Nothing here needs pytest.
 """
 
-from bladehttp.server._net.tls import ThrowAway, throw_away_certificate
+from bladehttp.server._net.tls import ThrowAwayCertificate, throw_away_certificate
 from bladehttp.server.testing import faults
 from bladehttp.server.testing._expectation import Expectation
 from bladehttp.server.testing._identity import Identity
@@ -20,7 +20,7 @@ __all__ = [
     "Expectation",
     "Fault",
     "Identity",
-    "ThrowAway",
+    "ThrowAwayCertificate",
     "faults",
     "throw_away_certificate",
 ]
