@@ -517,6 +517,7 @@ def test_concurrency_is_checked(concurrency: Any) -> None:
 def test_asyncio_is_imported_with_the_client_that_needs_it_only() -> None:
     code = (
         "import sys, bladehttp\n"
+        "bladehttp.HttpClient().close()\n"
         "assert 'asyncio' not in sys.modules and 'AsyncHttpClient' in dir(bladehttp)\n"
         "from bladehttp import AsyncHttpClient\n"
         "assert 'asyncio' in sys.modules and bladehttp.AsyncHttpClient is AsyncHttpClient\n"

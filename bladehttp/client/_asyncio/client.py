@@ -11,6 +11,7 @@ from typing import Any, Self
 from bladehttp._data.byte_streams import as_async_iterator
 from bladehttp._data.headers import HeadersLike
 from bladehttp._message.response import HttpResponse
+from bladehttp.client._asyncio.download import adownload
 from bladehttp.client._asyncio.event_loop import EventLoopDriver
 from bladehttp.client._asyncio.hooks import await_abort_hooks, await_response_hooks
 from bladehttp.client._asyncio.send_many import AsyncBatch
@@ -19,7 +20,6 @@ from bladehttp.client._asyncio.upload import AsyncBody
 from bladehttp.client._base import Verbs
 from bladehttp.client._config.progress import Report
 from bladehttp.client._config.validators import at_least_one
-from bladehttp.client._download.download import adownload
 from bladehttp.client._exchange.exchange import Exchange
 from bladehttp.client._exchange.hooks import AsyncHooks, active_hooks
 from bladehttp.client._exchange.scheduler import Result

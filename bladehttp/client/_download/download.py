@@ -1,17 +1,14 @@
 """Download: a response's body to a file that is there whole or not at all.
 
 `resumption.py` decides what a response is good for and `part_file.py` writes it; this module sends
-the requests. `download` and `adownload` are the same loop, plain and for asyncio: send a request,
-take its response, and again until the file is whole.
+the requests: send one, take its response, and again until the file is whole. The same loop for
+asyncio is in _asyncio/download.py.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, fields, replace
-from functools import partial
 from pathlib import Path
 from time import monotonic, sleep, time
 from typing import Any, NoReturn
@@ -40,9 +37,6 @@ logger = logging.getLogger("bladehttp.client")
 
 Streaming = Callable[[PreparedRequest], AbstractContextManager[HttpResponse]]
 """Sends a request and gives its response while the body is still to come."""
-
-AsyncStreaming = Callable[[PreparedRequest], AbstractAsyncContextManager[HttpResponse]]
-"""The same for asyncio."""
 
 
 class SharedRetry(Retry):
@@ -311,58 +305,3 @@ def _attempt(stream: Streaming, current: Download) -> HttpResponse | None:
         return None
     current.finish(response)
     return response
-
-
-async def adownload(stream: AsyncStreaming, job: Job) -> HttpResponse:
-    """Write a body to a file; see `AsyncHttpClient.download`."""
-    with closing(Download(job)) as current:
-        current.open()
-        while True:
-            try:
-                response = await _aattempt(stream, current)
-            except Exception as error:
-                delay = current.delay_after(error)
-                if delay is None:
-                    raise
-                await asyncio.sleep(delay)
-            else:
-                if response is not None:
-                    return response
-
-
-async def _aattempt(stream: AsyncStreaming, current: Download) -> HttpResponse | None:
-    """Send a request and write what comes; return None if there has to be another one."""
-    async with stream(current.next_request()) as response:
-        verdict = current.judge(response)
-        if verdict is Verdict.KEEP:
-            await response.aread()
-            return response
-        if verdict is Verdict.ASK_AGAIN:
-            return None
-        current.prepare(verdict, response)
-        async for piece in response.aiter_bytes():
-            current.write(piece, response)
-    if not current.is_whole(response):
-        return None
-    await in_thread(partial(current.finish, response))
-    return response
-
-
-async def in_thread(work: Callable[[], None]) -> None:
-    """Do something that waits for a disk in a thread, and return when it is done.
-
-    When it is cancelled, too: the file must not be closed under it. The thread is not one of the
-    loop's default executor, all of which may be waiting for this download.
-    """
-    executor = ThreadPoolExecutor(1, "bladehttp download")
-    future = asyncio.get_running_loop().run_in_executor(executor, work)
-    executor.shutdown(wait=False)
-    cancelled: asyncio.CancelledError | None = None
-    while not future.done():
-        try:
-            await asyncio.wait((future,))
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled from future.exception()
-    future.result()
