@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from copy import copy
 from datetime import datetime
+from functools import partial
 from os import PathLike
 from typing import Any
 from urllib.parse import quote
@@ -27,15 +28,17 @@ from bladehttp.exceptions import InvalidHeader
 # RFC 3986 section 2: unreserved, gen-delims, sub-delims and "%"; and control characters, which a
 # field's value is refused for.
 URL_SAFE = ":/?#[]@!$&'()*+,;=%-._~" + "".join(map(chr, range(0x20))) + "\x7f"
-is_url = re.compile(r"[A-Za-z0-9:/?#\[\]@!$&'()*+,;=%._~-]*").fullmatch
+is_url = partial(re.fullmatch, r"[A-Za-z0-9:/?#\[\]@!$&'()*+,;=%._~-]*")
 # RFC 8187 section 3.2.1: attr-char, less what `quote` leaves alone anyhow
 ATTR_CHAR = "!#$&+^`|"
-is_plain_name = re.compile(r"[\x20!#$&-\[\]-~]*").fullmatch  # no quote, backslash or "%"
-not_plain = re.compile(r"[^\x20!#$&-\[\]-~]").sub
+is_plain_name = partial(re.fullmatch, r"[\x20!#$&-\[\]-~]*")  # no quote, backslash or "%"
+not_plain = partial(re.sub, r"[^\x20!#$&-\[\]-~]")
 
-has_authority = re.compile(
-    r"((?:[A-Za-z][A-Za-z0-9+.-]*:)?//(?:[^/?#\\@]*@)?)([^/?#\\:]*)(.*)", re.DOTALL
-).fullmatch
+has_authority = partial(
+    re.fullmatch,
+    r"((?:[A-Za-z][A-Za-z0-9+.-]*:)?//(?:[^/?#\\@]*@)?)([^/?#\\:]*)(.*)",
+    flags=re.DOTALL,
+)
 
 
 class Unset(int):

@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime
 from email.utils import formatdate
-from functools import lru_cache
+from functools import lru_cache, partial
 
 MONTHS = {
     month: number
@@ -13,11 +13,15 @@ MONTHS = {
 TIME = "([0-9]{2}):([0-9]{2}):([0-9]{2})"
 
 # Sun, 06 Nov 1994 08:49:37 GMT; Sunday, 06-Nov-94 08:49:37 GMT; Sun Nov  6 08:49:37 1994.
-imf_fixdate = re.compile(f"[A-Z][a-z]{{2}}, ([0-9]{{2}}) ([A-Z][a-z]{{2}}) ([0-9]{{4}}) {TIME} GMT")
-rfc850_date = re.compile(
-    f"[A-Z][a-z]{{5,8}}, ([0-9]{{2}})-([A-Z][a-z]{{2}})-([0-9]{{2}}) {TIME} GMT"
+imf_fixdate = partial(
+    re.fullmatch, f"[A-Z][a-z]{{2}}, ([0-9]{{2}}) ([A-Z][a-z]{{2}}) ([0-9]{{4}}) {TIME} GMT"
 )
-asctime_date = re.compile(f"[A-Z][a-z]{{2}} ([A-Z][a-z]{{2}}) ([ 0-9][0-9]) {TIME} ([0-9]{{4}})")
+rfc850_date = partial(
+    re.fullmatch, f"[A-Z][a-z]{{5,8}}, ([0-9]{{2}})-([A-Z][a-z]{{2}})-([0-9]{{2}}) {TIME} GMT"
+)
+asctime_date = partial(
+    re.fullmatch, f"[A-Z][a-z]{{2}} ([A-Z][a-z]{{2}}) ([ 0-9][0-9]) {TIME} ([0-9]{{4}})"
+)
 
 
 @lru_cache(maxsize=256)  # of the files that are asked for again and again
@@ -32,11 +36,11 @@ def parse_http_date(value: str) -> int | None:
     The name of the day is not looked at. Years of two digits are 1970 to 2069.
     """
     value = value.strip(" \t")
-    match = imf_fixdate.fullmatch(value) or rfc850_date.fullmatch(value)
+    match = imf_fixdate(value) or rfc850_date(value)
     if match is not None:
         day, month, year, *clock = match.groups()
     else:
-        match = asctime_date.fullmatch(value)
+        match = asctime_date(value)
         if match is None:
             return None
         month, day, *clock, year = match.groups()

@@ -6,6 +6,7 @@ anybody but an attacker (section 14.6 names many small and overlapping ranges) i
 
 import re
 from collections.abc import Iterable
+from functools import partial
 from typing import NamedTuple
 
 MOST_RANGES = 32
@@ -15,8 +16,8 @@ MOST_RANGES = 32
 #                           range-set = 1#range-spec; unit names are case-insensitive
 # RFC 9110 section 14.1.2:  int-range = first-pos "-" [ last-pos ]
 #                           suffix-range = "-" suffix-length
-ranges_specifier = re.compile(r"bytes=(.*)", re.IGNORECASE).fullmatch
-range_spec = re.compile(r"(?=.?[0-9])([0-9]*)-([0-9]*)").fullmatch
+ranges_specifier = partial(re.fullmatch, r"bytes=(.*)", flags=re.IGNORECASE)
+range_spec = partial(re.fullmatch, r"(?=.?[0-9])([0-9]*)-([0-9]*)")
 
 FAR = 10**18
 """What a position of more than 18 digits counts as: beyond the end of every file."""

@@ -7,6 +7,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Iterable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
@@ -38,7 +39,9 @@ RESERVED = frozenset(
 )  # fmt: skip
 """What ``curl_options`` refuses."""
 
-split_place = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+):(?P<port>[0-9]{1,5})").fullmatch
+split_place = partial(
+    re.fullmatch, r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+):(?P<port>[0-9]{1,5})"
+)
 
 
 def plain_text(name: str, value: Any) -> str:

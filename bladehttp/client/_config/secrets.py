@@ -8,6 +8,7 @@ What another origin does not get on a redirect is what a log does not show, and 
 
 import re
 from fnmatch import fnmatchcase
+from functools import partial
 
 ALWAYS = ("*auth*", "*cookie*")
 """Names, in lower case, of fields that are secret whatever ``sensitive_headers`` says:
@@ -34,31 +35,33 @@ def is_sensitive(name: str, patterns: tuple[str, ...]) -> bool:
 SECRET = "[redacted]"  # noqa: S105 - what stands in place of one
 
 # Names of query parameters; rather too many than one too few
-secret_values = re.compile(
+hide_secret_values = partial(
+    re.sub,
     r"([?&;][^=&\s#]*(?:key|token|secret|sig|pass|pwd|auth|cred|code|sess|jwt|otp|pin)[^=&\s#]*=)"
     r"[^&\s#'\"\]]+",
-    re.IGNORECASE,
+    rf"\1{SECRET}",
+    flags=re.IGNORECASE,
 )
 
 # RFC 3986 section 3.2: userinfo ends at the last "@" of the authority
-userinfo = re.compile(r"(?<=://)[^/?#\s]*@")
+hide_userinfo = partial(re.sub, r"(?<=://)[^/?#\s]*@", f"{SECRET}@")
 
 # In a text of libcurl's a URL may be one it could not take apart, with anything in its password
-quoted_userinfo = re.compile(r"((?:^|(?<=\s))['\"(<\[]?(?:\w+://)?)\S*@")
+hide_quoted_userinfo = partial(re.sub, r"((?:^|(?<=\s))['\"(<\[]?(?:\w+://)?)\S*@", rf"\1{SECRET}@")
 
 # libcurl's own words: "[HTTP/2] [1] [cookie: a=b]", 'Added cookie a="b" for domain ...'
-shown_field = re.compile(r"\[(:?[\w-]+): (.*)\]$")
-shown_cookie = re.compile(r"(cookie [^=\s]+=)\S+")
+shown_field = partial(re.search, r"\[(:?[\w-]+): (.*)\]$")
+hide_shown_cookie = partial(re.sub, r"(cookie [^=\s]+=)\S+", rf"\1{SECRET}")
 
 
 def redact(text: str) -> str:
     """Return a URL, or a text that holds one, without user, password and secret parameters."""
-    return secret_values.sub(rf"\1{SECRET}", userinfo.sub(f"{SECRET}@", text))
+    return hide_secret_values(hide_userinfo(text))
 
 
 def redact_error(text: str) -> str:
     """Return what libcurl says about an error, with every user and password struck out."""
-    return redact(quoted_userinfo.sub(rf"\1{SECRET}@", text))
+    return redact(hide_quoted_userinfo(text))
 
 
 def redact_line(line: str, patterns: tuple[str, ...]) -> str:
@@ -71,7 +74,7 @@ def redact_line(line: str, patterns: tuple[str, ...]) -> str:
 
 def redact_remark(text: str, patterns: tuple[str, ...]) -> str:
     """Return what libcurl says about a transfer without secrets."""
-    shown = shown_field.search(text)
+    shown = shown_field(text)
     if shown and is_sensitive(shown[1], patterns):
         return f"{text[: shown.start(2)]}{SECRET}]"
-    return redact_error(shown_cookie.sub(rf"\1{SECRET}", text))
+    return redact_error(hide_shown_cookie(text))

@@ -8,6 +8,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterable
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -26,7 +27,7 @@ SENT_AS_GIVEN = "".join(char for char in map(chr, range(0x21, 0x7F)) if char not
 Check = Callable[[str, Any], Any]
 
 # a SHA-256 is 32 octets, which are 43 characters of base64 and one "="
-is_key_list = re.compile(r"sha256//[A-Za-z0-9+/]{43}=(;sha256//[A-Za-z0-9+/]{43}=)*").fullmatch
+is_key_list = partial(re.fullmatch, r"sha256//[A-Za-z0-9+/]{43}=(;sha256//[A-Za-z0-9+/]{43}=)*")
 
 
 def flag(name: str, value: Any) -> bool:

@@ -34,6 +34,7 @@ challenge, and as the reply to its answer. That one is a wrong password, and is 
 
 import re
 from enum import Enum, auto
+from functools import partial
 from typing import Any
 
 import pycurl
@@ -246,7 +247,7 @@ FIELDS = {
     PROXY_AUTHENTICATION_REQUIRED: "Proxy-Authenticate",
 }
 
-status_of = re.compile(rb"HTTP/[0-9.]+ (\d{3})\b").match
+status_of = partial(re.match, rb"HTTP/[0-9.]+ (\d{3})\b")
 
 
 def was_answered_early(lines: list[bytes], request: PreparedRequest, status: int) -> bool:

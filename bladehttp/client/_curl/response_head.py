@@ -10,6 +10,7 @@ import re
 import ssl
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from bladehttp._data.headers import Headers
@@ -20,7 +21,7 @@ Fields = Sequence[tuple[str, str]]
 """One certificate as libcurl describes it: names and values."""
 
 # RFC 5280 section 4.2.1.6, as OpenSSL prints it
-alternative_names = re.compile(r"(?:DNS|IP Address):([^,]+)").findall
+alternative_names = partial(re.findall, r"(?:DNS|IP Address):([^,]+)")
 
 
 def as_dict(chain: Sequence[Fields]) -> dict[str, Any]:
@@ -90,12 +91,14 @@ MOST_VALID = 256
 LONGEST_VALID = 80
 
 # RFC 9110 section 11.6.1: several challenges may stand in one field, separated by commas
-offers_digest = re.compile(r"(?:^|,)\s*digest\s", re.IGNORECASE).search
+offers_digest = partial(re.search, r"(?:^|,)\s*digest\s", flags=re.IGNORECASE)
 
 # RFC 7616 section 3.4.4: the name is sent hashed, which libcurl does
-takes_userhash = re.compile(r"\buserhash\s*=\s*\"?true\b", re.IGNORECASE).search
+takes_userhash = partial(re.search, r"\buserhash\s*=\s*\"?true\b", flags=re.IGNORECASE)
 
-find_locations = re.compile(rb"^location[ \t]*:([^\n]*)", re.IGNORECASE | re.MULTILINE).findall
+find_locations = partial(
+    re.findall, rb"^location[ \t]*:([^\n]*)", flags=re.IGNORECASE | re.MULTILINE
+)
 
 
 class ResponseHead:

@@ -15,6 +15,7 @@ accounts get locked.
 """
 
 import re
+from functools import partial
 from typing import Any
 
 import pycurl
@@ -141,7 +142,7 @@ PROXY_AUTHENTICATION_REQUIRED = 407
 
 MOST_KNOWN = 256
 
-offers_basic = re.compile(r"(?:^|,)\s*basic\b", re.IGNORECASE).search
+offers_basic = partial(re.search, r"(?:^|,)\s*basic\b", flags=re.IGNORECASE)
 
 WANT_DIGEST: dict[str, None] = {}
 """The URLs of proxies that want Digest, in the order they were learnt."""

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 from typing import NamedTuple
 
 from bladehttp._data.decoders import ALIASES, REGISTERED
@@ -22,12 +23,12 @@ from bladehttp._wire.ranges import parse_ranges
 # RFC 9110 section 14.4: Content-Range = range-unit SP ( range-resp / unsatisfied-range )
 #                        range-resp = first-pos "-" last-pos "/" ( complete-length / "*" )
 # Unit names are case-insensitive. 18 digits are more than any file has.
-range_resp = re.compile(
-    r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)", re.IGNORECASE
-).fullmatch
+range_resp = partial(
+    re.fullmatch, r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)", flags=re.IGNORECASE
+)
 
 # RFC 9110 section 8.8.3: opaque-tag = DQUOTE *etagc DQUOTE; a weak one begins with W/
-is_strong_tag = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"').fullmatch
+is_strong_tag = partial(re.fullmatch, r'"[\x21\x23-\x7e\x80-\xff]*"')
 
 SAME_CLOCK = 1
 """RFC 9110 section 8.8.2.2: a Last-Modified is a strong validator if it is at least one second

@@ -6,6 +6,7 @@ docs/decisions/0010.
 
 import re
 from dataclasses import replace
+from functools import partial
 
 from bladehttp.client._config.options import Settings
 from bladehttp.client._config.secrets import is_sensitive
@@ -39,9 +40,9 @@ NEXT_METHOD = {
 """The redirects that are followed. 300 is a choice for people, 304 to 306 are none."""
 
 # RFC 9110 section 15.4: when the method changes, fields about the content go with the content
-is_about_content = re.compile(
-    r"content-.*|digest|repr-digest|last-modified|expect|trailer", re.IGNORECASE
-).fullmatch
+is_about_content = partial(
+    re.fullmatch, r"content-.*|digest|repr-digest|last-modified|expect|trailer", flags=re.IGNORECASE
+)
 
 OF_THE_ORIGIN = frozenset(("host", "referer"))
 """No secrets, but they tell the next origin about this one."""

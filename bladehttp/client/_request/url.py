@@ -27,7 +27,7 @@ what a valid host is.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
@@ -37,12 +37,13 @@ from bladehttp.client._request.form_values import urlencoded
 from bladehttp.exceptions import InvalidUrl, UnsupportedProtocol
 
 # RFC 3986 appendix B, the scheme as in section 3.1; it matches any text
-split_components = re.compile(
+split_components = partial(
+    re.fullmatch,
     r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?",
-    re.DOTALL,
-).fullmatch
+    flags=re.DOTALL,
+)
 
-has_leading_dots = re.compile(r"(?:\.\.?/)+").match
+has_leading_dots = partial(re.match, r"(?:\.\.?/)+")
 
 
 class Components(NamedTuple):
@@ -134,7 +135,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 has_scheme = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:").match
 
 # "localhost:8000/x" and "example.com": by the grammar a scheme and a path, by intention a host
-may_be_host = re.compile(r"[\w.-]+(?::[0-9]+)?(?:[/?#][^@\x00-\x1f\x7f]*)?").fullmatch
+may_be_host = partial(re.fullmatch, r"[\w.-]+(?::[0-9]+)?(?:[/?#][^@\x00-\x1f\x7f]*)?")
 
 # RFC 3986 appendix B, with the authority required (RFC 9110 section 4.2.1)
 split_url = re.compile(
