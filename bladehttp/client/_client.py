@@ -47,18 +47,18 @@ class HttpClient(Verbs[HttpResponse]):
 
     def _start(self) -> None:
         self._schedulers = Pool(Scheduler)
-        self._pool = Pool(Engine, beside=self._schedulers)
+        self._pool = Pool(Engine, sibling=self._schedulers)
         self._quiet = False
 
     def _send(
         self, url: str, method: str, data: Any, headers: HeadersLike | None, others: dict[str, Any]
     ) -> HttpResponse:
         request = self._prepare(url, method, data, headers, **others)
-        engine = self._pool.take()
+        engine = self._pool.acquire()
         try:
             return exchange(engine, request, active_hooks(self._hooks))
         finally:
-            self._pool.give(engine, self._settings)
+            self._pool.release(engine, self._settings)
 
     @contextmanager
     def stream(
@@ -89,7 +89,7 @@ class HttpClient(Verbs[HttpResponse]):
 
     @contextmanager
     def _streamed(self, request: PreparedRequest) -> Iterator[HttpResponse]:
-        engine = self._pool.take()
+        engine = self._pool.acquire()
         body = ResponseStream(engine, Exchange(request, active_hooks(self._hooks)))
         try:
             yield body.open()
@@ -98,7 +98,7 @@ class HttpClient(Verbs[HttpResponse]):
             raise
         finally:
             body.close()
-            self._pool.give(engine, self._settings)
+            self._pool.release(engine, self._settings)
 
     def download(
         self,

@@ -377,9 +377,9 @@ def test_the_path_of_a_signed_url_stays_as_it_is_on_every_way(
         "socks": ({"proxy": f"socks5h://127.0.0.1:{peers.raw(SocksProxy()).port}"}, "", kept),
         "excepted": ({"proxy": proxy.url, "no_proxy": "127.0.0.1"}, "", False),
     }
-    properties, before, intact = ways[way]
+    properties, before, ended_cleanly = ways[way]
     if way == "environment":
         monkeypatch.setenv("http_proxy", proxy.url)
     client.get(f"{origin}/a%2fb?s=%3a#f", **properties, **given)
     seen = (peer.requests or handler.requests)[-1].target
-    assert seen == before + ("/a%2fb?s=%3a" if intact else "/a%2Fb?s=%3a")
+    assert seen == before + ("/a%2fb?s=%3a" if ended_cleanly else "/a%2Fb?s=%3a")

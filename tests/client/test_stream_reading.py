@@ -198,7 +198,7 @@ def test_an_interrupt_does_not_end_the_body(
         def interrupted(*_: Any) -> Any:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(type(source._engine), "proceed", interrupted)
+        monkeypatch.setattr(type(source._engine), "step", interrupted)
         with pytest.raises(KeyboardInterrupt):
             response.read()
         with pytest.raises(ValueError, match="stream is closed"):

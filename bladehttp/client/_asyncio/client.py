@@ -138,7 +138,7 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
             driver.start(exchange, partial(_resolve, future))
             response = await future
         except BaseException as error:
-            driver.stop(exchange, error)
+            driver.abort(exchange, error)
             if exchange.awaitables:
                 await await_abort_hooks(exchange, error)
             raise
@@ -235,7 +235,7 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
             try:
                 await asyncio.wait((taking,))
             finally:
-                await async_batch.stop()
+                await async_batch.abort()
 
     @property
     def closed(self) -> bool:

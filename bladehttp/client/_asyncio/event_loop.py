@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 import pycurl
 
-from bladehttp.client._asyncio.hooks import settle
+from bladehttp.client._asyncio.hooks import await_hooks
 from bladehttp.client._asyncio.upload import AsyncBody
 from bladehttp.client._asyncio.waiting import AsyncSlots, readiness
 from bladehttp.client._curl.body_sink import STEP, DecodingBudget
@@ -42,7 +42,7 @@ SWEEP = 2.0
 class Observer(Protocol):
     """What looks after itself when libcurl has told it of something."""
 
-    def look(self) -> None: ...
+    def on_progress(self) -> None: ...
 
 
 class EventLoopDriver:
@@ -57,13 +57,13 @@ class EventLoopDriver:
     __slots__ = (
         "_bodies",
         "_budget",
+        "_hook_tasks",
         "_is_due",
         "_is_watching",
         "_limits",
         "_news",
         "_readiness",
         "_scheduler",
-        "_settling",
         "_slots",
         "_started",
         "_sweeper",
@@ -94,7 +94,7 @@ class EventLoopDriver:
         self._budget = DecodingBudget(self._decode_soon)
         self._scheduler = Scheduler(self._watch, self._budget)
         self._scheduler.gate = self._gate
-        self._settling: dict[Exchange, asyncio.Task[None]] = {}
+        self._hook_tasks: dict[Exchange, asyncio.Task[None]] = {}
         self._waiters: dict[Exchange, asyncio.Future[None]] = {}
         self._slots = AsyncSlots(loop, concurrency, self.host_limit, self._admit)
 
@@ -136,7 +136,7 @@ class EventLoopDriver:
         if self.closed:
             self.leave(exchange)
             raise ClientClosed("client has been closed")
-        exchange.begin()
+        exchange.restart_stopwatch()
 
     def leave(self, exchange: Exchange) -> None:
         """Take the place of an exchange back, or end its wait."""
@@ -150,12 +150,12 @@ class EventLoopDriver:
     def _expire(self, exchange: Exchange) -> None:
         future, why = self._waiters[exchange], self._slots.slots.reason(exchange)
         if not future.done():
-            future.set_exception(self._late(exchange, f"waiting, as {why}, for"))
+            future.set_exception(self._total_timeout(exchange, f"waiting, as {why}, for"))
 
     @staticmethod
-    def _late(exchange: Exchange, what: str) -> TotalTimeout:
+    def _total_timeout(exchange: Exchange, what: str) -> TotalTimeout:
         request = exchange.request
-        text = f"{what} {request.url.place}: total_timeout is over"
+        text = f"{what} {request.url.host_port}: total_timeout is over"
         error = TotalTimeout(f"{text} ({request.settings.total_timeout} ms)", url=request.url.text)
         set_request(error, RequestInfo(request.method, request.url.text, exchange.given))
         return error
@@ -166,7 +166,7 @@ class EventLoopDriver:
         body = exchange.request.body
         if isinstance(body, AsyncBody):
             context = exchange.context = exchange.context or copy_context()
-            context.run(body.start, self.touch)
+            context.run(body.start, self.resume)
             self._bodies[exchange] = body
         self._started[exchange] = done
         self._limits = exchange.request.settings
@@ -175,7 +175,7 @@ class EventLoopDriver:
         self._scheduler.start(exchange)
         self._arm()
 
-    def stop(self, exchange: Exchange, reason: BaseException | None = None) -> None:
+    def abort(self, exchange: Exchange, reason: BaseException | None = None) -> None:
         """Abort an exchange if it has not ended; its ``done`` is not called any more.
 
         Args:
@@ -184,20 +184,20 @@ class EventLoopDriver:
         """
         if exchange in self._started:
             reason = reason or asyncio.CancelledError()
-            self._stop(exchange, reason)
+            self._abort(exchange, reason)
             self._end(exchange)
             self._arm()
 
-    def _stop(self, exchange: Exchange, reason: BaseException) -> None:
-        self._scheduler.stop(exchange, reason)
-        exchange.tell_of_abort(reason)  # one whose hooks were being awaited is not with the crowd
+    def _abort(self, exchange: Exchange, reason: BaseException) -> None:
+        self._scheduler.abort(exchange, reason)
+        exchange.notify_abort(reason)  # one whose hooks were being awaited is not with the crowd
 
     def _end(self, exchange: Exchange) -> Done:
         """Forget an exchange, and return whom to tell."""
         if exchange in self._bodies:
             self._bodies.pop(exchange).stop()
-        if exchange in self._settling:
-            self._settling.pop(exchange).cancel()
+        if exchange in self._hook_tasks:
+            self._hook_tasks.pop(exchange).cancel()
         return self._started.pop(exchange)
 
     def _gate(self, exchange: Exchange) -> bool:
@@ -209,43 +209,43 @@ class EventLoopDriver:
             return False
         if not exchange.awaitables:
             return True
-        task = self.loop.create_task(self._settle(exchange), context=Context())
-        self._settling[exchange] = task
-        task.add_done_callback(partial(self._settled, exchange), context=Context())
+        task = self.loop.create_task(self._await_hooks(exchange), context=Context())
+        self._hook_tasks[exchange] = task
+        task.add_done_callback(partial(self._hooks_done, exchange), context=Context())
         return False
 
-    async def _settle(self, exchange: Exchange) -> None:
+    async def _await_hooks(self, exchange: Exchange) -> None:
         limit = exchange.deadline - monotonic() if exchange.deadline < inf else None
         clock = asyncio.timeout(limit)
         try:
             async with clock:
-                await settle(exchange)
+                await await_hooks(exchange)
         except TimeoutError as error:
             if clock.expired():
-                raise self._late(exchange, "waiting for a hook before asking") from error
+                raise self._total_timeout(exchange, "waiting for a hook before asking") from error
             raise
 
-    def _settled(self, exchange: Exchange, task: "asyncio.Task[None]") -> None:
+    def _hooks_done(self, exchange: Exchange, task: "asyncio.Task[None]") -> None:
         """Go on with an exchange whose hooks have been awaited, unless it was stopped meanwhile."""
-        if self._settling.get(exchange) is not task:
+        if self._hook_tasks.get(exchange) is not task:
             return
-        del self._settling[exchange]
+        del self._hook_tasks[exchange]
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if error is None:
-            self._scheduler.resume(exchange)
+            self._scheduler.start_held(exchange)
         else:
             failed = error if isinstance(error, Exception) else ClientClosed("hook was cancelled")
-            run_in_context(exchange, exchange.tell_of, failed)
+            run_in_context(exchange, exchange.notify_error, failed)
             self._scheduler.fail(exchange, failed)
         self._arm()
 
-    def tell(self, whom: Observer) -> None:
+    def notify(self, observer: Observer) -> None:
         """Have something look after itself as soon as libcurl has returned."""
-        self._news.append(whom)
+        self._news.append(observer)
 
-    def touch(self, curl: Any) -> None:
+    def resume(self, curl: Any) -> None:
         """Go on with a transfer that stood still for the caller's sake."""
-        self._scheduler.touch(curl)
+        self._scheduler.resume(curl)
         self._arm()
 
     def complete(self, curl: Any) -> None:
@@ -284,28 +284,28 @@ class EventLoopDriver:
 
     def _decode(self) -> None:
         if not self.closed:
-            self._budget.turn()
+            self._budget.run()
             self._arm()
 
     def _ready(self) -> None:
         self._budget.left = STEP
-        self._scheduler.act(self._readiness.poll(0))
-        self._turn()
+        self._scheduler.handle_events(self._readiness.poll(0))
+        self._step()
 
-    def _turn(self) -> None:
+    def _step(self) -> None:
         try:
-            self._do()
+            self._step_scheduler()
         except BaseException as error:
             self.close(error)
             raise
         if not self.closed:
             self._arm()
 
-    def _do(self) -> None:
-        ended = self._scheduler.turn()
+    def _step_scheduler(self) -> None:
+        ended = self._scheduler.step()
         news, self._news = self._news, []
         for each in dict.fromkeys(news):
-            each.look()
+            each.on_progress()
         for exchange, result in ended:
             if exchange in self._started:  # a hook may have closed all of it
                 self._end(exchange)(exchange, result)
@@ -314,30 +314,30 @@ class EventLoopDriver:
         """See that the crowd has its turn when it wants it; a timer that is too early may stay."""
         if self._is_due:
             return
-        wake = self._scheduler.wake()
-        if wake == 0.0:
+        next_step_at = self._scheduler.next_step_at()
+        if next_step_at == 0.0:
             self._is_due = True
-            self.loop.call_soon(self._turn_at_once, context=Context())
+            self.loop.call_soon(self._step_soon, context=Context())
             return
         if self._timer is not None:
-            if self._timer_at <= wake:
+            if self._timer_at <= next_step_at:
                 return
             self._timer.cancel()
-        self._timer, self._timer_at = None, wake
-        if wake < inf:
+        self._timer, self._timer_at = None, next_step_at
+        if next_step_at < inf:
             # not call_at: the loop's clock need not be ours
-            delay = max(0.0, wake - monotonic())
-            self._timer = self.loop.call_later(delay, self._turn_by_timer, context=Context())
+            delay = max(0.0, next_step_at - monotonic())
+            self._timer = self.loop.call_later(delay, self._step_by_timer, context=Context())
 
-    def _turn_at_once(self) -> None:
+    def _step_soon(self) -> None:
         self._is_due = False
         self._budget.left = STEP
         if not self.closed:
-            self._turn()
+            self._step()
 
-    def _turn_by_timer(self) -> None:
+    def _step_by_timer(self) -> None:
         self._timer = None
-        self._turn()
+        self._step()
 
     def close(self, reason: BaseException) -> None:
         """Close every connection and end what runs with an exception. Idempotent."""
@@ -376,5 +376,5 @@ class EventLoopDriver:
         """Abort an exchange and return the exception that it ends with."""
         error = ClientClosed("transfer has been aborted")
         error.__cause__ = reason
-        self._stop(exchange, error)
+        self._abort(exchange, error)
         return error

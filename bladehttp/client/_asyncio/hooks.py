@@ -17,7 +17,7 @@ from bladehttp.client._exchange.hooks import drop
 logger = logging.getLogger("bladehttp.client")
 
 
-async def settle(exchange: Exchange) -> None:
+async def await_hooks(exchange: Exchange) -> None:
     """Await what hooks have given, in the context of whoever asked for the exchange.
 
     Raises:
@@ -39,9 +39,9 @@ async def await_response_hooks(exchange: Exchange) -> None:
         BaseException: What a hook raises.
     """
     try:
-        await settle(exchange)
+        await await_hooks(exchange)
     except asyncio.CancelledError as error:
-        exchange.tell_of_abort(error)
+        exchange.notify_abort(error)
         await await_abort_hooks(exchange, error)
         raise
 

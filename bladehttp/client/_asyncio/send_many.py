@@ -38,7 +38,7 @@ class AsyncBatch:
         self._under_way: dict[Exchange, EventLoopDriver] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._error: Exception | None = None
-        self._settling: dict[Exchange, asyncio.Task[None]] = {}
+        self._hook_tasks: dict[Exchange, asyncio.Task[None]] = {}
 
     async def take_all(self, requests: AsyncIterator[Any]) -> None:
         """Take the requests as there is room, and start them as there are places.
@@ -87,7 +87,7 @@ class AsyncBatch:
 
     def _admit(self, exchange: Exchange) -> None:
         """Start a request that has waited for its place."""
-        exchange.renew()
+        exchange.restart_clocks()
         try:
             self._begin(exchange)
         except ClientClosed as error:
@@ -97,19 +97,19 @@ class AsyncBatch:
     def _done(self, exchange: Exchange, result: Result) -> None:
         del self._under_way[exchange]
         if exchange.awaitables:
-            settling = self._settle(exchange, result)
-            self._settling[exchange] = self._loop.create_task(settling, context=Context())
+            settling = self._await_hooks(exchange, result)
+            self._hook_tasks[exchange] = self._loop.create_task(settling, context=Context())
         else:
             self._put(exchange, result)
 
-    async def _settle(self, exchange: Exchange, result: Result) -> None:
+    async def _await_hooks(self, exchange: Exchange, result: Result) -> None:
         try:
             await await_response_hooks(exchange)
         except Exception as error:  # noqa: BLE001 - a value, as all that ends an exchange
             request = exchange.request
             set_request(error, RequestInfo(request.method, request.url.text, exchange.given))
             result = error
-        del self._settling[exchange]
+        del self._hook_tasks[exchange]
         self._put(exchange, result)
 
     def _put(self, exchange: Exchange, result: Result) -> None:
@@ -139,17 +139,17 @@ class AsyncBatch:
             await self._news.wait()
         return None
 
-    async def stop(self) -> None:
+    async def abort(self) -> None:
         """Abort what is under way."""
         self._slots.close()
         if self._timer is not None:
             self._timer.cancel()
         for exchange, driver in self._under_way.items():
-            driver.stop(exchange, self.reason)
-        for exchange, task in self._settling.items():
+            driver.abort(exchange, self.reason)
+        for exchange, task in self._hook_tasks.items():
             task.cancel()
-            exchange.tell_of_abort(self.reason or asyncio.CancelledError())
-        exchanges = [*self._under_way, *self._settling]
+            exchange.notify_abort(self.reason or asyncio.CancelledError())
+        exchanges = [*self._under_way, *self._hook_tasks]
         tasks = [task for task in map(start_hooks_task, exchanges) if task is not None]
         if tasks:
             await asyncio.wait(tasks)

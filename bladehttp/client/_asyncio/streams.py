@@ -64,34 +64,34 @@ class AsyncResponseStream(Exchange):
     def prepare(self, handle: Handle, sink: Any = None) -> None:
         """Set a handle up for the next message; see `Exchange.prepare`."""
         self._handle = handle
-        self._sink = sink or StreamSink(self._tell, most=0)
+        self._sink = sink or StreamSink(self._notify, most=0)
         super().prepare(handle, self._sink)
         self._is_running = True
 
-    def _tell(self) -> None:
-        self._driver.tell(self)
+    def _notify(self) -> None:
+        self._driver.notify(self)
 
-    def look(self) -> None:
+    def on_progress(self) -> None:
         """Decide what a response that begins is for, or wake who waits for a piece."""
         if self._has_ended or not self._is_running:
             return  # what told of this has ended meanwhile, and may be tried again
         if self._is_open:
             self._wake()
-        elif self.is_decided(self._sink.has_begun):
+        elif self.is_final(self._sink.has_begun):
             self._open_body()
             self._wake()
-        elif self.need_not_wait:
+        elif self.can_follow_now:
             self._driver.complete(self._handle.curl)
         elif self._sink.is_full:
             (self._sink.drop if self.is_redirect else self._sink.collect)()
-            self._go_on()
+            self._resume()
 
     def _open_body(self) -> None:
         self._sink.open()
         try:
-            run_in_context(self, self.opened, self._begin)
+            run_in_context(self, self.open_response, self._begin)
         except Exception as error:  # noqa: BLE001 - a hook's, raised by who waits
-            self._driver.stop(self, error)
+            self._driver.abort(self, error)
             self._done(self, error)
             return
         self._is_open = True
@@ -106,7 +106,7 @@ class AsyncResponseStream(Exchange):
         self._is_running = False
         if not self._is_open:
             return super().finish(outcome)
-        self.ended(outcome)
+        self.finish_stream(outcome)
         return self._response
 
     def _done(self, _: Exchange, result: Result) -> None:
@@ -156,23 +156,23 @@ class AsyncResponseStream(Exchange):
             raise RuntimeError("stream is being read by another task")
         self._start_clocks()
         try:
-            self._go_on()
+            self._resume()
             if not self._sink.pieces:
                 await self._news()
         finally:
             self._stop_clocks()
 
-    def _go_on(self) -> None:
+    def _resume(self) -> None:
         self._sink.resume(self._handle.curl)
-        self._driver.touch(self._handle.curl)
+        self._driver.resume(self._handle.curl)
 
     def _stop_clocks(self) -> None:
         """Stop them: the reader's time is not the server's."""
-        self._clocks = self.silence, self.deadline, monotonic()
-        self.silence = self.deadline = inf
+        self._clocks = self.receive_timeout_s, self.deadline, monotonic()
+        self.receive_timeout_s = self.deadline = inf
 
     def _start_clocks(self) -> None:
-        self.silence, deadline, since = self._clocks
+        self.receive_timeout_s, deadline, since = self._clocks
         self.deadline = deadline + monotonic() - since
 
     def _raise_error(self) -> None:
@@ -197,7 +197,7 @@ class AsyncResponseStream(Exchange):
         self._is_closed = True
         if not self._has_ended:
             self._has_ended = True
-            self._driver.stop(self, reason)
+            self._driver.abort(self, reason)
             self._wake()
 
 

@@ -12,7 +12,13 @@ from typing import Any
 
 import pycurl
 
-from bladehttp.client._request.body import BodySource, Bound, StreamedBody, unbound, view_of
+from bladehttp.client._request.body import (
+    BodySource,
+    InContext,
+    StreamedBody,
+    in_any_context,
+    view_of,
+)
 
 
 class AsyncSource(BodySource):
@@ -129,7 +135,7 @@ class AsyncBody(StreamedBody):
         """End what `start` began."""
         self._awaited.stop()
 
-    def attach(self, curl: Any, method: str, _bound: Bound = unbound) -> None:
+    def attach(self, curl: Any, method: str, _bound: InContext = in_any_context) -> None:
         super().attach(curl, method)  # it has a task in the caller's context, and is not bound
         self._curl = curl
 

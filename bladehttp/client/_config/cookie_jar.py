@@ -218,7 +218,7 @@ class CookieOverride:
         self._jar.follow(self._before, after)
         self._before = after
 
-    def undo(self) -> None:
+    def restore(self) -> None:
         """Have the handle use the client's jar again."""
         self.learn()
         self._share(self._jar)

@@ -205,8 +205,8 @@ class Settings:
         curl: The libcurl options they become.
         tls_files: The files that they name for TLS.
         files: Names of properties and the files they name, to be there when a request is made.
-        silence: ``receive_timeout`` in seconds, infinite if there is none.
-        patience: ``total_timeout`` likewise.
+        receive_timeout_s: ``receive_timeout`` in seconds, infinite if there is none.
+        total_timeout_s: ``total_timeout`` likewise.
     """
 
     base_url: str | None = field(default=None, repr=False)
@@ -249,8 +249,8 @@ class Settings:
     curl: tuple[tuple[int, object], ...] = field(init=False, repr=False, compare=False)
     tls_files: TlsFiles = field(init=False, repr=False, compare=False)
     files: tuple[tuple[str, str], ...] = field(init=False, repr=False, compare=False)
-    silence: float = field(init=False, repr=False, compare=False)
-    patience: float = field(init=False, repr=False, compare=False)
+    receive_timeout_s: float = field(init=False, repr=False, compare=False)
+    total_timeout_s: float = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         has_password = bool(self.netrc) or (isinstance(self.auth, tuple) and any(self.auth))
@@ -260,8 +260,8 @@ class Settings:
         object.__setattr__(self, "tls_files", tls_files(self.curl))
         files = named_files(self.ca_cert, self.client_cert, self.pinned_key)
         object.__setattr__(self, "files", files)
-        object.__setattr__(self, "silence", self.receive_timeout / 1000 or inf)
-        object.__setattr__(self, "patience", (self.total_timeout or inf) / 1000)
+        object.__setattr__(self, "receive_timeout_s", self.receive_timeout / 1000 or inf)
+        object.__setattr__(self, "total_timeout_s", (self.total_timeout or inf) / 1000)
 
     def __getstate__(self) -> dict[str, Any]:
         # not ``curl``: the other end may have another libcurl, and other files

@@ -133,7 +133,7 @@ class DecodingBudget:
     __slots__ = ("_again", "_waiting", "left")
 
     def __init__(self, again: Callable[[], None]) -> None:
-        """Take what has `turn` called in the loop's next turn."""
+        """Take what has `run` called in the loop's next turn."""
         self._again = again
         self._waiting: deque[Resumable] = deque()
         self.left = STEP
@@ -144,7 +144,7 @@ class DecodingBudget:
             self._again()
         self._waiting.append(work)
 
-    def turn(self) -> None:
+    def run(self) -> None:
         """Go on with what waits, the one that has waited longest first."""
         self.left = STEP
         waiting = self._waiting
@@ -219,7 +219,7 @@ class DecodingSink(BodySink):
         known, self._taken = min(self._taken, size), max(0, self._taken - size)
         if known < size:
             self._pieces = self._decoded(piece[known:])
-            if not self._go_on():
+            if not self._decode_more():
                 self.is_busy = True
                 self._taken = size
                 self._budget.wait(self)
@@ -248,7 +248,7 @@ class DecodingSink(BodySink):
                 yield len(made)
             yield len(block)
 
-    def _go_on(self) -> bool:
+    def _decode_more(self) -> bool:
         """Decode as much as may be now; return whether the piece is done, or at fault."""
         budget = self._budget
         try:
@@ -268,7 +268,7 @@ class DecodingSink(BodySink):
         """Go on with the piece that libcurl keeps; see `DecodingBudget`."""
         if not self.is_busy:
             return True  # it was aborted
-        if not self._go_on():
+        if not self._decode_more():
             return False
         self.is_busy = False
         with suppress(pycurl.error):  # what it met ends the transfer, which tells of it

@@ -104,7 +104,7 @@ class Connection:
             return False
         return bool(events[0][1] & CLOSED) or (not HUNG_UP and _is_at_end(self.descriptor))
 
-    def is_fit(self) -> bool:
+    def is_usable(self) -> bool:
         """Whether a request may be written: it is open, and of HTTP/1 nothing waits to be read.
 
         Over TLS a session ticket may wait too. Which it is cannot be told from here, and a new
@@ -143,7 +143,7 @@ class Connections:
         self.forget(descriptor)
         self._opened[descriptor] = opener
 
-    def learn(self, opener: ConnectionOwner, local_port: int, version: int) -> None:
+    def record(self, opener: ConnectionOwner, local_port: int, version: int) -> None:
         """Note the connection that a transfer has made.
 
         Args:
@@ -192,7 +192,7 @@ class Connections:
             del self._at[connection.address]
         self._poll.unregister(descriptor)
 
-    def is_fit(self, address: Address, may_be_repeated: bool) -> bool:
+    def is_usable(self, address: Address, may_be_repeated: bool) -> bool:
         """Whether a request may be written to a kept connection.
 
         Args:
@@ -202,15 +202,15 @@ class Connections:
         """
         connection = self._at.get(address) or self._found(address)
         if connection is None:
-            return address[3] > 0 or self._are_fit()
-        if not connection.is_fit():
+            return address[3] > 0 or self._are_usable()
+        if not connection.is_usable():
             return False
         return may_be_repeated or not self._is_on_probation(connection)
 
-    def _are_fit(self) -> bool:
+    def _are_usable(self) -> bool:
         """Whether all connections of Unix sockets are, since nothing tells which is meant."""
-        self.review()
-        return all(each.is_fit() for each in self._unix.values())
+        self.forget_closed()
+        return all(each.is_usable() for each in self._unix.values())
 
     def _is_on_probation(self, connection: Connection) -> bool:
         if connection.version in MULTIPLEXED or connection.origin in self._keeps:
@@ -226,20 +226,20 @@ class Connections:
             if _address_if_any(descriptor) == address:
                 version = version_of(opener.lines)
                 if version:
-                    self.learn(opener, address[3], version)
+                    self.record(opener, address[3], version)
                     opener.opened.clear()
                     return self._at.get(address)
                 break
         return None
 
-    def in_doubt(self, origin: object) -> Connection | None:
+    def on_probation(self, origin: object) -> Connection | None:
         """Return a connection that is on probation, None if it is known what the server does.
 
         None also if there is no connection, and if it is of a version that announces its end.
         """
-        if not self._by_descriptor or origin in self._keeps or self.closes(origin):
+        if not self._by_descriptor or origin in self._keeps or self.closes_after_response(origin):
             return None
-        self.review()
+        self.forget_closed()
         kept = [
             each
             for each in self._by_descriptor.values()
@@ -248,7 +248,7 @@ class Connections:
         if any(each.is_closed() and not self._is_old(each) for each in kept):
             self._note_closer(origin)
             return None
-        kept = [each for each in kept if each.is_fit()]
+        kept = [each for each in kept if each.is_usable()]
         if not kept:
             return None
         oldest = min(kept, key=attrgetter("since"))
@@ -272,15 +272,15 @@ class Connections:
             self._closed.clear()
         self._closed[origin] = monotonic()
 
-    def doubt(self, origin: object) -> None:
+    def restart_probation(self, origin: object) -> None:
         """Put a server to the test again, which has closed a connection with a request on it."""
         self._keeps.discard(origin)
 
-    def closes(self, origin: object) -> bool:
+    def closes_after_response(self, origin: object) -> bool:
         """Whether a server is known to close after each response."""
         return bool(self._closed) and monotonic() - self._closed.get(origin, -inf) < FORGIVEN
 
-    def review(self) -> None:
+    def forget_closed(self) -> None:
         """Forget those that libcurl has closed, of which it says nothing."""
         for descriptor, _ in self.ready(0):
             if self._by_descriptor[descriptor].is_gone():

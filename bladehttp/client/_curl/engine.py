@@ -9,7 +9,7 @@ knows no descriptor of 1024 and more; libcurl tells of each it opens, and with t
 is too large the engine changes to poll(2), for good.
 
 One thread uses an engine at a time (pool.py). An engine whose run was cut short by anything but
-its own clocks is not ``sound`` and is closed, not kept.
+its own clocks is not ``is_reusable`` and is closed, not kept.
 """
 
 import select
@@ -71,7 +71,7 @@ INTERRUPT_REQUESTED = BaseException()
 
 
 MOST_TURNS = 64
-"""How often libcurl reads on after a `halt` at the most: a stream is read in large pieces."""
+"""How often libcurl reads on after a `interrupt` at the most: a stream is read in large pieces."""
 
 LONGEST_POLL = 0.5
 """Seconds. A signal that comes between Python's last look for one and the wait does not interrupt
@@ -91,83 +91,94 @@ class Engine(Handle):
     """A kept handle and what drives it, one transfer at a time."""
 
     __slots__ = (
-        "_add", "_closing", "_go_on", "_halted", "_info_read", "_multi", "_poll", "_remove",
-        "_timeout", "_wait", "idle_since",
+        "_add",
+        "_closing",
+        "_info_read",
+        "_interruption",
+        "_multi",
+        "_perform",
+        "_poll",
+        "_remove",
+        "_timeout",
+        "_wait",
+        "idle_since",
     )  # fmt: skip
 
     idle_since: float
 
-    _go_on: Callable[[], tuple[int, int]]  # runs the transfer, and says whether it still runs
+    _perform: Callable[[], tuple[int, int]]  # runs the transfer, and says whether it still runs
     _wait: Callable[[float], int]  # waits for so many seconds, and says how many are ready
 
     def __init__(self) -> None:
         super().__init__()
-        self._halted: BaseException | None = None
+        self._interruption: BaseException | None = None
         self._poll = select.poll()
         self._multi = multi = pycurl.CurlMulti()
         self._closing = MultiCloser(multi)
-        self._go_on, self._wait = multi.perform, multi.select
+        self._perform, self._wait = multi.perform, multi.select
         # looked up once, as pycurl makes an object for a method at every look-up
         self._add, self._remove = multi.add_handle, multi.remove_handle
         self._timeout, self._info_read = multi.timeout, multi.info_read
 
-    def run(self, silence: float, deadline: float) -> Outcome:
+    def run(self, receive_timeout_s: float, deadline: float) -> Outcome:
         """Run the transfer the handle is set up for.
 
         Args:
-            silence: The longest time without a byte in either direction once connected, in seconds.
+            receive_timeout_s: Longest time without a byte in either direction once connected.
             deadline: When it must be over, in terms of `time.monotonic`.
 
         Raises:
             BaseException: Whatever a signal handler raises, KeyboardInterrupt first of all.
         """
-        self.intact = False
+        self.ended_cleanly = False
         self._add(self.curl)
         outcome = None
         try:
-            outcome = self.proceed(silence, deadline, self.sink)
+            outcome = self.step(receive_timeout_s, deadline, self.sink)
         finally:
             if self.opened:
-                self.learn()
+                self.record_connections()
             self._remove(self.curl)
             if outcome is not SUCCESS:
                 self._closing.note(self.getinfo)
-        self.intact = True
+        self.ended_cleanly = True
         return outcome or SUCCESS
 
     def start(self) -> None:
-        """Begin the transfer the handle is set up for; `proceed` goes on with it."""
-        self.intact = False
+        """Begin the transfer the handle is set up for; `step` goes on with it."""
+        self.ended_cleanly = False
         self._add(self.curl)
 
-    def stop(self) -> None:
+    def finish(self) -> None:
         """End the transfer, at its end or before. Before, the engine is not sound any more."""
         if self.opened:
-            self.learn()
+            self.record_connections()
         self._remove(self.curl)
         self._closing.note(self.getinfo)
 
-    def halt(self) -> None:
-        """Have `proceed` return when libcurl does; for callbacks."""
-        if self._halted is None:
-            self._halted = INTERRUPT_REQUESTED
+    def interrupt(self) -> None:
+        """Have `step` return when libcurl does; for callbacks."""
+        if self._interruption is None:
+            self._interruption = INTERRUPT_REQUESTED
 
-    def proceed(self, silence: float, deadline: float, sink: BodySink = NO_SINK) -> Outcome | None:
-        """Go on with the transfer until its end, or until a callback calls `halt`: None then.
+    def step(
+        self, receive_timeout_s: float, deadline: float, sink: BodySink = NO_SINK
+    ) -> Outcome | None:
+        """Go on with the transfer until its end, or until a callback calls `interrupt`: None then.
 
         The clock of silence starts anew: between two calls nobody waits for anything.
 
         Args:
-            silence: As of `run`.
+            receive_timeout_s: As of `run`.
             deadline: As of `run`.
             sink: Where the body goes. When it is over, None is returned as well.
 
         Raises:
             BaseException: Whatever a signal handler raises.
         """
-        if self._halted is INTERRUPT_REQUESTED:
-            self._halted = None  # maybe of the transfer before, a stream that had no content
-        return self._drive(silence, deadline, sink)
+        if self._interruption is INTERRUPT_REQUESTED:
+            self._interruption = None  # maybe of the transfer before, a stream that had no content
+        return self._drive(receive_timeout_s, deadline, sink)
 
     def ended(self) -> Outcome | None:
         """Return how the transfer has ended, None if it has not."""
@@ -176,40 +187,40 @@ class Engine(Handle):
             return Outcome(*failed[0][1:])
         return SUCCESS if done else None
 
-    def _drive(self, silence: float, deadline: float, sink: BodySink) -> Outcome | None:
+    def _drive(self, receive_timeout_s: float, deadline: float, sink: BodySink) -> Outcome | None:
         """Run until libcurl has done or is to halt, or a clock has run out, or ``sink`` is over."""
         outcome, lines = None, sink.lines
-        running = self._go_on()[1]
+        running = self._perform()[1]
         now = last = monotonic()
-        while running and self._halted is None and not (lines and sink.is_over()):
-            until = min(now + self._longest(), last + silence, deadline)
+        while running and self._interruption is None and not (lines and sink.is_over()):
+            until = min(now + self._longest_wait_s(), last + receive_timeout_s, deadline)
             ready = self._wait(until - now) if until > now else 0
             now = monotonic()
             if ready > 0:
                 last = now
-            elif expired := self._expired(now, last + silence, deadline):
+            elif expired := self._expired(now, last + receive_timeout_s, deadline):
                 outcome = Outcome(expired=expired)
                 break
-            elif now >= last + silence:
+            elif now >= last + receive_timeout_s:
                 last = now  # the time to connect is libcurl's to watch; ask again later
             elif not ready and now < until - EARLY:
                 self._change_to_poll(0)  # select found no descriptor that it knows
-            running = self._go_on()[1]
-        if self._halted is None:
+            running = self._perform()[1]
+        if self._interruption is None:
             return outcome or self.ended()
-        if self._halted is not INTERRUPT_REQUESTED:
-            raise self._halted
-        self._take_what_is_here(running)
+        if self._interruption is not INTERRUPT_REQUESTED:
+            raise self._interruption
+        self._drain(running)
         return outcome
 
-    def _take_what_is_here(self, running: int) -> None:
+    def _drain(self, running: int) -> None:
         """Go on, after a callback wanted to halt, as long as nothing has to be waited for."""
         for _ in range(MOST_TURNS):
             if not running or self._wait(0) <= 0:
                 return
-            running = self._go_on()[1]
+            running = self._perform()[1]
 
-    def _longest(self) -> float:
+    def _longest_wait_s(self) -> float:
         """Return for how many seconds libcurl may be left alone where nothing happens."""
         milliseconds = self._timeout()
         return milliseconds / 1000 if 0 <= milliseconds < LONGEST_POLL * 1000 else LONGEST_POLL
@@ -224,22 +235,22 @@ class Engine(Handle):
         # zero until the request is about to be sent; set again from zero for each transfer
         return bool(self.getinfo(pycurl.PRETRANSFER_TIME))
 
-    def review(self) -> None:
-        self.connections.review()
+    def forget_closed(self) -> None:
+        self.connections.forget_closed()
 
-    def settle(self, origin: object) -> bool:
+    def await_probation(self, origin: object) -> bool:
         connections = self.connections
-        while connection := connections.in_doubt(origin):
+        while connection := connections.on_probation(origin):
             connection.wait()
-        return connections.closes(origin)
+        return connections.closes_after_response(origin)
 
     def _on_open(self, descriptor: int, purpose: int) -> int:
         if descriptor >= SET_SIZE and self._wait != self._poll_for:
             self._wait = self._change_to_poll
         return super()._on_open(descriptor, purpose)
 
-    def _broken_by(self, error: BaseException) -> None:
-        self._halted = error
+    def _store_error(self, error: BaseException) -> None:
+        self._interruption = error
 
     def _change_to_poll(self, _: float) -> int:
         """Wait by poll(2) from now on."""
@@ -247,7 +258,7 @@ class Engine(Handle):
         with suppress(pycurl.error):  # what it met ends the transfer, which tells of it
             self.curl.pause(pycurl.PAUSE_RECV)
             self.curl.pause(pycurl.PAUSE_CONT)  # has libcurl tell of the descriptors there are
-        self._go_on = partial(self._multi.socket_action, pycurl.SOCKET_TIMEOUT, 0)
+        self._perform = partial(self._multi.socket_action, pycurl.SOCKET_TIMEOUT, 0)
         self._wait = self._poll_for
         return INTERRUPTED
 
@@ -264,7 +275,7 @@ class Engine(Handle):
             else:
                 self._poll.register(descriptor, INTEREST[what])
         except BaseException as error:  # noqa: BLE001 - raised again by the loop
-            self._halted = error
+            self._interruption = error
 
     def is_open(self, _: object = None) -> bool:
         """Whether the connection that was used last is still open, and nothing waits there."""

@@ -110,7 +110,7 @@ class RequestInfo:
 def exception_for(
     code: int,
     text: str,
-    place: str,
+    host_port: str,
     at_proxy: bool = False,
     in_body: bool = False,
     **details: Any,
@@ -120,7 +120,7 @@ def exception_for(
     Args:
         code: The CURLE number.
         text: What libcurl says about it, "" where it says nothing.
-        place: Host and port.
+        host_port: Host and port.
         at_proxy: Whether it is certain that the proxy is at fault.
         in_body: Whether it happened to a stream (HTTP/2, HTTP/3) whose response had a head.
         details: Further attributes of the exception.
@@ -136,7 +136,7 @@ def exception_for(
     for wanted, fragment, refined in REFINEMENTS:
         if wanted == name and fragment in text and not at_proxy:
             cls = refined
-    message = f"{row.phase} {place}: {_lower_first(text) or f'libcurl error {code} ({name})'}"
+    message = f"{row.phase} {host_port}: {_lower_first(text) or f'libcurl error {code} ({name})'}"
     if not issubclass(cls, e.HttpException):
         return cls(message)
     return cls(message, code=code, code_name=name, **details)

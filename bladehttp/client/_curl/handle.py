@@ -34,24 +34,38 @@ class Handle:
         curl: The easy handle, to be set up by whoever runs a transfer.
         setopt: Its method, looked up once: pycurl makes an object for it at every look-up.
         getinfo: Likewise.
-        intact: Whether no transfer on it was cut short.
+        ended_cleanly: Whether no transfer on it was cut short.
         plain: Whether what transfers have set is undone, so that it is set up for a plain GET.
         sink: Where the body of the transfer goes if it is received as a whole.
         connections: The connections that it may use.
         opened: The descriptors that the running transfer has opened.
         origin: What the running transfer, or the last one, is for.
         lines: Its header lines.
-        is_unfit: Whether the transfer was stopped, without a guard, as its connection was not fit.
-        has_news: Called with 0 before a transfer: whether something may have happened to one of
+        is_unusable: Whether the transfer was stopped because its connection was not usable.
+        has_events: Called with 0 before a transfer: whether something may have happened to one of
             the connections since the last.
     """
 
     __slots__ = (
-        "_applied", "_asked", "_chains", "_theirs", "connections", "curl", "getinfo", "has_news",
-        "intact", "is_unfit", "lines", "opened", "origin", "plain", "setopt", "sink",
+        "_applied",
+        "_asked",
+        "_caller_callback",
+        "_chains",
+        "connections",
+        "curl",
+        "ended_cleanly",
+        "getinfo",
+        "has_events",
+        "is_unusable",
+        "lines",
+        "opened",
+        "origin",
+        "plain",
+        "setopt",
+        "sink",
     )  # fmt: skip
 
-    has_news: Callable[[int], object]
+    has_events: Callable[[int], object]
 
     def __init__(
         self, chains: Chains | None = None, connections: Connections | None = None
@@ -64,23 +78,23 @@ class Handle:
             connections: Those of its multi, likewise.
         """
         self.connections = Connections() if connections is None else connections
-        self.has_news = self.connections.ready
+        self.has_events = self.connections.ready
         self.opened: list[int] = []
-        self.is_unfit = False
+        self.is_unusable = False
         self.origin: object = None
         self.lines: list[bytes] = []
         self.curl = curl = pycurl.Curl()
         self.setopt, self.getinfo = curl.setopt, curl.getinfo
-        self.intact = self.plain = True
+        self.ended_cleanly = self.plain = True
         self.sink = NO_SINK
         self._applied: Options | None = None
         self._asked: object = None
         self._chains: Chains = {} if chains is None else chains
 
     @property
-    def sound(self) -> bool:
+    def is_reusable(self) -> bool:
         """Whether it may be kept for another transfer."""
-        return self.intact and self.plain
+        return self.ended_cleanly and self.plain
 
     def configure(self, options: Options, files: Files = ()) -> None:
         """Set the handle up for a client's options, unless it is already.
@@ -109,7 +123,7 @@ class Handle:
         self._set(STANDING)
         self._set(options)
         theirs: Any = dict(options).get(pycurl.SOCKOPTFUNCTION)
-        self._theirs = theirs
+        self._caller_callback = theirs
         self.setopt(pycurl.SOCKOPTFUNCTION, self._on_open)
 
     def _on_open(self, descriptor: int, purpose: int) -> int:
@@ -118,22 +132,22 @@ class Handle:
         try:
             self.opened.append(descriptor)
             self.connections.note_opened(descriptor, self)
-            if self._theirs is not None:
-                return int(self._theirs(descriptor, purpose))
+            if self._caller_callback is not None:
+                return int(self._caller_callback(descriptor, purpose))
         except BaseException as error:  # noqa: BLE001 - raised again by the loop
-            self._broken_by(error)
+            self._store_error(error)
         return int(pycurl.SOCKOPT_OK)
 
-    def _broken_by(self, error: BaseException) -> None:
+    def _store_error(self, error: BaseException) -> None:
         """Take what was raised in a callback, to be raised again."""
 
-    def learn(self) -> None:
+    def record_connections(self) -> None:
         """Note the connection that the transfer has made, when it has ended and is not removed."""
         getinfo = self.getinfo
-        self.connections.learn(self, getinfo(pycurl.LOCAL_PORT), getinfo(pycurl.INFO_HTTP_VERSION))
+        self.connections.record(self, getinfo(pycurl.LOCAL_PORT), getinfo(pycurl.INFO_HTTP_VERSION))
         self.opened.clear()
 
-    def ask(self, guard: Callable[..., int] | None) -> None:
+    def set_guard(self, guard: Callable[..., int] | None) -> None:
         """Have a guard asked before a request is written (CURLOPT_PREREQFUNCTION); None: no more.
 
         Args:
@@ -145,27 +159,27 @@ class Handle:
         else:
             self.setopt(pycurl.PREREQFUNCTION, guard)
 
-    def review(self) -> None:
+    def forget_closed(self) -> None:
         """Find out what has happened to its connections, where they are used by nothing else."""
 
-    def settle(self, origin: object) -> bool:
+    def await_probation(self, origin: object) -> bool:
         """Whether a server is known to close after each response, so that a new connection is due.
 
         Waits until it is known, where waiting holds up nobody else.
         """
-        return self.connections.closes(origin)
+        return self.connections.closes_after_response(origin)
 
-    def ask_anew(self, origin: object) -> None:
+    def forget_other_origin(self, origin: object) -> None:
         """Have libcurl ask an origin for its method, if it has asked another one before.
 
         It keeps the method that was chosen, and would give the password to the next origin by
         Basic, unasked.
         """
         if self._asked not in (None, origin):
-            self.forget()
+            self.invalidate()
         self._asked = origin
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """Have the next `configure` set everything anew, after an option that cannot be unset."""
         self._applied = None
 
@@ -177,11 +191,11 @@ class Handle:
                 shown = SECRET if option in SECRET_OPTIONS else repr(value)
                 raise ValueError(f"this libcurl cannot set option {option} to {shown}") from error
 
-    def bound(self, function: Call) -> Call:
-        """Return a caller's function as libcurl calls it; see `ScheduledHandle.bound`."""
+    def in_context(self, function: Call) -> Call:
+        """Return a caller's function as libcurl calls it; see `ScheduledHandle.in_context`."""
         return function  # an engine runs in the caller's thread and context
 
-    def collect(self, lines: list[bytes], settings: Settings) -> BodySink:
+    def make_sink(self, lines: list[bytes], settings: Settings) -> BodySink:
         """Return what a body is written to, which becomes ``sink``.
 
         Args:

@@ -93,13 +93,27 @@ class Multi:
     """
 
     __slots__ = (
-        "_broom", "_closing", "_error", "_go_on", "_in_vain", "_limit", "_multi", "_opened",
-        "_running", "_sockets", "_wait", "_watch", "found", "info_read", "is_due", "nudge_at",
+        "_broom",
+        "_closing",
+        "_error",
+        "_in_vain",
+        "_limit",
+        "_multi",
+        "_opened",
+        "_perform",
+        "_running",
+        "_sockets",
+        "_wait",
+        "_watch",
+        "found",
+        "info_read",
+        "is_due",
+        "nudge_at",
         "remove",
     )  # fmt: skip
 
     _watch: Watch
-    _go_on: Callable[[], object]
+    _perform: Callable[[], object]
     _wait: Callable[[float], Events]
 
     def __init__(self, running: Collection[Any]) -> None:
@@ -119,14 +133,14 @@ class Multi:
         self._limit: int | None = None
         self._multi = pycurl.CurlMulti()
         self._closing = MultiCloser(self._multi)
-        self._go_on, self._wait = self._multi.perform, self._select
+        self._perform, self._wait = self._multi.perform, self._select
         self.info_read, self.remove = self._multi.info_read, self._multi.remove_handle
 
-    def watch_by(self, watch: Watch) -> None:
-        """Drive it by `act` from now on; ``watch`` is told what libcurl waits for."""
+    def watch_with(self, watch: Watch) -> None:
+        """Drive it by `handle_events` from now on; ``watch`` is told what libcurl waits for."""
         self._watch = watch
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
-        self._go_on = partial(self._multi.socket_action, pycurl.SOCKET_TIMEOUT, 0)
+        self._perform = partial(self._multi.socket_action, pycurl.SOCKET_TIMEOUT, 0)
 
     def limit(self, host_connections: int | None) -> None:
         """Set the most connections to one host; None for no limit."""
@@ -152,7 +166,7 @@ class Multi:
         self._multi.remove_handle(curl)
         self._closing.note(curl.getinfo)
 
-    def begin_anew(self, curl: Any) -> None:
+    def restart(self, curl: Any) -> None:
         """Take a transfer off and add it again."""
         self._multi.remove_handle(curl)
         self.add(curl)
@@ -166,14 +180,14 @@ class Multi:
         return min(due, self.nudge_at)
 
     @property
-    def wants_to_go_on(self) -> bool:
-        """Whether `go_on` is to be called now."""
+    def must_perform(self) -> bool:
+        """Whether `perform` is to be called now."""
         return self.is_due or self._multi.timeout() == 0
 
-    def go_on(self) -> None:
+    def perform(self) -> None:
         """Call libcurl for all that is due, or for every transfer."""
         self.is_due = False
-        self._go_on()
+        self._perform()
 
     def wait(self, until: float) -> Events:
         """Wait until something happens, or a time comes; for who has no event loop.
@@ -182,7 +196,7 @@ class Multi:
             until: In terms of `time.monotonic`.
 
         Returns:
-            What to `act` on. None driven all at once, where `go_on` is due if something happened.
+            Events for `handle_events`. Always empty while `select` waits: `perform` is due.
         """
         return self._wait(until)
 
@@ -209,7 +223,7 @@ class Multi:
     def _change_to_poll(self, _: float = 0.0) -> Events:
         """Wait by poll(2) from now on."""
         watching = PollSet()
-        self.watch_by(watching.change)
+        self.watch_with(watching.change)
         self._wait = watching.wait
         self.is_due = True
         for curl in tuple(self._running):
@@ -218,7 +232,7 @@ class Multi:
                 curl.pause(pycurl.PAUSE_CONT)  # has libcurl tell of its descriptor
         return []
 
-    def act(self, events: Events) -> None:
+    def handle_events(self, events: Events) -> None:
         """Tell libcurl of descriptors that are ready, with what poll(2) or epoll(7) say of them."""
         socket_action = self._multi.socket_action
         for descriptor, event in events:
@@ -289,7 +303,7 @@ class Multi:
         if most is not None:
             multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, most + len(self._running) + 1)
         multi.add_handle(broom)
-        self._go_on()
+        self._perform()
         multi.remove_handle(broom)
         if most is not None:
             multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, 0)
@@ -300,7 +314,7 @@ class Multi:
         if descriptor >= SET_SIZE and self._wait == self._select:
             self._wait = self._change_to_poll
 
-    def broken_by(self, error: BaseException) -> None:
+    def store_error(self, error: BaseException) -> None:
         """Take what was raised in a callback; `raise_error` raises it again."""
         self._error = error
 

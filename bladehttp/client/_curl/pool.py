@@ -46,13 +46,13 @@ class Kept(Protocol):
 
     Attributes:
         idle_since: When it came back, in terms of `time.monotonic`.
-        sound: Whether it may be used again.
+        is_reusable: Whether it may be used again.
     """
 
     idle_since: float
 
     @property
-    def sound(self) -> bool: ...
+    def is_reusable(self) -> bool: ...
     def is_open(self, limits: Limits) -> bool:
         """Close connections that are of no use; whether there is any left."""
 
@@ -68,29 +68,29 @@ class Pool(Generic[T]):
     """The idle engines of one client, or others that drive handles.
 
     There is no lock: `append` and `pop` of a list are atomic. `close` first says so and then
-    empties the list, `give` first puts an engine back and then looks; so each is closed once.
+    empties the list, `release` first puts an engine back and then looks; so each is closed once.
 
     Attributes:
-        closed: Whether it has been closed: `take` raises, and what comes back is closed.
+        closed: Whether it has been closed: `acquire` raises, and what comes back is closed.
     """
 
-    __slots__ = ("__weakref__", "_beside", "_idle", "_look_at", "_make", "closed")
+    __slots__ = ("__weakref__", "_idle", "_look_at", "_make", "_sibling", "closed")
 
-    def __init__(self, make: Callable[[], T], beside: "Pool[Any] | None" = None) -> None:
+    def __init__(self, make: Callable[[], T], sibling: "Pool[Any] | None" = None) -> None:
         """Make a pool.
 
         Args:
             make: Makes what is missing.
-            beside: Another pool, which is looked after when this one is.
+            sibling: Another pool, which is looked after when this one is.
         """
         self.closed = False
-        self._beside = beside
+        self._sibling = sibling
         self._look_at = 0.0
         self._make = make
         self._idle: list[T] = []
         _pools.add(self)
 
-    def take(self) -> T:
+    def acquire(self) -> T:
         """Return the engine that came back last, or a new one.
 
         Raises:
@@ -103,14 +103,14 @@ class Pool(Generic[T]):
         except IndexError:
             return self._make()
 
-    def give(self, engine: T, limits: Limits) -> None:
+    def release(self, engine: T, limits: Limits) -> None:
         """Take an engine back, unless it is not sound; close those that were idle for too long.
 
         Args:
             engine: The engine.
             limits: How many are kept, and for how long.
         """
-        if not engine.sound:
+        if not engine.is_reusable:
             engine.close()
             return
         engine.idle_since = now = monotonic()
@@ -121,11 +121,11 @@ class Pool(Generic[T]):
         most = limits.max_idle_connections
         if most is not None and len(self._idle) > most:
             self._close_oldest()
-        if now >= self._look_at and (len(self._idle) > 1 or self._beside is not None):
+        if now >= self._look_at and (len(self._idle) > 1 or self._sibling is not None):
             self._look_at = now + LOOK
             self._look(limits, now, but=1)
-            if self._beside is not None:
-                self._beside._look(limits, now, but=0)
+            if self._sibling is not None:
+                self._sibling._look(limits, now, but=0)
 
     def _close_oldest(self) -> None:
         try:
@@ -191,15 +191,15 @@ def _forget_all() -> None:
 os.register_at_fork(after_in_child=_forget_all)
 
 
-def may_be_resolving(ask: Callable[[int], Any]) -> bool:
+def may_be_resolving(getinfo: Callable[[int], Any]) -> bool:
     """Whether a transfer that was cut short may have left a name lookup behind.
 
     Args:
-        ask: ``getinfo`` of its handle.
+        getinfo: ``getinfo`` of its handle.
     """
-    if ask(pycurl.REDIRECT_COUNT):
+    if getinfo(pycurl.REDIRECT_COUNT):
         return True  # the times add up over the hops that libcurl follows by itself
-    return not (ask(pycurl.REQUEST_SIZE) or ask(pycurl.NAMELOOKUP_TIME))
+    return not (getinfo(pycurl.REQUEST_SIZE) or getinfo(pycurl.NAMELOOKUP_TIME))
 
 
 class MultiCloser:
@@ -215,9 +215,9 @@ class MultiCloser:
         self._multi = multi
         self.is_held = False
 
-    def note(self, ask: Callable[[int], Any]) -> None:
+    def note(self, getinfo: Callable[[int], Any]) -> None:
         """Look at a transfer that was cut short: it may have left a name lookup behind."""
-        if not self.is_held and may_be_resolving(ask):
+        if not self.is_held and may_be_resolving(getinfo):
             self.is_held = True
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._multi))
 

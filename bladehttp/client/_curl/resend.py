@@ -6,7 +6,7 @@ it knows that nothing was done. That is known of three things, whatever the meth
 ========================  =====================================================================
 what has happened         how it is known
 ========================  =====================================================================
-a kept connection is not  `Connections.is_fit` looks at it in CURLOPT_PREREQFUNCTION, which
+a kept connection is not  `Connections.is_usable` looks at it in CURLOPT_PREREQFUNCTION, which
 fit to be used            libcurl calls before it writes a request (lib/multi.c,
                           ``multistate_do``). Nothing of this one has been written to it.
 the server has refused    libcurl says so (CURLOPT_DEBUGFUNCTION) for RST_STREAM with
@@ -84,13 +84,13 @@ def guard_for(
     """
     must_go_once = not may_be_repeated(request)
     if must_go_once:
-        is_repeated = is_repeated or handle.settle(request.url.origin)
+        is_repeated = is_repeated or handle.await_probation(request.url.origin)
         if _may_be_refused(handle, request):
             return RefusalListener(handle, request, lines, is_repeated, must_go_once)
     elif request.settings.auth is None and not is_repeated:  # else there may be several rounds
-        if not handle.has_news(0):
+        if not handle.has_events(0):
             return None
-        handle.review()
+        handle.forget_closed()
     return Guard(handle, request, lines, is_repeated, must_go_once)
 
 
@@ -138,7 +138,7 @@ class Guard:
         self._opened = 0
         self._verdict: Verdict | None = None
         self.is_refused = False
-        handle.ask(self)
+        handle.set_guard(self)
         self._is_fresh = is_fresh
         if is_fresh:
             handle.setopt(pycurl.FRESH_CONNECT, 1)
@@ -146,19 +146,19 @@ class Guard:
     def remove(self) -> None:
         """Leave the handle as it was."""
         handle = self._handle
-        handle.ask(None)
+        handle.set_guard(None)
         if self._is_fresh:
             handle.setopt(pycurl.FRESH_CONNECT, 0)
         if self._request.settings.curl_options:
-            handle.forget()  # it may have an option among them
+            handle.invalidate()  # it may have an option among them
 
     def __call__(self, *address: Any) -> int:
         """Decide whether the request is written to the connection of an address."""
         lines = self._lines
         if len(lines) == self._seen and self._must_go_once and not self.is_refused:
-            self._handle.connections.doubt(self._request.url.origin)
+            self._handle.connections.restart_probation(self._request.url.origin)
             return self._stop(Verdict.MAY_BE_DONE)
-        if not self._is_fit(address):
+        if not self._is_usable(address):
             return self._stop(Verdict.UNFIT)
         self._seen = len(lines)
         self.is_refused = False
@@ -171,7 +171,7 @@ class Guard:
         self._verdict = verdict
         return STOP
 
-    def _is_fit(self, address: Address) -> bool:
+    def _is_usable(self, address: Address) -> bool:
         handle = self._handle
         opened = len(handle.opened)
         if opened != self._opened:
@@ -179,8 +179,8 @@ class Guard:
             return True  # it is new
         connections = handle.connections
         if opened:  # another round over what this transfer has opened
-            connections.learn(handle, address[3], version_of(self._lines))
-        return connections.is_fit(address, not self._must_go_once)
+            connections.record(handle, address[3], version_of(self._lines))
+        return connections.is_usable(address, not self._must_go_once)
 
     def may_be_sent_again(self, was_sent: bool) -> bool:
         """Whether the request is certain not to have been acted on, after a transfer has failed.
@@ -208,14 +208,14 @@ class RefusalListener(Guard):
     def __init__(self, handle: Handle, request: PreparedRequest, *others: Any) -> None:
         super().__init__(handle, request, *others)
         self._wire = wire_log(handle, request.settings.sensitive_headers)
-        handle.setopt(pycurl.DEBUGFUNCTION, self._hear)
+        handle.setopt(pycurl.DEBUGFUNCTION, self._on_debug)
         handle.setopt(pycurl.VERBOSE, 1)
 
     def remove(self) -> None:
         stop_wire_log(self._handle.curl)
         super().remove()
 
-    def _hear(self, kind: int, text: bytes) -> None:
+    def _on_debug(self, kind: int, text: bytes) -> None:
         """Take a remark of libcurl's (CURLOPT_DEBUGFUNCTION)."""
         if kind == pycurl.INFOTYPE_TEXT and REFUSED in text:
             self.is_refused = True

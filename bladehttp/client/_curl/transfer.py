@@ -66,8 +66,9 @@ def annotate(
 class Transfer:
     """One message on its way through one handle.
 
-    It runs nothing itself: making one sets the handle up, whoever drives the handle runs it, and
-    `finish` makes of what came a response or an exception; `abandon` is for what never ended.
+    It runs nothing itself. Its constructor sets the handle up, the engine or the scheduler runs the
+    handle, and `finish` returns the response or raises. An aborted transfer ends with
+    `release_handle`.
 
     Attributes:
         location: Where the response leads to if it is a redirect that is followed, else "".
@@ -77,10 +78,10 @@ class Transfer:
 
     __slots__ = (
         "_content",
-        "_extras",
         "_guard",
         "_handle",
         "_lines",
+        "_options",
         "location",
         "received",
         "request",
@@ -112,36 +113,36 @@ class Transfer:
         lines: list[bytes] = []
         self._lines = lines
         if sink is None:
-            self._content = content = handle.collect(lines, settings)
+            self._content = content = handle.make_sink(lines, settings)
         else:
             self._content, handle.sink = sink, NO_SINK
             content = sink
         setopt = handle.setopt
         setopt(pycurl.URL, url.text)
         setopt(pycurl.WRITEFUNCTION, content.write)
-        setopt(pycurl.HEADERFUNCTION, lines.append if sink is None else sink.hear(lines))
+        setopt(pycurl.HEADERFUNCTION, lines.append if sink is None else sink.header_callback(lines))
         handle.origin, handle.lines = url.origin, lines
         handle.plain = False
-        self._extras = transfer_options_for(handle, request)
+        self._options = transfer_options_for(handle, request)
         self._guard = guard_for(handle, request, lines, is_repeated)
-        if self._extras is None and self._guard is None:
+        if self._options is None and self._guard is None:
             handle.plain = True
 
-    def abandon(self) -> None:
+    def release_handle(self) -> None:
         """Leave the handle set up for a plain GET, as `finish` does."""
         self._content.close()  # the handle keeps its write method, and would keep the bytes with it
-        if self._extras is None and self._guard is None:
+        if self._options is None and self._guard is None:
             return
         if self._guard is not None:
             self._guard.remove()
-        if self._extras is not None:
-            self._extras.undo()
+        if self._options is not None:
+            self._options.reset()
         self._handle.plain = True
 
     def may_be_sent_again(self) -> bool:
         """Whether it was stopped, and is certain not to have been acted on; see resend.py."""
         if self._guard is None:
-            return self._handle.is_unfit
+            return self._handle.is_unusable
         return self._guard.may_be_sent_again(self.was_sent())
 
     def status(self) -> int:
@@ -185,7 +186,7 @@ class Transfer:
 
     def forget_challenge(self) -> None:
         """Have the handle keep nothing of the challenge that was answered last."""
-        self._handle.forget()
+        self._handle.invalidate()
 
     def was_sent(self) -> bool:
         """Whether any of the message was."""
@@ -194,7 +195,7 @@ class Transfer:
             return False
         return bool(self._handle.getinfo(pycurl.REQUEST_SIZE))
 
-    def opened(self) -> HttpResponse:
+    def open_response(self) -> HttpResponse:
         """Return the response whose head is complete and whose body is still to come.
 
         Raises:
@@ -202,8 +203,8 @@ class Transfer:
         """
         response = self._response()
         self._check_head(response)
-        if self._extras is not None:
-            self._extras.opened()
+        if self._options is not None:
+            self._options.head_received()
         if self.request.url.origin[0] == "https":
             self.received.chain = self._handle.certificates(self.request.url.origin)
         return response
@@ -217,17 +218,17 @@ class Transfer:
         """
         fault = self.received.fault
         if fault is not None:
-            error = ProtocolError(f"receiving from {self.request.url.place}: {fault}")
+            error = ProtocolError(f"receiving from {self.request.url.host_port}: {fault}")
             raise annotate(error, self.request, response)
         if response.status == UNAUTHORIZED:
             self._check_name(response)
 
     def _check_name(self, response: HttpResponse) -> None:
         """Raise if a 401 wants Digest, for which libcurl cannot write the name."""
-        auth, place = self.request.settings.auth, self.request.url.place
+        auth, host_port = self.request.settings.auth, self.request.url.host_port
         name = auth[0] if isinstance(auth, tuple) else ""
         if not name.isascii() and self.received.wants_digest_of_a_name:
-            text = f"asking {place}: Digest with the name {name!r} cannot be sent{NO_DIGEST}"
+            text = f"asking {host_port}: Digest with the name {name!r} cannot be sent{NO_DIGEST}"
             raise annotate(HttpException(text), self.request, response)
 
     def _response(self) -> HttpResponse:
@@ -250,8 +251,8 @@ class Transfer:
         request, sink = self.request, self._handle.sink
         fault = _finished(sink, outcome)
         response, received = self._response(), self.received
-        self.abandon()
-        outcome = self._in_truth(outcome, response)
+        self.release_handle()
+        outcome = self._actual_outcome(outcome, response)
         status = response.status
         self.location = self._location(outcome) if status in NEXT_METHOD else ""
         if fault is not None and not self.location:
@@ -268,21 +269,21 @@ class Transfer:
             _decode(request, response, deadline)
         return response
 
-    def _in_truth(self, outcome: Outcome, response: HttpResponse) -> Outcome:
+    def _actual_outcome(self, outcome: Outcome, response: HttpResponse) -> Outcome:
         """Return how the transfer ended, where libcurl does not know.
 
         Raises:
             BaseException: Whatever the caller's own code raised while its data was read.
         """
-        if self._extras is not None:
-            outcome = self._extras.outcome(outcome)
+        if self._options is not None:
+            outcome = self._options.outcome(outcome)
         if outcome is SUCCESS:
             return outcome
-        if outcome.code == pycurl.E_SEND_ERROR and self._came_whole(response):
+        if outcome.code == pycurl.E_SEND_ERROR and self._is_complete(response):
             return SUCCESS
         return outcome if self._guard is None else self._guard.outcome(outcome)
 
-    def _came_whole(self, response: HttpResponse) -> bool:
+    def _is_complete(self, response: HttpResponse) -> bool:
         """Whether the response had ended when the request could not be sent to its end.
 
         A server may answer without reading all of a body, and close (RFC 9112 section 9.6). libcurl
@@ -322,7 +323,7 @@ def _configure(handle: Handle, request: PreparedRequest) -> None:
     """Set a handle up for the settings of a message, and what the environment adds to them."""
     settings, origin = request.settings, request.url.origin
     if settings.auth is not None or settings.netrc:
-        handle.ask_anew(origin)
+        handle.forget_other_origin(origin)
     options = active_options(settings, origin[0])
     if WANT_DIGEST:
         options += proxy_auth_options(settings, origin[0])
@@ -344,17 +345,21 @@ def _finished(sink: BodySink, outcome: Outcome) -> HttpException | None:
     return None
 
 
-def times_by(ask: Callable[[int], Any]) -> tuple[float, ...]:
+def times_by(getinfo: Callable[[int], Any]) -> tuple[float, ...]:
     """Return what `ResponseHead.times` is, at once, since the next request overwrites it: 1 us.
 
     Args:
-        ask: ``getinfo`` of a handle.
+        getinfo: ``getinfo`` of a handle.
     """
-    first_byte, total = ask(pycurl.STARTTRANSFER_TIME), ask(pycurl.TOTAL_TIME)
-    connects = ask(pycurl.NUM_CONNECTS)
+    first_byte, total = getinfo(pycurl.STARTTRANSFER_TIME), getinfo(pycurl.TOTAL_TIME)
+    connects = getinfo(pycurl.NUM_CONNECTS)
     if not connects:
         return (0.0, 0.0, 0.0, first_byte, total, 0)
-    before = ask(pycurl.NAMELOOKUP_TIME), ask(pycurl.CONNECT_TIME), ask(pycurl.APPCONNECT_TIME)
+    before = (
+        getinfo(pycurl.NAMELOOKUP_TIME),
+        getinfo(pycurl.CONNECT_TIME),
+        getinfo(pycurl.APPCONNECT_TIME),
+    )
     return (*before, first_byte, total, connects)
 
 
@@ -366,21 +371,21 @@ def _failure(
     deadline: float,
 ) -> Exception:
     """Return the exception for a transfer that failed."""
-    url, place = request.url.text, request.url.place
+    url, host_port = request.url.text, request.url.host_port
     partial = response if response.status >= 200 else None
     details = {"url": url, "request": RequestInfo(request.method, url), "response": partial}
     if outcome.expired:
         milliseconds = getattr(request.settings, outcome.expired)
         cls, what = CLOCKS[outcome.expired]
         what = outcome.text or what
-        return cls(f"{what} {place}: {outcome.expired} is over ({milliseconds} ms)", **details)
-    text, place = _explained(handle, request, outcome)
+        return cls(f"{what} {host_port}: {outcome.expired} is over ({milliseconds} ms)", **details)
+    text, host_port = _explained(handle, request, outcome)
     at_proxy = _is_from_the_proxy(handle, request, outcome.code)
     has_streams = handle.getinfo(pycurl.INFO_HTTP_VERSION) in MULTIPLEXED
     in_body = partial is not None and has_streams and outcome.code in BROKEN_STREAM
     if in_body and (length := response.headers.get("Content-Length")):
         text += f"; {handle.getinfo(pycurl.SIZE_DOWNLOAD_T)} of {length[:20]} bytes have come"
-    error = exception_for(outcome.code, text, place, at_proxy, in_body, **details)
+    error = exception_for(outcome.code, text, host_port, at_proxy, in_body, **details)
     if isinstance(error, OSError):
         error.errno = handle.getinfo(pycurl.OS_ERRNO) or None
     if isinstance(error, ProxyError):
@@ -394,16 +399,16 @@ def _failure(
 
 def _explained(handle: Handle, request: PreparedRequest, outcome: Outcome) -> tuple[str, str]:
     """Return what libcurl says, with what is known of certificates and keys, and about whom."""
-    text, place = outcome.text, request.url.place
+    text, host_port = outcome.text, request.url.host_port
     if outcome.code in WITH_CERTIFICATE:
         host = request.url.origin[1]
         if _is_about_the_proxy(handle.curl, request):
-            host = place = f"the proxy for {place}"
+            host = host_port = f"the proxy for {host_port}"
         seen = presented(handle.certificates(request.url.origin))
         text = f"{text}; {expected(request, host)}; {seen}"
     if outcome.code in WITH_KEY and request.settings.client_cert is not None:
         text += key_advice(request.settings.client_cert)
-    return text, place
+    return text, host_port
 
 
 # what libcurl makes of an answer that is none, and of a connection that ends before one
@@ -498,7 +503,7 @@ def _decoded(
     def in_time(pieces: Iterable[bytes]) -> Iterator[bytes]:
         for piece in pieces:
             if monotonic() > deadline:
-                raise TotalTimeout(f"decoding the body from {request.url.place}: {over}")
+                raise TotalTimeout(f"decoding the body from {request.url.host_port}: {over}")
             yield piece
 
     body, settings = response.body, request.settings

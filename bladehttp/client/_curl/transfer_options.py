@@ -53,11 +53,11 @@ class TransferOptions:
         self._is_wired = start_wire_log(handle, settings.sensitive_headers)
         if request.url.target is not None and _may_keep_target(request):
             curl.setopt(pycurl.REQUEST_TARGET, request.url.target)
-            handle.forget()  # it cannot be unset
+            handle.invalidate()  # it cannot be unset
         if settings.progress is not None:
             self._watch(curl, settings.progress)
         if settings.curl_options:
-            handle.forget()  # what will be undone may be among them
+            handle.invalidate()  # what will be undone may be among them
         field_value = request.cookies().decode("latin-1")
         self._override = override(curl, settings.cookies, field_value)
         self._options = _set(handle, request)
@@ -65,19 +65,19 @@ class TransferOptions:
     def _watch(self, curl: Any, report: Report) -> None:
         body = self._request.body
         self._progress = Progress(report, upwards=body is not None and body.length != 0)
-        curl.setopt(pycurl.XFERINFOFUNCTION, self._handle.bound(self._progress))
+        curl.setopt(pycurl.XFERINFOFUNCTION, self._handle.in_context(self._progress))
         curl.setopt(pycurl.NOPROGRESS, 0)
 
-    def opened(self) -> None:
+    def head_received(self) -> None:
         """Take note that the head of the response has come."""
         if self._override is not None:
             self._override.learn()
 
-    def undo(self) -> None:
+    def reset(self) -> None:
         """Leave the handle set up for a plain GET."""
         curl = self._handle.curl
         if self._override is not None:
-            self._override.undo()
+            self._override.restore()
         if self._is_wired:
             stop_wire_log(curl)
         if self._progress is not None:
@@ -130,7 +130,7 @@ def _set(handle: Handle, request: PreparedRequest) -> list[int]:
     for option in options:
         curl.setopt(option, fields[option])
     if body is not None:
-        body.attach(curl, method, handle.bound)
+        body.attach(curl, method, handle.in_context)
     elif method == "HEAD":
         curl.setopt(pycurl.NOBODY, 1)  # as CUSTOMREQUEST it would wait for a body
     elif method != "GET":

@@ -33,7 +33,7 @@ def wire_log(handle: Handle, patterns: tuple[str, ...]) -> Callable[[int, bytes]
         handle: What it is for.
         patterns: ``sensitive_headers`` of the client.
     """
-    return handle.bound(partial(_log_wire, patterns)) if wire_log_is_on() else None
+    return handle.in_context(partial(_log_wire, patterns)) if wire_log_is_on() else None
 
 
 def start_wire_log(handle: Handle, patterns: tuple[str, ...]) -> bool:

@@ -118,7 +118,7 @@ class Download:
         self._retry = None if retry is None else SharedRetry.of(retry)
         self._job = job
         self._request = with_settings(job, self._retry)
-        self._deadline = monotonic() + request.settings.patience
+        self._deadline = monotonic() + request.settings.total_timeout_s
         source = request.url.text.partition("#")[0]
         self._file = PartFile(job.target, source, job.resume and self._can_go_on)
         self._attempts = 0

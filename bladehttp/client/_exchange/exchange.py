@@ -36,7 +36,7 @@ class Exchange:
 
     Attributes:
         request: What is sent next, or was sent last.
-        silence: The longest time without a byte in either direction once connected, in seconds.
+        receive_timeout_s: Longest time without a byte in either direction once connected.
         deadline: When all of it must be over, in terms of `time.monotonic`.
         not_before: When the next message is to be sent, likewise; 0 for at once.
         context: The context variables of whoever asked for it, in which a crowd runs everything of
@@ -49,9 +49,9 @@ class Exchange:
         "_history",
         "_hooks",
         "_is_announced",
-        "_is_renewed",
+        "_is_reauthenticated",
+        "_on_error_due",
         "_outgoing",
-        "_owes",
         "_repeated",
         "_retries",
         "_started",
@@ -61,8 +61,8 @@ class Exchange:
         "deadline",
         "given",
         "not_before",
+        "receive_timeout_s",
         "request",
-        "silence",
     )  # fmt: skip
 
     def __init__(
@@ -78,29 +78,29 @@ class Exchange:
         self.request = request
         self.given = given
         self.context: Context | None = None
-        self.silence = request.settings.silence
+        self.receive_timeout_s = request.settings.receive_timeout_s
         self._started = started = monotonic()
-        self.deadline = started + request.settings.patience
+        self.deadline = started + request.settings.total_timeout_s
         self.not_before = 0.0
         self._history: tuple[Hop, ...] = ()
         self._retries = self._repeated = 0
         self._hooks = hooks
-        self._is_announced = self._is_renewed = False
-        self._owes = False  # whether an on_request has begun and no other hook since
+        self._is_announced = self._is_reauthenticated = False
+        self._on_error_due = False  # whether an on_request has begun and no other hook since
         self.awaitables: list[Any] | None = None
         if hooks is not None:
             self._outgoing = HookRequest(given)
 
-    def begin(self) -> None:
+    def restart_stopwatch(self) -> None:
         """Measure how long it takes from now on: it has waited. The clock of the whole runs on."""
         self._started = monotonic()
 
-    def renew(self) -> None:
+    def restart_clocks(self) -> None:
         """Start anew after a wait, the clock of the whole too."""
         self._started = started = monotonic()
-        self.deadline = started + self.request.settings.patience
+        self.deadline = started + self.request.settings.total_timeout_s
 
-    def pause(self) -> None:
+    def wait_for_retry(self) -> None:
         """Wait until the next message may be sent."""
         sleep(max(0.0, self.not_before - monotonic()))
 
@@ -119,11 +119,11 @@ class Exchange:
         self.not_before = 0.0
         try:
             request = self.request if self._hooks is None else self._announced(self._hooks)
-            if self._is_renewed:
-                handle.forget()
+            if self._is_reauthenticated:
+                handle.invalidate()
             self._transfer = Transfer(request, handle, sink, self._repeated > 0)
         except BaseException as error:
-            self.tell_of(error)
+            self.notify_error(error)
             raise
 
     def _announced(self, hooks: Hooks) -> PreparedRequest:
@@ -150,7 +150,7 @@ class Exchange:
             try:
                 self._announce(self._hooks)
             except BaseException as error:
-                self.tell_of(error)
+                self.notify_error(error)
                 raise
 
     def _announce(self, hooks: Hooks) -> None:
@@ -158,30 +158,30 @@ class Exchange:
         self._is_announced = True
         self._call(hooks.on_request, True, self._outgoing)
 
-    def _call(self, hooks: list[Hook], owes: bool, *arguments: object) -> None:
+    def _call(self, hooks: list[Hook], on_error_due: bool, *arguments: object) -> None:
         """Call hooks, and keep what they give to be awaited if it can be.
 
         Args:
             hooks: The hooks.
-            owes: What ``_owes`` is from the moment on when the first of them begins.
+            on_error_due: Value of ``_on_error_due`` once the first of them has begun.
             arguments: Of each.
         """
         if not self.may_await:
-            self._owes = owes
+            self._on_error_due = on_error_due
             call(hooks, *arguments)
             return
         given = self.awaitables
         if given is None:
             given = self.awaitables = []
-        before, note = self._owes, partial(setattr, self, "_owes", owes)
+        before, note = self._on_error_due, partial(setattr, self, "_on_error_due", on_error_due)
         is_deferred = bool(given)
         if is_deferred:
             given.append(note)
         else:
-            self._owes = owes
+            self._on_error_due = on_error_due
         call(hooks, *arguments, given=given)
         if given and not is_deferred and len(given) == len(hooks):
-            self._owes = before
+            self._on_error_due = before
             given.insert(0, note)
 
     def _drop_awaitables(self) -> None:
@@ -190,7 +190,7 @@ class Exchange:
         for each in given or ():
             drop(each)
 
-    def is_decided(self, has_begun: bool) -> bool:
+    def is_final(self, has_begun: bool) -> bool:
         """Whether the response whose head has come is the one to be given.
 
         It is not if it is interim, a redirect, or to be retried; nor may 401 and 407 be, as long
@@ -211,21 +211,21 @@ class Exchange:
         return self._transfer.is_redirect
 
     @property
-    def need_not_wait(self) -> bool:
+    def can_follow_now(self) -> bool:
         """Whether it is one whose connection ends with it, so that it is followed at once."""
         return self._transfer.is_redirect and self._transfer.ends_connection
 
-    def opened(self, begin: Callable[[HttpResponse], None]) -> HttpResponse:
+    def open_response(self, begin: Callable[[HttpResponse], None]) -> HttpResponse:
         """Return the last response, its body to come.
 
         Args:
             begin: Gives the response the source of its body, before hooks may ask for it.
         """
-        response = self._transfer.opened()
+        response = self._transfer.open_response()
         begin(response)
         return self._completed(response)
 
-    def ended(self, outcome: Outcome) -> None:
+    def finish_stream(self, outcome: Outcome) -> None:
         """Take note of the end of a response that was opened.
 
         Raises:
@@ -233,22 +233,22 @@ class Exchange:
         """
         self._transfer.finish(outcome)
 
-    def abandon(self, reason: BaseException) -> None:
+    def abort(self, reason: BaseException) -> None:
         """Reset the handle after an aborted transfer. Call instead of `finish`.
 
         Args:
             reason: What ended the request; `on_error` is called with it if nothing has followed
                 `on_request` yet.
         """
-        self._transfer.abandon()
-        self.tell_of_abort(reason)
+        self._transfer.release_handle()
+        self.notify_abort(reason)
 
-    def tell_of_abort(self, reason: BaseException) -> None:
+    def notify_abort(self, reason: BaseException) -> None:
         """Call `on_error` if it is owed, and log what it raises.
 
         Raised, that would take the place of a CancelledError or a KeyboardInterrupt.
         """
-        if not (self._is_announced or self._owes):
+        if not (self._is_announced or self._on_error_due):
             return
         self._is_announced = False
         self._drop_awaitables()
@@ -281,7 +281,7 @@ class Exchange:
                 return None
             delay = self._delay_after(error)
             if delay is None:
-                self.tell_of(error)
+                self.notify_error(error)
                 raise
             self._wait(error, delay)
             return None
@@ -296,7 +296,7 @@ class Exchange:
 
     def _may_be_answered(self, status: int) -> bool:
         """Whether a challenge is not decided on before its end; see `_is_answered`."""
-        if not self._is_renewed and self._transfer.was_answered_early(status):
+        if not self._is_reauthenticated and self._transfer.was_answered_early(status):
             return True
         settings, scheme = self.request.settings, self.request.url.origin[0]
         return status == PROXY_AUTHENTICATION_REQUIRED and "@" in active_proxy(settings, scheme)
@@ -312,10 +312,10 @@ class Exchange:
             return False
         is_other = status == PROXY_AUTHENTICATION_REQUIRED and transfer.wants_proxy_digest()
         transfer.forget_challenge()  # refused: it is of no use, and is not to be tried again
-        if self._is_renewed or not (is_other or transfer.was_answered_early(status)):
+        if self._is_reauthenticated or not (is_other or transfer.was_answered_early(status)):
             return False
-        self._is_renewed = self._is_rewound()
-        return self._is_renewed
+        self._is_reauthenticated = self._is_rewound()
+        return self._is_reauthenticated
 
     def _is_sent_again(self) -> bool:
         """Whether the message goes again because nothing was done with it; see resend.py."""
@@ -323,7 +323,7 @@ class Exchange:
             return False
         if not self._is_rewound():
             return False
-        self._transfer.abandon()
+        self._transfer.release_handle()
         self._repeated += 1
         return True
 
@@ -355,7 +355,7 @@ class Exchange:
 
     def _move_to(self, following: PreparedRequest, response: HttpResponse) -> None:
         """Go on with the message that a redirect leads to."""
-        self._is_renewed = False
+        self._is_reauthenticated = False
         self._history += (Hop(response.status, self.request.url.text),)
         self.request = following
         if self._hooks is not None:
@@ -392,16 +392,16 @@ class Exchange:
             self._is_announced = False
             self._call(self._hooks.on_retry, False, self._outgoing, result, delay * 1000)
 
-    def tell_of(self, error: BaseException) -> None:
+    def notify_error(self, error: BaseException) -> None:
         """Call `on_error` if `on_request` was called and nothing has followed it."""
         if isinstance(error, Exception):
             self._call_on_error(error)
         else:
-            self.tell_of_abort(error)
+            self.notify_abort(error)
 
     def _call_on_error(self, error: BaseException) -> None:
         self._is_announced = False
-        if self._hooks is not None and self._owes:
+        if self._hooks is not None and self._on_error_due:
             self._call(self._hooks.on_error, False, self._outgoing, error)
 
 
@@ -417,16 +417,16 @@ def exchange(engine: Engine, request: PreparedRequest, hooks: Hooks | None) -> H
     try:
         while response is None:
             if current.not_before:
-                current.pause()
+                current.wait_for_retry()
             current.prepare(engine)
             try:
-                outcome = engine.run(current.silence, current.deadline)
+                outcome = engine.run(current.receive_timeout_s, current.deadline)
             except BaseException as error:
-                current.abandon(error)
+                current.abort(error)
                 raise
             response = current.finish(outcome)
     except BaseException as error:
-        current.tell_of(error)  # a Ctrl-C between two lines of the loop
+        current.notify_error(error)  # a Ctrl-C between two lines of the loop
         raise
     return response
 

@@ -1,8 +1,7 @@
 """Scheduler: many exchanges at once over one CurlMulti, each with its own clocks.
 
-It has no loop of its own. Whoever has one calls `turn` when `wake` is due. An event loop
-(driver.py) tells it by `act` of descriptors that are ready, and is told which to look after; who
-has nothing else to do (batch.py) has it `wait`. What either does to libcurl is in multi.py.
+It has no loop of its own: its driver calls `step` at `next_step_at`. `EventLoopDriver` watches
+the descriptors and passes ready ones to `handle_events`; `HttpClient.send_many` calls `wait`. `Multi` drives libcurl in both cases.
 
 The silence of one exchange among many on a connection (HTTP/2) shows in its byte counts alone. They
 are looked at before events are acted on, at most every 20 ms, and a change is put down to the
@@ -72,7 +71,7 @@ class ScheduledHandle(Handle):
 
     def __init__(self, scheduler: "Scheduler") -> None:
         super().__init__(scheduler.chains, scheduler.connections)
-        self.has_news = _never  # `_look` is at the one connection that is used
+        self.has_events = _no_events  # `_before_request` is at the one connection that is used
         self._scheduler = scheduler
         self._multi = scheduler.multi
         self._guard: Callable[..., int] | None = None
@@ -80,13 +79,13 @@ class ScheduledHandle(Handle):
         self._waits = False
         self.context: Context | None = None
 
-    def let_wait(self, waits: bool) -> None:
+    def set_pipewait(self, waits: bool) -> None:
         """Have it wait for a connection to share, or not. CURLOPT_PIPEWAIT."""
         if waits != self._waits:
             self._waits = waits
             self.curl.setopt(pycurl.PIPEWAIT, waits)
 
-    def bound(self, function: Call) -> Call:
+    def in_context(self, function: Call) -> Call:
         """Return a function of the caller's as one that runs in the caller's context.
 
         It is a copy of it, one for each transfer: a context is entered once at a time, and libcurl
@@ -94,14 +93,14 @@ class ScheduledHandle(Handle):
         """
         if self.context is None:
             self.context = copy_context()
-        bound: Any = partial(self.context.run, function)
-        return cast("Call", bound)
+        in_context: Any = partial(self.context.run, function)
+        return cast("Call", in_context)
 
-    def collect(self, lines: list[bytes], settings: Settings) -> BodySink:
+    def make_sink(self, lines: list[bytes], settings: Settings) -> BodySink:
         budget = self._scheduler.budget
         if budget is None:
-            return super().collect(lines, settings)
-        self.sink = sink = DecodingSink(lines, settings, budget, self.curl, self._scheduler.touch)
+            return super().make_sink(lines, settings)
+        self.sink = sink = DecodingSink(lines, settings, budget, self.curl, self._scheduler.resume)
         return sink
 
     def _set_up(self, options: Options) -> None:
@@ -109,17 +108,17 @@ class ScheduledHandle(Handle):
         self._waits = False
         self.curl.setopt(pycurl.PIPEWAIT, False)
         self._others = dict(options).get(pycurl.PREREQFUNCTION)
-        self.curl.setopt(pycurl.PREREQFUNCTION, self._look)
+        self.curl.setopt(pycurl.PREREQFUNCTION, self._before_request)
 
-    def ask(self, guard: Callable[..., int] | None) -> None:
+    def set_guard(self, guard: Callable[..., int] | None) -> None:
         self._guard = guard
 
-    def _look(self, *address: Any) -> int:
+    def _before_request(self, *address: Any) -> int:
         """Decide whether a request is written to a connection (CURLOPT_PREREQFUNCTION)."""
         if self._guard is not None:
             return self._guard(*address)
-        if not self.opened and not self.connections.is_fit(address, True):
-            self.is_unfit = True
+        if not self.opened and not self.connections.is_usable(address, True):
+            self.is_unusable = True
             return STOP
         return OK if self._others is None else int(self._others(*address))
 
@@ -127,8 +126,8 @@ class ScheduledHandle(Handle):
         self._multi.note_descriptor(descriptor)
         return super()._on_open(descriptor, purpose)
 
-    def _broken_by(self, error: BaseException) -> None:
-        self._multi.broken_by(error)
+    def _store_error(self, error: BaseException) -> None:
+        self._multi.store_error(error)
 
 
 class DelayedExchange(NamedTuple):
@@ -146,9 +145,9 @@ class Scheduler:
         chains: As of `Handle`, of all its handles.
         connections: Those of its multi.
         gate: Called with an exchange with hooks that may be awaited, before each of its messages;
-            False: it is held back until `resume` or `fail`. None: there is none.
+            False: it is held back until `start_held` or `fail`. None: there is none.
         multi: What drives libcurl.
-        sound: Whether it may be kept for more; False once something broke into it.
+        is_reusable: Whether it may be kept for more; False once something broke into it.
         budget: What bodies are decoded in while they are received; None where that is done at
             their end.
     """
@@ -169,8 +168,8 @@ class Scheduler:
         "connections",
         "gate",
         "idle_since",
+        "is_reusable",
         "multi",
-        "sound",
     )  # fmt: skip
 
     idle_since: float
@@ -183,7 +182,7 @@ class Scheduler:
                 is driven by `wait`.
             budget: The attribute.
         """
-        self.sound = True
+        self.is_reusable = True
         self.budget = budget
         self.gate: Callable[[Exchange], bool] | None = None
         self._idle: list[ScheduledHandle] = []
@@ -198,7 +197,7 @@ class Scheduler:
         self._last = self._looked = 0.0
         self.multi = Multi(self._running)
         if watch is not None:
-            self.multi.watch_by(watch)
+            self.multi.watch_with(watch)
 
     def limit(self, host_connections: int | None) -> None:
         """Set the most connections to one host; None for no limit."""
@@ -209,7 +208,7 @@ class Scheduler:
         return len(self._running) + len(self._delayed)
 
     def start(self, exchange: Exchange) -> None:
-        """Begin an exchange, in the context of the caller; how it ended is given by `turn`."""
+        """Begin an exchange, in the context of the caller; how it ended is given by `step`."""
         if exchange.context is None:
             exchange.context = copy_context()
         self._begin(exchange)
@@ -220,9 +219,9 @@ class Scheduler:
             return
         if self.gate is not None and exchange.may_await and not self.gate(exchange):
             return
-        self.resume(exchange)
+        self.start_held(exchange)
 
-    def resume(self, exchange: Exchange) -> None:
+    def start_held(self, exchange: Exchange) -> None:
         """Begin an exchange that the gate has held back."""
         handle = self._idle.pop() if self._idle else ScheduledHandle(self)
         handle.exchange = exchange
@@ -233,17 +232,17 @@ class Scheduler:
             self.fail(exchange, error)
             return
         curl = handle.curl
-        handle.let_wait(self._sharing.join(curl, exchange.request.url.origin))
-        handle.moved, handle.is_unfit = 0, False
+        handle.set_pipewait(self._sharing.join(curl, exchange.request.url.origin))
+        handle.moved, handle.is_unusable = 0, False
         handle.last = now = monotonic()
         self._running[curl] = handle
         self.multi.add(curl)
-        if now + exchange.silence < self._check_at or exchange.deadline < self._check_at:
+        if now + exchange.receive_timeout_s < self._check_at or exchange.deadline < self._check_at:
             self._watch_clocks(exchange, now)
 
     def _has_to_wait(self, exchange: Exchange) -> bool:
         """Have an exchange begin when it is known whether its server keeps connections."""
-        connection = self.connections.in_doubt(exchange.request.url.origin)
+        connection = self.connections.on_probation(exchange.request.url.origin)
         if connection is None:
             return False
         self._begin_at(connection.since + PROBATION, exchange)
@@ -255,7 +254,7 @@ class Scheduler:
 
     def _watch_clocks(self, exchange: Exchange, last: float) -> None:
         """Look no later than when one of its clocks may run out."""
-        self._check_at = min(self._check_at, exchange.deadline, last + exchange.silence)
+        self._check_at = min(self._check_at, exchange.deadline, last + exchange.receive_timeout_s)
 
     def host_limit(self, exchange: Exchange) -> int | None:
         """Return how many requests to the host of one may be under way, None for any number.
@@ -268,34 +267,34 @@ class Scheduler:
         return limit
 
     def wait(self, until: float = inf) -> None:
-        """Wait until something happens, `wake` is due or a time comes; `turn` is due then."""
-        if events := self.multi.wait(min(self.wake(), until)):
-            self.act(events)
+        """Wait for an event, `next_step_at` or a time, whichever is first; `step` is due then."""
+        if events := self.multi.wait(min(self.next_step_at(), until)):
+            self.handle_events(events)
 
-    def act(self, events: Events) -> None:
+    def handle_events(self, events: Events) -> None:
         """Tell libcurl of descriptors that are ready, with what poll(2) or epoll(7) say of them."""
-        self._note()
-        self.multi.act(events)
-        self._moved()
+        self._sample_if_due()
+        self.multi.handle_events(events)
+        self._note_activity()
 
-    def wake(self) -> float:
-        """Return when `turn` is to be called at the latest, in terms of `time.monotonic`."""
+    def next_step_at(self) -> float:
+        """Return when `step` is to be called at the latest, in terms of `time.monotonic`."""
         if self._ended:
             return 0.0
         due = self._delayed[0].due if self._delayed else inf
         return min(self.multi.due(), self._check_at, self._over_at, due)
 
-    def turn(self) -> list[tuple[Exchange, Result]]:
+    def step(self) -> list[tuple[Exchange, Result]]:
         """Do what is due, and return the exchanges that have ended.
 
         Raises:
             BaseException: What broke into libcurl's callbacks, such as KeyboardInterrupt.
         """
         multi = self.multi
-        if multi.wants_to_go_on:
-            self._note()
-            multi.go_on()
-            self._moved()
+        if multi.must_perform:
+            self._sample_if_due()
+            multi.perform()
+            self._note_activity()
         now = monotonic()
         if multi.nudge_at <= now:
             multi.nudge()
@@ -306,7 +305,7 @@ class Scheduler:
         if self._check_at <= now:
             self._expire(now)
         if self._over_at <= now:
-            self._complete_what_is_over()
+            self._complete_ended_bodies()
         self._read_info()
         for origin in self._sharing.decided():
             self._release(origin)
@@ -323,16 +322,16 @@ class Scheduler:
             for curl in succeeded:
                 self._finish(self._running[curl], SUCCESS)
             for curl, code, text in failed:
-                if self._may_begin_anew(curl, code):
-                    self.multi.begin_anew(curl)
+                if self._may_restart(curl, code):
+                    self.multi.restart(curl)
                 else:
                     self._finish(self._running[curl], Outcome(code, text))
 
-    def _may_begin_anew(self, curl: Any, code: int) -> bool:
+    def _may_restart(self, curl: Any, code: int) -> bool:
         """Whether it is the wait for one of few connections that was taken for time to connect."""
         if code != pycurl.E_OPERATION_TIMEDOUT or not self.multi.is_limited:
             return False
-        return _only_waits(curl)
+        return _is_queued(curl)
 
     def _finish(self, handle: ScheduledHandle, outcome: Outcome) -> None:
         exchange = handle.exchange
@@ -360,7 +359,7 @@ class Scheduler:
     def _take_off(self, handle: ScheduledHandle, outcome: Outcome | None = None) -> None:
         curl, origin = handle.curl, handle.exchange.request.url.origin
         if handle.opened:
-            handle.learn()
+            handle.record_connections()
         del self._running[curl]
         if outcome is SUCCESS:
             self.multi.remove(curl)
@@ -372,39 +371,39 @@ class Scheduler:
     def _release(self, origin: Origin) -> None:
         """Begin anew what has waited to share a connection."""
         for curl, handle in self._running.items():
-            if handle.exchange.request.url.origin == origin and _only_waits(curl):
-                handle.let_wait(self._sharing.join(curl, origin))
-                self.multi.begin_anew(curl)
+            if handle.exchange.request.url.origin == origin and _is_queued(curl):
+                handle.set_pipewait(self._sharing.join(curl, origin))
+                self.multi.restart(curl)
 
     def _put_back(self, handle: ScheduledHandle) -> None:
         del handle.exchange  # an idle one keeps neither request nor response
         handle.context = None
-        if handle.sound:
+        if handle.is_reusable:
             self._idle.append(handle)
         else:
             handle.close()
 
-    def _note(self) -> None:
+    def _sample_if_due(self) -> None:
         """Look who has moved bytes before libcurl is called, if the last look was some time ago."""
         now = monotonic()
         if now - self._looked >= PAUSE:
-            self._look()
+            self._sample_byte_counts()
             self._looked = now
 
-    def _moved(self) -> None:
+    def _note_activity(self) -> None:
         """Note that bytes may have moved, and look soon for heads after which nothing is wanted."""
         self._last = now = monotonic()
         if self._over_at == inf and self._running:
             self._over_at = now + PAUSE
 
-    def _complete_what_is_over(self) -> None:
+    def _complete_ended_bodies(self) -> None:
         """End the transfers of which no more is wanted; see `BodySink.is_over`."""
         self._over_at = inf
         for handle in list(self._running.values()):
             if handle.sink.lines and handle.sink.is_over():
                 self._finish(handle, SUCCESS)
 
-    def _look(self) -> None:
+    def _sample_byte_counts(self) -> None:
         """Note who has moved bytes since the last look; the last events were when at the latest."""
         for handle in self._running.values():
             moved = _bytes_moved(handle.curl)
@@ -414,24 +413,24 @@ class Scheduler:
 
     def _expire(self, now: float) -> None:
         """End those whose clock has run out, and note when to look next."""
-        self._look()
+        self._sample_byte_counts()
         self._check_at = inf
         for handle in list(self._running.values()):
             exchange = handle.exchange
-            if not handle.moved or handle.sink.is_busy or _waits(exchange):
+            if not handle.moved or handle.sink.is_busy or _waits_for_caller(exchange):
                 handle.last = now  # the time to connect is libcurl's to watch
             if exchange.deadline <= now:
                 self._finish(handle, Outcome(text=self._wanting(handle.curl), expired=TOTAL))
-            elif handle.last + exchange.silence <= now:
+            elif handle.last + exchange.receive_timeout_s <= now:
                 self._finish(handle, Outcome(expired=RECEIVE))
             else:
                 self._watch_clocks(exchange, handle.last)
 
     def _wanting(self, curl: Any) -> str:
         """Return what a transfer waits for inside of libcurl, "" if it does not wait."""
-        return WANTING if self.multi.is_limited and _only_waits(curl) else ""
+        return WANTING if self.multi.is_limited and _is_queued(curl) else ""
 
-    def touch(self, curl: Any) -> None:
+    def resume(self, curl: Any) -> None:
         """Begin the silence of a transfer anew, and let libcurl go on with it, after a pause."""
         handle = self._running[curl]
         handle.last = monotonic()
@@ -442,30 +441,30 @@ class Scheduler:
         """Take a transfer for ended of which no more is wanted; its connection is closed."""
         self._finish(self._running[curl], SUCCESS)
 
-    def stop(self, exchange: Exchange, reason: BaseException) -> None:
+    def abort(self, exchange: Exchange, reason: BaseException) -> None:
         """Abort an exchange, if it has not ended; nothing is said of it any more.
 
         Args:
             exchange: The exchange.
-            reason: What its hooks are told, as of `Exchange.abandon`.
+            reason: What its hooks are told, as of `Exchange.abort`.
         """
         self._ended = [pair for pair in self._ended if pair[0] is not exchange]
         self._delayed = [waiting for waiting in self._delayed if waiting.exchange is not exchange]
         heapify(self._delayed)
         for handle in list(self._running.values()):
             if handle.exchange is exchange:
-                self._abandon(handle, reason)
+                self._abort(handle, reason)
 
-    def stop_all(self, reason: BaseException) -> None:
-        """Abort every exchange, for a reason as of `stop`."""
+    def abort_all(self, reason: BaseException) -> None:
+        """Abort every exchange, for a reason as of `abort`."""
         self._ended.clear()
         self._delayed.clear()
         for handle in list(self._running.values()):
-            self._abandon(handle, reason)
+            self._abort(handle, reason)
 
-    def _abandon(self, handle: ScheduledHandle, reason: BaseException) -> None:
+    def _abort(self, handle: ScheduledHandle, reason: BaseException) -> None:
         self._take_off(handle)
-        handle.exchange.abandon(reason)
+        handle.exchange.abort(reason)
         self._put_back(handle)
 
     def trim(self, limits: Limits) -> None:
@@ -490,7 +489,7 @@ class Scheduler:
         """Whether a connection is open, used or idle."""
         return self.multi.has_connections
 
-    def forgive(self, seconds: float) -> None:
+    def extend_clocks(self, seconds: float) -> None:
         """Do not count some time in which nobody had a chance to look."""
         for handle in self._running.values():
             handle.last += seconds
@@ -498,8 +497,8 @@ class Scheduler:
         self._check_at += seconds
 
     def close(self, reason: BaseException | None = None) -> None:
-        """Abort what runs, for a reason as of `stop`, and close every connection and handle."""
-        self.stop_all(reason or ClientClosed("client has been closed"))
+        """Abort what runs, for a reason as of `abort`, and close every connection and handle."""
+        self.abort_all(reason or ClientClosed("client has been closed"))
         for handle in self._idle:
             handle.close()
         self._idle.clear()
@@ -512,13 +511,13 @@ def run_in_context(exchange: Exchange, function: Callable[..., T], *arguments: A
     return function(*arguments) if context is None else context.run(function, *arguments)
 
 
-def _waits(exchange: Exchange) -> bool:
+def _waits_for_caller(exchange: Exchange) -> bool:
     """Whether it is the caller's data that is waited for, and not the peer."""
     body = exchange.request.body
     return body is not None and body.waits
 
 
-def _only_waits(curl: Any) -> bool:
+def _is_queued(curl: Any) -> bool:
     """Whether it has not been a transfer's turn to connect yet."""
     return not curl.getinfo(pycurl.NUM_CONNECTS) and not curl.getinfo(pycurl.REQUEST_SIZE)
 
@@ -538,5 +537,5 @@ def set_request(error: Exception, request: RequestInfo) -> None:
     vars(error)["request"] = request
 
 
-def _never(_: int) -> bool:
+def _no_events(_: int) -> bool:
     return False

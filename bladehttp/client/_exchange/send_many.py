@@ -144,18 +144,18 @@ def run_batch(
         ClientClosed: The client has been closed.
         BaseException: What the caller's iterable raises, or a signal handler.
     """
-    scheduler = pool.take()
+    scheduler = pool.acquire()
     try:
         scheduler.limit(settings.max_host_connections)
         yield from _loop(scheduler, batch, requests)
     except BaseException as error:
-        scheduler.stop_all(error)
-        scheduler.sound = isinstance(error, GeneratorExit)
+        scheduler.abort_all(error)
+        scheduler.is_reusable = isinstance(error, GeneratorExit)
         raise
     finally:
-        if scheduler.sound:
+        if scheduler.is_reusable:
             scheduler.trim(settings)
-        pool.give(scheduler, settings)
+        pool.release(scheduler, settings)
 
 
 def _loop(scheduler: Scheduler, batch: Batch, requests: Iterator[Any]) -> Iterator[Result]:
@@ -168,17 +168,18 @@ def _loop(scheduler: Scheduler, batch: Batch, requests: Iterator[Any]) -> Iterat
             yield batch.ready.popleft()
         now = monotonic()
         if now - before > ABSENT:
-            scheduler.forgive(now - before)  # the time a caller takes is not the peers' silence
+            # the caller's time does not count as silence of the peers
+            scheduler.extend_clocks(now - before)
             batch.stalls_at += now - before
         if scheduler:
             scheduler.wait(min(slots.stalls_at, batch.stalls_at))
-        _settle(scheduler.turn(), batch, slots)
+        _take_results(scheduler.step(), batch, slots)
         for exchange in slots.admit(monotonic()) if slots.waits else ():
-            exchange.renew()
+            exchange.restart_clocks()
             scheduler.start(exchange)
 
 
-def _settle(ended: list[tuple[Exchange, Result]], batch: Batch, slots: Slots) -> None:
+def _take_results(ended: list[tuple[Exchange, Result]], batch: Batch, slots: Slots) -> None:
     """Take the results of exchanges and give their places back."""
     now = monotonic()
     for exchange, result in ended:

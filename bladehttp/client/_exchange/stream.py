@@ -38,16 +38,16 @@ class StreamSink:
             answer that may be retried is collected.
     """
 
-    __slots__ = ("_dropped", "_most", "_tell", "is_full", "is_open", "pieces")
+    __slots__ = ("_dropped", "_most", "_notify", "is_full", "is_open", "pieces")
 
-    def __init__(self, tell: Callable[[], None], most: float = PIECES) -> None:
+    def __init__(self, notify: Callable[[], None], most: float = PIECES) -> None:
         """Make one.
 
         Args:
-            tell: Called whenever something has come.
+            notify: Called whenever something has come.
             most: How many pieces there may be at a time.
         """
-        self._tell = tell
+        self._notify = notify
         self._most = most
         self._dropped: int | None = None
         self.is_full = False
@@ -59,7 +59,7 @@ class StreamSink:
         if self._dropped is not None:
             self._dropped += len(data)
             return len(data) if self._dropped <= LONGEST_DROPPED else 0
-        self._tell()
+        self._notify()
         if len(self.pieces) >= self._most:
             self.is_full = True
             return int(pycurl.WRITEFUNC_PAUSE)
@@ -71,15 +71,15 @@ class StreamSink:
         """Whether something of a body has come."""
         return self.is_full or bool(self.pieces)
 
-    def hear(self, lines: list[bytes]) -> Callable[[bytes], None]:
+    def header_callback(self, lines: list[bytes]) -> Callable[[bytes], None]:
         """Return what takes header lines (CURLOPT_HEADERFUNCTION) and tells of each head's end."""
 
-        def heard(line: bytes) -> None:
+        def on_header(line: bytes) -> None:
             lines.append(line)
             if line in BLANK:
-                self._tell()
+                self._notify()
 
-        return heard
+        return on_header
 
     def collect(self) -> None:
         """Take as many pieces as there are from now on."""
@@ -166,7 +166,7 @@ class ResponseStream:
         self._running = False
         self._closed = False
         self._left = 0.0
-        self._sink = StreamSink(engine.halt)
+        self._sink = StreamSink(engine.interrupt)
         self._pieces: Iterator[bytes] | None = None
         self.wait_until = inf
 
@@ -180,18 +180,18 @@ class ResponseStream:
         response = None
         while response is None:
             if current.not_before:
-                current.pause()
-            self._sink = StreamSink(engine.halt)
+                current.wait_for_retry()
+            self._sink = StreamSink(engine.interrupt)
             current.prepare(engine, self._sink)
             self._running = True
             engine.start()
-            outcome = self._until_it_is_known()
+            outcome = self._receive_head()
             if outcome is None:
                 self._sink.open()
                 self._left = monotonic()
-                response = current.opened(self._begin)
+                response = current.open_response(self._begin)
             else:
-                self._stop(intact=True)
+                self._stop(ended_cleanly=True)
                 response = current.finish(outcome)
         return response
 
@@ -199,17 +199,17 @@ class ResponseStream:
         self._response = response
         response._open(self)
 
-    def _until_it_is_known(self) -> Outcome | None:
+    def _receive_head(self) -> Outcome | None:
         """Receive the head of the response whose body will be read, or all there is."""
         current, engine, sink = self._current, self._engine, self._sink
-        outcome = engine.proceed(current.silence, current.deadline)
-        while outcome is None and not current.is_decided(sink.has_begun):
-            if current.need_not_wait:
+        outcome = engine.step(current.receive_timeout_s, current.deadline)
+        while outcome is None and not current.is_final(sink.has_begun):
+            if current.can_follow_now:
                 return SUCCESS  # taking the handle off closes the connection
             if sink.has_begun:
                 (sink.drop if current.is_redirect else sink.collect)()
                 sink.resume(engine.curl)
-            outcome = engine.proceed(current.silence, current.deadline)
+            outcome = engine.step(current.receive_timeout_s, current.deadline)
         if outcome is None and not sink.has_begun:
             outcome = engine.ended()  # there may be no body
         return outcome
@@ -252,7 +252,7 @@ class ResponseStream:
         try:
             self._sink.resume(self._engine.curl)
             until = min(current.deadline, self.wait_until)
-            outcome = self._engine.proceed(current.silence, until)
+            outcome = self._engine.step(current.receive_timeout_s, until)
         except BaseException as error:
             self.close(error)
             raise
@@ -260,13 +260,13 @@ class ResponseStream:
         if outcome is not None and outcome.expired and self.wait_until <= now < current.deadline:
             raise BlockingIOError("nothing has come so far")
         if outcome is not None:
-            self._stop(intact=outcome == SUCCESS)
-            current.ended(outcome)
+            self._stop(ended_cleanly=outcome == SUCCESS)
+            current.finish_stream(outcome)
 
-    def _stop(self, intact: bool) -> None:
+    def _stop(self, ended_cleanly: bool) -> None:
         self._running = False
-        self._engine.stop()
-        self._engine.intact = intact
+        self._engine.finish()
+        self._engine.ended_cleanly = ended_cleanly
 
     def close(self, reason: BaseException | None = None) -> None:
         """Give up what has not come yet.
@@ -276,5 +276,5 @@ class ResponseStream:
         """
         self._closed = True
         if self._running:
-            self._stop(intact=False)
-            self._current.abandon(reason or GeneratorExit())
+            self._stop(ended_cleanly=False)
+            self._current.abort(reason or GeneratorExit())

@@ -240,13 +240,13 @@ def _reader(pieces: Any) -> Read:
 Call = TypeVar("Call", bound=Callable[..., Any])
 
 
-class Bound(Protocol):
-    """The type of `Handle.bound`."""
+class InContext(Protocol):
+    """The type of `Handle.in_context`."""
 
     def __call__(self, function: Call, /) -> Call: ...
 
 
-def unbound(function: Call) -> Call:
+def in_any_context(function: Call) -> Call:
     """Return a function as it is."""
     return function
 
@@ -298,13 +298,13 @@ class Body(ABC):
         return None
 
     @abstractmethod
-    def attach(self, curl: Any, method: str, bound: Bound = unbound, /) -> None:
+    def attach(self, curl: Any, method: str, in_context: InContext = in_any_context, /) -> None:
         """Set a handle up to send this with a method.
 
         Args:
             curl: The handle.
             method: The method.
-            bound: `Handle.bound`, for functions that run the caller's code.
+            in_context: `Handle.in_context`, for functions that run the caller's code.
         """
 
     @abstractmethod
@@ -334,7 +334,7 @@ class BytesBody(Body):
     def length(self) -> int:
         return len(self._data)
 
-    def attach(self, curl: Any, method: str, _bound: Bound = unbound) -> None:
+    def attach(self, curl: Any, method: str, _bound: InContext = in_any_context) -> None:
         curl.setopt(pycurl.POSTFIELDS, self._data)  # makes it a POST
         if method != "POST":
             curl.setopt(pycurl.CUSTOMREQUEST, method)
@@ -372,11 +372,11 @@ class StreamedBody(Body):
     def error(self) -> BaseException | None:
         return self._source.error
 
-    def attach(self, curl: Any, method: str, bound: Bound = unbound) -> None:
+    def attach(self, curl: Any, method: str, in_context: InContext = in_any_context) -> None:
         source = self._source
         curl.setopt(pycurl.UPLOAD, 1)  # makes it a PUT
-        curl.setopt(pycurl.READFUNCTION, bound(source.read))
-        curl.setopt(pycurl.SEEKFUNCTION, bound(source.seek))
+        curl.setopt(pycurl.READFUNCTION, in_context(source.read))
+        curl.setopt(pycurl.SEEKFUNCTION, in_context(source.seek))
         curl.setopt(pycurl.INFILESIZE_LARGE, -1 if source.length is None else source.length)
         if method != "PUT":
             curl.setopt(pycurl.CUSTOMREQUEST, method)

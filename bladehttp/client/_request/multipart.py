@@ -12,7 +12,14 @@ import pycurl
 
 from bladehttp._data.media_types import guess_media_type
 from bladehttp.client._config.validators import has_control
-from bladehttp.client._request.body import Body, BodySource, Bound, PathSource, file_source, unbound
+from bladehttp.client._request.body import (
+    Body,
+    BodySource,
+    InContext,
+    PathSource,
+    file_source,
+    in_any_context,
+)
 from bladehttp.client._request.form_values import fields_of, pairs_of, text_of, unfolded
 from bladehttp.exceptions import InvalidHeader
 
@@ -44,8 +51,8 @@ class Part:
         self.filename = filename
         self.content_type = content_type
 
-    def add_to(self, mime: Any, bound: Bound) -> None:
-        """Add this part to a CurlMime; ``bound`` as of `Body.attach`."""
+    def add_to(self, mime: Any, in_context: InContext) -> None:
+        """Add this part to a CurlMime; ``in_context`` as of `Body.attach`."""
         part = mime.addpart()
         part.name(self.name.encode())
         if isinstance(self.data, bytes):
@@ -56,8 +63,8 @@ class Part:
             source = self.data
             part.data_cb(
                 source.length,
-                bound(lambda _, size: source.read(size)),
-                bound(lambda _, offset, origin: source.seek(offset, origin)),
+                in_context(lambda _, size: source.read(size)),
+                in_context(lambda _, offset, origin: source.seek(offset, origin)),
             )
         if self.filename is not None:
             part.filename(self.filename.encode())
@@ -88,10 +95,10 @@ class Multipart(Body):
     def is_rewindable(self) -> bool:
         return all(source.is_rewindable for source in self._sources)
 
-    def attach(self, curl: Any, method: str, bound: Bound = unbound) -> None:
+    def attach(self, curl: Any, method: str, in_context: InContext = in_any_context) -> None:
         self._mime = pycurl.CurlMime(curl)
         for part in self._parts:
-            part.add_to(self._mime, bound)
+            part.add_to(self._mime, in_context)
         curl.setopt(pycurl.MIMEPOST, self._mime)  # makes it a POST
         if method != "POST":
             curl.setopt(pycurl.CUSTOMREQUEST, method)

@@ -182,7 +182,7 @@ class Url:
     target: str | None = None
 
     @property
-    def place(self) -> str:
+    def host_port(self) -> str:
         """The host and the port, as messages name them."""
         return f"{self.origin[1]}:{self.origin[2]}"
 
