@@ -247,5 +247,5 @@ def test_what_happens_in_libcurls_own_callbacks_is_not_lost(peers: Any) -> None:
     engine._on_socket(-1, -1)
     with pytest.raises(KeyError):
         engine.run(1.0, time.monotonic() + 1)
-    assert not engine.sound
+    assert not engine.is_reusable
     engine.close()

@@ -1,11 +1,12 @@
 """Scheduler: many exchanges at once over one CurlMulti, each with its own clocks.
 
 It has no loop of its own: its driver calls `step` at `next_step_at`. `EventLoopDriver` watches
-the descriptors and passes ready ones to `handle_events`; `HttpClient.send_many` calls `wait`. `Multi` drives libcurl in both cases.
+the descriptors and passes ready ones to `handle_events`; `HttpClient.send_many` calls `wait`.
+`Multi` drives libcurl in both cases.
 
-The silence of one exchange among many on a connection (HTTP/2) shows in its byte counts alone. They
-are looked at before events are acted on, at most every 20 ms, and a change is put down to the
-last events before: a clock is never early, and 20 ms late at the most.
+Many exchanges share an HTTP/2 connection, so the silence of one shows only in its byte counts. They
+are sampled before events are handled, at most every 20 ms, and a change is attributed to the
+events before: a clock never runs out early, and at most 20 ms late.
 """
 
 from collections.abc import Callable
