@@ -525,9 +525,9 @@ def test_what_is_begun_is_sent_in_the_next_turn(silent: Any) -> None:
     url = parse_url(silent.url + "/ok")
     for _ in range(100):  # of so many at once libcurl says that they begin in a millisecond
         scheduler.start(Exchange(prepare_request("GET", url, [], None, Settings())))
-    assert scheduler.wake() == 0.0
-    scheduler.turn()
-    assert scheduler.wake() > 0.0
+    assert scheduler.next_step_at() == 0.0
+    scheduler.step()
+    assert scheduler.next_step_at() > 0.0
     scheduler.close()
 
 
