@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import trustme
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 # A job in the background is started with SIGINT ignored, and so would all children be.
 is_main = threading.current_thread() is threading.main_thread()
@@ -17,6 +17,12 @@ settings.register_profile(
     "suite", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile("fuzz", max_examples=5000, deadline=None)
+settings.register_profile(  # tests/slow/mutate.py: whether a test fails counts, and not by what
+    "mutation",
+    settings.get_profile("suite"),
+    max_examples=30,
+    phases=[Phase.explicit, Phase.generate],
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 
