@@ -1,14 +1,16 @@
 """Hooks and logs: what they are told, what they may change, and what is never shown."""
 
+import asyncio
 import copy
 import logging
 import pickle
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bladehttp import Auth, Retry
+from bladehttp import AsyncHttpClient, Auth, Retry
 from bladehttp.client import HttpClient
 from bladehttp.client._config.secrets import redact, redact_line, redact_remark
 from bladehttp.client._exchange.hooks import NAMES
@@ -199,6 +201,40 @@ def test_every_step_is_logged_without_secrets(
     ]
     assert lines[5].startswith("GET /b?code=[redacted]&page=2: 200 in ")
     assert lines[7].startswith("GET /c: ProtocolError: reading the response of ")
+
+
+def test_hooks_are_called_before_the_log_is_written(
+    client: HttpClient, peers: Any, told: Any, debug: Any, tmp_path: Path
+) -> None:
+    url = peers().url + "/a"
+    logged: list[int] = []
+    client.on_response.append(lambda *_: logged.append(len(debug.records)))
+    ways = (
+        lambda: client.get(url),
+        lambda: next(client.send_many([url])),
+        lambda: client.download(url, tmp_path / "file"),
+        lambda: by_stream(client, url),
+        lambda: asyncio.run(by_asyncio(client, url)),
+    )
+    for way in ways:
+        told.clear()
+        debug.clear()
+        logged.clear()
+        way()
+        assert [call[0] for call in told] == ["on_request", "on_response"]
+        assert [record.getMessage().split()[0] for record in debug.records[:2]] == ["GET", "GET"]
+        assert logged == [1]  # the request's line
+
+
+def by_stream(client: HttpClient, url: str) -> None:
+    with client.stream(url) as response:
+        response.read()
+
+
+async def by_asyncio(client: HttpClient, url: str) -> None:
+    hooks = {name: getattr(client, name) for name in NAMES}
+    async with AsyncHttpClient(**hooks) as other:
+        await other.get(url)
 
 
 def test_the_wire_log_has_every_line_and_no_secret(

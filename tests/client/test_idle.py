@@ -23,6 +23,7 @@ class Host:
 
     def __init__(self, peers: Any) -> None:
         self.sockets: list[Any] = []
+        self.served: list[int] = []
         self.wanted = threading.Barrier(1)
         self.peer = peers.raw(self._handle)
         self.url = self.peer.url
@@ -31,6 +32,7 @@ class Host:
         self.sockets.append(connection.socket)
         while True:
             connection.read_request()
+            self.served.append(connection.number)
             self.wanted.wait(10)
             connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
@@ -111,6 +113,31 @@ def test_connections_that_are_old_are_closed(host: Host) -> None:
             await until(lambda: host.kept() == 0)
 
     run_async(main())
+
+
+def test_the_connection_that_was_used_last_is_used_next(host: Host, client: HttpClient) -> None:
+    host.expect(3)
+    at_once(client, host.url, 3)
+    host.expect(1)
+    host.served.clear()
+    for _ in range(4):
+        client.get(host.url)
+    assert len(host.served) == 4
+    assert len(set(host.served)) == 1  # the others may grow old
+
+
+def test_of_the_connections_beyond_a_limit_the_oldest_is_closed(
+    host: Host, client: HttpClient
+) -> None:
+    host.expect(2)
+    at_once(client, host.url, 2)
+    client.max_idle_connections = 1
+    host.expect(1)
+    client.get(host.url)
+    last = host.served[-1]
+    client.get(host.url)
+    assert host.served[-1] == last
+    wait_until(lambda: host.kept() == 1)
 
 
 def test_of_many_threads_connections_few_are_kept(host: Host, client: HttpClient) -> None:

@@ -368,6 +368,28 @@ def test_a_slow_caller_does_not_use_up_the_clocks(
     assert next(results).status == 200
 
 
+@pytest.mark.parametrize("clock", ["receive_timeout", "total_timeout"])
+def test_a_clock_goes_on_where_it_was_when_the_caller_comes_back(
+    client: HttpClient, peers: Any, reply: Any, clock: str
+) -> None:
+    gate = threading.Event()
+
+    def respond(seen: Any) -> bytes:
+        if seen.target == "/late":
+            gate.wait(10)
+        return reply(b"ok")
+
+    peer = peers(respond)
+    requests = [{"url": peer.url + path, clock: 600} for path in ("/now", "/late")]
+    results = client.send_many(requests)
+    assert next(results).status == 200
+    threading.Event().wait(0.7)
+    timer = threading.Timer(0.1, gate.set)  # when it has been waited for again
+    timer.start()
+    assert getattr(next(results), "status", None) == 200
+    timer.join()
+
+
 def test_closing_early_aborts_what_is_under_way(client: HttpClient, silent: Any) -> None:
     with nothing_left():
         results = client.send_many([silent.url + "/ok"] + [silent.url] * 20, 5)

@@ -184,6 +184,14 @@ def test_redirects_and_retries_go_together(client: HttpClient, peers: Any, reply
     assert [seen.target for seen in peer.requests] == ["/", "/there", "/there", "/there"]
 
 
+def test_the_defaults() -> None:
+    retry = Retry()
+    assert (retry.total, retry.backoff, retry.longest) == (3, 500, 60_000)
+    assert retry.statuses == {429, 502, 503, 504}
+    # RFC 9110 section 9.2.2, but for CONNECT
+    assert retry.methods == {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"}
+
+
 def test_the_backoff_is_full_jitter() -> None:
     retry = Retry(100, backoff=100, longest=1000)
     for retries, limit in ((0, 0.1), (1, 0.2), (2, 0.4), (99, 1.0)):
@@ -191,6 +199,10 @@ def test_the_backoff_is_full_jitter() -> None:
         assert 0 <= min(delays) < limit / 4
         assert limit * 3 / 4 < max(delays) <= limit
     assert retry.delay(100, None) is None
+    assert Retry(2, longest=2000).delay(1, "2") == 2.0
+    assert Retry(2, longest=1999).delay(1, "2") is None
+    assert Retry(2, longest=2000).delay(2, "2") is None
+    assert Retry(backoff=0).delay(0, None) == 0.0
 
 
 @pytest.mark.parametrize(

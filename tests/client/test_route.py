@@ -139,6 +139,24 @@ def test_the_certificate_of_a_proxy_is_checked(
     assert handler.requests == []
 
 
+@pytest.mark.parametrize("proxy_scheme", ["http", "https"])
+def test_a_bad_certificate_behind_a_proxy_is_the_servers(
+    client: HttpClient, peers: Any, certificates: Any, server_context: ssl.SSLContext,
+    proxy_scheme: str,
+) -> None:  # fmt: skip
+    elsewhere = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    elsewhere.load_cert_chain(*certificates.issue("elsewhere", "elsewhere.test"))
+    origin = peers(context=elsewhere)
+    proxy = peers.raw(HttpProxy(), server_context if proxy_scheme == "https" else None)
+    client.ca_cert, client.proxy = certificates.ca_file, proxy.url
+    for send in (client.get, lambda url: client.stream(url).__enter__()):
+        with pytest.raises(HostnameMismatch) as caught:
+            send(origin.url)
+        assert "one for '127.0.0.1'" in str(caught.value)
+        assert "elsewhere.test" in str(caught.value)
+        assert "the proxy" not in str(caught.value)
+
+
 @pytest.mark.parametrize(("status", "times"), [(407, 1), (403, 1), (502, 3), (503, 3)])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_proxy_that_refuses_is_asked_again_only_if_that_may_pass(

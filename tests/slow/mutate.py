@@ -200,7 +200,7 @@ class Mutations(ast.NodeVisitor):
         if isinstance(value, bool):
             self._add(node, repr(not value))
         elif isinstance(value, int | float):
-            self._add(node, repr(value + 1))
+            self._add(node, repr(value + 1 if value < 16 else value * 2))
         elif isinstance(value, str) and node.end_lineno == node.lineno:
             self._add(node, repr(value + "XX"))
         elif isinstance(value, bytes):
