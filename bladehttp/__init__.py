@@ -139,7 +139,9 @@ def set_headers(headers: HeadersLike) -> HttpClient:
 
 
 def get(
-    url: str, headers: HeadersLike | None = None, **options: Unpack[RequestOptions]
+    url: str,
+    headers: HeadersLike | None = None,
+    **options: Unpack[RequestOptions],
 ) -> HttpResponse:
     """Send a GET request with the shared client.
 
@@ -155,28 +157,36 @@ def get(
 
 
 def head(
-    url: str, headers: HeadersLike | None = None, **options: Unpack[RequestOptions]
+    url: str,
+    headers: HeadersLike | None = None,
+    **options: Unpack[RequestOptions],
 ) -> HttpResponse:
     """Send a HEAD request with the shared client; see `get`."""
     return _client.shared().head(url, headers=headers, **options)
 
 
 def options(
-    url: str, headers: HeadersLike | None = None, **options: Unpack[RequestOptions]
+    url: str,
+    headers: HeadersLike | None = None,
+    **options: Unpack[RequestOptions],
 ) -> HttpResponse:
     """Send an OPTIONS request with the shared client; see `get`."""
     return _client.shared().options(url, headers=headers, **options)
 
 
 def trace(
-    url: str, headers: HeadersLike | None = None, **options: Unpack[RequestOptions]
+    url: str,
+    headers: HeadersLike | None = None,
+    **options: Unpack[RequestOptions],
 ) -> HttpResponse:
     """Send a TRACE request with the shared client; see `get`."""
     return _client.shared().trace(url, headers=headers, **options)
 
 
 def delete(
-    url: str, headers: HeadersLike | None = None, **options: Unpack[RequestOptions]
+    url: str,
+    headers: HeadersLike | None = None,
+    **options: Unpack[RequestOptions],
 ) -> HttpResponse:
     """Send a DELETE request with the shared client; see `get`."""
     return _client.shared().delete(url, headers=headers, **options)

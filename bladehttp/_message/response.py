@@ -9,7 +9,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from datetime import timedelta
 from math import inf
 from time import monotonic
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self, overload
 
 from bladehttp._data.byte_streams import AsyncItems, BodyReader
 from bladehttp._data.charsets import charset_of, load_json, text_of, without_bom
@@ -199,6 +199,10 @@ class HttpResponse(ResponseWriter):
         response._reason = response.source = response.deferred = None
         return response
 
+    @overload
+    def json(self) -> Any: ...
+    @overload
+    def json(self, data: Any, status: int | None = None) -> None: ...
     def json(self, data: Any = _MISSING, status: int | None = None) -> Any:
         """Write ``data`` as JSON and set the Content-Type; without ``data`` read the body.
 
@@ -281,9 +285,9 @@ class HttpResponse(ResponseWriter):
         return self.status
 
     @property
-    def url(self) -> str | None:
-        """The responder: the name requests has for it."""
-        return self.responder
+    def url(self) -> str:
+        """The responder: the name requests has for it. "" on a server."""
+        return self.responder or ""
 
     @property
     def ok(self) -> bool:

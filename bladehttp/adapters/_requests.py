@@ -103,10 +103,11 @@ class RequestsAdapter(HTTPAdapter):
         """
         del stream  # the session reads the body at once where it is not to be streamed
         url, method = str(request.url), str(request.method)
-        options = {**_timeouts(timeout), "proxy": _proxy(url, proxies)}
+        options: dict[str, Any] = {**_timeouts(timeout), "proxy": _proxy(url, proxies)}
         if url.lower().startswith("https:"):
             options |= _trust(verify, cert)
-        headers, data = _headers(request), request.body
+        headers = _headers(request)
+        data: Any = request.body
         try:
             opened = self._client.stream(url, method, data, headers=headers, **options)
             response = opened.__enter__()

@@ -79,7 +79,7 @@ ErrorHook = Callable[[HookRequest, BaseException], object]
 
 
 class Properties(TypedDict, total=False):
-    """The properties of a client that a single request may override."""
+    """The properties of a client, without ``base_url``, ``headers``, ``progress`` and hooks."""
 
     user_agent: str
     follow_redirect: bool
@@ -136,11 +136,15 @@ class DownloadOptions(Properties, Parts, total=False):
     base_url: str | None
 
 
-class RequestOptions(Properties, Parts, total=False):
-    """The keyword arguments of every verb; see `HttpClient.send_request`."""
+class RequestProperties(Properties, total=False):
+    """The properties that the keyword arguments of every verb may override."""
 
     base_url: str | None
     progress: Report | None
+
+
+class RequestOptions(RequestProperties, Parts, total=False):
+    """The keyword arguments of every verb; see `HttpClient.send_request`."""
 
 
 class StreamOptions(RequestOptions, total=False):

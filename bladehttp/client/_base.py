@@ -10,10 +10,26 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Self, TypeVar, overload
+from typing import Any, ClassVar, Generic, Self, TypeVar, Unpack, overload
 
 from bladehttp._data.auth import Auth
 from bladehttp._data.headers import Headers, HeadersLike
+from bladehttp.client._arguments import (
+    ClientCert,
+    ClientOptions,
+    Credentials,
+    ErrorHook,
+    FieldPairs,
+    FilesLike,
+    PathLike,
+    QueryLike,
+    RequestHook,
+    RequestOptions,
+    RequestProperties,
+    ResponseHook,
+    RetryHook,
+)
+from bladehttp.client._config.cookie_jar import CookieJar
 from bladehttp.client._config.options import Settings
 from bladehttp.client._config.progress import Report
 from bladehttp.client._config.retry import Retry
@@ -26,7 +42,9 @@ from bladehttp.client._request.encode import NOT_GIVEN, make_body
 from bladehttp.client._request.prepared import PlainGets, PreparedRequest, merge, prepare_request
 from bladehttp.client._request.url import absolute, parse_url, shown, with_query
 
-T = TypeVar("T")
+Out = TypeVar("Out")
+In = TypeVar("In")
+HookType = TypeVar("HookType", bound=Hook)
 
 _setting = threading.Lock()
 """Held for the moment a property is set, of whatever client: two at once would lose one."""
@@ -36,38 +54,50 @@ os.register_at_fork(
 )
 
 
-class Property(Generic[T]):
-    """A property of a client: a value of its `Settings`, checked when it is set."""
+class Property(Generic[Out, In]):
+    """A property of a client: a value of its `Settings`, checked when it is set.
+
+    It is read as an ``Out``, and set to an ``In``: a path is set to a str or an os.PathLike and
+    read as a str.
+    """
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
     @overload
-    def __get__(self, client: None, owner: type) -> "Property[T]": ...
+    def __get__(self, client: None, owner: type) -> "Property[Out, In]": ...
     @overload
-    def __get__(self, client: "Configured", owner: type) -> T: ...
-    def __get__(self, client: "Configured | None", owner: type) -> "Property[T] | T":
-        return self if client is None else getattr(client._settings, self._name)
+    def __get__(self, client: "Configured", owner: type) -> Out: ...
+    def __get__(self, client: "Configured | None", owner: type) -> "Property[Out, In] | Out":
+        if client is None:
+            return self
+        value: Out = getattr(client._settings, self._name)
+        return value
 
-    def __set__(self, client: "Configured", value: T) -> None:
+    def __set__(self, client: "Configured", value: In) -> None:
         with _setting:
             client._settings = client._settings.changed({self._name: value})
 
 
-class HookList:
+class HookList(Generic[HookType]):
     """A list of hooks of a client."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
     @overload
-    def __get__(self, client: None, owner: type) -> "HookList": ...
+    def __get__(self, client: None, owner: type) -> "HookList[HookType]": ...
     @overload
-    def __get__(self, client: "Configured", owner: type) -> list[Hook]: ...
-    def __get__(self, client: "Configured | None", owner: type) -> "HookList | list[Hook]":
-        return self if client is None else getattr(client._hooks, self._name)
+    def __get__(self, client: "Configured", owner: type) -> list[HookType]: ...
+    def __get__(
+        self, client: "Configured | None", owner: type
+    ) -> "HookList[HookType] | list[HookType]":
+        if client is None:
+            return self
+        hooks: list[HookType] = getattr(client._hooks, self._name)
+        return hooks
 
-    def __set__(self, client: "Configured", value: Iterable[Hook]) -> None:
+    def __set__(self, client: "Configured", value: Iterable[HookType]) -> None:
         setattr(client._hooks, self._name, hook_list(self._name, value, client._hooks.may_await))
 
 
@@ -225,59 +255,63 @@ class Configured:
     __slots__ = ("_bare", "_headers", "_hooks", "_settings")
     _hooks_type: ClassVar[type[Hooks]] = Hooks
 
-    base_url = Property[str | None]()
-    user_agent = Property[str]()
-    follow_redirect = Property[bool]()
-    max_redirects = Property[int]()
-    allow_insecure_redirect = Property[bool]()
-    sensitive_headers = Property[tuple[str, ...]]()
-    referer = Property[str | None]()
-    skip_hostname_verification = Property[bool]()
-    skip_peer_verification = Property[bool]()
-    ca_cert = Property[str | None]()
-    trust_env = Property[bool]()
-    min_tls = Property[str]()
-    client_cert = Property[tuple[str, ...] | None]()
-    pinned_key = Property[str | None]()
-    connect_timeout = Property[int]()
-    receive_timeout = Property[int]()
-    total_timeout = Property[int | None]()
-    no_expect = Property[bool]()
-    auth = Property[str | tuple[str, str] | None]()
-    auth_method = Property[Auth]()
-    accept_encoding = Property[str | None]()
-    max_body_size = Property[int | None]()
-    retry = Property[Retry | None]()
-    max_host_connections = Property[int | None]()
-    max_idle_connections = Property[int | None]()
-    idle_timeout = Property[int | None]()
+    base_url = Property[str | None, str | None]()
+    user_agent = Property[str, str]()
+    follow_redirect = Property[bool, bool]()
+    max_redirects = Property[int, int]()
+    allow_insecure_redirect = Property[bool, bool]()
+    sensitive_headers = Property[tuple[str, ...], Iterable[str]]()
+    referer = Property[str | None, str | None]()
+    skip_hostname_verification = Property[bool, bool]()
+    skip_peer_verification = Property[bool, bool]()
+    ca_cert = Property[str | None, PathLike | None]()
+    trust_env = Property[bool, bool]()
+    min_tls = Property[str, str]()
+    client_cert = Property[tuple[str, ...] | None, ClientCert | None]()
+    pinned_key = Property[str | None, PathLike | None]()
+    connect_timeout = Property[int, int | None]()
+    receive_timeout = Property[int, int | None]()
+    total_timeout = Property[int | None, int | None]()
+    no_expect = Property[bool, bool]()
+    auth = Property[str | tuple[str, str] | None, Credentials | None]()
+    auth_method = Property[Auth, Auth | int]()
+    accept_encoding = Property[str | None, str | None]()
+    max_body_size = Property[int | None, int | None]()
+    retry = Property[Retry | None, Retry | None]()
+    max_host_connections = Property[int | None, int | None]()
+    max_idle_connections = Property[int | None, int | None]()
+    idle_timeout = Property[int | None, int | None]()
 
-    on_request = HookList()
-    on_response = HookList()
-    on_redirect = HookList()
-    on_retry = HookList()
-    on_error = HookList()
-    http_version = Property[str]()
-    proxy = Property[str | None]()
-    no_proxy = Property[str | None]()
-    resolve = Property[Mapping[str, str]]()
-    unix_socket = Property[str | None]()
-    interface = Property[str | None]()
-    netrc = Property[bool | str]()
-    cookies = Property[Any]()  # True in, a jar out
-    cookie_file = Property[str | None]()
-    progress = Property[Report | None]()
-    curl_options = Property[Mapping[int, Any]]()
+    on_request = HookList[RequestHook]()
+    on_response = HookList[ResponseHook]()
+    on_redirect = HookList[ResponseHook]()
+    on_retry = HookList[RetryHook]()
+    on_error = HookList[ErrorHook]()
+    http_version = Property[str, str]()
+    proxy = Property[str | None, str | None]()
+    no_proxy = Property[str | None, str | Iterable[str] | None]()
+    resolve = Property[Mapping[str, str], Mapping[str, str]]()
+    unix_socket = Property[str | None, PathLike | None]()
+    interface = Property[str | None, str | None]()
+    netrc = Property[bool | str, bool | PathLike]()
+    cookies = Property[CookieJar | None, CookieJar | bool | None]()
+    cookie_file = Property[str | None, PathLike | None]()
+    progress = Property[Report | None, Report | None]()
+    curl_options = Property[Mapping[int, Any], Mapping[int, Any]]()
 
     def __init__(
-        self, base_url: str | None = None, *, headers: HeadersLike | None = None, **properties: Any
+        self,
+        base_url: str | None = None,
+        *,
+        headers: HeadersLike | None = None,
+        **properties: Unpack[ClientOptions],
     ) -> None:
         """Make a client; properties can be given by name."""
-        kind = self._hooks_type
+        kind, values = self._hooks_type, dict[str, Any](properties)
         self._hooks = kind(
-            **{name: hook_list(name, properties.pop(name, ()), kind.may_await) for name in NAMES}
+            **{name: hook_list(name, values.pop(name, ()), kind.may_await) for name in NAMES}
         )
-        self._settings = Settings().changed({"base_url": base_url, **properties})
+        self._settings = Settings().changed({"base_url": base_url, **values})
         self._headers = Headers(headers)
         self._bare = PlainGets(self._settings, ())
 
@@ -356,16 +390,22 @@ class Configured:
 
 
 Given = TypeVar("Given")
+Body = TypeVar("Body")
 
 
-class Verbs(Configured, ABC, Generic[Given]):
-    """The verbs of a client."""
+class Verbs(Configured, ABC, Generic[Given, Body]):
+    """The verbs of a client: they take a ``Body`` as ``data`` and return a ``Given``."""
 
     __slots__ = ()
 
     @abstractmethod
     def _send(
-        self, url: str, method: str, data: Any, headers: HeadersLike | None, others: dict[str, Any]
+        self,
+        url: str,
+        method: str,
+        data: Body | None,
+        headers: HeadersLike | None,
+        others: Mapping[str, Any],
     ) -> Given:
         """Send a request with arguments as of `send_request`."""
 
@@ -376,7 +416,7 @@ class Verbs(Configured, ABC, Generic[Given]):
         progress: Report | None,
         resume: bool,
         checksum: str | None,
-        arguments: dict[str, Any],
+        arguments: Mapping[str, Any],
     ) -> Job:
         """Return what a download with arguments as of `HttpClient.download` has to do."""
         return Job(
@@ -403,14 +443,14 @@ class Verbs(Configured, ABC, Generic[Given]):
         self,
         url: str,
         method: str = "GET",
-        data: Any = None,
+        data: Body | None = None,
         *,
         headers: HeadersLike | None = None,
         json: Any = NOT_GIVEN,
-        form: Any = None,
-        files: Any = None,
-        query: Any = None,
-        **properties: Any,
+        form: FieldPairs | None = None,
+        files: FilesLike | None = None,
+        query: QueryLike | None = None,
+        **properties: Unpack[RequestProperties],
     ) -> Given:
         """Send a request and return the response, whatever its status.
 
@@ -453,40 +493,77 @@ class Verbs(Configured, ABC, Generic[Given]):
         others = {"json": json, "form": form, "files": files, "query": query, **properties}
         return self._send(url, method, data, headers, others)
 
-    def get(self, url: str, headers: HeadersLike | None = None, **options: Any) -> Given:
+    def get(
+        self,
+        url: str,
+        headers: HeadersLike | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> Given:
         """Send a GET request; see `send_request`, as for all the verbs."""
         return self._send(url, "GET", None, headers, options)
 
     def post(
-        self, url: str, data: Any = None, headers: HeadersLike | None = None, **options: Any
+        self,
+        url: str,
+        data: Body | None = None,
+        headers: HeadersLike | None = None,
+        **options: Unpack[RequestOptions],
     ) -> Given:
         """Send a POST request."""
         return self._send(url, "POST", data, headers, options)
 
     def put(
-        self, url: str, data: Any = None, headers: HeadersLike | None = None, **options: Any
+        self,
+        url: str,
+        data: Body | None = None,
+        headers: HeadersLike | None = None,
+        **options: Unpack[RequestOptions],
     ) -> Given:
         """Send a PUT request."""
         return self._send(url, "PUT", data, headers, options)
 
     def patch(
-        self, url: str, data: Any = None, headers: HeadersLike | None = None, **options: Any
+        self,
+        url: str,
+        data: Body | None = None,
+        headers: HeadersLike | None = None,
+        **options: Unpack[RequestOptions],
     ) -> Given:
         """Send a PATCH request."""
         return self._send(url, "PATCH", data, headers, options)
 
-    def delete(self, url: str, headers: HeadersLike | None = None, **options: Any) -> Given:
+    def delete(
+        self,
+        url: str,
+        headers: HeadersLike | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> Given:
         """Send a DELETE request."""
         return self._send(url, "DELETE", None, headers, options)
 
-    def head(self, url: str, headers: HeadersLike | None = None, **options: Any) -> Given:
+    def head(
+        self,
+        url: str,
+        headers: HeadersLike | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> Given:
         """Send a HEAD request."""
         return self._send(url, "HEAD", None, headers, options)
 
-    def options(self, url: str, headers: HeadersLike | None = None, **options: Any) -> Given:
+    def options(
+        self,
+        url: str,
+        headers: HeadersLike | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> Given:
         """Send an OPTIONS request."""
         return self._send(url, "OPTIONS", None, headers, options)
 
-    def trace(self, url: str, headers: HeadersLike | None = None, **options: Any) -> Given:
+    def trace(
+        self,
+        url: str,
+        headers: HeadersLike | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> Given:
         """Send a TRACE request."""
         return self._send(url, "TRACE", None, headers, options)

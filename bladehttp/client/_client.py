@@ -7,12 +7,19 @@ import atexit
 import os
 import threading
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from bladehttp._data.headers import HeadersLike
 from bladehttp._message.response import HttpResponse
+from bladehttp.client._arguments import (
+    ClientOptions,
+    Data,
+    DownloadOptions,
+    RequestItem,
+    StreamOptions,
+)
 from bladehttp.client._base import Verbs
 from bladehttp.client._config.progress import Report
 from bladehttp.client._config.validators import at_least_one
@@ -27,7 +34,7 @@ from bladehttp.client._exchange.stream import ResponseStream
 from bladehttp.client._request.prepared import PreparedRequest
 
 
-class HttpClient(Verbs[HttpResponse]):
+class HttpClient(Verbs[HttpResponse, Data]):
     """An HTTP client that keeps its connections.
 
     It may be used by any number of threads at once, and after a fork by parent and child. Close
@@ -38,7 +45,11 @@ class HttpClient(Verbs[HttpResponse]):
     __slots__ = ("__weakref__", "_pool", "_quiet", "_schedulers")
 
     def __init__(
-        self, base_url: str | None = None, *, headers: HeadersLike | None = None, **properties: Any
+        self,
+        base_url: str | None = None,
+        *,
+        headers: HeadersLike | None = None,
+        **properties: Unpack[ClientOptions],
     ) -> None:
         """Make a client; properties can be given by name."""
         self._quiet = True  # nothing to warn of if the next line raises
@@ -51,7 +62,12 @@ class HttpClient(Verbs[HttpResponse]):
         self._quiet = False
 
     def _send(
-        self, url: str, method: str, data: Any, headers: HeadersLike | None, others: dict[str, Any]
+        self,
+        url: str,
+        method: str,
+        data: Data | None,
+        headers: HeadersLike | None,
+        others: Mapping[str, Any],
     ) -> HttpResponse:
         request = self._prepare(url, method, data, headers, **others)
         engine = self._pool.acquire()
@@ -62,7 +78,11 @@ class HttpClient(Verbs[HttpResponse]):
 
     @contextmanager
     def stream(
-        self, url: str, method: str = "GET", data: Any = None, **arguments: Any
+        self,
+        url: str,
+        method: str = "GET",
+        data: Data | None = None,
+        **arguments: Unpack[StreamOptions],
     ) -> Iterator[HttpResponse]:
         """Send a request and give its response while the body is still being received.
 
@@ -108,7 +128,7 @@ class HttpClient(Verbs[HttpResponse]):
         resume: bool = False,
         *,
         checksum: str | None = None,
-        **arguments: Any,
+        **arguments: Unpack[DownloadOptions],
     ) -> HttpResponse:
         """Write the body of a response to a file, in constant memory.
 
@@ -155,7 +175,10 @@ class HttpClient(Verbs[HttpResponse]):
         return download(self._streamed, self._job(url, path, progress, resume, checksum, arguments))
 
     def send_many(
-        self, requests: Iterable[Any], concurrency: int = 100, ordered: bool = False
+        self,
+        requests: Iterable[str | RequestItem | Mapping[str, Any]],
+        concurrency: int = 100,
+        ordered: bool = False,
     ) -> Iterator[Result]:
         """Send many requests at once and yield what becomes of each.
 

@@ -3,14 +3,21 @@
 import asyncio
 import os
 import warnings
-from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from bladehttp._data.byte_streams import as_async_iterator
 from bladehttp._data.headers import HeadersLike
 from bladehttp._message.response import HttpResponse
+from bladehttp.client._arguments import (
+    AsyncData,
+    ClientOptions,
+    DownloadOptions,
+    RequestItem,
+    StreamOptions,
+)
 from bladehttp.client._asyncio.download import adownload
 from bladehttp.client._asyncio.event_loop import EventLoopDriver
 from bladehttp.client._asyncio.hooks import await_abort_hooks, await_response_hooks
@@ -37,7 +44,7 @@ def _resolve(future: "asyncio.Future[HttpResponse]", _: Exchange, result: Result
         future.set_result(result)
 
 
-class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
+class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse], AsyncData]):
     """An HTTP client for asyncio that keeps its connections.
 
     It has the properties and verbs of `HttpClient`, the verbs to be awaited. Use it in an ``async
@@ -69,7 +76,7 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
         *,
         concurrency: int = 100,
         headers: HeadersLike | None = None,
-        **properties: Any,
+        **properties: Unpack[ClientOptions],
     ) -> None:
         """Make a client; properties can be given by name."""
         self._start(at_least_one("concurrency", concurrency))
@@ -126,7 +133,12 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
         return super()._prepare(url, method, data, headers, **others)
 
     async def _send(
-        self, url: str, method: str, data: Any, headers: HeadersLike | None, others: dict[str, Any]
+        self,
+        url: str,
+        method: str,
+        data: AsyncData | None,
+        headers: HeadersLike | None,
+        others: Mapping[str, Any],
     ) -> HttpResponse:
         driver = self._running()
         request = self._prepare(url, method, data, headers, **others)
@@ -151,7 +163,11 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
 
     @asynccontextmanager
     async def stream(
-        self, url: str, method: str = "GET", data: Any = None, **arguments: Any
+        self,
+        url: str,
+        method: str = "GET",
+        data: AsyncData | None = None,
+        **arguments: Unpack[StreamOptions],
     ) -> AsyncIterator[HttpResponse]:
         """Send a request and give its response while the body is still being received.
 
@@ -198,7 +214,7 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
         resume: bool = False,
         *,
         checksum: str | None = None,
-        **arguments: Any,
+        **arguments: Unpack[DownloadOptions],
     ) -> HttpResponse:
         """Write the body of a response to a file; see `HttpClient.download`.
 
@@ -211,7 +227,8 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse]]):
 
     async def send_many(
         self,
-        requests: Iterable[Any] | AsyncIterable[Any],
+        requests: Iterable[str | RequestItem | Mapping[str, Any]]
+        | AsyncIterable[str | RequestItem | Mapping[str, Any]],
         concurrency: int = 100,
         ordered: bool = False,
     ) -> AsyncIterator[Result]:

@@ -196,6 +196,22 @@ OPTIONS = (
 
 CHECKS = {option.name: option.check for option in OPTIONS}
 
+ELSEWHERE = {
+    "allow_redirects": "follow_redirect",
+    "cert": "client_cert",
+    "content": "data",
+    "event_hooks": "on_request, on_response, on_redirect, on_retry and on_error",
+    "follow_redirects": "follow_redirect",
+    "hooks": "on_response, a list of functions of the client",
+    "http2": 'http_version="2"',
+    "params": "query",
+    "proxies": "proxy, one URL, with no_proxy for hosts without it",
+    "stream": "client.stream(url)",
+    "timeout": "total_timeout, connect_timeout or receive_timeout, in milliseconds",
+    "verify": "ca_cert for authorities of your own, skip_peer_verification for no check",
+}
+"""Keyword arguments of requests and httpx, and what they are called here."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -286,6 +302,7 @@ class Settings:
         """
         for name in values:
             if name not in CHECKS:
-                raise TypeError(f"HttpClient has no property named {name!r}")
+                hint = f": here it is {ELSEWHERE[name]}" if name in ELSEWHERE else ""
+                raise TypeError(f"HttpClient has no property named {name!r}{hint}")
         checked = {name: CHECKS[name](name, value) for name, value in values.items()}
         return replace(self, **with_cookie_jar(checked))
