@@ -261,8 +261,8 @@ class Connection(Sender):
     def _detect_disconnect(self, events: int) -> None:
         """See whether the client goes while it is to wait.
 
-        One that has sent its last byte may still read an answer. Nobody who reads a stream
-        that pauses does so: it has gone.
+        A client that has sent its last byte may still read an answer (RFC 9112 section 9.6). One
+        that listens to server-sent events does not send it before it leaves.
         """
         if events & WRITE:
             self.transport.flush()
@@ -271,7 +271,7 @@ class Connection(Sender):
             self._feed_reader(data)
         if self.transport.ended and self._request is not None:
             self._request.disconnected = True
-        if self.transport.ended and self.state in PAUSED:
+        if self.transport.ended and self.state in PAUSED and self._outbox.is_endless:
             self.close()
 
     def _has_early_bytes(self) -> bool:

@@ -5,6 +5,7 @@ taken by the client, so a slow reader costs a bounded amount of memory.
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 from bladehttp._message.deferred import END, NOT_YET, Channel
@@ -83,6 +84,11 @@ class Outbox:
         """Whether all that is here has been sent, and a stream goes on some time."""
         return self._starved and not self.pending
 
+    @property
+    def is_endless(self) -> bool:
+        """Whether there is a stream that goes on until the client leaves: server-sent events."""
+        return isinstance(self._source, Events)
+
     def close_event_stream(self) -> None:
         """End a stream that would go on until the client goes."""
         if isinstance(self._source, Events):
@@ -116,6 +122,37 @@ class Outbox:
             self._stream = iter(source.take, None)
         else:
             self._stream = iter(source)
+
+    def first(self) -> None:
+        """Ask a stream for its first chunk, while there is still time for another answer.
+
+        Raises:
+            StreamError: The stream raised something, or its first chunk is not bytes.
+        """
+        stream = self._stream
+        if stream is None or isinstance(self._source, Channel | FileBody):
+            return
+        try:
+            chunk = next(stream, END)
+            if chunk is not END:
+                memoryview(chunk)
+                self._stream = chain((chunk,), stream)
+        except Cut as cut:
+            self._stream = _Raising(cut)  # a fault that was asked for comes after the head
+        except BaseException as error:
+            raise StreamError(error) from error
+
+    def mark(self) -> tuple[int, int]:
+        """Return what `take_back` goes back to: the number of chunks that wait, and their bytes."""
+        return len(self._chunks or ()), self.pending
+
+    def take_back(self, mark: tuple[int, int]) -> None:
+        """Drop what was added since a mark, and close the stream."""
+        if self._chunks is not None:
+            del self._chunks[mark[0] :]
+        self._chunks = self._chunks or None
+        self.pending = mark[1]
+        self._end_stream()
 
     def send(self, transport: Transport) -> bool:
         """Send what the transport takes, up to a turn's worth.
@@ -250,6 +287,16 @@ class Outbox:
         close = getattr(source, "close", None)
         if close is not None:
             close()
+
+
+class _Raising(Iterator[Any]):
+    """A stream that raises instead of giving a chunk."""
+
+    def __init__(self, cut: Cut) -> None:
+        self._cut = cut
+
+    def __next__(self) -> Any:
+        raise self._cut
 
 
 def _joined(chunks: list[bytes | memoryview]) -> bytes | memoryview:

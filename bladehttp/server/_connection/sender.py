@@ -17,7 +17,7 @@ from bladehttp._message.response import HttpResponse
 from bladehttp._wire.head import RequestLine
 from bladehttp._wire.writer import CLOSE, LENGTH, Reply, write_head, write_whole
 from bladehttp.server._connection.context import ServerContext
-from bladehttp.server._connection.outbox import JOINED, Outbox
+from bladehttp.server._connection.outbox import JOINED, Outbox, StreamError
 from bladehttp.server._connection.state_machine import StateMachine
 from bladehttp.server._connection.states import (
     FINISH,
@@ -116,17 +116,15 @@ class Sender(StateMachine):
         """
         outbox, dispatcher = self._outbox, self._context.dispatcher
         self._mark = outbox.sent + outbox.pending
+        mark = outbox.mark()
         try:
-            reply, body = _serialise(response, method, minor, keep)
+            reply, body = self._put(response, method, minor, keep)
         except Exception as error:  # noqa: BLE001 - what cannot be sent is the handler's fault
+            outbox.take_back(mark)
+            reason = error.reason if isinstance(error, StreamError) else error
             client = self.transport.socket
-            response = dispatcher.replace_unsendable(error, request, response, client, _serialise)
-            reply, body = _serialise(response, method, minor, keep=False)
-        outbox.add(reply.head)
-        if body:
-            outbox.add(body)
-        if response.source is not None:
-            self._stream(response.source, reply)
+            response = dispatcher.replace_unsendable(reason, request, response, client, _serialise)
+            reply, body = self._put(response, method, minor, keep=False)
         if dispatcher.callbacks["answered"]:
             self._start_record(response, len(body))
         goes_on = outbox.streaming or (len(body) > JOINED and self._record is not None)
@@ -138,6 +136,24 @@ class Sender(StateMachine):
             self._transition(Event.BLOCKED if goes_on else REPLIED)
         if dispatcher.callbacks["reply"] and self._connected:
             self._call_on_reply(request, response)
+
+    def _put(
+        self, response: HttpResponse, method: str, minor: int, keep: bool
+    ) -> tuple[Reply, bytes]:
+        """Put a response into the outbox, and return its head, and its body if that is here.
+
+        Raises:
+            StreamError: Its stream fails before the first chunk.
+            ValueError: It cannot be sent; TypeError and InvalidHeader likewise. See `_serialise`.
+        """
+        reply, body = _serialise(response, method, minor, keep)
+        self._outbox.add(reply.head)
+        if body:
+            self._outbox.add(body)
+        if response.source is not None:
+            self._stream(response.source, reply)
+            self._outbox.first()
+        return reply, body
 
     def _call_on_reply(self, request: HttpRequest, response: HttpResponse) -> None:
         self._context.dispatcher.call_on_reply(request, response, self.transport.socket)

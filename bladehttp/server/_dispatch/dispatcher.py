@@ -246,7 +246,7 @@ class Dispatcher:
 
     def replace_unsendable(
         self,
-        error: Exception,
+        error: BaseException,
         request: HttpRequest,
         response: HttpResponse,
         client: socket | None,
