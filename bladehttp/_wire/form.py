@@ -109,10 +109,15 @@ def _content_type(value: str) -> tuple[str, dict[str, str]]:
     media_type, parameters = parse_options_header(value)
     if "," in media_type:  # two fields, which something in front has joined
         raise ProtocolError(f"more than one Content-Type: {value[:80]!r}")
-    names = [match[1].lower() for match in parameter(value)]
+    given = [(match[1].lower(), match[2].strip(" \t")) for match in parameter(value)]
+    names = [name for name, _ in given]
     for name in ONCE:
         if names.count(name) > 1:
             raise ProtocolError(f"Content-Type has a {name} twice: {value[:80]!r}")
+    for name, text in given:
+        # "/" and others of RFC 2046's boundary characters have to be quoted, and often are not
+        if name == "boundary" and not text.startswith('"'):
+            parameters[name] = text
     return media_type, parameters
 
 

@@ -5,6 +5,7 @@ import threading
 from queue import SimpleQueue
 
 import pytest
+from support import wait_until
 
 from bladehttp import HttpClient, HttpResponse
 from bladehttp._message.deferred import CHANNEL_LIMIT, Channel
@@ -46,6 +47,19 @@ def test_pieces_go_out_as_they_are_written(opened, connect):
     assert not channel.write("more")
     connection.get()  # the connection is good for another request
     assert channels.get(timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("opened", [False], ids=["plain"], indirect=True)
+def test_a_client_that_has_sent_its_last_byte_gets_what_is_written(opened, connect):
+    server, channels = opened
+    connection = connect(server).get().shut()
+    request, channel = channels.get(timeout=PATIENCE)
+    for _ in range(3):
+        assert channel.write("more")
+    wait_until(lambda: request.disconnected)
+    assert channel.write("last")
+    channel.close()
+    assert connection.response().body == b"moremoremorelast"
 
 
 def test_what_is_written_before_the_handler_returns_is_sent(serve, connect):

@@ -145,6 +145,7 @@ def test_what_is_not_there_is_for_none_handler(files, connect, base, path):
         ("/static", "/static", "static/"),
         ("/x/y", "/x/y?", "y/?"),
         ("/a b", "/a%20b", "a%20b/"),
+        ("/", "/sub%2fdeeper", "sub%2fdeeper/"),
     ],
 )
 def test_a_directory_is_sent_to_its_slash(files, connect, base, path, location):
@@ -210,7 +211,7 @@ def test_every_name_that_posix_has_is_served(files, connect, site, name, path):
 def test_directory_whose_name_is_not_utf_8_is_sent_to_its_slash(files, connect, site):
     path_of(site, b"\xff").mkdir()
     client = connect(files(listing=True))
-    assert client.get("/%ff").response().get("Location") == "%FF/"
+    assert client.get("/%ff").response().get("Location") == "%ff/"
     assert client.get("/%ff/").response().status == 200
 
 

@@ -53,6 +53,8 @@ def status_of(body: bytes, content_type: str = TYPE, limits: Limits = LIMITS) ->
         ('multipart/form-data; charset=utf-8; boundary="b c:d=/?"', b"b c:d=/?"),
         ('multipart/form-data; boundary="a;b"', b"a;b"),
         ("multipart/form-data; boundary=" + "b" * 70, b"b" * 70),
+        ("multipart/form-data; boundary=-XrQHxml_qhW/dc2 ; charset=utf-8", b"-XrQHxml_qhW/dc2"),
+        ("multipart/form-data; boundary=a:b=c?(d)", b"a:b=c?(d)"),
         ("multipart/form-data; boundary=----WebKitFormBoundaryX", b"----WebKitFormBoundaryX"),
     ],
 )

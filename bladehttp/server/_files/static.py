@@ -209,11 +209,11 @@ def redirect_below(request: HttpRequest, response: HttpResponse) -> None:
     """Send the client from a directory's path to the one that ends in "/".
 
     The location is relative: the host is not needed, and a path that begins with "//" cannot
-    become one.
+    become one. It repeats the last segment as it was sent, in which "%2F" is no "/".
     """
-    name = request.path_octets.rpartition(b"/")[2]
-    _, mark, query = request.request_uri.partition("?")
-    response.redirect(f"{quote(name, safe='')}/{mark}{query}", 301)
+    sent, mark, query = request.request_uri.partition("?")
+    name = quote(sent.rpartition("/")[2].encode("latin-1"), safe="%")
+    response.redirect(f"{name}/{mark}{query}", 301)
 
 
 def redirect_to_one_slash(
