@@ -137,7 +137,7 @@ class Outbox:
             if chunk is not END:
                 memoryview(chunk)
                 self._stream = chain((chunk,), stream)
-        except Cut as cut:
+        except BodyCut as cut:
             self._stream = _Raising(cut)  # a fault that was asked for comes after the head
         except BaseException as error:
             raise StreamError(error) from error
@@ -292,7 +292,7 @@ class Outbox:
 class _Raising(Iterator[Any]):
     """A stream that raises instead of giving a chunk."""
 
-    def __init__(self, cut: Cut) -> None:
+    def __init__(self, cut: BodyCut) -> None:
         self._cut = cut
 
     def __next__(self) -> Any:
