@@ -16,7 +16,7 @@ from pytest_httpserver import HTTPServer
 from support import nothing_left, wait_until
 from werkzeug import Response
 
-from bladehttp import HttpServer, Retry
+from bladehttp import HttpResponse, HttpServer, Retry
 from bladehttp.client import HttpClient
 from bladehttp.client._config.options import Settings
 from bladehttp.client._exchange.exchange import Exchange
@@ -369,25 +369,29 @@ def test_a_slow_caller_does_not_use_up_the_clocks(
 
 
 @pytest.mark.parametrize("clock", ["receive_timeout", "total_timeout"])
-def test_a_clock_goes_on_where_it_was_when_the_caller_comes_back(
-    client: HttpClient, peers: Any, reply: Any, clock: str
+@pytest.mark.parametrize("first", ["now", "never"])
+def test_no_clock_runs_while_the_caller_is_away(
+    client: HttpClient, peers: Any, reply: Any, clock: str, first: str
 ) -> None:
     gate = threading.Event()
 
     def respond(seen: Any) -> bytes:
-        if seen.target == "/late":
+        if seen.target != "/now":
             gate.wait(10)
         return reply(b"ok")
 
     peer = peers(respond)
-    requests = [{"url": peer.url + path, clock: 600} for path in ("/now", "/late")]
+    requests = [
+        {"url": f"{peer.url}/{first}", "receive_timeout": 100},
+        {"url": peer.url + "/never", "receive_timeout": 300},
+        {"url": peer.url + "/late", clock: 800},
+    ]
     results = client.send_many(requests)
-    assert next(results).status == 200
-    threading.Event().wait(0.7)
-    timer = threading.Timer(0.1, gate.set)  # when it has been waited for again
-    timer.start()
+    assert isinstance(next(results), HttpResponse if first == "now" else ReceiveTimeout)
+    threading.Event().wait(0.9)
+    assert isinstance(next(results), ReceiveTimeout)  # so that every clock has been looked at
+    gate.set()
     assert getattr(next(results), "status", None) == 200
-    timer.join()
 
 
 def test_closing_early_aborts_what_is_under_way(client: HttpClient, silent: Any) -> None:

@@ -495,6 +495,7 @@ class Scheduler:
         for handle in self._running.values():
             handle.last += seconds
             handle.exchange.deadline += seconds
+        self._last += seconds
         self._check_at += seconds
 
     def close(self, reason: BaseException | None = None) -> None:
