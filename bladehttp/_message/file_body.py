@@ -1,8 +1,11 @@
 """Files as bodies: parts of an open file to send."""
 
+import os
 from collections.abc import Iterator, Sequence
+from errno import EINVAL
 from io import FileIO
 from os import PathLike, fsdecode, fstat
+from stat import S_ISREG
 from typing import NamedTuple
 
 BLOCK = 256 * 1024
@@ -92,6 +95,11 @@ class FileBody:
         self._file.close()
 
 
+def open_at_once(path: str, flags: int) -> int:
+    """Open a file; a pipe would wait until somebody writes to it."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 class WholeFile(FileBody):
     """A file as a body, of which a client may ask for parts, or whether it has changed.
 
@@ -107,9 +115,12 @@ class WholeFile(FileBody):
         """Open a file.
 
         Raises:
-            OSError: It cannot be opened.
+            OSError: It cannot be opened, or is no regular file: a pipe or a device.
         """
-        self.file = FileIO(path)
+        self.file = FileIO(path, opener=open_at_once)
         self.info = fstat(self.file.fileno())
+        if not S_ISREG(self.info.st_mode):
+            self.file.close()
+            raise OSError(EINVAL, "not a regular file", fsdecode(path))
         self.name = fsdecode(path)
         super().__init__(self.file, [FileSlice(self.file, 0, self.info.st_size)])

@@ -213,9 +213,13 @@ class Runtime:
             )
 
     def _make_room(self, wanted: int) -> bool:
-        """Close the connections that have been idle longest; return whether there were any."""
-        made = 0
-        for connection in list(self.context.clocks["keep_alive"].waiting):
+        """Close the connections that have been idle, or have lingered, longest.
+
+        Returns:
+            Whether there were any.
+        """
+        made, clocks = 0, self.context.clocks
+        for connection in [*clocks["keep_alive"].waiting, *clocks["linger"].waiting]:
             if made == wanted:
                 break
             if connection.is_recyclable():

@@ -1,6 +1,7 @@
 """Files as bodies: sent by the system, read for TLS, framed like any other body."""
 
 import os
+from pathlib import Path
 from wsgiref.util import setup_testing_defaults
 
 import pytest
@@ -229,3 +230,15 @@ def test_type_of_a_download_is_by_its_name_where_the_files_says_nothing(tmp_path
 def test_name_of_a_download_that_cannot_be_sent_is_refused(small, name):
     with pytest.raises(ValueError):  # noqa: PT011 - InvalidHeader is one
         HttpResponse().file(small, download_name=name)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_what_is_no_regular_file_is_refused_at_once(serve, connect, tmp_path, kind):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    path = path if kind == "pipe" else Path("/dev/zero")
+    errors = []
+    server = serve(lambda _, response: response.file(path))
+    server.on_error(lambda error, _: errors.append(str(error)))
+    assert connect(server).get().response().status == 500
+    assert errors == [f"[Errno 22] not a regular file: '{path}'"]

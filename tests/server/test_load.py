@@ -13,6 +13,7 @@ import pytest
 from support import Raw, wait_until
 
 from bladehttp.server import HttpServer
+from bladehttp.server._connection import connection
 
 
 def test_connections_beyond_the_limit_wait_while_none_is_idle(serve, connect):
@@ -53,6 +54,16 @@ def test_clients_that_ask_now_and_then_keep_nobody_out(serve, connect):
     server = serve(lambda request, response: None, max_connections=10)
     for client in [connect(server) for _ in range(40)]:
         assert client.get().response().status == 200
+
+
+def test_connections_that_linger_give_way_to_new_ones(serve, connect, monkeypatch):
+    monkeypatch.setattr(connection, "LINGER_LEAST", 0.1)
+    server = serve(lambda request, response: response.write("hi"), max_connections=3)
+    refused = [connect(server).send("GARBAGE\r\n\r\n") for _ in range(3)]
+    for client in refused:
+        assert client.response().status == 400  # and they go on sending
+        client.send("x")
+    assert connect(server).get().response().body == b"hi"
 
 
 def test_a_limit_of_zero_is_none(serve, connect):

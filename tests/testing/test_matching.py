@@ -8,6 +8,9 @@ from unittest.mock import ANY
 
 import pytest
 
+from bladehttp import HttpClient
+from bladehttp.server.testing import BladeServer
+
 
 @dataclass
 class Sent:
@@ -204,3 +207,18 @@ def test_parameters_are_the_request_s(server, client, path, params):
     server.expect("GET", path)
     client.get("/users/7").response()
     assert server.requests[0].params == params
+
+
+@pytest.mark.parametrize(
+    "wanted", [{1: 2}, {"a": {1: 2}}, [(1, 2)], {None: 1}, {True: [()]}, {1.5: "x"}], ids=repr
+)
+def test_json_is_compared_as_it_is_sent(wanted):
+    with BladeServer() as server, HttpClient() as client:
+        server.expect("POST", "/", json=wanted).respond("ok")
+        assert client.post(server.url, json=wanted).text == "ok"
+
+
+@pytest.mark.parametrize("query", [b"a=1", 5, [("a", "1")]], ids=repr)
+def test_a_query_is_checked_where_it_is_given(query):
+    with BladeServer() as server, pytest.raises(TypeError, match="query is a str or a dict"):
+        server.expect("GET", "/", query=query)

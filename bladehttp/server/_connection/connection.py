@@ -48,6 +48,9 @@ TURN_S = 0.01
 RATE_BEGINS = 20
 """Seconds of a body in which its rate does not matter: Apache's RequestReadTimeout body=20."""
 
+LINGER_LEAST = 2.0
+"""Seconds for which a connection lingers at the least, even where its place is wanted."""
+
 LINGER_BYTES = 1024 * 1024 * 1024
 """Most bytes discarded after an answer that came before the request had been read."""
 
@@ -146,8 +149,18 @@ class Connection(Sender):
         return False
 
     def is_recyclable(self) -> bool:
-        """Whether it may be closed for another: nothing is asked, answered, or on its way here."""
+        """Whether it may be closed for another: nothing is asked, answered, or on its way here.
+
+        One that lingers may be, too, when its client has had some time to read the answer.
+        """
+        if self.state is State.LINGER:
+            return self._has_lingered() and not self._is_undelivered()
         return self.state is IDLE and not (self._has_arrived() or self._is_undelivered())
+
+    def _has_lingered(self) -> bool:
+        clock = self._context.clocks["linger"]
+        begun = clock.waiting.get(self, 0.0) - clock.seconds
+        return self._context.loop.now - begun >= LINGER_LEAST
 
     def _has_arrived(self) -> bool:
         """Whether bytes have come that were not read yet."""

@@ -92,7 +92,12 @@ def query_is(wanted: str | Mapping[str, Any]) -> Criterion:
     """Compare the whole query: a str as it is sent, a mapping whatever the order of its fields.
 
     A value that is a list stands for a field that is repeated; numbers for their digits.
+
+    Raises:
+        TypeError: It is neither.
     """
+    if not isinstance(wanted, str | Mapping):
+        raise TypeError(f"query is a str or a dict, not {type(wanted).__name__}")
     if isinstance(wanted, str):
         return Criterion(f"query {wanted!r}", lambda request: _raw_query(request, wanted))
     fields = {name: _values(value) for name, value in wanted.items()}
@@ -160,7 +165,12 @@ def body_is(wanted: Any) -> Criterion:
 
 
 def json_is(wanted: Any) -> Criterion:
-    """Compare what the body is as JSON, whatever its Content-Type says."""
+    """Compare what the body is as JSON, whatever its Content-Type says.
+
+    Raises:
+        TypeError: A key of a dict that JSON has no form for.
+    """
+    wanted = _in_json(wanted)
 
     def differences(request: HttpRequest) -> Differences:
         try:
@@ -170,6 +180,17 @@ def json_is(wanted: Any) -> Criterion:
         return _json_differences(sent, wanted, "$")
 
     return Criterion(f"JSON {short(wanted)}", differences)
+
+
+def _in_json(value: Any) -> Any:
+    """Return a value as JSON has it: keys of a dict as str, tuples as lists."""
+    if isinstance(value, Mapping):
+        return {_json_key(key): _in_json(each) for key, each in value.items()}
+    return [_in_json(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _json_key(key: Any) -> str:
+    return key if isinstance(key, str) else str(next(iter(json.loads(json.dumps({key: 0})))))
 
 
 def _json_differences(sent: Any, wanted: Any, place: str) -> Differences:
