@@ -44,7 +44,7 @@ def begin(request: HookRequest) -> None:
     request.headers.update(fields)
 
 
-def end(request: HookRequest, result: http.HttpResponse | Exception, delay: float = 0) -> None:
+def end(request: HookRequest, result: http.HttpResponse | BaseException, delay: float = 0) -> None:
     """End it with what came of the message, a response or an exception."""
     span: Span = request.context.pop("span")
     if isinstance(result, http.HttpResponse):

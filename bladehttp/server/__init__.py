@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bladehttp._message.request import ClientInfo, HttpRequest
     from bladehttp._message.response import HttpResponse
     from bladehttp._message.sse import Events
+    from bladehttp.server._config import ServerOptions
     from bladehttp.server._connection.context import Stats
     from bladehttp.server._dispatch.access_log import AccessLog, Answered, access_log
     from bladehttp.server._dispatch.routes import Handler
@@ -32,6 +33,7 @@ else:  # a program that is only a client does not load it
             "_message.request": "ClientInfo HttpRequest",
             "_message.response": "HttpResponse",
             "_message.sse": "Events",
+            "server._config": "ServerOptions",
             "server._connection.context": "Stats",
             "server._dispatch.access_log": "AccessLog Answered access_log",
             "server._dispatch.routes": "Handler",
@@ -60,6 +62,7 @@ __all__ = [
     "HttpServer",
     "MissingValueError",
     "MultiDict",
+    "ServerOptions",
     "Stats",
     "Timer",
     "Upload",

@@ -1,8 +1,9 @@
 """Configured: the properties of a server, and what they mean to its parts."""
 
+import os
 import socket
 from collections.abc import Iterable
-from typing import Any
+from typing import TypedDict, Unpack
 
 from bladehttp._message.response import POWERED_BY
 from bladehttp._wire.limits import Limits
@@ -74,6 +75,46 @@ LOOPBACK = {"": "127.0.0.1", ANY: "127.0.0.1", "::": "::1"}
 def unbracketed(host: str) -> str:
     """Return a host without the brackets that an IPv6 address has in a URL."""
     return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+
+class ServerOptions(TypedDict, total=False):
+    """The keyword arguments of `HttpServer`: its properties."""
+
+    reuse_address: bool
+    reuse_port: bool
+    unix_mode: int | None
+    read_timeout: int
+    write_timeout: int
+    handshake_timeout: int
+    header_timeout: int
+    request_timeout: int
+    keep_alive_timeout: int
+    min_body_rate: int | None
+    shutdown_timeout: int
+    max_requests_per_connection: int
+    max_workers: int
+    max_offloaded: int
+    slow_handler_time: int
+    max_connections: int
+    backlog: int
+    max_request_line: int
+    max_field_line: int
+    max_head_size: int
+    max_fields: int
+    max_body_size: int | None
+    spool_size: int
+    max_parts: int
+    max_part_fields: int
+    max_decoded_size: int | None
+    max_decoded_values: int | None
+    decode_request_body: bool
+    verify_certs: bool | str
+    client_ca_file: str | os.PathLike[str] | None
+    trusted_proxies: Iterable[str]
+    forwarded_fields: str
+    proxy_protocol: bool
+    record: bool
+    powered_by: str | None
 
 
 class ServerConfig:
@@ -186,14 +227,16 @@ class ServerConfig:
     max_decoded_values: int | None
     decode_request_body: bool
     verify_certs: bool | str
-    client_ca_file: str | None
+    client_ca_file: str | os.PathLike[str] | None
     trusted_proxies: Iterable[str]
     forwarded_fields: str
     proxy_protocol: bool
     record: bool
     powered_by: str | None
 
-    def __init__(self, port: int, host: str, is_secure: bool, **properties: Any) -> None:
+    def __init__(
+        self, port: int, host: str, is_secure: bool, **properties: Unpack[ServerOptions]
+    ) -> None:
         """Take what `HttpServer` is made with."""
         if not isinstance(port, int) or isinstance(port, bool):
             raise TypeError(f"port is an int, not {port!r}")

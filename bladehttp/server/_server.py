@@ -10,15 +10,15 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from math import inf
 from types import TracebackType
-from typing import IO, Any, Self, TypeVar, overload
+from typing import IO, Any, Self, TypeVar, Unpack, overload
 
-from bladehttp._message.request import HttpRequest
-from bladehttp._message.response import DefaultHead
+from bladehttp._message.request import ClientInfo, HttpRequest
+from bladehttp._message.response import DefaultHead, HttpResponse
 from bladehttp._wire.head import HeadParser
 from bladehttp.exceptions import HttpException
-from bladehttp.server._config import ServerConfig
+from bladehttp.server._config import ServerConfig, ServerOptions
 from bladehttp.server._connection.context import Stats
-from bladehttp.server._dispatch.access_log import AccessLog
+from bladehttp.server._dispatch.access_log import AccessLog, Answered
 from bladehttp.server._dispatch.callbacks import check_callable, check_runs
 from bladehttp.server._dispatch.dispatcher import ENDING, Dispatcher
 from bladehttp.server._dispatch.forwarded import TrustedProxies
@@ -34,6 +34,11 @@ from bladehttp.server._runtime import Runtime
 from bladehttp.server.wsgi import WsgiApplication
 
 F = TypeVar("F", bound=Callable[..., Any])
+ConnectFunction = TypeVar("ConnectFunction", bound=Callable[[socket.socket], object])
+DisconnectFunction = TypeVar("DisconnectFunction", bound=Callable[[ClientInfo], object])
+ReplyFunction = TypeVar("ReplyFunction", bound=Callable[[HttpResponse], object])
+AnsweredFunction = TypeVar("AnsweredFunction", bound=Callable[[Answered], object])
+ErrorFunction = TypeVar("ErrorFunction", bound=Callable[[BaseException, Any], object])
 H = TypeVar("H", bound=Handler)
 
 DEFAULT = ""
@@ -59,7 +64,7 @@ class HttpServer(ServerConfig):
         is_secure: bool = False,
         *,
         socket: socket.socket | int | None = None,
-        **properties: Any,
+        **properties: Unpack[ServerOptions],
     ) -> None:
         """Make a server; nothing is bound before `listen`, `start` or `step`.
 
@@ -86,11 +91,11 @@ class HttpServer(ServerConfig):
 
     # Blade's callbacks. Each registration returns the function, so that it decorates.
 
-    def on_connect(self, fn: F) -> F:
+    def on_connect(self, fn: ConnectFunction) -> ConnectFunction:
         """Call ``fn(socket)`` when a client has connected, its TLS handshake complete."""
         return self._add("connect", fn)
 
-    def on_disconnect(self, fn: F) -> F:
+    def on_disconnect(self, fn: DisconnectFunction) -> DisconnectFunction:
         """Call ``fn(client)`` once for each on_connect, when that client has gone.
 
         Args:
@@ -98,7 +103,7 @@ class HttpServer(ServerConfig):
         """
         return self._add("disconnect", fn)
 
-    def on_receive(self, fn: F) -> F:
+    def on_receive(self, fn: H) -> H:
         """Call ``fn(request, response)`` for each request, before its route.
 
         All of them are called, then the route, whatever they do to the response: none of them can
@@ -106,7 +111,7 @@ class HttpServer(ServerConfig):
         """
         return self._add("receive", fn)
 
-    def before_request(self, fn: F) -> F:
+    def before_request(self, fn: H) -> H:
         """Call ``fn(request, response)`` for each request, before on_receive and routes.
 
         On every request that is understood: of unknown paths and static files, too. If it answers,
@@ -116,7 +121,7 @@ class HttpServer(ServerConfig):
         """
         return self._add("before", fn)
 
-    def after_request(self, fn: F) -> F:
+    def after_request(self, fn: H) -> H:
         """Call ``fn(request, response)`` for each response, before its head is made.
 
         On every one: of routes, on_receive, before_request, none_handler and files, answers given
@@ -129,14 +134,14 @@ class HttpServer(ServerConfig):
         """
         return self._add("after", fn)
 
-    def on_reply(self, fn: F) -> F:
+    def on_reply(self, fn: ReplyFunction) -> ReplyFunction:
         """Call ``fn(response)`` after each answer, also those the server gives by itself.
 
         Its head has been sent: a change is too late, and reported as an error. See `after_request`.
         """
         return self._add("reply", fn)
 
-    def on_answered(self, fn: F) -> F:
+    def on_answered(self, fn: AnsweredFunction) -> AnsweredFunction:
         """Call ``fn(answered)`` when an answer is over: sent, or its client gone.
 
         For logs and counters: see `Answered` and `access_log`. Those the server gives by itself
@@ -144,7 +149,7 @@ class HttpServer(ServerConfig):
         """
         return self._add("answered", fn)
 
-    def on_error(self, fn: F) -> F:
+    def on_error(self, fn: ErrorFunction) -> ErrorFunction:
         """Call ``fn(exception, socket)`` when a handler or the server itself failed.
 
         The exception's attribute ``request`` is the request that was being answered, or None: it
@@ -187,7 +192,7 @@ class HttpServer(ServerConfig):
         self._dispatcher.add_route(method, path, fn, offload)
         return fn
 
-    def none_handler(self, fn: Handler) -> Handler:
+    def none_handler(self, fn: H) -> H:
         """Set what answers where nothing else does; 404 unless set.
 
         That is when there is no route for the path and, if there are routes for others, no
@@ -290,8 +295,8 @@ class HttpServer(ServerConfig):
 
     def load_certs(
         self,
-        cert_file: str | IO[Any],
-        private_key_file: str | IO[Any] | None = None,
+        cert_file: str | os.PathLike[str] | IO[Any],
+        private_key_file: str | os.PathLike[str] | IO[Any] | None = None,
         hostname: str | None = None,
     ) -> bool:
         """Load a certificate of a secure server; at run time, for connections from then on.
@@ -585,5 +590,5 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_close_all_in_child)
 
 
-def _path(file: str | IO[Any]) -> str:
-    return file if isinstance(file, str) else str(getattr(file, "name", file))
+def _path(file: str | os.PathLike[str] | IO[Any]) -> str:
+    return os.fspath(file) if isinstance(file, str | os.PathLike) else str(file.name)

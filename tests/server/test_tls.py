@@ -242,6 +242,13 @@ def test_load_certs_takes_files(certificates):
     )
 
 
+def test_load_certs_takes_paths(certificates):
+    server = HttpServer(0, is_secure=True)
+    server.load_certs(Path(certificates.cert_file), Path(certificates.key_file))
+    assert server.cert_file == certificates.cert_file
+    assert server.private_key_file == certificates.key_file
+
+
 @pytest.mark.parametrize("bad", ["missing", "not-pem", "other-key", "no-key"])
 def test_load_certs_says_what_is_wrong(certificates, tmp_path, bad):
     (tmp_path / "text").write_text("no PEM")

@@ -3,6 +3,7 @@
 A throw-away certificate, for a server that is to be tried out.
 """
 
+import os
 import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -37,7 +38,9 @@ class CertificateFiles:
 
 
 def server_context(
-    files: CertificateFiles, verify_certs: bool | str, client_ca: str | None
+    files: CertificateFiles,
+    verify_certs: bool | str,
+    client_ca: str | os.PathLike[str] | None,
 ) -> ssl.SSLContext:
     """Return a context for TLS 1.2 and later.
 

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from threading import Condition
 from types import TracebackType
-from typing import Any
+from typing import Any, Unpack
 
 from bladehttp._data.headers import HeadersLike
 from bladehttp._data.multidict import MissingValueError
@@ -16,7 +16,7 @@ from bladehttp._message.deferred import check_milliseconds
 from bladehttp._message.request import HttpRequest
 from bladehttp._message.response import HttpResponse
 from bladehttp.exceptions import ProtocolError
-from bladehttp.server._config import CLOCKS, DEFAULTS
+from bladehttp.server._config import CLOCKS, DEFAULTS, ServerOptions
 from bladehttp.server._dispatch.dispatcher import CLIENT_ERRORS
 from bladehttp.server._dispatch.request_log import RECORDED_BYTES, RequestLog
 from bladehttp.server._net.tls import CertificateFiles
@@ -74,7 +74,7 @@ class BladeServer(HttpServer):
         is_secure: bool = False,
         *,
         identity: Identity | None = None,
-        **properties: Any,
+        **properties: Unpack[ServerOptions],
     ) -> None:
         """Make a server as `HttpServer`, with requests recorded and their bodies in memory.
 
@@ -85,8 +85,8 @@ class BladeServer(HttpServer):
             identity: With what it does so. None: with what `load_certs` is given.
             **properties: As there.
         """
-        properties = {**NO_CLOCKS, "record": True, "spool_size": RECORDED_BYTES, **properties}
-        super().__init__(port, host, is_secure or identity is not None, **properties)
+        values: Any = {**NO_CLOCKS, "record": True, "spool_size": RECORDED_BYTES, **properties}
+        super().__init__(port, host, is_secure or identity is not None, **values)
         self._identity = identity
         self._changed = Condition()
         self._expectations: list[Expectation] = []
