@@ -278,7 +278,7 @@ def test_a_slow_handler_is_named_in_the_log(serve, client, caplog):
     assert client.get(f"{server.url}/slow/1").status == 200
     messages = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert len(messages) == 1
-    assert messages[0].startswith("GET /slow/{x} kept everybody waiting for ")
+    assert messages[0].startswith("GET /slow/{x} blocked the server for ")
 
 
 # What is called later

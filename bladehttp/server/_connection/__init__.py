@@ -1,1 +1,1 @@
-"""One client's connection: its states, how requests come in and how responses go out."""
+"""One client's connection: its states, reading requests, sending responses."""

@@ -1,7 +1,7 @@
 """Connection: one client, from its first byte to on_disconnect.
 
-The only place where transport, reader, dispatch and writer meet. What may happen when is
-in the tables of `states`; the methods here do one step each and name the event it makes.
+The only place where transport, reader, dispatcher and writer meet. The tables of `states` say which
+step may follow; each method here does one step and names the event it causes.
 """
 
 import logging
@@ -37,22 +37,22 @@ REQUESTS_PER_TURN = 32
 """Most pipelined requests answered before other connections have their turn."""
 
 HIGH_WATER = 256 * 1024
-"""No further pipelined request is taken while more than this waits to be sent."""
+"""No further pipelined request is taken while more bytes than this are waiting to be sent."""
 
 RECEIVES_PER_TURN = 16
-"""Most times a connection is read from before others have their turn."""
+"""Most receives from one connection before others have their turn."""
 
 TURN_S = 0.01
-"""Seconds after which a turn ends early: a body in small chunks is much work for its bytes."""
+"""Seconds after which a turn ends early: a body in small chunks costs much time per byte."""
 
 RATE_BEGINS = 20
-"""Seconds of a body in which its rate does not matter: Apache's RequestReadTimeout body=20."""
+"""Seconds of a body in which its rate is not checked: Apache's RequestReadTimeout body=20."""
 
 LINGER_LEAST = 2.0
-"""Seconds for which a connection lingers at the least, even where its place is wanted."""
+"""Seconds a connection lingers at the least, even if its place is needed."""
 
 LINGER_BYTES = 1024 * 1024 * 1024
-"""Most bytes discarded after an answer that came before the request had been read."""
+"""Most bytes discarded after a response that was sent before the request had been read."""
 
 
 class Connection(Sender):
@@ -69,49 +69,49 @@ class Connection(Sender):
     )
 
     def __init__(self, context: ServerContext, transport: Transport, client: ClientInfo) -> None:
-        """Take over a socket that was accepted; `open` starts it."""
+        """Take over an accepted socket; `open` starts it."""
         super().__init__(context, transport, client)
         self._proxy_reader: ProxyReader | None = None
-        self._reader = IDLE_READER  # one of its own as long as part of a request is here
-        self._fields = NO_FIELDS  # of the last request that came whole
+        self._reader = IDLE_READER  # a reader of its own while a request is incomplete
+        self._fields = NO_FIELDS  # of the last complete request
         self._served = 0
         self._discarded = 0
-        self._arrived = 0  # bytes of the request that is coming
-        self._arriving_s = 0.0  # how long its body has been coming
+        self._arrived = 0  # bytes received of the current request
+        self._arriving_s = 0.0  # seconds since its body began
 
     def open(self) -> None:
-        """Start: with the PROXY header, the handshake, or the first request."""
+        """Start with the PROXY header, the handshake, or the first request."""
         self._context.add(self)
         if not self._context.proxy_protocol:
             self._proxy_header_done()
-        # When all who wait to be accepted are, the first bytes are here already for many. One who
-        # is answered and closed then has never been watched.
+        # After the accept loop the first bytes of many connections are here already. A connection
+        # that is answered and closed at once is never registered with the selector.
         self._context.loop.call_soon(lambda: self.on_ready(READ))
 
     def close_when_done(self) -> None:
-        """End it as soon as nothing is asked and nothing answered.
+        """Close as soon as no request is pending.
 
-        A request may be on its way: an idle connection is closed by its clock, which is short by
-        now.
+        A request may be on its way: an idle connection is closed by its clock, which is short while
+        the server drains.
         """
         clock = self._context.clocks["keep_alive"]
-        if self.state is IDLE and self not in clock.waiting:  # it had no clock until now
+        if self.state is IDLE and self not in clock.waiting:  # its keep-alive clock was off
             clock.arm(self, self._context.loop.now)
         elif self.state in PAUSED:
             self._outbox.close_event_stream()
 
     def abort(self) -> None:
-        """End it now, with 503 if it has asked and got no answer."""
+        """Close now, with 503 if a request is unanswered."""
         if self.state is State.WAIT:
             self._run_guarded(self._expire_deferred)
         elif self.state in READING and self._reader.phase in {Phase.HEAD, Phase.BODY}:
-            error = ProtocolError("the server stops", status=503)
+            error = ProtocolError("server is stopping", status=503)
             self._run_guarded(self._refuse_and_flush, error)
         else:
             self.close()
 
     def on_ready(self, events: int) -> None:
-        """Serve what the socket is ready for, and settle in the state that follows."""
+        """Process the events the socket is ready for, then apply the new state."""
         try:
             READY[self.state](self, events)
             self._apply_state()
@@ -119,7 +119,7 @@ class Connection(Sender):
             self._on_error(error)
 
     def on_deadline(self, clock: str) -> None:
-        """Give up waiting: with 408 if part of a request has come, else without a word."""
+        """Handle the expiry of a clock: 408 if part of a request was received, else just close."""
         if clock == "write":
             self._run_guarded(self._check_delivery)
             return
@@ -128,18 +128,18 @@ class Connection(Sender):
             return
         if clock in {"keep_alive", "read"} and self._has_arrived():
             self._context.clocks[clock].arm(self, self._context.loop.now)
-            return  # it is ready to be read, and has its turn
+            return  # it is readable: the loop will serve it
         if clock == "body_rate" and not self._is_body_slow():
             return
         waits_for_client = clock in {"read", "header", "request", "body_rate"}
         if waits_for_client and self._reader.phase in {Phase.HEAD, Phase.BODY}:
-            error = ProtocolError("the request did not arrive in time", status=408)
+            error = ProtocolError("request did not arrive in time", status=408)
             self._run_guarded(self._refuse_and_flush, error)
         else:
             self.close()
 
     def _is_body_slow(self) -> bool:
-        """Look at a body that is coming; go on with that unless it has come too slowly."""
+        """Check the rate of the arriving body; restart the clock if it is fast enough."""
         clock = self._context.clocks["body_rate"]
         self._arriving_s += clock.seconds
         paid_for = RATE_BEGINS + self._arrived / self._context.min_body_rate
@@ -149,9 +149,9 @@ class Connection(Sender):
         return False
 
     def is_recyclable(self) -> bool:
-        """Whether it may be closed for another: nothing is asked, answered, or on its way here.
+        """Whether the connection may be closed for another: idle, delivered, no bytes waiting.
 
-        One that lingers may be, too, when its client has had some time to read the answer.
+        A lingering connection may be, too, after its client had time to read the response.
         """
         if self.state is State.LINGER:
             return self._has_lingered() and not self._is_undelivered()
@@ -163,14 +163,14 @@ class Connection(Sender):
         return self._context.loop.now - begun >= LINGER_LEAST
 
     def _has_arrived(self) -> bool:
-        """Whether bytes have come that were not read yet."""
+        """Whether received bytes are waiting in the kernel."""
         try:
             return bool(self.transport.socket.recv(1, socket.MSG_PEEK))
         except OSError:
             return False
 
     def _await_delivery(self) -> None:
-        """The client has not taken all of the last answer: it is not idle yet."""
+        """Note that the client has not received all of the last response: it is not idle yet."""
         if self.state is IDLE:
             self._transition(Event.UNDELIVERED)
         else:
@@ -181,14 +181,14 @@ class Connection(Sender):
         super()._release_state()
 
     def _read_proxy_header(self, events: int) -> None:
-        """Read a PROXY header, and not a byte of what follows it."""
+        """Read a PROXY header, and no byte beyond it."""
         del events
         reader = self._proxy_reader = self._proxy_reader or ProxyReader()
         try:
             while reader.wanted:
                 data = self.transport.socket.recv(reader.wanted)
                 if not data:
-                    raise ConnectionResetError("the proxy left during its introduction")
+                    raise ConnectionResetError("proxy left within its PROXY header")
                 reader.feed(data)
         except BlockingIOError:
             return
@@ -211,7 +211,7 @@ class Connection(Sender):
             if self.transport.handshake():
                 self._identify()
                 self._handshake_done()
-                self._receive(READ)  # the first request may have come with the last of it
+                self._receive(READ)  # the first request may follow the handshake at once
         except PlainHttpError:
             self.transport = PlainTransport(self.transport.socket)
             self._refuse_and_flush(ProtocolError("plain HTTP on a TLS port"))
@@ -233,7 +233,7 @@ class Connection(Sender):
         data, message = transport.receive(), None
         if self._reader is IDLE_READER:
             message = parse_whole_request(data, self._context.parser, self._fields)
-        if message is not None:  # nearly always it is just one request
+        if message is not None:  # the usual case: exactly one request
             self._fields = message.fields
             self._handle(message)
             self._flush()
@@ -241,13 +241,13 @@ class Connection(Sender):
             self._feed_and_advance(data)
             if self.state is BODY and len(data) >= RECEIVE:
                 self._receive_more()
-        elif self.state is IDLE:  # part of a TLS record is not yet part of a request
+        elif self.state is IDLE:  # part of a TLS record is no progress
             transport.progressed = False
         if transport.ended:
             self._on_eof()
 
     def _receive_more(self) -> None:
-        """Go on with a body of which more may be here, up to a turn's worth."""
+        """Continue with a body of which more may be waiting, up to a turn's worth."""
         until = self._context.loop.now + TURN_S
         for _ in range(RECEIVES_PER_TURN):
             if monotonic() > until:
@@ -259,12 +259,12 @@ class Connection(Sender):
                 return
 
     def _feed_and_advance(self, data: bytes) -> None:
-        """Answer the requests of which this is the rest, if it is."""
+        """Feed received bytes to the reader and answer the requests they complete."""
         self._feed_reader(data)
         self._advance()
 
     def _feed_reader(self, data: bytes) -> None:
-        """Give what has come to a reader."""
+        """Feed received bytes to the reader; start one if none is active."""
         if self._reader is IDLE_READER:
             self._reader = RequestReader(self._context.parser, self._fields)
             self._arrived, self._arriving_s = 0, 0.0
@@ -272,10 +272,10 @@ class Connection(Sender):
         self._reader.feed(data)
 
     def _detect_disconnect(self, events: int) -> None:
-        """See whether the client goes while it is to wait.
+        """Read while a response is deferred or a stream pauses, to see whether the client leaves.
 
-        A client that has sent its last byte may still read an answer (RFC 9112 section 9.6). One
-        that listens to server-sent events does not send it before it leaves.
+        A client that has sent its last byte may still read a response (RFC 9112 section 9.6). A
+        client of server-sent events does not send its last byte before it leaves.
         """
         if events & WRITE:
             self.transport.flush()
@@ -298,7 +298,7 @@ class Connection(Sender):
             self.close()
 
     def _advance(self) -> None:
-        """Answer every request that is complete, up to a turn's worth, and send the answers."""
+        """Answer every complete request, up to a turn's worth, and send the responses."""
         left, reader, outbox = REQUESTS_PER_TURN, self._reader, self._outbox
         while left and outbox.pending <= HIGH_WATER:
             left -= 1
@@ -307,7 +307,7 @@ class Connection(Sender):
             except ProtocolError as error:
                 self._refuse(error)
                 break
-            except OSError as error:  # a temporary file cannot be made or written
+            except OSError as error:  # a temporary file cannot be created or written
                 self._fail(error)
                 break
             if message is None:
@@ -321,17 +321,17 @@ class Connection(Sender):
                 break
         self._flush()
         if self.state is IDLE and reader.buffer:
-            self._transition(Event.BLOCKED)  # more is waiting: it comes after the others' turn
+            self._transition(Event.BLOCKED)  # more requests wait until the next turn
 
     def _await_bytes(self) -> None:
-        """Bytes of a request are missing."""
+        """Wait for missing bytes of a request; send 100 (Continue) if the client expects it."""
         self._transition(PHASE_EVENTS[self._reader.phase])
         if self._reader.needs_continue:
             self._reader.needs_continue = False
             self._send_continue()
 
     def _send_continue(self) -> None:
-        """Tell a client that waits with its body to send it, or answer at once.
+        """Send 100 (Continue), or the final response if the body will not be read.
 
         RFC 9110 section 10.1.1: a final status is sent if the server will not read the body.
         """
@@ -352,7 +352,7 @@ class Connection(Sender):
         self._reply_in_parts(request, response, request.method, message.line.minor, keep=False)
 
     def _on_eof(self) -> None:
-        """The client has sent its last byte: finish what is being answered, else close."""
+        """The client has sent its last byte: finish the current response, else close."""
         if self.state not in READING:
             return
         try:
@@ -372,7 +372,7 @@ class Connection(Sender):
             context.proxies.apply(request)
         if message.fields.body_length:
             request.decode_with(context.parser.limits, context.decode_request_body)
-            self._request = request  # whose temporary files are to be closed
+            self._request = request  # its temporary files are closed later
         if not line.is_plain and (error := check_target(line, request.scheme)) is not None:
             self._refuse(error, message)
             return
@@ -392,14 +392,14 @@ class Connection(Sender):
 
     def _warn_slow_handler(self, request: HttpRequest, seconds: float) -> None:
         name = self._context.dispatcher.name(request)
-        log.warning("%s kept everybody waiting for %.0f ms", name, seconds * 1000)
+        log.warning("%s blocked the server for %.0f ms", name, seconds * 1000)
 
     def _refuse(self, error: ProtocolError, message: Request | None = None) -> None:
-        """Answer with an error that is the client's, as the last thing on the connection.
+        """Answer a client's error, as the last response on the connection.
 
         Args:
             error: The error.
-            message: The request; None: what has come of one.
+            message: The request; None: the part of it that was received.
         """
         self._context.stats.refused += 1
         request = self._partial_request(message)
@@ -408,7 +408,7 @@ class Connection(Sender):
         self._reply_in_parts(request, response, request.method, 1, keep=False)
 
     def _fail(self, error: Exception, message: Request | None = None) -> None:
-        """Report an error that is the server's, and answer 500 as the last thing."""
+        """Report an error of the server and answer 500, as the last response."""
         self._lingers = True
         dispatcher, client = self._context.dispatcher, self.transport.socket
         request = self._partial_request(message)
@@ -418,7 +418,7 @@ class Connection(Sender):
         self._reply_in_parts(request, response, request.method, 1, keep=False)
 
     def _partial_request(self, message: Request | None) -> HttpRequest:
-        """Return a request that will not be answered by a handler, as far as it is known."""
+        """Return the understood part of a request that no handler will answer."""
         message = message or self._reader.partial
         return HttpRequest.from_wire(message, self.client, self._context.is_secure)
 
@@ -428,7 +428,7 @@ class Connection(Sender):
 
 
 def _ignore(connection: Connection, events: int) -> None:
-    """Do nothing: it was closed by a callback of another connection in the same batch."""
+    """Do nothing: a callback of another connection in the same batch closed this one."""
     del connection, events
 
 
@@ -447,4 +447,4 @@ READY: dict[State, Callable[[Connection, int], None]] = {
     State.LINGER: Connection._discard,
     State.CLOSED: _ignore,
 }
-"""State to what is done when the socket is ready."""
+"""State to the method for a ready socket."""

@@ -1,4 +1,4 @@
-"""Service: what the connections of one server share."""
+"""ServerContext: the state shared by all connections of one run."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,24 +13,24 @@ from bladehttp.server._net.transport import Transport
 
 
 class Client(Protocol):
-    """What a service knows of its connections."""
+    """The methods of a connection that the context and the runtime call."""
 
     transport: Transport
 
     def on_deadline(self, clock: str) -> None:
-        """A clock of this connection has run out."""
+        """Handle the expiry of one of this connection's clocks."""
 
     def close(self) -> None:
-        """End it now."""
+        """Close the connection now."""
 
     def close_when_done(self) -> None:
-        """End it as soon as nothing is asked and nothing answered."""
+        """Close the connection as soon as no request is pending."""
 
     def is_recyclable(self) -> bool:
-        """Whether it may be closed for another."""
+        """Whether the connection may be closed to make room for another."""
 
     def abort(self) -> None:
-        """End it now, with 503 if it has asked and got no answer."""
+        """Close the connection now, with 503 if a request is unanswered."""
 
 
 @dataclass(slots=True)
@@ -38,10 +38,10 @@ class Stats:
     """Counters of one server.
 
     Attributes:
-        connections: Accepted so far.
-        active: Connections that are open now.
-        requests: Complete requests so far.
-        refused: Requests answered with an error that is the client's.
+        connections: Connections accepted so far.
+        active: Connections open now.
+        requests: Complete requests received so far.
+        refused: Requests answered with a 4xx or 5xx because of a client's error.
     """
 
     connections: int = 0
@@ -52,26 +52,26 @@ class Stats:
 
 @dataclass(slots=True)
 class ServerContext:
-    """What the connections of one server share.
+    """State shared by the connections of one run.
 
     Attributes:
-        loop: The loop they live on.
-        parser: Parses heads, and holds the limits.
+        loop: The event loop.
+        parser: Parses request heads; holds the limits.
         dispatcher: The callbacks and routes.
         stats: The counters.
         max_requests: Requests answered on one connection before it is closed, 0 for no limit.
-        is_secure: Whether they are reached by https.
-        proxies: Whose word about the client of a request is taken; None for nobody's.
+        is_secure: Whether connections use TLS.
+        proxies: Trusted proxies; None if there are none.
         proxy_protocol: Whether each connection begins with a PROXY header.
-        decode_request_body: Whether Content-Encoding is undone.
-        workers: What runs offloaded handlers.
-        min_body_rate: Bytes per second that a body has to come with, 0 for any.
-        slow: Seconds after which a handler is told of that others had to wait for.
-        clocks: The clocks that `states.PLANS` names.
-        connections: Those that are open.
-        files: How many of them send a file, which is open, too.
-        draining: Whether every answer is the last on its connection.
-        on_removed: Called after a connection has gone.
+        decode_request_body: Whether the Content-Encoding of requests is decoded.
+        workers: The thread pool for offloaded handlers.
+        min_body_rate: Lowest rate of a request body, in bytes per second; 0 for any.
+        slow: Seconds after which a handler that blocks the loop is logged.
+        clocks: The clocks named in `states.PLANS`.
+        connections: The open connections.
+        files: Number of connections that are sending a file, each with an open descriptor.
+        draining: Whether every response is the last on its connection.
+        on_removed: Called after a connection was removed.
     """
 
     loop: Loop
@@ -93,7 +93,7 @@ class ServerContext:
     on_removed: Callable[[], None] = lambda: None
 
     def add_clock(self, name: str, milliseconds: int) -> None:
-        """Add one of the clocks by its name."""
+        """Add a clock under a name."""
 
         def expired(connection: "Client") -> None:
             connection.on_deadline(name)
@@ -101,19 +101,19 @@ class ServerContext:
         self.clocks[name] = self.loop.clock(milliseconds / 1000, expired)
 
     def shorten(self, name: str, seconds: float) -> None:
-        """Let a clock run no longer than this from now on."""
+        """Limit a clock to `seconds` from now on; running deadlines start again."""
         clock = self.clocks[name]
         clock.seconds = min(clock.seconds, seconds) if clock.seconds else seconds
         for connection in list(clock.waiting):
             clock.arm(connection, self.loop.now)
 
     def add(self, connection: Client) -> None:
-        """Take note of a connection that has been accepted."""
+        """Register an accepted connection."""
         self.connections.add(connection)
         self.stats.active = len(self.connections)
 
     def remove(self, connection: Client) -> None:
-        """Forget a connection that has been closed."""
+        """Remove a closed connection."""
         self.connections.discard(connection)
         self.stats.active = len(self.connections)
         self.on_removed()

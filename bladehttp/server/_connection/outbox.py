@@ -1,7 +1,7 @@
-"""Outbox: what a connection still has to send, in order, with back-pressure.
+"""Outbox: the bytes a connection still has to send, in order, with back-pressure.
 
-A streamed body is asked for its next chunk only when most of what it gave before has been
-taken by the client, so a slow reader costs a bounded amount of memory.
+A stream is asked for its next chunk only when the client has received most of the chunks before,
+so a slow reader costs a bounded amount of memory.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,24 +16,24 @@ from bladehttp._wire.writer import LAST_CHUNK, Coding, write_chunk
 from bladehttp.server._net.transport import Transport
 
 TURN = 1024 * 1024
-"""Most bytes sent for one connection before the others have their turn."""
+"""Most bytes sent on one connection before other connections have their turn."""
 
 JOINED = 64 * 1024
-"""Pieces are joined into one send up to here: one system call and one packet where possible.
-Larger ones go as they are, copying would cost more."""
+"""Chunks are joined into one send up to this size: one system call, one packet where possible.
+Larger ones are sent as they are, since copying would cost more."""
 
 LOW_WATER = 64 * 1024
-"""A stream is asked for more when less than this waits."""
+"""A stream is asked for more when fewer bytes than this are waiting."""
 
 MOST_CHUNKS = 1000
 """Most chunks taken from a stream at a time, however short they are."""
 
 
 class StreamError(Exception):
-    """A streamed body failed.
+    """The source of a streamed body raised an exception.
 
     Attributes:
-        reason: What it raised.
+        reason: The exception.
     """
 
     def __init__(self, reason: BaseException) -> None:
@@ -42,11 +42,11 @@ class StreamError(Exception):
 
 
 class Outbox:
-    """Bytes to send, then maybe a stream of more.
+    """Bytes to send, optionally followed by a stream.
 
     Attributes:
-        pending: Bytes that wait, those of the stream not counted.
-        sent: Bytes that the transport has taken so far.
+        pending: Bytes waiting, those of the stream excluded.
+        sent: Bytes the transport has taken so far.
     """
 
     __slots__ = (
@@ -63,7 +63,7 @@ class Outbox:
 
     def __init__(self) -> None:
         """Start empty."""
-        # Few at a time, so pop(0) is cheap. None while empty, as that of most connections is.
+        # Few chunks at a time, so pop(0) is cheap. None while empty, as most outboxes are.
         self._chunks: list[bytes | memoryview] | None = None
         self._source: Iterable[Any] | None = None
         self._stream: Iterator[Any] | None = None
@@ -76,12 +76,12 @@ class Outbox:
 
     @property
     def streaming(self) -> bool:
-        """Whether a stream has more to come."""
+        """Whether the stream may yield more."""
         return self._stream is not None
 
     @property
     def starved(self) -> bool:
-        """Whether all that is here has been sent, and a stream goes on some time."""
+        """Whether everything available was sent and the stream continues later."""
         return self._starved and not self.pending
 
     @property
@@ -90,7 +90,7 @@ class Outbox:
         return isinstance(self._source, Events)
 
     def close_event_stream(self) -> None:
-        """End a stream that would go on until the client goes."""
+        """Close a stream of server-sent events, which would last until the client leaves."""
         if isinstance(self._source, Events):
             self._source.close()
 
@@ -103,13 +103,13 @@ class Outbox:
             self._chunks.append(data)
 
     def stream(self, source: Iterable[Any], coding: Coding, length: int) -> None:
-        """Append what an iterable will give; nothing can be added until it is through.
+        """Append a stream; nothing can be added until it ends.
 
         Args:
-            source: Of bytes-like chunks. If it has a ``close``, that is called at its end. Of a
-                `FileBody` the system sends what is long by itself.
-            coding: How it was announced; NONE asks for nothing and closes it.
-            length: How many bytes were announced where the coding is LENGTH.
+            source: Yields bytes-like chunks. Its ``close`` method, if any, is called at the end.
+                Long slices of a `FileBody` are sent by the kernel (sendfile).
+            coding: The framing that was announced; NONE closes the source unread.
+            length: The length that was announced if the coding is LENGTH.
         """
         self._source = source
         self._coding = coding
@@ -155,21 +155,21 @@ class Outbox:
         self._end_stream()
 
     def send(self, transport: Transport) -> bool:
-        """Send what the transport takes, up to a turn's worth.
+        """Send as much as the transport takes, up to `TURN`.
 
         Returns:
-            Whether nothing is left, in the transport itself neither.
+            Whether nothing is left, in the transport's own buffer included.
 
         Raises:
             OSError: The connection is lost.
-            StreamError: The stream raised something, or gave more or less than announced.
+            StreamError: The stream raised, or yielded more or less than announced.
         """
         if self._stream is not None or self.pending > JOINED or transport.blocked:
             return self._send_much(transport)
         chunks = self._chunks
         if chunks is None:
             return True
-        # Whole answers, of pipelined requests maybe.
+        # Complete responses, possibly of pipelined requests.
         whole = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         taken = transport.send(whole)
         self.sent += taken
@@ -206,19 +206,19 @@ class Outbox:
         return False
 
     def close(self) -> None:
-        """Drop everything and close the stream."""
+        """Drop the bytes and close the stream."""
         self._chunks = None
         self.pending = 0
         self._file = None
         self._end_stream()
 
     def _refill(self, stream: Iterator[Any]) -> None:
-        """Ask the stream for more if little is left of what it gave before."""
+        """Take more from the stream if few bytes are waiting."""
         self._starved = False
         try:
             self._take(stream)
         except BodyCut as cut:
-            if cut.is_reset:  # which closing is while there is a stream
+            if cut.is_reset:  # closing resets the connection while a stream is open
                 raise ConnectionAbortedError(str(cut)) from cut
             self._end_stream()
         except BaseException as error:
@@ -249,7 +249,7 @@ class Outbox:
             self._add_coded(block)
 
     def _send_file(self, transport: Transport, part: FileSlice, room: int) -> int:
-        """Let the system send some of a file; when it has sent all, go on with the stream."""
+        """Send part of a file with sendfile; return to the stream at its end."""
         file, offset, length = part
         try:
             taken = transport.send_file(file, offset, min(length, room))
@@ -300,7 +300,7 @@ class _Raising(Iterator[Any]):
 
 
 def _joined(chunks: list[bytes | memoryview]) -> bytes | memoryview:
-    """Take the first chunk, and those behind it that are short enough to go with it."""
+    """Take the first chunk and the following ones short enough to be joined to it."""
     joined = [chunks.pop(0)]
     size = len(joined[0])
     while chunks and size + len(chunks[0]) <= JOINED:

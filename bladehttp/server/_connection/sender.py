@@ -1,7 +1,6 @@
-"""Answering: how a response goes out on a connection, and what comes after it.
+"""Sender: how a response leaves a connection.
 
-The way out of a `Connection`: response -> writer -> outbox -> transport. How requests come in
-is not known here.
+Response -> writer -> outbox -> transport. Reading requests is in `connection`.
 """
 
 import logging
@@ -40,7 +39,7 @@ log = logging.getLogger("bladehttp.server")
 
 
 class Sender(StateMachine):
-    """A connection's way out."""
+    """The sending half of a connection."""
 
     __slots__ = (
         "_begun",
@@ -61,25 +60,25 @@ class Sender(StateMachine):
         self._request: HttpRequest | None = None
         self._deferred: Deferred | None = None
         self._record: ResponseRecord | None = None
-        self._begun = 0.0  # when the request was there; 0 for one that never was
-        self._connected = False  # on_connect was called, so on_disconnect has to be
+        self._begun = 0.0  # when the request was complete; 0 for one that never was
+        self._connected = False  # on_connect was called, so on_disconnect must follow
         self._line: RequestLine | None = None  # of the last request
         self._holds_file = False
         self._lingers = True
-        self._mark = 0  # how much had been sent when the answer began
+        self._mark = 0  # bytes sent on the connection before this response
 
     @abstractmethod
     def _advance(self) -> None:
-        """All is sent: go on with the requests that have come meanwhile."""
+        """Everything was sent: continue with the requests received meanwhile."""
 
     @abstractmethod
     def _on_eof(self) -> None:
-        """All is sent and the client has sent its last byte."""
+        """Everything was sent and the client has sent its last byte."""
 
     def _reply(
         self, request: HttpRequest, response: HttpResponse, line: RequestLine, keep: bool
     ) -> None:
-        """Put the answer to a request into the outbox."""
+        """Put the response to a request into the outbox."""
         dispatcher = self._context.dispatcher
         callbacks, has_response_callbacks = dispatcher.callbacks, dispatcher.has_response_callbacks
         if response.source is not None:
@@ -105,21 +104,21 @@ class Sender(StateMachine):
     def _reply_in_parts(
         self, request: HttpRequest, response: HttpResponse, method: str, minor: int, keep: bool
     ) -> None:
-        """Put any answer into the outbox: to ``_request``, or to what is none.
+        """Put any response into the outbox, head first.
 
         Args:
-            request: That, or what is known of one that was refused.
-            response: The answer.
-            method: Of the request as it was sent.
-            minor: Version of the request.
-            keep: Whether the connection may be kept.
+            request: The request, or the understood part of a refused one.
+            response: The response.
+            method: The method of the request as it was sent.
+            minor: The minor HTTP version of the request.
+            keep: Whether the connection may be kept open.
         """
         outbox, dispatcher = self._outbox, self._context.dispatcher
         self._mark = outbox.sent + outbox.pending
         mark = outbox.mark()
         try:
             reply, body = self._put(response, method, minor, keep)
-        except Exception as error:  # noqa: BLE001 - what cannot be sent is the handler's fault
+        except Exception as error:  # noqa: BLE001 - an unsendable response is the handler's error
             outbox.take_back(mark)
             reason = error.reason if isinstance(error, StreamError) else error
             client = self.transport.socket
@@ -163,7 +162,7 @@ class Sender(StateMachine):
         return self._request
 
     def _stream(self, source: Any, reply: Reply) -> None:
-        """Have a body sent chunk by chunk after its head."""
+        """Send a streamed body chunk by chunk after its head."""
         if isinstance(source, FileBody):
             self._holds_file = True
             self._context.files += 1
@@ -174,7 +173,7 @@ class Sender(StateMachine):
     def _await_deferred(
         self, request: HttpRequest, response: HttpResponse, line: RequestLine, keep: bool
     ) -> None:
-        """Go on when a deferred answer is given."""
+        """Continue when a deferred response is ready."""
         loop, deferred = self._context.loop, response.deferred
         assert deferred is not None
         self._request = request
@@ -194,7 +193,7 @@ class Sender(StateMachine):
     def _send_deferred(
         self, request: HttpRequest, response: HttpResponse, line: RequestLine, keep: bool
     ) -> None:
-        """Send a deferred answer, and go on with the requests that have come meanwhile."""
+        """Send a deferred response, then continue with the requests received meanwhile."""
         deferred, self._deferred = self._deferred, None
         assert deferred is not None
         self._transition(Event.ANSWERED)
@@ -204,12 +203,12 @@ class Sender(StateMachine):
         self._send(0)
 
     def _expire_deferred(self) -> None:
-        """Have 503 sent in place of a deferred answer that has not been given in time."""
+        """Answer 503 in place of a deferred response that is not ready."""
         if self._deferred is not None:
             self._deferred.give_up()
 
     def _attach_channel(self, channel: Channel) -> None:
-        """Send what is written to a channel as it comes."""
+        """Send the chunks of a channel as they are written."""
         loop, seconds = self._context.loop, channel.heartbeat / 1000
 
         def feed() -> None:
@@ -230,10 +229,10 @@ class Sender(StateMachine):
         self._send(0)
 
     def _start_record(self, response: HttpResponse, size: int) -> None:
-        """Keep what on_answered will be told when the answer is over."""
+        """Start the record of a response that on_answered will receive."""
         outbox = self._outbox
         begun = self._begun or self._context.loop.now
-        if self._record is not None:  # of an answer that has been taken: the next was asked for
+        if self._record is not None:  # the client sent the next request: it has this response
             self._finish_record(self._record, outbox.sent)
         begins = outbox.sent + outbox.pending
         if not outbox.streaming:
@@ -242,7 +241,7 @@ class Sender(StateMachine):
         self._record = ResponseRecord(self._request, response, begun, begins, whole)
 
     def _flush(self) -> None:
-        """Send what the client takes now."""
+        """Send as much as the client takes now."""
         sent = self._outbox.send(self.transport)
         if sent and self.state is IDLE:  # nearly always
             return
@@ -266,7 +265,7 @@ class Sender(StateMachine):
                 self._on_eof()
 
     def _finish(self) -> None:
-        """All is sent and nothing more will be read."""
+        """Everything was sent and nothing more will be read: shut down or close."""
         self._end_exchange()
         self.transport.finish()
         if self.transport.blocked:  # again when close_notify has gone
@@ -277,11 +276,11 @@ class Sender(StateMachine):
         self._transition(Event.SENT_LAST if is_over else Event.SENT)
 
     def _has_client_finished(self) -> bool:
-        """Whether the client will send nothing that has to be discarded."""
+        """Whether the client will send no bytes that have to be discarded."""
         return self.transport.ended or not self._lingers
 
     def _end_exchange(self) -> None:
-        """All is in the outbox and short, or in the kernel's hands."""
+        """Release the request: the response is short and queued, or the kernel has all of it."""
         if self._holds_file:
             self._holds_file = False
             self._context.files -= 1
@@ -292,7 +291,7 @@ class Sender(StateMachine):
         if record is None:
             return
         if outbox.sent - self._mark > JOINED and self._is_undelivered():
-            self._change_clocks(PLANS[WRITE])  # it is closed when the client has taken all
+            self._change_clocks(PLANS[WRITE])  # the record is finished when the client has it all
         else:
             self._finish_record(record, outbox.sent + outbox.pending)
 
@@ -304,11 +303,11 @@ class Sender(StateMachine):
 
     def _is_undelivered(self) -> bool:
         if not self._context.clocks["write"].seconds:
-            return False  # nobody would look again
+            return False  # the write clock is off: no later check
         return unacknowledged(self.transport.socket) > 0
 
     def _check_delivery(self) -> None:
-        """Look whether the client still takes what was sent: the write clock, once more."""
+        """Check whether the client still receives: one tick of the write clock."""
         now, clock = self._context.loop.now, self._context.clocks["write"]
         if self.state in HANDED_OVER and not self._is_undelivered():
             self._on_delivered()
@@ -325,7 +324,7 @@ class Sender(StateMachine):
             clock.arm(self, now)
 
     def _on_delivered(self) -> None:
-        """The client has taken all that was sent."""
+        """Note that the client has received everything."""
         self._progress = None
         self._mark = self._outbox.sent
         if self.state not in PAUSED and self._record is not None:
@@ -336,24 +335,24 @@ class Sender(StateMachine):
             self.close()
 
     def _abort_stalled(self, timeout: float) -> None:
-        """Reset a connection whose client takes nothing."""
+        """Reset a connection whose client has stopped receiving."""
         line = self._line
         log.warning(
-            "client %s:%d took nothing for %g s of the answer to %s: reset after %d bytes",
+            "client %s:%d received nothing for %g s of the response to %s: reset after %d bytes",
             self.client.ip,
             self.client.port,
             timeout,
-            f"{line.method} {line.target}" if line else "what was no request",
+            f"{line.method} {line.target}" if line else "a malformed request",
             self._acknowledged() - self._mark,
         )
         self._reset()
 
     def _acknowledged(self) -> int:
-        """Return how many bytes the client has taken, of all that were sent."""
+        """Return the number of bytes the client has received since the connection was opened."""
         return max(self._mark, self._handed_over() - unacknowledged(self.transport.socket))
 
     def _handed_over(self) -> int:
-        """Return how many bytes the kernel has got, of all that were sent."""
+        """Return the number of bytes the kernel has taken since the connection was opened."""
         return self._outbox.sent - self.transport.waiting
 
     def _release_state(self) -> None:
@@ -363,10 +362,10 @@ class Sender(StateMachine):
         if deferred is not None:
             deferred.give_up()
         if self._outbox.streaming or self._outbox.pending or self.transport.blocked:
-            self._reset_on_close()  # part of an answer is not to look like all
+            self._reset_on_close()  # a partial response must not look complete
         try:
             self._outbox.close()
-        except BaseException as error:  # noqa: BLE001 - a stream's close() is somebody's code
+        except BaseException as error:  # noqa: BLE001 - a stream's close() is the user's code
             self._report(error)
         if self._record is not None:
             self._finish_record(self._record, self._acknowledged())
@@ -379,29 +378,31 @@ class Sender(StateMachine):
 
 
 def _whole_response(response: HttpResponse) -> bytes | None:
-    """Return an answer that is all here and of which nothing is to be decided, else None.
+    """Return a complete response as bytes, or None if it needs `_reply_in_parts`.
 
-    So it is for most of them. What is to be refused gets None, too.
+    Most responses are complete: body in memory, nothing to decide. None also for those that cannot
+    be sent.
     """
     if response.source is not None:
         return None
     try:
         status, reason, fields, body = response.as_sent()
-        if len(body) > JOINED:  # to copy it behind its head would cost more than another send
+        if len(body) > JOINED:  # copying it would cost more than a second send
             return None
         return write_whole(status, reason, fields, body, int(time()))
-    except Exception:  # noqa: BLE001 - reported by who writes it in parts
+    except Exception:  # noqa: BLE001 - reported by _reply_in_parts
         return None
 
 
 def _serialise(
     response: HttpResponse, method: str = "GET", minor: int = 1, keep: bool = False
 ) -> tuple[Reply, bytes]:
-    """Return a response's head, and its body if that is here as a whole and to be sent.
+    """Return a response's head, and its body if that is in memory and is to be sent.
 
     Raises:
-        ValueError: As `write_head`.
-        TypeError: As `HttpResponse.as_sent`, and so InvalidHeader.
+        ValueError: The status or the framing fields are invalid (`write_head`).
+        TypeError: The headers are not fields (`HttpResponse.as_sent`).
+        InvalidHeader: A header cannot be sent.
     """
     source = response.source
     if type(source) is Raw:

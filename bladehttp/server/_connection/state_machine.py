@@ -1,6 +1,7 @@
-"""Watched: a socket whose interest and clocks follow its state. It knows nothing of requests.
+"""StateMachine: applies the tables of `states` to a socket. It knows no HTTP.
 
-What may happen when is in the tables of `states`; here they are carried out.
+`states.TRANSITIONS` and `states.PLANS` say which state follows and which events and clocks belong
+to it; this module sets them.
 """
 
 import logging
@@ -22,19 +23,19 @@ from bladehttp.server._net.transport import PlainTransport, Transport
 log = logging.getLogger("bladehttp.server")
 
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-"""SO_LINGER, on with no time: close sends RST, which no client takes for a complete body."""
+"""SO_LINGER with a timeout of 0: close() sends RST, so no client takes the response as complete."""
 
 NO_PLAN = Plan(0)
-"""Before the first state is settled in."""
+"""The plan before the first state is applied."""
 
 
 class StateMachine(ABC):
-    """One client's socket on the loop.
+    """A client's socket on the loop, with the state of its connection.
 
     Attributes:
-        state: Where it is in the tables of `states`.
-        transport: What it is reached by.
-        client: Whose it is.
+        state: The current state of `states`.
+        transport: Moves bytes to and from the socket.
+        client: Address and certificate of the client.
     """
 
     __slots__ = (
@@ -54,55 +55,55 @@ class StateMachine(ABC):
         self.state = State.PROXY
         self._plan = NO_PLAN
         self._interest = 0
-        self._progress: ClientProgress | None = None  # while it is looked at
+        self._progress: ClientProgress | None = None  # while the write clock runs
 
     @abstractmethod
     def on_ready(self, events: int) -> None:
-        """Serve what the socket is ready for."""
+        """Process the events the socket is ready for."""
 
     @abstractmethod
     def on_deadline(self, clock: str) -> None:
-        """Give up what a clock that has run out stands for."""
+        """Handle the expiry of a clock."""
 
     @abstractmethod
     def close_when_done(self) -> None:
-        """End it as soon as nothing is asked and nothing answered."""
+        """Close the connection as soon as no request is pending."""
 
     @abstractmethod
     def is_recyclable(self) -> bool:
-        """Whether it may be closed for another: nothing is asked, answered, or on its way here."""
+        """Whether the connection may be closed: idle, and no request is arriving."""
 
     @abstractmethod
     def abort(self) -> None:
-        """End it now, with 503 if it has asked and got no answer."""
+        """Close the connection now, with 503 if a request is unanswered."""
 
     @abstractmethod
     def _current_request(self) -> HttpRequest | None:
-        """Return the request that is being answered, None for none."""
+        """Return the request being answered, None if there is none."""
 
     @abstractmethod
     def _has_early_bytes(self) -> bool:
-        """Whether something has come that is not to be looked at now."""
+        """Whether bytes of a next request arrived before the current one was answered."""
 
     @abstractmethod
     def _is_undelivered(self) -> bool:
-        """Whether the client has not taken all that was sent."""
+        """Whether the client has not received everything that was sent."""
 
     @abstractmethod
     def _release_state(self) -> None:
-        """Release what belongs to the state that has just become CLOSED; the socket is next."""
+        """Release resources on the transition to CLOSED, before the socket is closed."""
 
     @abstractmethod
     def _on_closed(self) -> None:
-        """The socket is closed."""
+        """Called after the socket was closed."""
 
     def close(self) -> None:
-        """End it now, whatever it is doing. Again does no harm."""
+        """Close the connection now, in any state. Closing twice is harmless."""
         if self.state is not CLOSED:
             self._transition(Event.LOST)
 
     def _run_guarded(self, step: Callable[..., None], *arguments: object) -> None:
-        """Run one step and settle in the new state, so that nothing it meets goes further."""
+        """Run a step and apply the new state; an exception ends this connection only."""
         try:
             step(*arguments)
             self._apply_state()
@@ -114,29 +115,29 @@ class StateMachine(ABC):
             log.debug("client %s left: %r", self.client.ip, error)
             self.close()
             return
-        # Else a stream's fault, or ours: it ends this connection.
+        # Any other error is the stream's or the server's: close this connection only.
         self._report(error.reason if isinstance(error, StreamError) else error)
         self._reset()
 
     def _call(self, kind: str, argument: object, request: HttpRequest | None = None) -> None:
-        """Call the callbacks of a kind that takes one argument, if there are any."""
+        """Call the one-argument callbacks of a kind."""
         dispatcher = self._context.dispatcher
         if dispatcher.callbacks[kind]:
             dispatcher.call(kind, argument, self.transport.socket, request)
-            self._context.loop.now = monotonic()  # they may take longer than a clock runs
+            self._context.loop.now = monotonic()  # callbacks may outlast a clock
 
     def _report(self, error: BaseException) -> None:
-        """Report an error that happened while the answer to a request was being sent, or none."""
+        """Report an error that occurred while a response was being sent."""
         self._context.dispatcher.report(error, self.transport.socket, self._current_request())
 
     def _transition(self, event: Event) -> None:
-        """Change the state as the table says. The only place where it changes."""
+        """Change the state by `TRANSITIONS`. The only place that changes it."""
         self.state = state = TRANSITIONS[self.state][event]
         if state is CLOSED:
             self._release()
 
     def _apply_state(self) -> None:
-        """Make interest and clocks those of the state: once an event, however many changes."""
+        """Set the events and clocks of the current state: once per event, after all transitions."""
         context, transport = self._context, self.transport
         if context.draining:
             self.close_when_done()
@@ -159,7 +160,7 @@ class StateMachine(ABC):
             self._interest = interest
 
     def _change_plan(self, plan: Plan) -> Plan:
-        """Take up what the state asks for, or what it does while something is not delivered."""
+        """Switch to a plan; to that of DELIVER while the last response is undelivered."""
         if self.state is IDLE and self._plan.tracks_delivery and self._is_undelivered():
             self._transition(Event.UNDELIVERED)
             plan = PLANS[self.state]
@@ -167,7 +168,7 @@ class StateMachine(ABC):
         return plan
 
     def _watch_delivery(self, wanted: bool) -> None:
-        """Have the write clock run, if it does not, or stop it."""
+        """Start the write clock if it is not running, or stop it."""
         clock = self._context.clocks["write"]
         if not wanted:
             clock.disarm(self)
@@ -199,19 +200,19 @@ class StateMachine(ABC):
             self._interest = 0
         try:
             self._release_state()
-        finally:  # what is no Exception ends the loop, which takes this one for closed
+        finally:  # a BaseException ends the loop, which counts this connection as closed
             self.transport.close()
             self._context.remove(self)
             self._on_closed()
 
     def _reset(self) -> None:
-        """Close so that the client cannot take what it has for the whole."""
+        """Close with RST, so that a partial response cannot look complete."""
         if self.state is not CLOSED:
             self._reset_on_close()
             self.close()
 
     def _reset_on_close(self) -> None:
-        """Make closing a reset, and without close_notify."""
+        """Make close() send RST, without TLS close_notify."""
         self.transport = PlainTransport(self.transport.socket)
         with suppress(OSError):  # closed by a callback
             self.transport.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)

@@ -1,7 +1,7 @@
 """The states of a connection, as tables.
 
-TRANSITIONS says which state follows from which event, PLANS what a connection waits for in
-each state and which clocks run meanwhile. Only `StateMachine._transition` changes a state.
+TRANSITIONS: state and event to the next state. PLANS: the socket events and the clocks of each
+state. Only `StateMachine._transition` changes a state.
 """
 
 from dataclasses import dataclass
@@ -13,77 +13,77 @@ from bladehttp.server._net.loop import READ
 
 
 class State(IntEnum):
-    """What a connection is doing."""
+    """The state of a connection."""
 
     PROXY = 0
-    """A load balancer has to say who the client is."""
+    """Waiting for a PROXY header."""
     HANDSHAKE = 1
-    """TLS is being agreed on."""
+    """TLS handshake in progress."""
     HEAD = 2
-    """Waiting for the first request's head, or for the rest of any."""
+    """Waiting for the first request's head, or for the rest of any head."""
     BODY = 3
-    """The head is here, the body is arriving."""
+    """The head was received; the body is arriving."""
     IDLE = 4
-    """All answered; the next request may come."""
+    """Every request was answered; the next may arrive."""
     HANDLE = 5
-    """Callbacks run."""
+    """Callbacks are running."""
     WRITE = 6
-    """The client has to take some of the answer before anything else is read."""
+    """The client has to receive part of the response before more is read."""
     FINISH = 7
-    """As WRITE, and the connection ends afterwards."""
+    """As WRITE, and the connection closes afterwards."""
     LINGER = 8
-    """Our side is shut; what the client still sends is discarded, so that it reads the answer."""
+    """Our side is shut down; incoming bytes are discarded so that the client reads the response."""
     CLOSED = 9
-    """Over."""
+    """Closed."""
     WAIT = 10
-    """A handler gives its answer later."""
+    """The response is deferred."""
     PAUSE = 11
-    """All of a stream that is here is sent, and more is written later."""
+    """The stream has no data to send for now."""
     LAST_PAUSE = 12
-    """As PAUSE, and the connection ends after the stream."""
+    """As PAUSE, and the connection closes after the stream."""
     DELIVER = 13
-    """The kernel has all of the answer, the client has not. The next request may come."""
+    """The kernel holds unsent bytes of the response. The next request may arrive."""
 
 
 class Event(IntEnum):
-    """What makes a connection change its state."""
+    """An event that changes the state of a connection."""
 
     INTRODUCED = 0
-    """The client is known."""
+    """The PROXY header was read, or there is none."""
     SECURED = 1
     """The handshake is complete, or there is none."""
     HEAD_WANTED = 2
-    """Part of a head is here."""
+    """Part of a head was received."""
     BODY_WANTED = 3
     """Part of a body is missing."""
     NOTHING_WANTED = 4
-    """Nothing of a next request is here."""
+    """No bytes of a next request were received."""
     REQUEST = 5
-    """A complete request is here."""
+    """A complete request was received."""
     REPLIED = 6
-    """The answer is in the outbox."""
+    """The response is in the outbox."""
     REPLIED_LAST = 7
-    """The answer is in the outbox and the connection ends after it."""
+    """The response is in the outbox and the connection closes after it."""
     BLOCKED = 8
-    """The outbox could not be emptied, or a stream goes on."""
+    """The outbox could not be emptied, or a stream continues."""
     SENT = 9
     """The outbox is empty."""
     SENT_LAST = 10
-    """The outbox is empty, and the client will send nothing more: no need to linger."""
+    """The outbox is empty and the client will send nothing more: no need to linger."""
     DEFERRED = 12
-    """The handler has returned, its answer comes later."""
+    """The handler deferred its response."""
     ANSWERED = 13
-    """Here it is."""
+    """The deferred response is ready."""
     STARVED = 14
-    """The outbox is empty, but a stream goes on some time."""
+    """The outbox is empty, but the stream continues later."""
     FED = 15
-    """Something has been written to the stream."""
+    """The stream has new data."""
     UNDELIVERED = 16
-    """All is sent, and the client has not taken all of it."""
+    """Everything is sent, but the client has not received all of it."""
     DELIVERED = 17
-    """Now it has."""
+    """The client has received everything."""
     LOST = 11
-    """The connection is gone, or has to go at once."""
+    """The connection was lost, or is closed at once."""
 
 
 # Those on the way of every request by names of their own: on CPython 3.11 looking a member up by
@@ -93,10 +93,10 @@ FINISH, CLOSED = State.FINISH, State.CLOSED
 REQUEST, REPLIED = Event.REQUEST, Event.REPLIED
 
 UNASKED = frozenset({State.PROXY, State.HANDSHAKE})
-"""The states before a first request can come."""
+"""The states before a first request can arrive."""
 
 READING = frozenset({State.HEAD, State.BODY, State.IDLE, State.DELIVER})
-"""The states in which bytes are taken for requests."""
+"""The states in which received bytes are parsed as requests."""
 
 TRANSITIONS: dict[State, dict[Event, State]] = {
     State.PROXY: {
@@ -170,32 +170,31 @@ for _state, _row in TRANSITIONS.items():
         _row[Event.LOST] = State.CLOSED
 
 PAUSED = frozenset({State.PAUSE, State.LAST_PAUSE})
-"""The states in which a stream has nothing to send."""
+"""The states in which a stream has no data to send."""
 
 HANDED_OVER = PAUSED | {State.DELIVER, State.LINGER}
-"""The states in which the kernel has all that was to be sent, but maybe the client not."""
+"""The states in which the kernel has all bytes that were to be sent, but the client may not."""
 
 PHASE_EVENTS = {
     Phase.IDLE: Event.NOTHING_WANTED,
     Phase.HEAD: Event.HEAD_WANTED,
     Phase.BODY: Event.BODY_WANTED,
 }
-"""What the reader's phase means for a connection that is reading."""
+"""Phase of the reader to the event of a connection that is reading."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a connection in one state waits for.
+    """The socket events and clocks of one state.
 
     Attributes:
-        interest: Events its socket is watched for.
-        progress: Name of the clock that starts again with every byte that moves.
-        absolute: Names of the clocks that start with the state and run on into the next
-            state that has them too.
-        overhears: Whether it is read only to see when the client goes, and no longer once
-            part of a next request has come.
-        delivers: Whether the write clock runs: the client is looked at now and then, whether it
-            takes what was sent.
+        interest: Events the socket is watched for.
+        progress: Name of the clock that restarts with every byte.
+        absolute: Names of the clocks that start with the state and keep running in following
+            states that have them too.
+        detects_disconnect: Whether the socket is read only to detect that the client left, until
+            bytes of a next request arrive.
+        tracks_delivery: Whether the write clock runs, which checks that the client keeps receiving.
     """
 
     interest: int
