@@ -149,7 +149,7 @@ class ResponseWriter(Lazy):
 
     def _defer(self, deferred: Deferred) -> Deferred:
         if self.deferred is not None:
-            raise RuntimeError("the answer is given later already")
+            raise RuntimeError("response is deferred already")
         self.deferred = deferred
         return deferred
 

@@ -269,7 +269,7 @@ def test_a_file_that_cannot_be_opened_again_stays(tmp_path, caplog):
     log(Answered(ClientInfo("", 0, ipv6=False), None, HttpResponse(), 0, 0.5))
     assert moved.read_text() == "line\n"
     log.close()
-    assert "the access log stays where it is" in caplog.text
+    assert "cannot reopen the access log" in caplog.text
     with pytest.raises(FileNotFoundError):
         access_log(path)
 

@@ -267,7 +267,7 @@ def test_an_offloaded_handler_cannot_answer_what_is_deferred_already(server, ran
     getattr(server, place)(a_delay)
     with server:
         assert ask(server.port, "/offloaded").status == 500
-    assert "given later already" in caplog.text
+    assert "deferred already" in caplog.text
     assert ran == []
 
 

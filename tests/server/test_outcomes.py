@@ -530,7 +530,7 @@ def test_an_answer_that_nobody_gives_is_503_and_logged_with_its_request(door, ca
         assert ask(port, "/a").status == 503
     assert told.errors == []
     (record,) = caplog.records
-    assert record.getMessage() == "no answer within 10 ms to GET /a from 127.0.0.1"
+    assert record.getMessage() == "deferred response not sent within 10 ms: GET /a from 127.0.0.1"
 
 
 def test_what_a_worker_raises_when_its_client_has_gone_is_told_all_the_same(caplog):

@@ -39,15 +39,16 @@ def request_id(request: HttpRequest) -> str | None:
 
 
 class Answered(NamedTuple):
-    """An answer that is over; what on_answered callbacks are given.
+    """A finished response, as on_answered callbacks receive it.
 
     Attributes:
-        client: The far end of the connection. Behind a trusted proxy ``request.ip`` is the client.
-        request: The request, its temporary files closed; None if it could not be understood.
+        client: The other end of the connection. Behind a trusted proxy ``request.ip`` is the
+            client.
+        request: The request, its temporary files closed; None if it was malformed.
         response: The response.
-        sent: Bytes of its body, as they went over the wire, that the client has taken: fewer than
-            there are if it was gone before. (Of the last 64 KiB those that the kernel has.)
-        milliseconds: From the request's last byte to now.
+        sent: Bytes of the body on the wire that the client has received; fewer than the body has if
+            the client left early. (The last 64 KiB count when the kernel has them.)
+        milliseconds: Time from the last byte of the request to the end of the response.
     """
 
     client: ClientInfo
@@ -58,7 +59,7 @@ class Answered(NamedTuple):
 
 
 class ResponseRecord:
-    """An answer on its way."""
+    """The record of a response in progress."""
 
     __slots__ = ("_begins", "_begun", "_request", "_response", "_size")
 
@@ -70,15 +71,14 @@ class ResponseRecord:
         begins: int,
         size: int | None,
     ) -> None:
-        """Begin.
+        """Start the record.
 
         Args:
-            request: None if it could not be understood.
-            response: Whose head has been put into the outbox.
-            begun: When the request was there, in seconds.
-            begins: How much the connection will have sent when the body begins.
-            size: Bytes of a body that is there as a whole. None for one that is streamed: all
-                that comes is counted.
+            request: The request; None if it was malformed.
+            response: The response, its head queued.
+            begun: Time at which the request was complete, in seconds.
+            begins: Bytes sent on the connection before the body.
+            size: Length of a body in memory. None for a stream: all bytes sent are counted.
         """
         self._request = request
         self._response = response
@@ -87,11 +87,11 @@ class ResponseRecord:
         self._size = size
 
     def closed(self, client: ClientInfo, sent: int, now: float) -> Answered:
-        """Return what has become of it.
+        """Return the finished record.
 
         Args:
-            client: The far end.
-            sent: Bytes the client has taken of all that the connection has sent.
+            client: The other end of the connection.
+            sent: Bytes the client has received since the connection was opened.
             now: The time, in seconds.
         """
         taken = max(0, sent - self._begins)
@@ -111,7 +111,7 @@ def common(answered: Answered, now: float) -> str:
     """Return a line in the common log format (Apache's %h %l %u %t "%r" %>s %b).
 
     Args:
-        answered: The answer.
+        answered: The response.
         now: The time, in seconds since 1970.
     """
     request = answered.request
@@ -124,11 +124,11 @@ def common(answered: Answered, now: float) -> str:
 
 
 def as_json(answered: Answered, now: float) -> str:
-    """Return a line of JSON; what is not known is null.
+    """Return a line of JSON; unknown values are null.
 
     Args:
-        answered: The answer.
-        now: As of `common`.
+        answered: The response.
+        now: The time, in seconds since 1970.
     """
     request = answered.request
     row = {
@@ -163,38 +163,38 @@ class AccessLog:
         self._file = file
 
     def __call__(self, answered: Answered) -> None:
-        """Write the line of an answer."""
+        """Write the line of a response."""
         self._write(self._line_of(answered, time()))
 
     @property
     def has_file(self) -> bool:
-        """Whether there is a file to reopen."""
+        """Whether the log is a file that can be reopened."""
         return self._file is not None
 
     def reopen(self) -> None:
-        """Open the file of that name again, after logrotate has given the old one another name.
+        """Reopen the file after logrotate has renamed the old one.
 
-        ``listen(signals=True)`` does so at SIGHUP. Without a file, nothing is done.
+        ``listen(signals=True)`` does so on SIGHUP. Without a file it does nothing.
         """
         if self._file is not None:
             self._file.reopen()
 
     def close(self) -> None:
-        """Close the file, if there is one: no more lines are written to it."""
+        """Close the file, if there is one; later lines are dropped."""
         if self._file is not None:
             self._file.close()
 
 
 class LogFile:
-    """A file that lines are appended to, each by one system call: processes may share it."""
+    """A file opened for appending; one system call per line, so processes may share it."""
 
     __slots__ = ("__weakref__", "_descriptor", "_path")
 
     def __init__(self, path: str | PathLike[str]) -> None:
-        """Open a file, made if need be.
+        """Open a file, creating it if needed.
 
         Raises:
-            OSError: It cannot be opened.
+            OSError: The file cannot be opened.
         """
         self._path = path
         self._descriptor: int | None = self._open()
@@ -203,22 +203,22 @@ class LogFile:
         self.close()
 
     def close(self) -> None:
-        """Close it. Again does no harm."""
+        """Close the file. Closing twice is harmless."""
         descriptor, self._descriptor = getattr(self, "_descriptor", None), None
         if descriptor is not None:
             os.close(descriptor)
 
     def write(self, line: str) -> None:
-        """Append a line, unless it is closed."""
+        """Append a line, unless the file is closed."""
         if self._descriptor is not None:
             os.write(self._descriptor, f"{line}\n".encode())
 
     def reopen(self) -> None:
-        """Open the file again; what cannot be opened is logged, and the old one kept."""
+        """Open the file again; if that fails, log the reason and keep the old one."""
         try:
             new = self._open()
         except OSError as error:
-            log.warning("the access log stays where it is: %s", error)
+            log.warning("cannot reopen the access log, the old file stays in use: %s", error)
             return
         self.close()
         self._descriptor = new
@@ -230,18 +230,18 @@ class LogFile:
 def access_log(
     write: Write | str | PathLike[str] | None = None, form: str | Format = "common"
 ) -> AccessLog:
-    """Return a callback for `HttpServer.on_answered` that writes a line for each answer.
+    """Return a callback for `HttpServer.on_answered` that writes a line for each response.
 
     Args:
-        write: Called with each line, without a line end; or the path of a file, which is opened
-            again at SIGHUP (``listen(signals=True)``) and by ``reopen()`` of what is returned.
-            None: it goes to standard error.
+        write: Called with each line, without a line end; or the path of a file, which is reopened
+            on SIGHUP (``listen(signals=True)``) and by the ``reopen`` method of the callback. None:
+            standard error.
         form: "common", "json", or a function of an `Answered` and the time (seconds since 1970)
             that returns the line.
 
     Raises:
         OSError: The file cannot be opened.
-        ValueError: There is no such form.
+        ValueError: ``form`` is not one of these.
     """
     line_of = form if callable(form) else FORMATS.get(form)
     if line_of is None:
@@ -253,7 +253,7 @@ def access_log(
 
 
 def _client(answered: Answered) -> str:
-    """Return the address of the client, as a trusted proxy tells it."""
+    """Return the client's address, as reported by a trusted proxy if there is one."""
     return answered.client.ip if answered.request is None else answered.request.ip
 
 
@@ -267,5 +267,5 @@ def _escaped(match: re.Match[str]) -> str:
 
 @lru_cache(maxsize=1)
 def _local(second: int) -> str:
-    """Return a time as the format has it; made once a second."""
+    """Return a time in the log format; cached for one second."""
     return strftime("%d/%b/%Y:%H:%M:%S %z", localtime(second))

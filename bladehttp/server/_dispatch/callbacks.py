@@ -1,4 +1,4 @@
-"""Callbacks: which kinds there are, what may be registered, and what a handler may return."""
+"""The kinds of callbacks, and the checks of functions at registration and of return values."""
 
 import inspect
 from collections.abc import Callable
@@ -10,8 +10,8 @@ class Kind(NamedTuple):
     """One kind of callbacks.
 
     Attributes:
-        name: What it is registered with.
-        arguments: How many its functions are called with.
+        name: The method that registers it.
+        arguments: Number of arguments of its functions.
     """
 
     name: str
@@ -31,7 +31,7 @@ CALLBACKS = {
 }
 
 NEVER_RUN = (
-    # what a function can be, and what a call of it gives without running a line of it
+    # kinds of functions whose call returns an object and runs no line
     (inspect.iscoroutinefunction, "a coroutine function"),
     (inspect.isasyncgenfunction, "an asynchronous generator function"),
     (inspect.isgeneratorfunction, "a generator function"),
@@ -39,11 +39,11 @@ NEVER_RUN = (
 
 
 def check_callable(function: Callable[..., Any], arguments: int, name: str) -> None:
-    """Raise if a function cannot be called with a number of arguments, or would not run then.
+    """Raise if a function cannot be called with a number of arguments, or would not run.
 
     Raises:
-        TypeError: It is not callable, takes another number, or is a coroutine function or a
-            generator function, of which a call runs nothing.
+        TypeError: It is not callable, takes another number of arguments, or is a coroutine or
+            generator function, whose call runs nothing.
     """
     if not callable(function):
         raise TypeError(f"{name} takes a function, not {type(function).__name__}")
@@ -59,10 +59,10 @@ def check_callable(function: Callable[..., Any], arguments: int, name: str) -> N
 
 
 def check_runs(function: Callable[..., Any], name: str) -> None:
-    """Raise if a call of a function would run nothing of it.
+    """Raise if calling a function would not run its body.
 
     Raises:
-        TypeError: It, or its ``__call__``, is a coroutine function or a generator function.
+        TypeError: The function, or its ``__call__``, is a coroutine or generator function.
     """
     called = type(function).__call__ if hasattr(type(function), "__call__") else None  # noqa: B004
     for is_such, what in NEVER_RUN:
@@ -72,16 +72,16 @@ def check_runs(function: Callable[..., Any], name: str) -> None:
 
 
 def check_value(function: Callable[..., Any], value: object) -> None:
-    """Raise if a handler has returned something.
+    """Raise if a handler has returned a value.
 
     Args:
-        function: The handler. A lambda cannot but return the value of its expression, so what
-            holds no answer is let pass: a bool, and a tuple of such and None, as of
-            ``lambda request, response: (response.write("x"), done.set())``.
-        value: What it has returned. A coroutine is closed, which nobody will wait for.
+        function: The handler. A lambda always returns the value of its expression, so a bool is
+            allowed, and a tuple of bools and None, as of ``lambda request, response:
+            (response.write("x"), done.set())``.
+        value: The return value. A coroutine is closed, since it will not be awaited.
 
     Raises:
-        TypeError: It has.
+        TypeError: The value may be meant as a response.
     """
     parts = value if isinstance(value, tuple) else (value,)
     says_nothing = all(part is None or isinstance(part, bool) for part in parts)
@@ -96,7 +96,7 @@ def check_value(function: Callable[..., Any], value: object) -> None:
 
 
 def name_of(function: Callable[..., Any]) -> str:
-    """Return how a function is called in messages: module and qualified name."""
+    """Return the name of a function for messages: module and qualified name."""
     while isinstance(function, partial):
         function = function.func
     name = getattr(function, "__qualname__", None) or type(function).__qualname__

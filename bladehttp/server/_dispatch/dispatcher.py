@@ -1,9 +1,9 @@
-"""Dispatcher: the callbacks and routes of a server, and what happens when one fails.
+"""Dispatcher: the callbacks and routes of a server, and error handling around them.
 
-Every function here that runs somebody's code returns normally whatever that code raises, so that
-each request is answered and the loop goes on. KeyboardInterrupt and SystemExit are reported and
-answered like the others; if they were raised on the thread of the server's loop, that ends as soon
-as it has sent what it has. On the main thread of a WSGI server they go through to it.
+Every method that runs user code returns normally, whatever that code raises: each request is
+answered and the loop continues. KeyboardInterrupt and SystemExit are reported and answered like
+other exceptions; raised on the thread of the server's loop, they also end the loop once pending
+bytes are sent. On the main thread of a WSGI server they propagate to it.
 """
 
 import logging
@@ -32,29 +32,29 @@ from bladehttp.status import phrase
 log = logging.getLogger("bladehttp.server")
 
 CLIENT_ERRORS = (ContentError, MissingValueError)
-"""Raised by a request when a handler reads what is not there; nobody else raises them."""
+"""Errors of the client, raised when a handler reads missing or malformed content of a request."""
 
 ENDING = (KeyboardInterrupt, SystemExit)
-"""What ends the thread it is raised on, other than any other exception."""
+"""Exceptions that end the thread they are raised on."""
 
 RESPONSE_CALLBACKS = ("after", "reply", "answered")
-"""The kinds of callbacks that most answers of most servers need not be shown to."""
+"""The kinds of callbacks that receive responses; most servers have none."""
 
 LONGEST_TARGET = 200
-"""Most characters of a request's target in the log."""
+"""Most characters of a request target in the log."""
 
 
 class Dispatcher:
     """Holds the callbacks and routes, and calls them.
 
     Attributes:
-        blank: The head every response starts with.
+        blank: The default head of every response.
         callbacks: The functions of each kind.
-        guards: Those of before_request.
-        is_watched: Whether any function is called with responses, or of what becomes of them.
-        log: Where requests are kept; None: nowhere.
-        loop: The loop of the run that uses it, None while there is none.
-        none_handler: What answers when there is neither on_receive nor route.
+        guards: The before_request functions.
+        has_response_callbacks: Whether any after_request, on_reply or on_answered is registered.
+        log: The record of requests; None: off.
+        loop: The loop of the current run, None if there is none.
+        none_handler: Answers if there is neither an on_receive nor a route.
         routes: The routes, None as long as there are none.
     """
 
@@ -70,7 +70,7 @@ class Dispatcher:
     )
 
     def __init__(self) -> None:
-        """Start without any; what is not found is answered by `not_found`."""
+        """Start without callbacks; unknown paths are answered by `not_found`."""
         self.blank = DEFAULT_HEAD
         self.callbacks: dict[str, list[Callable[..., Any]]] = {kind: [] for kind in CALLBACKS}
         self.guards = self.callbacks["before"]
@@ -84,7 +84,8 @@ class Dispatcher:
         """Add a callback of one kind.
 
         Raises:
-            TypeError: It cannot be called with the arguments of its kind, or would not run.
+            TypeError: The function does not take the arguments of its kind, or is a coroutine or
+                generator function.
         """
         name, arguments = CALLBACKS[kind]
         check_callable(function, arguments, name)
@@ -98,25 +99,25 @@ class Dispatcher:
         self.routes.add(method, path, handler, offload)
 
     def mount(self, path: str, handler: Handler) -> None:
-        """Let a handler answer GET for a path and all below it; see `Routes.mount`."""
+        """Let a handler answer GET for a path and every path below it; see `Routes.mount`."""
         self.routes = self.routes or Routes()
         self.routes.mount("GET", path, handler)
 
     def call_none_handler(self, request: HttpRequest, response: HttpResponse) -> None:
-        """Call none_handler, whichever it is by then."""
+        """Call the current none_handler."""
         call_handler(self.none_handler, request, response)
 
     def respond(
         self, request: HttpRequest, client: socket | None, workers: Workers | None = None
     ) -> HttpResponse:
-        """Have a request answered: by before_request, else by every on_receive and the route.
+        """Answer a request: by before_request, else by every on_receive and the route.
 
-        If one raises, on_error is called and the answer is 500; `Abort` is an answer.
+        If one raises, on_error is called and the response is 500. `Abort` is a response.
 
         Args:
-            request: What is asked.
-            client: Who asks.
-            workers: Where handlers run that are to be offloaded; None: here, too.
+            request: The request.
+            client: The client's socket, None under WSGI.
+            workers: The thread pool for offloaded handlers; None: run them here.
         """
         if self.log is not None:
             self.log.add(request)
@@ -149,7 +150,7 @@ class Dispatcher:
         client: socket | None,
         workers: Workers | None,
     ) -> None:
-        """Call the route, or none_handler where there is no route and nothing has answered."""
+        """Call the route, or none_handler if there is no route and no callback has answered."""
         found = self.routes.find(request.method, request.path) if self.routes else None
         if found is None:
             if not response.is_answered:
@@ -173,16 +174,16 @@ class Dispatcher:
         client: socket | None,
         workers: Workers,
     ) -> None:
-        """Have a handler run by a worker, or answer 503 if there is no room for it."""
+        """Run a handler on a worker thread, or answer 503 if the queue is full."""
         if response.deferred is not None:
-            raise RuntimeError("the answer is given later already, the handler cannot be offloaded")
+            raise RuntimeError("response is deferred already: the handler cannot be offloaded")
         deferred = Deferred(0)
 
         def work() -> None:
             try:
                 call_handler(route.handler, request, response)
             except BaseException as error:  # noqa: BLE001 - reported on the server's thread
-                if not deferred.fail(error) and not isinstance(error, Abort):  # the client has gone
+                if not deferred.fail(error) and not isinstance(error, Abort):  # the client left
                     self._call_on_loop(partial(self.report, error, client, request, ends=False))
             else:
                 deferred.send()
@@ -194,7 +195,7 @@ class Dispatcher:
             response.headers["Retry-After"] = "1"
 
     def _call_on_loop(self, function: Callable[[], None]) -> None:
-        """Call a function on the loop's thread, or here when there is no loop any more."""
+        """Call a function on the loop's thread, or here after the loop has ended."""
         loop = self.loop
         if loop is None or loop.stopped:
             function()
@@ -207,8 +208,8 @@ class Dispatcher:
         """Run every after_request function on a response, the last registered first.
 
         Returns:
-            The response, or what is sent in its place where one raised. Those that come after it
-            are run on that.
+            The response, or its replacement if a function raised; the remaining functions run on
+            the replacement.
         """
         for function in reversed(self.callbacks["after"]):
             deferred = response.deferred
@@ -228,14 +229,14 @@ class Dispatcher:
         *,
         ends: bool = True,
     ) -> HttpResponse:
-        """Return what is sent in place of a response whose handler has raised something.
+        """Return the response that replaces one whose handler raised.
 
         Args:
-            error: What it raised.
+            error: The exception.
             request: The request.
-            response: The response, which is dropped.
-            client: Who asks.
-            ends: As of `report`.
+            response: The response to discard.
+            client: The client's socket, None under WSGI.
+            ends: See `report`.
         """
         self.discard(response, client, request)
         if isinstance(error, Abort):
@@ -252,14 +253,15 @@ class Dispatcher:
         client: socket | None,
         write: Callable[[HttpResponse], object],
     ) -> HttpResponse:
-        """Return what is sent in place of a response that cannot be.
+        """Return the response that replaces one that cannot be sent.
 
         Args:
-            error: What is wrong with it.
+            error: The reason.
             request: The request.
-            response: The response, which is dropped.
-            client: Who asks.
-            write: Raises if a response cannot be sent; after_request may make every one such.
+            response: The response to discard.
+            client: The client's socket, None under WSGI.
+            write: Raises if a response cannot be sent; after_request may break the replacement,
+                too.
         """
         response = self.finish(
             request, self.response_to_error(error, request, response, client), client
@@ -273,7 +275,7 @@ class Dispatcher:
     def discard(
         self, response: HttpResponse, client: socket | None, request: HttpRequest | None = None
     ) -> None:
-        """Close what a response is streamed from; its close() is somebody's code, too."""
+        """Close the source of a response; its close() is user code."""
         if response.deferred is not None:
             response.deferred.give_up()
         try:
@@ -282,10 +284,10 @@ class Dispatcher:
             self.report(error, client, request)
 
     def answer_unrouted(self, request: HttpRequest, response: HttpResponse) -> None:
-        """Answer what neither an on_receive nor a route of this method takes.
+        """Answer a request that no on_receive and no route of its method takes.
 
-        OPTIONS is told the methods of a path, others are told that theirs is not among them
-        (RFC 9110 sections 9.3.7 and 15.5.6). What has no route is for none_handler.
+        OPTIONS is answered with the methods of the path, other methods with 405 (RFC 9110 sections
+        9.3.7 and 15.5.6). Paths without a route go to none_handler.
         """
         methods = self.routes.allowed(request.path) if self.routes else []
         if not methods:
@@ -299,7 +301,7 @@ class Dispatcher:
         response.headers["Allow"] = ", ".join(methods)
 
     def answer_early(self, request: HttpRequest) -> HttpResponse | None:
-        """Return the answer to a request whose body nobody would read; None: it is wanted."""
+        """Return the final response to a request whose body no handler reads; None: read it."""
         if self.guards or self.callbacks["receive"] or self.none_handler is not not_found:
             return None
         if self.routes is not None and self.routes.find(request.method, request.path) is not None:
@@ -315,9 +317,11 @@ class Dispatcher:
         deferred: Deferred,
         client: socket | None,
     ) -> HttpResponse:
-        """Return the answer that was given later, or the one in its place if none was."""
+        """Return a deferred response, or its replacement if it failed or timed out."""
         if deferred.given_up:
-            log.warning("no answer within %d ms to %s", deferred.timeout, describe(request))
+            log.warning(
+                "deferred response not sent within %d ms: %s", deferred.timeout, describe(request)
+            )
             self.discard(response, client, request)
             return self.error_response(503)
         try:
@@ -327,21 +331,21 @@ class Dispatcher:
         return response
 
     def call_guarded(self, function: Callable[[], object]) -> None:
-        """Call a function that is nobody's request; what it raises is reported."""
+        """Call a function that belongs to no request; exceptions are reported."""
         try:
             check_notice(function, function())
         except BaseException as error:  # noqa: BLE001 - as in `respond`
             self.report(error, None)
 
     def name(self, request: HttpRequest) -> str:
-        """Return what answers a request, for logs: method and path of a route as registered."""
+        """Return the name of the handler of a request, for logs: method and path of the route."""
         found = self.routes.find(request.method, request.path) if self.routes else None
         return found[0].name if found else f"on_receive of {request.method} {request.path}"
 
     def _client_error(
         self, error: ContentError | MissingValueError, request: HttpRequest | None
     ) -> HttpResponse:
-        """Return the answer to a request whose content cannot be used, as a handler found out."""
+        """Return the response to a request whose content proved malformed in a handler."""
         if request is not None:
             self._notify_refused(error, request)
         response = self.error_response(error.status)
@@ -364,9 +368,9 @@ class Dispatcher:
         *,
         ends: bool = True,
     ) -> HttpResponse:
-        """Report what a handler raised and return the answer to its request.
+        """Report an exception of a handler and return the response to its request.
 
-        It is 500, or 503 where descriptors have run out: later there may be some.
+        500, or 503 with Retry-After if file descriptors have run out.
         """
         self.report(error, client, request, ends=ends)
         if is_shortage(error):
@@ -386,23 +390,23 @@ class Dispatcher:
         *,
         ends: bool = True,
     ) -> None:
-        """Log an error that is the server's or a handler's fault and call on_error.
+        """Log an error of the server or of a handler and call on_error.
 
         Args:
-            error: The error; the request becomes its attribute ``request``.
-            client: The client's socket, None where there is none.
-            request: What was being answered, None where it was none.
-            ends: Whether KeyboardInterrupt and SystemExit end the thread: not those that another
-                thread has raised.
+            error: The error; its attribute ``request`` is set to the request.
+            client: The client's socket, None if there is none.
+            request: The request being answered, None if there is none.
+            ends: Whether KeyboardInterrupt and SystemExit end the thread; False if another thread
+                raised them.
 
         Raises:
-            KeyboardInterrupt: On the main thread of a WSGI server, whose it is; or SystemExit.
+            KeyboardInterrupt: On the main thread of a WSGI server, which handles it; or SystemExit.
         """
         leaves = ends and isinstance(error, ENDING)
         if leaves and not self._on_loop() and threading.current_thread() is threading.main_thread():
             raise error
         _attach_request(error, request)
-        if is_shortage(error):  # nobody's mistake, and it comes in hundreds
+        if is_shortage(error):  # no bug, and it comes in hundreds: no traceback
             log.error("%s: %s", _origin(request, client), error)
         else:
             log.error("%s: %r", _origin(request, client), error, exc_info=error)
@@ -419,7 +423,7 @@ class Dispatcher:
         return self.loop is not None and self.loop.is_own_thread()
 
     def _end(self, error: BaseException) -> None:
-        """End the loop if this is its thread and the error one that does."""
+        """End the loop if this is its thread and the error is one of `ENDING`."""
         if self.loop is not None and isinstance(error, ENDING) and self._on_loop():
             self.loop.end(error)
 
@@ -440,7 +444,7 @@ class Dispatcher:
     def call_on_reply(
         self, request: HttpRequest | None, response: HttpResponse, client: socket | None
     ) -> None:
-        """Call every on_reply, and report one that changes what is sent already."""
+        """Call every on_reply, and report functions that change the response, which was sent."""
         for callback in self.callbacks["reply"]:
             sent = _as_sent(response)
             try:
@@ -452,25 +456,25 @@ class Dispatcher:
     def refuse(
         self, error: ProtocolError, request: HttpRequest, client: socket | None
     ) -> HttpResponse:
-        """Return the answer to a request that is refused, as after_request leaves it.
+        """Return the response to a malformed request, after after_request.
 
         Args:
-            error: What is wrong with it.
-            request: As much of it as was understood: the method and the path are "" where the
-                request line was not, the headers are empty where one of them was not.
-            client: Who asks.
+            error: The reason.
+            request: The part that was understood: method and path are "" if the request line was
+                malformed, the headers are empty if one of them was.
+            client: The client's socket, None under WSGI.
         """
         self._notify_refused(error, request)
         return self.finish(request, self.error_response(error.status), client)
 
     def error_response(self, status: int) -> HttpResponse:
-        """Return the server's own answer with an error status."""
+        """Return the server's own response with an error status."""
         response = HttpResponse.for_server(self.blank)
         answer_with_status(response, status)
         return response
 
     def response_of_abort(self, abort: Abort) -> HttpResponse:
-        """Return the answer that an `Abort` is."""
+        """Return the response that an `Abort` carries."""
         response = HttpResponse.for_server(self.blank)
         response.status = abort.status
         for name in abort.headers:
@@ -484,8 +488,8 @@ def call_handler(handler: Handler, request: HttpRequest, response: HttpResponse)
     """Call a handler.
 
     Raises:
-        TypeError: It has returned something, other than the response.
-        BaseException: What it raises.
+        TypeError: It returned a value other than None or the response.
+        BaseException: The handler raised it.
     """
     value = handler(request, response)
     if value is not None and value is not response:
@@ -493,17 +497,17 @@ def call_handler(handler: Handler, request: HttpRequest, response: HttpResponse)
 
 
 def check_notice(function: Callable[..., object], value: object) -> None:
-    """Ignore what a callback has returned that answers nothing, unless it has not run.
+    """Ignore the return value of a callback that answers nothing, unless it is a coroutine.
 
     Raises:
-        TypeError: It has returned a coroutine.
+        TypeError: It is a coroutine: the callback has not run.
     """
     if value is not None and hasattr(value, "__await__"):
         check_value(function, value)
 
 
 def _as_sent(response: HttpResponse) -> object:
-    """Return what of a response has been sent, to see whether it is changed."""
+    """Return the sent parts of a response, to detect changes."""
     try:
         return response.as_sent(), id(response.source)
     except (TypeError, ValueError):  # headers that cannot be sent have been put in their place
@@ -511,10 +515,10 @@ def _as_sent(response: HttpResponse) -> object:
 
 
 def check_unchanged(callback: Callable[..., object], response: HttpResponse, sent: object) -> None:
-    """Raise if a callback has changed an answer that is sent.
+    """Raise if a callback has changed a response that was sent.
 
     Raises:
-        RuntimeError: It has.
+        RuntimeError: The callback has changed it.
     """
     if _as_sent(response) != sent:
         raise RuntimeError(
@@ -523,7 +527,7 @@ def check_unchanged(callback: Callable[..., object], response: HttpResponse, sen
 
 
 def check_not_deferred(response: HttpResponse, deferred: Deferred | None) -> None:
-    """Raise if a response has been deferred since.
+    """Raise if after_request has deferred a response.
 
     Raises:
         RuntimeError: It has.
@@ -539,9 +543,9 @@ def not_found(request: HttpRequest, response: HttpResponse) -> None:
 
 
 def answer_with_status(response: HttpResponse, status: int) -> None:
-    """Make a response say its status as plain text, such as "404 - Not Found.".
+    """Set a response to its status as plain text, such as "404 - Not Found.".
 
-    Caches may keep some errors without being told to (RFC 9111 section 4.2.2): not these.
+    Cache-Control: no-store, since caches may store some errors by default (RFC 9111 section 4.2.2).
     """
     response.status = status
     response.headers["Cache-Control"] = "no-store"
@@ -550,7 +554,7 @@ def answer_with_status(response: HttpResponse, status: int) -> None:
 
 
 def describe(request: HttpRequest) -> str:
-    """Return a request as logs tell it: method, target and who asks."""
+    """Return a request for logs: method, target and client."""
     target = request.request_uri[:LONGEST_TARGET]
     what = f"{request.method or 'a request'} {target}".rstrip()
     name = request_id(request)
@@ -558,7 +562,7 @@ def describe(request: HttpRequest) -> str:
 
 
 def _origin(request: HttpRequest | None, client: socket | None) -> str:
-    """Return where an error has happened."""
+    """Return the origin of an error for logs: a request, a client or the server."""
     if request is not None:
         return describe(request)
     try:

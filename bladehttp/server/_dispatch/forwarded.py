@@ -1,10 +1,10 @@
 """The client, host, scheme and port of a request that came through trusted proxies.
 
-X-Forwarded-For, -Host, -Proto and -Port, or Forwarded (RFC 7239). Anybody can send these fields,
-so each list is read from the right, where the nearest proxy has written, for as long as who wrote
-is trusted: the first address that is not is the client. Lists may be of different length: one
-proxy appends to a field and replaces another, and a client can begin any of them. Only one kind is
-read, the one that the proxies set: the other they pass on as a client has sent it.
+X-Forwarded-For, -Host, -Proto and -Port, or Forwarded (RFC 7239). Any client can send these fields,
+so each list is read from the right, where the nearest proxy has written, for as long as the writer
+is trusted: the first untrusted address is the client. Lists may differ in length: a proxy appends
+to one field and replaces another, and a client can start any of them. Only the configured kind is
+read; the proxies pass the other one through unchecked.
 """
 
 import ipaddress
@@ -37,14 +37,14 @@ split_pairs = re.compile(r'(?:[^;"]|"(?:[^"\\]|\\.)*")+').findall
 
 @dataclass(frozen=True, slots=True)
 class ForwardedHop:
-    """The report of one proxy about who sent it the request; "" and 0 for what it leaves out.
+    """The report of one proxy about the sender of a request; "" and 0 for missing parts.
 
     Attributes:
         ip: The sender's address.
         port: The sender's port.
-        host: The host that was asked, maybe with a port.
-        scheme: "http" or "https" as it was asked with.
-        host_port: The port that was asked.
+        host: The host the request was sent to, with or without a port.
+        scheme: "http" or "https".
+        host_port: The port the request was sent to.
     """
 
     ip: str
@@ -55,19 +55,19 @@ class ForwardedHop:
 
 
 class TrustedProxies:
-    """The networks whose word about a client is taken."""
+    """The networks of proxies whose reports are believed."""
 
     __slots__ = ("_hops", "_networks", "_unix")
 
     def __init__(self, networks: Iterable[str], fields: str = "X-Forwarded") -> None:
-        """Take addresses, networks such as "10.0.0.0/8", and "unix:" for who has no address.
+        """Take addresses, networks such as "10.0.0.0/8", and "unix:" for clients of a unix socket.
 
         Args:
-            networks: Whom to trust.
-            fields: What they say it in: "X-Forwarded" or "Forwarded".
+            networks: The addresses and networks to trust.
+            fields: The fields the proxies set: "X-Forwarded" or "Forwarded".
 
         Raises:
-            ValueError: One of the networks is none of these, or the fields are others.
+            ValueError: One of the networks is invalid, or ``fields`` is neither of the two.
         """
         if fields not in HOPS:
             raise ValueError(f"forwarded_fields is one of {', '.join(HOPS)}, not {fields!r}")
@@ -82,7 +82,7 @@ class TrustedProxies:
         return self._unix or bool(self._networks)
 
     def trusts(self, ip: str) -> bool:
-        """Whether an address is in one of the networks; "" is that of a unix socket's peer."""
+        """Whether an address is in one of the networks; "" stands for a unix socket's client."""
         if not ip:
             return self._unix
         try:
@@ -93,7 +93,7 @@ class TrustedProxies:
         return any((mapped or address) in network for network in self._networks)
 
     def apply(self, request: HttpRequest) -> None:
-        """Set the properties of a request's client and URL to those that trusted proxies report.
+        """Set the client and URL attributes of a request to the values trusted proxies report.
 
         These are ``ip``, ``port``, ``ipv6``, ``host``, ``is_secure`` and ``url``.
         """
@@ -126,7 +126,7 @@ def with_port(authority: str, port: int) -> str:
 
 
 def _forwarded(headers: Headers) -> Iterator[ForwardedHop]:
-    """Yield what proxies say in Forwarded, the nearest first."""
+    """Yield the hops of Forwarded, the nearest first."""
     value = headers.get("Forwarded", "")
     if is_balanced(value):  # else believe none
         for element in reversed(split_elements(value)):
@@ -134,7 +134,7 @@ def _forwarded(headers: Headers) -> Iterator[ForwardedHop]:
 
 
 def _x_forwarded(headers: Headers) -> Iterator[ForwardedHop]:
-    """Yield what proxies say in X-Forwarded-For, -Host, -Proto and -Port, the nearest first."""
+    """Yield the hops of X-Forwarded-For, -Host, -Proto and -Port, the nearest first."""
     addresses = _from_right(headers, "X-Forwarded-For") or [""]
     hosts = _from_right(headers, "X-Forwarded-Host")
     schemes = _from_right(headers, "X-Forwarded-Proto")
@@ -148,7 +148,7 @@ def _x_forwarded(headers: Headers) -> Iterator[ForwardedHop]:
 
 
 def _from_right(headers: Headers, name: str) -> list[str]:
-    """Return the members of a list from the last to the first; empty ones keep their place."""
+    """Return the members of a list from the last to the first; empty ones keep their position."""
     value = headers.get(name)
     return [] if value is None else [part.strip(" \t") for part in reversed(value.split(","))]
 
@@ -175,7 +175,7 @@ def _address(node: str) -> tuple[str, int]:
 
 
 def _port(text: str) -> int:
-    """Return a port, 0 for what is none."""
+    """Return a port, 0 if the text is not a port number."""
     if not (text.isascii() and text.isdigit() and len(text) <= 5):
         return 0
     return int(text) if int(text) <= 65535 else 0
@@ -190,4 +190,4 @@ def _is_address(text: str) -> bool:
 
 
 HOPS = {"X-Forwarded": _x_forwarded, "Forwarded": _forwarded}
-"""HttpServer.forwarded_fields to how they are read."""
+"""`HttpServer.forwarded_fields` to the function that reads them."""

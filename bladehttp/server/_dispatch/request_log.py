@@ -1,4 +1,4 @@
-"""RequestLog: the last requests of a server, to look at in a test or a console."""
+"""RequestLog: the last requests of a server, for inspection in a test or a console."""
 
 from collections import deque
 
@@ -22,7 +22,7 @@ class RequestLog:
         self._bytes = 0
 
     def add(self, request: HttpRequest) -> None:
-        """Keep a request, before callbacks have seen it."""
+        """Record a request, before callbacks see it."""
         entries, size = self._entries, request.size
         entries.append((request, size))
         self._bytes += size
@@ -30,6 +30,6 @@ class RequestLog:
             self._bytes -= entries.popleft()[1]
 
     def requests(self) -> tuple[HttpRequest, ...]:
-        """Return them, the oldest first. For any thread."""
+        """Return the requests, the oldest first. From any thread."""
         entries = tuple(self._entries)  # at once: nothing is added meanwhile
         return tuple(request for request, _ in entries)

@@ -1,15 +1,15 @@
 """Routes: which handler a method and a path lead to.
 
-Three kinds, tried in this order, each for the method that was asked:
+Three kinds, tried in this order, each for the method of the request:
 
 1. exact paths, ``/users/me``;
 2. templates, ``/users/{id}`` and ``/files/{rest:path}``: segment by segment from the left a
    literal comes before ``{name}``, and that before ``{name:path}``;
 3. prefixes, the longest first: paths that end in "/" ("/" itself excepted, which is Blade's
-   rule) and what was mounted.
+   rule) and mounted handlers.
 
-All are compared with the decoded path, which is what callbacks see. So ``{name}`` never holds
-a "/", not even one that was sent as ``%2F``.
+All are compared with the decoded path, as callbacks see it. So ``{name}`` never holds a "/", not
+even one sent as ``%2F``.
 """
 
 import re
@@ -31,10 +31,10 @@ class Route:
     """One registered handler.
 
     Attributes:
-        handler: What is called.
-        name: Method and path as they were registered, for logs.
+        handler: The function.
+        name: Method and path as registered, for logs.
         parameters: The names in the path, in order.
-        offload: Whether it is called on a thread of its own.
+        offload: Whether it runs on a worker thread.
     """
 
     handler: Handler
@@ -44,20 +44,20 @@ class Route:
 
 
 Methods = dict[str, Route]
-"""The routes of one path, by their methods."""
+"""The routes of one path, by method."""
 
 Params = dict[str, str]
-"""What the parameters of a template stand for in one path."""
+"""Parameter names of a template to their values in one path."""
 
 
 @dataclass(slots=True)
 class Node:
-    """What can follow after some segments of a template.
+    """A node of the tree of templates, reached by some segments.
 
     Attributes:
-        literals: By the segment that has to come next.
-        one: If any segment may come next.
-        rest: Routes that take whatever comes next, "/" included.
+        literals: Child nodes by the literal segment that leads to them.
+        one: The child node for any one segment.
+        rest: Routes that take the whole rest of the path, "/" included.
         methods: Routes that end here.
     """
 
@@ -67,16 +67,16 @@ class Node:
     methods: Methods = field(default_factory=dict)
 
     def matches(self, segments: list[str], depth: int = 0) -> Iterator[tuple[Methods, list[str]]]:
-        """Yield what the segments lead to, the most literal first.
+        """Yield the routes the segments lead to, the most literal first.
 
-        A node has one depth, so none is visited twice, whatever the path is.
+        A node has one depth, so none is visited twice.
 
         Args:
-            segments: Of the path.
-            depth: How many of them led here.
+            segments: The segments of the path.
+            depth: Number of segments that led here.
 
         Yields:
-            The routes, and the segments their parameters stand for.
+            The routes, and the values of their parameters.
         """
         if depth == len(segments):
             yield self.methods, []
@@ -124,7 +124,7 @@ class Routes:
             self._add_prefix(path, method, route)
 
     def mount(self, method: str, path: str, handler: Handler) -> None:
-        """Set what takes a path and everything below it, also if the path is "/".
+        """Set the handler of a path and every path below it, also for the path "/".
 
         Raises:
             ValueError: The path does not begin with "/" or has braces.
@@ -138,7 +138,7 @@ class Routes:
     def find(self, method: str, path: str) -> tuple[Route, Params | None] | None:
         """Return the route of a method and a path and its parameters, None for none.
 
-        HEAD leads to what GET leads to, unless it has a route of its own.
+        HEAD uses the route of GET unless it has one of its own.
         """
         exact = self._exact.get(path)
         if exact is not None and method in exact:
@@ -150,10 +150,10 @@ class Routes:
         return self.find("GET", path) if method == "HEAD" else None
 
     def allowed(self, path: str) -> list[str]:
-        """Return the methods a path can be asked with, [] for a path that no route has.
+        """Return the methods of a path, [] for a path without routes.
 
         Args:
-            path: "*" stands for all there are (RFC 9110 section 9.3.7).
+            path: "*" stands for every path (RFC 9110 section 9.3.7).
         """
         found = set(self._all) if path == "*" else set()
         for methods, _ in self._candidates(path):
@@ -163,7 +163,7 @@ class Routes:
         return sorted({*found, "OPTIONS"}) if found else []
 
     def _place(self, path: str) -> tuple[tuple[str, ...], Methods]:
-        """Return the names of the parameters in a path and where its routes are kept."""
+        """Return the names of the parameters in a path and the table for its routes."""
         if "{" not in path and "}" not in path:
             return (), self._exact.setdefault(path, {})
         node, names = self._templates, []
@@ -189,7 +189,7 @@ class Routes:
         self._longest = max(self._longest, len(path))
 
     def _candidates(self, path: str) -> Iterator[tuple[Methods, list[str]]]:
-        """Yield all that has a path, whatever the method, the first to be tried first."""
+        """Yield all routes of a path, of any method, in order of precedence."""
         exact = self._exact.get(path)
         if exact is not None:
             yield exact, []
@@ -206,7 +206,7 @@ def unique(names: list[str]) -> tuple[str, ...]:
     """Return names as a tuple.
 
     Raises:
-        ValueError: One comes twice.
+        ValueError: A name occurs twice.
     """
     if len(set(names)) < len(names):
         raise ValueError(f"a route has a parameter twice: {', '.join(names)}")

@@ -1,4 +1,4 @@
-"""Workers: threads for handlers that would keep the loop from everybody else."""
+"""Workers: a bounded thread pool for handlers that would block the loop."""
 
 import threading
 from collections.abc import Callable
@@ -49,7 +49,7 @@ class Workers:
         return True
 
     def close(self) -> None:
-        """Call nothing more that waits. What runs is not waited for."""
+        """Drop the waiting calls. Running calls are not waited for."""
         with self._lock:
             while not self._queue.empty():
                 self._queue.get()

@@ -1,8 +1,7 @@
-"""Answering with an open file: what it is, conditions, ranges.
+"""Responses from open files: entity tags, conditions, ranges.
 
-RFC 9110 sections 8.8 (validators), 13 (conditions) and 14 (ranges).
-
-Entity tags of files: strong validators (RFC 9110 section 8.8.3).
+RFC 9110 sections 8.8 (validators), 13 (conditions) and 14 (ranges). Entity tags are strong
+validators (section 8.8.3).
 """
 
 import secrets
@@ -24,23 +23,23 @@ from bladehttp.server._dispatch.dispatcher import answer_with_status
 from bladehttp.server._files.safe_open import OpenedFile
 
 Tagger = Callable[[OpenedFile, str | None], str]
-"""Makes the entity tag of a file and the coding it is in; None: it is as it was asked for."""
+"""Makes the entity tag of a file and its content coding; None for the coding: identity."""
 
 MOST_HASHED = 16 * 1024 * 1024
-"""Longest file, in bytes, that is read for its tag: about 20 ms."""
+"""Longest file, in bytes, that is hashed for its tag: about 20 ms."""
 
 MOST_DIGESTS = 4096
-"""Digests of content that are kept."""
+"""Most digests of content in the cache."""
 
 DIGESTS: dict[tuple[int, ...], str] = {}
-"""What identifies a version of a file on this machine to the digest of its content."""
+"""Identity of one version of a file (device, inode, size, times) to the digest of its content."""
 
 
 def tag_by_time(found: OpenedFile, coding: str | None) -> str:
     """Return a tag made of the time of modification and the size.
 
-    It is the same on every machine that has the file with its time, as a validator behind a
-    load balancer has to be. nginx and Werkzeug use the same two.
+    The same on every machine that has the file with its time, as a validator behind a load balancer
+    must be. nginx and Werkzeug use the same two.
     """
     return f'"{found.info.st_mtime_ns:x}-{found.info.st_size:x}{_suffix(coding)}"'
 
@@ -48,8 +47,8 @@ def tag_by_time(found: OpenedFile, coding: str | None) -> str:
 def tag_by_content(found: OpenedFile, coding: str | None) -> str:
     """Return a tag made of the content, for files whose times mean nothing.
 
-    The content is read once for each version of a file. A file that is too long to be read while
-    others wait gets its tag by its time.
+    The content is hashed once for each version of a file. A file over `MOST_HASHED` gets its tag by
+    time, since hashing would block other clients.
     """
     info = found.info
     if info.st_size > MOST_HASHED:
@@ -67,7 +66,7 @@ def tag_by_content(found: OpenedFile, coding: str | None) -> str:
 
 
 def _suffix(coding: str | None) -> str:
-    """A file and a sibling that holds it compressed may have one time and one size."""
+    """Return the part of a tag that tells a file from its compressed sibling."""
     return f"-{coding}" if coding else ""
 
 
@@ -77,18 +76,18 @@ TAGGERS: dict[bool | str | None, Tagger | None] = {
     False: None,
     "content": tag_by_content,
 }
-"""The argument ``tag`` of `HttpServer.serve_files` to how an entity tag is made."""
+"""The argument ``tag`` of `HttpServer.serve_files` to the function that makes entity tags."""
 
 
 @dataclass(frozen=True, slots=True)
 class Representation:
-    """A file to send, or a sibling that holds it compressed.
+    """A selected representation: a file, or its compressed sibling.
 
     Attributes:
-        found: What is sent.
-        media_type: Of what was asked for.
-        coding: How that is encoded, None if it is not.
-        varies: Whether another client could get another of them.
+        found: The open file.
+        media_type: The media type of the requested file.
+        coding: The content coding of the sibling, None for the file itself.
+        varies: Whether other clients may get another representation.
     """
 
     found: OpenedFile
@@ -97,7 +96,7 @@ class Representation:
     varies: bool
 
     def fields(self) -> dict[str, str]:
-        """Return the fields that say how it is encoded and what that depends on."""
+        """Return Content-Encoding and Vary."""
         coding = {} if self.coding is None else {"Content-Encoding": self.coding}
         return coding | {"Vary": "Accept-Encoding"} if self.varies else coding
 
@@ -109,14 +108,14 @@ def send_file(
     request: HttpRequest,
     response: HttpResponse,
 ) -> None:
-    """Answer with a file, with parts of it, or that a condition is not met.
+    """Respond with a file, with ranges of it, or with 304, 412 or 416.
 
     Args:
-        representation: The file; closed when the answer has been sent.
-        tag_of: Makes its entity tag; None: it has none.
-        fields: To be sent with the file, or with 304, and with nothing else.
-        request: Whose headers are asked.
-        response: Filled in.
+        representation: The file; closed when the response has been sent.
+        tag_of: Makes its entity tag; None: no tag.
+        fields: Fields for 200, 206 and 304 only.
+        request: The request.
+        response: The response to fill in.
     """
     info = representation.found.info
     whole = FileSlice(representation.found.file, 0, info.st_size)
@@ -142,7 +141,7 @@ def send_file(
 
 
 def _not_modified(response: HttpResponse, fields: Mapping[str, str]) -> None:
-    """Answer 304, which has the fields that the file would have (RFC 9110 section 15.4.5)."""
+    """Respond with 304 and the fields of the file (RFC 9110 section 15.4.5)."""
     response.close()
     response.status = 304
     response.headers.pop("Content-Length", None)
@@ -154,7 +153,7 @@ def _not_modified(response: HttpResponse, fields: Mapping[str, str]) -> None:
 def _ranges(
     request: HttpRequest, tag: str | None, modified: int, now: int, size: int
 ) -> list[Range] | None:
-    """Return the ranges that are asked for, [] if the file has none of them, None for all of it."""
+    """Return the requested ranges, [] if none can be satisfied, None for the whole file."""
     asked = request.headers
     if request.method != "GET" or "Range" not in asked:
         return None
@@ -164,13 +163,13 @@ def _ranges(
 
 
 def complete(request: HttpRequest, response: HttpResponse) -> None:
-    """Answer as the request asks for the file of `HttpResponse.file`: 200, 206, 304, 412 or 416."""
+    """Apply conditions and ranges to a response of `HttpResponse.file`."""
     body = response.source
     if type(body) is not WholeFile or response.status != 200:
         return
     if request.method not in {"GET", "HEAD"}:
         return
-    if response.headers.get("Content-Length") != str(body.length):  # the handler has its own idea
+    if response.headers.get("Content-Length") != str(body.length):  # changed by the handler
         return
     own = response.headers.get("ETag")
     found = OpenedFile(body.file, body.info, body.name)
@@ -181,7 +180,7 @@ def complete(request: HttpRequest, response: HttpResponse) -> None:
 
 
 def add_missing(headers: Headers, fields: Mapping[str, str]) -> None:
-    """Add fields, except those that an on_receive has set already; Vary is added to its own."""
+    """Add fields, except those that a handler has set; Vary is always appended."""
     headers.extend([pair for pair in fields.items() if pair[0] == "Vary" or pair[0] not in headers])
 
 
@@ -196,11 +195,11 @@ REPRESENTATION_FIELDS = (
     "Last-Modified",
     "Surrogate-Control",
 )
-"""Fields about a file, or about how long it may be kept, not about an error in its place."""
+"""Fields that describe a file or its freshness, and do not belong to an error response."""
 
 
 def refuse(response: HttpResponse, status: int) -> None:
-    """Answer with an error in place of a file. No cache may take it for the file."""
+    """Respond with an error in place of a file. No cache may take it for the file."""
     response.close()
     for name in REPRESENTATION_FIELDS:
         response.headers.pop(name, None)
@@ -208,7 +207,7 @@ def refuse(response: HttpResponse, status: int) -> None:
 
 
 def send_content(response: HttpResponse, whole: FileSlice, ranges: list[Range] | None) -> None:
-    """Answer with all of a file (None) or with some ranges of it."""
+    """Respond with a whole file (None) or with ranges of it."""
     headers = response.headers
     if ranges is None:
         send_parts(response, whole.file, [whole])
@@ -232,7 +231,7 @@ def part_of(whole: FileSlice, asked: Range) -> FileSlice:
 def send_parts(
     response: HttpResponse, file: FileIO, parts: Sequence[bytes | FileSlice], status: int = 200
 ) -> None:
-    """Answer with slices of a file and what belongs between them."""
+    """Respond with slices of a file and the bytes between them."""
     body = FileBody(file, parts)
     response.status = status
     response.headers["Content-Length"] = str(body.length)

@@ -11,16 +11,16 @@ from urllib.parse import quote
 from bladehttp.server._files.safe_open import Directory, is_servable
 
 ENTRIES = 1000
-"""Entries on one page: some 20 ms, in which nobody else is answered."""
+"""Entries on one page: about 20 ms of the loop's time."""
 
 MOST_NAMES = 100_000
-"""Names of a directory that are read and sorted: some 150 ms. Those beyond are not shown."""
+"""Names of a directory that are read and sorted: about 150 ms. Further names are not listed."""
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-"""Content-Security-Policy of the page: a name in it can do nothing, whatever it is."""
+"""Content-Security-Policy of the page: no file name in it can run a script."""
 
 LAST_SECOND = 253402300799
-"""Of the year 9999, the last that a datetime can tell."""
+"""The last second of the year 9999, the last that datetime supports."""
 
 ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
 """As html.escape has it, whose module brings every entity of HTML along."""
@@ -59,22 +59,22 @@ class Entry:
 
 
 def page_number(queries: Mapping[str, str]) -> int:
-    """Return the number of the page that is asked for, 1 for the first."""
+    """Return the requested page number, 1 for the first."""
     number = queries.get("page", "")
     return int(number) if number.isascii() and number.isdigit() and len(number) < 6 else 1
 
 
 def page(directory: Directory, path: str, has_parent: bool, number: int) -> str | None:
-    """Return a page for the directory where a way has come to, None if there is no such page.
+    """Return a page of a directory, None if there is no such page.
 
     Args:
         directory: The directory.
-        path: What it is called in a URL, decoded.
-        has_parent: Whether there is something above it to lead to.
-        number: Of the page, 1 for the first.
+        path: Its path in the URL, decoded.
+        has_parent: Whether to link to the parent.
+        number: The page number, 1 for the first.
 
     Raises:
-        OSError: It cannot be read.
+        OSError: The directory cannot be read.
     """
     with os.scandir(directory.fd) as found:
         names = [entry for entry in islice(found, MOST_NAMES) if is_servable(entry.name)]
@@ -98,7 +98,7 @@ def page(directory: Directory, path: str, has_parent: bool, number: int) -> str 
 
 
 def _rank(entry: os.DirEntry[str]) -> tuple[bool, str, str]:
-    """Directories come first, then the names without regard to case."""
+    """Directories first, then by name without regard to case."""
     try:
         is_directory = entry.is_dir()
     except OSError:  # a link that leads in circles
@@ -107,14 +107,14 @@ def _rank(entry: os.DirEntry[str]) -> tuple[bool, str, str]:
 
 
 def _pages(number: int, pages: int, count: int) -> str:
-    """Return what leads to the other pages."""
+    """Return the links to the other pages."""
     before = f'<a href="?page={number - 1}">Previous</a> ' if number > 1 else ""
     after = f' <a href="?page={number + 1}">Next</a>' if number < pages else ""
     return f"<p>{before}Page {number} of {pages}, {count} entries{after}</p>\n"
 
 
 def entries(directory: Directory, found: Iterable[os.DirEntry[str]]) -> Iterator[Entry]:
-    """Yield the entries that can be asked for and read; links by what they lead to."""
+    """Yield the readable files and directories; links by their targets."""
     for entry in found:
         try:
             info = entry.stat(follow_symlinks=False)

@@ -1,11 +1,11 @@
-"""Opening files beneath a directory, and nowhere else.
+"""Open files below a directory, and nowhere else.
 
-The system is never given a path: each name is looked up in the directory that the name
-before it was opened as, so nothing that is renamed or linked meanwhile leads out. Links are
-followed by hand, name by name, and may lead anywhere but out. What is neither file nor
-directory is never opened: the open of a FIFO or a device can wait, or do something.
+The system is never given a path: each name is looked up in the directory that the name before it
+was opened as, so concurrent renames and links cannot lead out. Links are resolved here, name by
+name, and may lead anywhere inside. Only regular files and directories are opened: opening a FIFO or
+a device can block or have side effects.
 
-Needs openat and its siblings (``os.open`` with ``dir_fd``), which Windows has not.
+Needs openat and related calls (``os.open`` with ``dir_fd``), which Windows lacks.
 """
 
 import errno
@@ -19,24 +19,23 @@ from types import TracebackType
 from typing import Self
 
 MOST_LINKS = 40
-"""Links followed for one file, as Linux has it (path_resolution(7))."""
+"""Most symbolic links followed for one file, as on Linux (path_resolution(7))."""
 
 # By getattr, so that the package can be imported where they are not.
 START = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 STEP = START | getattr(os, "O_NOFOLLOW", 0)
 REGULAR = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
-# Beside "/" and NUL, which no name has: control characters, and "\", which programs that pass a
-# path on may take for a separator.
+# "/" and NUL are in no name. Control characters, and "\", which other programs may take for a
+# separator, are refused with them.
 no_name = re.compile(r"[\x00-\x1f\x7f-\x9f/\\]").search
 
 
 def is_servable(name: str) -> bool:
-    """Return whether a name may come from a client: that of an entry which is not hidden.
+    """Return whether a client may ask for a name: it is valid and not hidden.
 
-    ".well-known" is the hidden one that is meant to be seen (RFC 8615). Names of devices and
-    streams on Windows (aux.js, 12:30.log) are names like others: where there is no openat nothing
-    is served.
+    ".well-known" is the one hidden name that is served (RFC 8615). Names of devices and streams on
+    Windows (aux.js, 12:30.log) are ordinary names: without openat nothing is served.
     """
     if not name or no_name(name):
         return False
@@ -45,12 +44,12 @@ def is_servable(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class OpenedFile:
-    """A file that was opened.
+    """An open file.
 
     Attributes:
         file: The file.
-        info: What fstat says of it.
-        name: Its own name, where a link led to it.
+        info: Its status (fstat).
+        name: Its own name, after links.
     """
 
     file: FileIO
@@ -59,12 +58,12 @@ class OpenedFile:
 
 
 class Directory:
-    """A way down from a directory. Every directory on it is open until the context ends."""
+    """A directory below a root, with every directory above it open until the context ends."""
 
     __slots__ = ("_descriptors", "root")
 
     def __init__(self, root: str) -> None:
-        """Begin at a directory.
+        """Open the root.
 
         Raises:
             OSError: It cannot be opened.
@@ -86,21 +85,21 @@ class Directory:
 
     @property
     def fd(self) -> int:
-        """The descriptor of the directory where the way has come to."""
+        """The descriptor of the current directory."""
         return self._descriptors[-1]
 
     def open(self, names: Sequence[str]) -> OpenedFile | None:
-        """Go where names lead, and open the file there.
+        """Descend by names, and open the file at the end.
 
         Args:
-            names: Relative to where the way has come to; "" and "." are no step.
+            names: Relative to the current directory; "" and "." are skipped.
 
         Returns:
-            The file, or None for a directory, where the way then has come to.
+            The file, or None for a directory, which then is the current one.
 
         Raises:
-            OSError: There is none, it is neither file nor directory, the way leads out, or
-                something cannot be read.
+            OSError: There is no such file, it is neither file nor directory, a link leads out, or
+                it cannot be read.
         """
         ahead = list(reversed(names))
         links = 0
@@ -124,7 +123,7 @@ class Directory:
         return None
 
     def stat_name(self, name: str) -> os.stat_result:
-        """Return what a name leads to, without going there.
+        """Return the status of a name, links followed, without descending.
 
         Raises:
             OSError: As `open`.
@@ -144,7 +143,7 @@ class Directory:
         os.close(self._descriptors.pop())
 
     def _target(self, link: str, count: int) -> list[str]:
-        """Return the names that a link stands for, from where the way has come to."""
+        """Return the target of a link as names relative to the current directory."""
         if count > MOST_LINKS:
             raise OSError(errno.ELOOP, "too many links", link)
         target = os.readlink(link, dir_fd=self.fd)

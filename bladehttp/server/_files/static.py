@@ -1,8 +1,7 @@
-"""Static files: GET and HEAD of what is beneath a directory.
+"""Static files: GET and HEAD of the files below a directory.
 
-What is never looked for: names that are hidden or mean something else on another system
-(see `beneath`), empty ones, and what a link leads out to. All of it is answered as what is not
-there.
+Never looked up: empty names, hidden names (see `safe_open.is_servable`), and links that lead out of
+the directory. They are answered as missing.
 """
 
 import errno
@@ -34,8 +33,8 @@ MISSING = frozenset(
     getattr(errno, name)
     for name in "EACCES EINVAL EISDIR ELOOP ENAMETOOLONG ENOENT ENOTDIR ENXIO EPERM".split()
 )
-"""What the system says of something that is not there for a client, or not any more: EINVAL of
-what was a link a moment ago, ENXIO of what has become a socket. The rest is our trouble."""
+"""Errors that mean "not there for a client": EINVAL if a link was just replaced, ENXIO for a
+socket. Other errors are the server's."""
 
 several_slashes = re.compile("/{2,}").sub
 
@@ -48,16 +47,16 @@ SIBLINGS = {
 
 @dataclass(frozen=True, slots=True)
 class StaticFiles:
-    """Serves the files beneath a directory; see `HttpServer.serve_files`.
+    """Serves the files below a directory; see `HttpServer.serve_files`.
 
     Attributes:
-        base: The path it is reached at, decoded, "/" at the end.
+        base: The path of its URL, decoded, "/" at the end.
         root: The directory, absolute.
-        cache_age: Seconds; 0: to be asked for again each time.
-        tag_of: Makes entity tags; None: there are none.
-        index: Name of the file that stands for its directory, None for none.
-        listed: Whether a directory without index is listed.
-        none_handler: Answers what is not there.
+        cache_age: Freshness in seconds; 0: clients revalidate each time.
+        tag_of: Makes entity tags; None: no tags.
+        index: Name of the index file of a directory, None for none.
+        listed: Whether a directory without an index is listed.
+        none_handler: Answers missing paths.
     """
 
     base: str
@@ -69,12 +68,12 @@ class StaticFiles:
     none_handler: Handler
 
     def __call__(self, request: HttpRequest, response: HttpResponse) -> None:
-        """Answer with a file, unless an on_receive has answered already."""
+        """Respond with a file, unless an on_receive has answered already."""
         if not response.is_answered and not with_descriptors(self._answer, request, response):
             self.none_handler(request, response)
 
     def _answer(self, request: HttpRequest, response: HttpResponse) -> bool:
-        """Answer, or return False where there is nothing."""
+        """Respond, or return False if the file is missing."""
         try:
             path = os.fsdecode(request.path_octets)  # whose names need not be UTF-8
             *above, last = names = path[len(self.base) :].split("/")
@@ -153,10 +152,10 @@ def static_files(
     listing: bool,
     none_handler: Handler,
 ) -> StaticFiles:
-    """Check what `HttpServer.serve_files` is given and make a handler of it.
+    """Check the arguments of `HttpServer.serve_files` and return the handler.
 
     Raises:
-        NotADirectoryError: The directory is none.
+        NotADirectoryError: ``directory`` is not a directory.
         NotImplementedError: The system has no openat (Windows).
         TypeError: An argument is of another type.
         ValueError: ``cache_age`` is negative.
@@ -181,7 +180,7 @@ def static_files(
 def select_representation(
     directory: Directory, found: OpenedFile, kind: str, request: HttpRequest
 ) -> Representation:
-    """Choose between a file of some media type and its siblings by Accept-Encoding."""
+    """Choose between a file and its compressed siblings by Accept-Encoding."""
     there = [coding for coding in SIBLINGS if is_current(directory, found, SIBLINGS[coding])]
     accepted = request.headers.get("Accept-Encoding") if there else None
     for coding in acceptable(accepted, there):
@@ -196,7 +195,7 @@ def select_representation(
 
 
 def is_current(directory: Directory, found: OpenedFile, suffix: str) -> bool:
-    """Return whether a file has a sibling that was not made of an earlier version of it."""
+    """Return whether a file has a sibling that is not older than itself."""
     try:
         info = os.stat(found.name + suffix, dir_fd=directory.fd, follow_symlinks=False)
     except OSError:
@@ -206,10 +205,9 @@ def is_current(directory: Directory, found: OpenedFile, suffix: str) -> bool:
 
 
 def redirect_below(request: HttpRequest, response: HttpResponse) -> None:
-    """Send the client from a directory's path to the one that ends in "/".
+    """Redirect from a directory's path to the one that ends in "/".
 
-    The location is relative: the host is not needed, and a path that begins with "//" cannot
-    become one. It repeats the last segment as it was sent, in which "%2F" is no "/".
+    The location is relative: it needs no host, and a path that begins with "//" cannot become one.
     """
     sent, mark, query = request.request_uri.partition("?")
     name = quote(sent.rpartition("/")[2].encode("latin-1"), safe="%")
@@ -223,20 +221,20 @@ def redirect_to_one_slash(
     request: HttpRequest,
     response: HttpResponse,
 ) -> bool:
-    """Send the client to the path with one "/" in place of several, as there are no empty names.
+    """Redirect to the path with repeated "/" collapsed.
 
     Args:
         directory: The directory that the names are relative to.
-        path: The path, with several.
+        path: The path.
         names: The names in it.
-        request: What is asked.
-        response: Filled in.
+        request: The request.
+        response: The response to fill in.
 
     Returns:
-        True: there is something.
+        True: the file exists.
 
     Raises:
-        OSError: There is nothing, as `Directory.open`.
+        OSError: It does not (`Directory.open`).
     """
     found = directory.open(names)
     if found is not None:

@@ -1,8 +1,6 @@
-"""Endpoint: the socket a server listens on, and the file of one that has one.
+"""Endpoint: the listening socket: TCP, a unix socket, or one opened by another process.
 
-TCP, a unix socket, or a socket that somebody else has opened for this process.
-
-What systemd and a service say to each other: sd_listen_fds(3) and sd_notify(3).
+Also the protocol between systemd and a service: sd_listen_fds(3) and sd_notify(3).
 """
 
 import ctypes
@@ -17,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SO_ATTACH_FILTER = 26
-"""<asm-generic/socket.h>; Python has no name for it."""
+"""From <asm-generic/socket.h>; Python does not define it."""
 
 DROP_FIRST_PACKETS = (
     # struct sock_filter: code, jump if true, jump if false, operand. It sees the TCP header.
@@ -27,20 +25,21 @@ DROP_FIRST_PACKETS = (
     (0x06, 0, 0, 0),  # drop
     (0x06, 0, 0, 0xFFFFFFFF),  # keep
 )
-"""A packet filter for a listening socket: clients cannot begin to connect, but go on with it."""
+"""A packet filter for a listening socket: drops SYN, so no new handshake starts; pending ones
+complete."""
 
 UNIX = "unix:"
-"""What a host begins with that is the path of a unix socket, as nginx writes it."""
+"""Prefix of a host that is the path of a unix socket, as in nginx."""
 
 
 @dataclass(frozen=True, slots=True)
 class SocketFile:
-    """The file of a unix socket that was made here.
+    """The file of a unix socket created here.
 
     Attributes:
-        path: Where it is.
-        device: Of the file that was made, as os.stat has it,
-        inode: and its inode: another server's file may take the place later.
+        path: Its path.
+        device: Device of the file (os.stat), to recognise it later,
+        inode: and its inode: another server may have replaced the file.
     """
 
     path: Path
@@ -49,12 +48,12 @@ class SocketFile:
 
     @classmethod
     def at(cls, path: str) -> "SocketFile":
-        """Take note of a file that was just made; the path is kept absolute."""
+        """Record a file that was just created; the path is made absolute."""
         status = os.lstat(path)
         return cls(Path(path).absolute(), status.st_dev, status.st_ino)
 
     def remove(self) -> None:
-        """Remove it if it is still there. Again does no harm."""
+        """Remove the file if it is still the same one. Removing twice is harmless."""
         try:
             status = self.path.lstat()
         except FileNotFoundError:
@@ -68,9 +67,9 @@ class Endpoint:
     """A listening socket.
 
     Attributes:
-        socket: The socket, not blocking.
-        file: Its file, to be removed when it is closed; None: it has none, or it is not ours.
-        is_own: Whether the socket was made here, so that nobody else accepts from it.
+        socket: The socket, non-blocking.
+        file: Its file, removed on close; None: it has none, or another process owns it.
+        is_own: Whether the socket was created here, so that no other process accepts from it.
     """
 
     socket: socket.socket
@@ -84,10 +83,10 @@ class Endpoint:
         return name[:2] if isinstance(name, tuple) else os.fsdecode(name)
 
     def stop_new_connections(self) -> None:
-        """Let no new connection be made, but those that are being made.
+        """Refuse new connections, but complete those whose handshake has begun.
 
-        A client that starts one meanwhile tries again after a second, and finds whoever listens
-        by then. A socket that is not ours goes on: others accept from it.
+        A client that connects meanwhile retries after a second and reaches the next listener. A
+        socket of another process is left alone: others accept from it.
         """
         if self.file is not None:
             self.file.remove()
@@ -95,7 +94,7 @@ class Endpoint:
             drop_first_packets(self.socket)
 
     def close(self) -> None:
-        """Stop listening. Again does no harm."""
+        """Stop listening. Closing twice is harmless."""
         if self.file is not None:
             self.file.remove()
         self.socket.close()
@@ -107,15 +106,15 @@ def listen_tcp(
     """Listen on a port.
 
     Args:
-        host: An address or a name; of a name the first address is taken.
+        host: An address or a name; the first address of a name is used.
         port: 0 takes a free one.
-        backlog: How many connections the kernel keeps until they are accepted.
-        reuse_address: Whether a port may be taken whose last connections are still in TIME_WAIT.
-        reuse_port: Whether several processes may listen on it, each with a backlog of its own;
-            all of them have to say so (SO_REUSEPORT).
+        backlog: Number of connections the kernel queues until they are accepted.
+        reuse_address: Whether a port may be bound whose last connections are in TIME_WAIT.
+        reuse_port: Whether several processes may listen on the port, each with its own backlog; all
+            of them have to set it (SO_REUSEPORT).
 
     Raises:
-        OSError: The host has no address, or the port cannot be taken.
+        OSError: The host has no address, or the port cannot be bound.
     """
     family, kind, protocol, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -139,16 +138,15 @@ def listen_unix(path: str, backlog: int, mode: int | None) -> Endpoint:
     """Listen on a unix socket.
 
     Args:
-        path: Its file. One that is there is replaced if it is a socket that nobody listens on,
-            as a server leaves it that was killed. (Of two that start there at the same moment
-            one can take the other's for such.)
-        backlog: As of `listen_tcp`.
-        mode: Permissions of the file, in force before anybody can connect; None: as the umask
-            says.
+        path: Its file. An existing socket is replaced if no process listens on it, as after a
+            server was killed. (If two servers start at the same moment, one may take the other's
+            file for such.)
+        backlog: See `listen_tcp`.
+        mode: Permissions of the file, set before clients can connect; None: by the umask.
 
     Raises:
-        OSError: The file is there and in use, or no such socket, or it cannot be made.
-        ValueError: The path is none.
+        OSError: The file is in use, is not a socket, or cannot be created.
+        ValueError: The path is empty or has a NUL.
     """
     if not path or "\0" in path:  # the kernel would take an address without a file
         raise ValueError(f"not the path of a unix socket: {path!r}")
@@ -178,7 +176,7 @@ def _bind_file(sock: socket.socket, path: str) -> None:
 
 
 def _is_left_over(path: str) -> bool:
-    """Whether a file is a socket that nobody listens on."""
+    """Whether a file is a socket without a listener."""
     if not stat.S_ISSOCK(os.lstat(path).st_mode):
         return False
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
@@ -187,14 +185,14 @@ def _is_left_over(path: str) -> bool:
 
 
 def listen_on(given: socket.socket | int, backlog: int) -> Endpoint:
-    """Listen on a socket that somebody else has bound, and leave it to them to close it.
+    """Listen on a socket bound by another owner, who closes it.
 
     Args:
         given: The socket, or its descriptor. A duplicate is used.
-        backlog: As of `listen_tcp`, if it does not listen yet.
+        backlog: See `listen_tcp`; used if the socket does not listen yet.
 
     Raises:
-        OSError: It is not a socket, or not one that can listen.
+        OSError: It is not a socket, or one that cannot listen.
     """
     descriptor = given if isinstance(given, int) else given.fileno()
     sock = socket.socket(fileno=os.dup(descriptor))
@@ -209,10 +207,10 @@ def listen_on(given: socket.socket | int, backlog: int) -> Endpoint:
 
 
 def drop_first_packets(sock: socket.socket) -> None:
-    """Have the kernel drop the first packet of each new connection to a listening TCP socket.
+    """Drop the SYN of new connections to a listening TCP socket, by a packet filter.
 
-    Otherwise those that come between the last accept() and close() are reset. Where the kernel
-    has no such filter nothing is done.
+    Otherwise connections between the last accept() and close() would be reset. Linux only; without
+    such a filter nothing is done.
     """
     if sys.platform != "linux":
         return
@@ -224,23 +222,23 @@ def drop_first_packets(sock: socket.socket) -> None:
 
 
 FIRST = 3
-"""The first descriptor that is handed over: SD_LISTEN_FDS_START."""
+"""The first inherited descriptor: SD_LISTEN_FDS_START."""
 
 
 def inherited_socket(name: str | None = None) -> int | None:
-    """Return the descriptor of a socket that was handed over, for ``HttpServer(socket=...)``.
+    """Return the descriptor of an inherited socket, for ``HttpServer(socket=...)``.
 
     Args:
         name: Its FileDescriptorName= in the .socket unit; None: the first one.
 
     Returns:
-        None if none was: the process was not started through a socket.
+        None if the process was not started by socket activation.
 
     Raises:
-        LookupError: Some were, none of that name.
+        LookupError: There are inherited sockets, but none of that name.
     """
     environment = os.environ
-    # A child of the process that was meant inherits the variables, but not the sockets.
+    # A child of the addressed process inherits the variables, but not the sockets.
     if environment.get("LISTEN_PID") != str(os.getpid()):
         return None
     count = int(environment.get("LISTEN_FDS", "0"))
@@ -255,10 +253,10 @@ def inherited_socket(name: str | None = None) -> int | None:
 
 
 def notify(state: str) -> bool:
-    """Tell the service manager that has started this process something, such as "READY=1".
+    """Send a state such as "READY=1" to the service manager that started this process.
 
     Returns:
-        Whether there is one that listens: False outside a unit of ``Type=notify``.
+        Whether it was sent: False outside a unit of ``Type=notify``.
     """
     path = os.environ.get("NOTIFY_SOCKET")
     if not path or not hasattr(socket, "AF_UNIX"):
@@ -272,5 +270,5 @@ def notify(state: str) -> bool:
 
 
 def tell_ready() -> None:
-    """Tell the service manager that clients are served."""
+    """Notify the service manager that the server is ready."""
     notify("READY=1")

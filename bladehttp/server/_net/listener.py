@@ -1,4 +1,4 @@
-"""Listener: how connections are accepted."""
+"""Listener: accepts connections."""
 
 import errno
 import logging
@@ -14,25 +14,26 @@ from bladehttp.server._net.send_queue import prepare
 log = logging.getLogger("bladehttp.server")
 
 ACCEPTS_PER_TURN = 64
-"""Most connections accepted before those that are open have their turn."""
+"""Most connections accepted before open connections have their turn."""
 
 PAUSE_MS = 100
-"""How long accepting rests when descriptors or memory have run out, or no connection is idle."""
+"""Milliseconds without accepting when descriptors or memory have run out, or no connection is
+idle."""
 
 ROOM = 16
 """Most idle connections closed at a time when descriptors have run out."""
 
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-"""accept() failed for want of something; trying again at once would spin."""
+"""Errors of accept() for want of resources; retrying at once would spin."""
 
 Accepted = Callable[[socket.socket, Any], None]
 
 REST_AFTER_ALL = 4096
-"""Most connections that are accepted at the end: as many as net.core.somaxconn usually allows."""
+"""Most connections accepted at the end: the usual net.core.somaxconn."""
 
 
 class Listener:
-    """Accept connections while there is room for them.
+    """Accept connections while there is room.
 
     Attributes:
         socket: The listening socket.
@@ -60,12 +61,12 @@ class Listener:
         """Hand each accepted socket and its address to ``accepted``.
 
         Args:
-            endpoint: What to accept from; it is closed with the listener.
-            loop: The loop to live on.
+            endpoint: The listening socket; closed with the listener.
+            loop: The event loop.
             accepted: Takes the connection over.
-            has_room: Says whether one more connection may be open.
-            make_room: Called when it may not, or descriptors have run out; closes so many that
-                can be spared and says whether there were any.
+            has_room: Returns whether one more connection may be open.
+            make_room: Called when there is no room, or descriptors have run out. Closes up to that
+                many idle connections and returns whether there were any.
         """
         self.socket = endpoint.socket
         self._endpoint = endpoint
@@ -79,33 +80,33 @@ class Listener:
 
     @property
     def is_closed(self) -> bool:
-        """Whether nothing is accepted any more."""
+        """Whether the listener is closed."""
         return self.socket.fileno() < 0
 
     def stop_new_connections(self) -> None:
-        """Take the connections that are made, and let no more be made."""
+        """Accept the established connections and let the kernel complete no more."""
         self._endpoint.stop_new_connections()
         self.accept_all()
 
     def grace(self, seconds: float) -> float:
-        """Return how long it is to go on: not at all where others accept from the same socket."""
+        """Return the seconds to keep listening: 0 if other processes accept from it, too."""
         return seconds if self._endpoint.is_own else 0
 
     def accept_all(self) -> None:
-        """Accept all that are made, whether there is room or not: they would be reset."""
+        """Accept all established connections, even without room: closing would reset them."""
         for _ in range(REST_AFTER_ALL):
             if self.is_closed or not self._accept():
                 return
 
     def resume(self) -> None:
-        """Accept from now on."""
+        """Start accepting."""
         if self._paused and not self.is_closed:
             self._rest.disarm(self)
             self._loop.watch(self.socket, 0, READ, self._ready)
             self._paused = False
 
     def pause(self) -> None:
-        """Leave connections to the kernel's backlog until `resume`."""
+        """Stop accepting until `resume`; the kernel queues connections."""
         if not self._paused:
             self._loop.watch(self.socket, READ, 0, self._ready)
             self._paused = True
@@ -130,14 +131,14 @@ class Listener:
         self._rest.arm(self, monotonic())
 
     def _accept(self) -> bool:
-        """Accept one connection; False if there is none or none can be had."""
+        """Accept one connection; False if there is none or resources have run out."""
         try:
             sock, address = self.socket.accept()
         except BlockingIOError:
             return False
         except OSError as error:
             if error.errno not in EXHAUSTED:
-                return True  # ECONNABORTED and its like: that client has gone, others wait
+                return True  # ECONNABORTED and the like: this client left, others wait
             log.warning("cannot accept connections: %s", error)
             if not self._make_room(ROOM):
                 self._pause_briefly()

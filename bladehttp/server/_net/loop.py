@@ -1,7 +1,7 @@
-"""The event loop: a selector, a way to wake it, and deadlines. It knows nothing of HTTP.
+"""The event loop: a selector, a wake-up socket and deadlines. It knows no HTTP.
 
-One thread owns the loop and everything registered with it; others hand in functions with
-`call_soon`. The loop sleeps until something is ready or the next deadline, never on a tick.
+One thread owns the loop and everything registered with it; other threads pass functions with
+`call_soon`. The loop sleeps until an event or the next deadline, never on a tick.
 """
 
 import selectors
@@ -20,20 +20,20 @@ WRITE = selectors.EVENT_WRITE
 
 
 class Deadlines(Generic[T]):
-    """One clock: items that all wait equally long, so the first armed is the first due.
+    """One clock: all items wait equally long, so the first armed is the first due.
 
-    That makes a FIFO of it: arming, disarming and finding the next deadline cost the same
-    with one item and with ten thousand (a heap took five times as long).
+    That makes it a FIFO: arming, disarming and finding the next deadline cost the same with one
+    item and with ten thousand (a heap took five times as long).
 
     Attributes:
-        seconds: How long an item waits; 0 switches the clock off.
-        waiting: Item to when it is due, the first one first. Only to be looked at.
+        seconds: The waiting time; 0 switches the clock off.
+        waiting: Item to its deadline, the earliest first. Read only.
     """
 
     __slots__ = ("_expired", "seconds", "waiting")
 
     def __init__(self, seconds: float, expired: Callable[[T], None]) -> None:
-        """Call ``expired`` with each item that was armed and not disarmed in time."""
+        """Call ``expired`` with each item that was not disarmed in time."""
         self.seconds = seconds
         self._expired = expired
         self.waiting: OrderedDict[T, float] = OrderedDict()
@@ -42,13 +42,13 @@ class Deadlines(Generic[T]):
         return len(self.waiting)
 
     def arm(self, item: T, now: float) -> None:
-        """Start an item's clock, or start it again."""
+        """Start or restart the clock of an item."""
         if self.seconds:
             self.waiting[item] = now + self.seconds
             self.waiting.move_to_end(item)
 
     def disarm(self, item: T) -> None:
-        """Stop an item's clock, if it runs."""
+        """Stop the clock of an item, if it runs."""
         self.waiting.pop(item, None)
 
     def oldest(self) -> T | None:
@@ -56,7 +56,7 @@ class Deadlines(Generic[T]):
         return next(iter(self.waiting), None)
 
     def expire(self, now: float) -> None:
-        """Take out every item that is due and hand it over."""
+        """Remove every item that is due and pass it to ``expired``."""
         while self.waiting:
             item, due = next(iter(self.waiting.items()))
             if due > now:
@@ -66,10 +66,10 @@ class Deadlines(Generic[T]):
 
 
 class Timer:
-    """Something that is called later, unless it is cancelled.
+    """A function to be called later, unless cancelled.
 
     Attributes:
-        due: When, on the monotonic clock.
+        due: The time of the call, on the monotonic clock.
     """
 
     __slots__ = ("_call", "due")
@@ -87,29 +87,29 @@ class Timer:
         return self._call is None
 
     def cancel(self) -> None:
-        """Do not call it. From any thread; again, or too late, does no harm."""
+        """Cancel the call. From any thread; harmless if repeated or too late."""
         self._call = None
 
     def fire(self) -> None:
-        """Call it, once."""
+        """Call the function, once."""
         call, self._call = self._call, None
         if call is not None:
             call()
 
 
 class Loop:
-    """Waits for sockets and deadlines and calls what was registered for them.
+    """Waits for sockets and deadlines and calls their registered functions.
 
     Attributes:
-        now: The monotonic time when it was last read, in seconds: when the loop woke, or since by
-            one who had called what may take long.
+        now: The last reading of the monotonic clock, in seconds: at wake-up, or after a callback
+            that may have taken long.
     """
 
     def __init__(self, owner: int | None = None) -> None:
-        """Open the selector and the socket pair that wakes it.
+        """Open the selector and the socket pair for wake-ups.
 
         Args:
-            owner: The thread that will run the loop; None: whichever does.
+            owner: Identifier of the thread that will run the loop; None: the one that does.
         """
         self._selector = selectors.DefaultSelector()
         self._wake_in, self._wake_out = socket.socketpair()  # a pipe cannot be selected on Windows
@@ -127,22 +127,22 @@ class Loop:
         self.now = monotonic()
 
     def clock(self, seconds: float, expired: Callable[[T], None]) -> Deadlines[T]:
-        """Return a new clock that the loop looks after."""
+        """Return a new clock, checked by the loop."""
         clock = Deadlines(seconds, expired)
         self._clocks.append(clock)
         return clock
 
     def watch(self, sock: socket.socket, old: int, new: int, call: Callable[[int], None]) -> None:
-        """Change which events a socket is watched for; 0 is none.
+        """Change the events a socket is watched for; 0 is none.
 
         Args:
             sock: The socket.
-            old: The events it is watched for until now.
-            new: Those from now on. Called only when it differs: a change is a system call.
+            old: The events it is watched for now.
+            new: The new events. Call only if they differ: each change is a system call.
             call: Called with the events that are ready.
         """
         if self._closed:
-            return  # in a forked child, where others' registrations are not ours to change
+            return  # in a forked child: the registrations are the parent's
         if not old:
             self._selector.register(sock, new, call)
         elif not new:
@@ -151,13 +151,13 @@ class Loop:
             self._selector.modify(sock, new, call)
 
     def call_soon(self, function: Callable[[], None]) -> None:
-        """Call a function on the loop's thread. For any thread and for signal handlers."""
+        """Call a function on the loop's thread. From any thread and from signal handlers."""
         self._soon.append(function)
         if self._asleep:
             self._wake()
 
     def call_later(self, seconds: float, function: Callable[[], object]) -> Timer:
-        """Call a function on the loop's thread after some time. From any thread."""
+        """Call a function on the loop's thread after some seconds. From any thread."""
         timer = Timer(monotonic() + seconds, function)
         if self.is_own_thread():
             heappush(self._timers, timer)
@@ -170,12 +170,12 @@ class Loop:
         return threading.get_ident() == self._thread
 
     def stop(self) -> None:
-        """Make `run` return. For any thread and for signal handlers; again does no harm."""
+        """Make `run` return. From any thread and from signal handlers; harmless if repeated."""
         self._running = False
         self._wake()
 
     def end(self, error: BaseException) -> None:
-        """Raise an error from the step that is under way, when it is through. Own thread only."""
+        """Raise an error at the end of the current step. On the loop's thread only."""
         self._error = self._error or error
         self._running = False
 
@@ -190,10 +190,10 @@ class Loop:
             self.step(None)
 
     def step(self, timeout: float | None) -> None:
-        """Wait once, ``timeout`` seconds at the most (None: no limit), and serve what is due.
+        """Wait once, at most ``timeout`` seconds (None: no limit), and process the events.
 
         Raises:
-            BaseException: What `end` was given meanwhile.
+            BaseException: The error passed to `end`.
         """
         self._thread = threading.get_ident()
         self._asleep = True  # from here on call_soon wakes
@@ -203,7 +203,7 @@ class Loop:
         self.now = monotonic()
         for key, events in ready:
             key.data(events)
-        for _ in range(len(self._soon)):  # those they add wait for the next step
+        for _ in range(len(self._soon)):  # functions they add wait for the next step
             self._soon.popleft()()
             self.now = monotonic()
         if due is not None and due <= self.now:
@@ -240,7 +240,7 @@ class Loop:
         return patience if timeout is None else min(patience, timeout)
 
     def _fire(self, now: float) -> None:
-        """Fire every timer that is due; those they add wait for the next step."""
+        """Fire every due timer; timers they add wait for the next step."""
         due = []
         while self._timers and self._timers[0].due <= now:
             due.append(heappop(self._timers))

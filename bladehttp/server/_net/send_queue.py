@@ -1,28 +1,25 @@
-"""What the kernel knows of bytes that were sent and that the client has not taken.
+"""How much of a response the client has received, as far as the kernel knows.
 
-`send` returns when the kernel has the bytes. It holds up to megabytes of them, and calls a
-socket writable only when a third of its buffer is free: a client that reads 100 KB/s is then
-silent for seconds, however steadily it reads. So the kernel is asked:
+`send` returns when the kernel has the bytes. The kernel holds up to megabytes of them, and reports
+a socket writable only when a third of its buffer is free: a client that reads 100 KB/s then looks
+silent for seconds. So the kernel is asked:
 
 - SIOCOUTQ (tcp(7), unix(7)): bytes that the client's kernel has not acknowledged.
-- sock_diag(7): bytes that the client's kernel has and its program has not read, where that
-  program runs on this machine. Of others nobody can tell; see `client_progress`.
+- sock_diag(7): bytes in the receive queue of the client's socket, if the client runs on this
+  machine. For others there is no such information; see `ClientProgress`.
 
-Linux only. Elsewhere nothing is known, and 0 or None is returned.
+Linux only. Elsewhere 0 or None is returned.
 
-Progress of a client that takes an answer: whether it still reads, or has stopped.
-
-A client is looked at `SAMPLES` times in each write_timeout. It has stopped when it has taken
-nothing for that long and what it took before does not pay for a longer rest. That second rule
-is for honest clients which do not read steadily:
+`ClientProgress` decides from these numbers whether a client still reads or has stopped. It is
+checked `SAMPLES` times in each write_timeout. A client has stopped if it has received nothing for
+that long and has no credit left. The credit is for clients that read in bursts:
 
 - curl --limit-rate 100K reads a megabyte at once and rests for nine seconds.
-- A client on another machine that reads 30 KB/s: its kernel takes 128 KB ahead and says nothing
-  more until half of them are read, 4 seconds later. Nobody can tell it from one that has
-  stopped by then.
+- A client on another machine that reads 30 KB/s: its kernel takes 128 KB ahead and announces no
+  window until half of them are read, 4 seconds later. Until then it looks stopped.
 
-Each byte pays for 1/`SLOWEST` of a second. Of a client on this machine the kernel knows what its
-program has read, so one that reads nothing is found out at once.
+Each byte is worth 1/`SLOWEST` of a second of rest. For a client on this machine the kernel knows
+how much the program has read, so one that reads nothing is detected at once.
 """
 
 import os
@@ -35,11 +32,11 @@ if sys.platform == "linux":
     import fcntl
 
 SIOCOUTQ = 0x5411
-"""<linux/sockios.h>; the same number as TIOCOUTQ."""
+"""From <linux/sockios.h>; the same number as TIOCOUTQ."""
 
 UNSENT_LIMIT = 128 * 1024
-"""Most bytes the kernel keeps beyond what the network takes now: TCP_NOTSENT_LOWAT. It makes
-writability follow the client, and bounds the memory that a slow client costs."""
+"""Most unsent bytes in the kernel's buffer: TCP_NOTSENT_LOWAT. It makes writability follow the
+client, and bounds the memory of a slow client."""
 
 TCP_OPTIONS = {
     # after 60 s of silence the kernel asks whether a client is still there, every 10 s, three times
@@ -66,10 +63,10 @@ PEER, QUEUE = 2, 4  # UNIX_DIAG_PEER, UNIX_DIAG_RQLEN
 
 
 def prepare(listener: socket.socket) -> None:
-    """Set the options that accepted TCP sockets inherit: one system call less for each of them.
+    """Set the options that accepted TCP sockets inherit, which saves a system call for each.
 
     Args:
-        listener: A listening socket; nothing is set on one that is not TCP.
+        listener: A listening socket; only TCP sockets are changed.
     """
     if listener.family not in {socket.AF_INET, socket.AF_INET6}:
         return
@@ -84,7 +81,7 @@ def prepare(listener: socket.socket) -> None:
 
 
 def unacknowledged(sock: socket.socket) -> int:
-    """Return how many bytes the client's kernel has not taken; 0 where that is not known."""
+    """Return the bytes the client's kernel has not acknowledged; 0 where unknown."""
     if sys.platform != "linux":
         return 0
     answer = bytearray(4)
@@ -98,8 +95,8 @@ def unacknowledged(sock: socket.socket) -> int:
 class Peer:
     """The client's end of a connection, if it is a socket of this machine's kernel.
 
-    A process of the same host is found by its addresses (TCP) or by the inode of its socket
-    (unix). One in another network namespace is not.
+    The socket is found by its addresses (TCP) or by its inode (unix), unless it is in another
+    network namespace.
     """
 
     __slots__ = ("_question", "_read")
@@ -114,10 +111,10 @@ class Peer:
             else:
                 self._question = _inet_question(sock)
         except (OSError, ValueError, AttributeError):
-            pass  # gone, no such socket, or no Linux
+            pass  # closed, no such socket, or not Linux
 
     def unread(self) -> int | None:
-        """Return how many bytes wait there until its program reads them; None: not known."""
+        """Return the bytes in the client's receive queue; None: not known."""
         if self._question is None:
             return None
         try:
@@ -127,11 +124,11 @@ class Peer:
 
 
 def _ask(question: bytes) -> bytes:
-    """Ask the kernel about one socket.
+    """Send a sock_diag request about one socket and return the answer.
 
     Raises:
-        OSError: It does not answer such questions.
-        ValueError: It knows no such socket.
+        OSError: The kernel does not support the request.
+        ValueError: There is no such socket.
     """
     head = struct.pack("=IHHII", 16 + len(question), BY_FAMILY, REQUEST, 1, 0)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as netlink:
@@ -176,7 +173,7 @@ def _attribute(answer: bytes, kind: int) -> bytes:
     """Return the value of a netlink attribute.
 
     Raises:
-        ValueError: There is none of that kind.
+        ValueError: There is no attribute of that kind.
     """
     at = UNIX_ATTRIBUTES
     while at + 4 <= len(answer):
@@ -188,32 +185,32 @@ def _attribute(answer: bytes, kind: int) -> bytes:
 
 
 SAMPLES = 16
-"""How often a client is looked at in a write_timeout: how late its end can be noticed."""
+"""Checks of a client in each write_timeout: the precision of the timeout."""
 
 SLOWEST = 6 * 1024
 """Bytes per second below which, on average, a client counts as stopped."""
 
 UNPAID = 64 * 1024
-"""Of a client on this machine the first bytes pay for nothing: one that stops at the beginning
-of an answer is reset when its time is over."""
+"""The first bytes of a client on this machine earn no credit: one that stops at the beginning of a
+response is reset after write_timeout."""
 
 LONGEST_REST = 30
-"""Most write_timeouts that are paid for: 60 s by default, nginx's send_timeout."""
+"""Most credit, in write_timeouts: 60 s by default, nginx's send_timeout."""
 
 
 class ClientProgress:
-    """How much of an answer one client has taken, and since when it has taken nothing."""
+    """How much of a response one client has received, and when it last received bytes."""
 
     __slots__ = ("_paid_until", "_peer", "_since", "_socket", "_taken", "_timeout", "_unpaid")
 
     def __init__(self, sock: socket.socket, taken: int, since: float, timeout: float) -> None:
-        """Begin.
+        """Start measuring.
 
         Args:
             sock: The connection's socket.
-            taken: Bytes that the client had taken when the answer began.
-            since: When it was last seen to take something, in seconds.
-            timeout: Seconds it may take nothing.
+            taken: Bytes the client had received when the response began.
+            since: When it last received bytes, in seconds.
+            timeout: Seconds in which it may receive nothing.
         """
         self._socket = sock
         self._peer = Peer(sock)
@@ -223,14 +220,14 @@ class ClientProgress:
         self._unpaid = 0 if self._peer.unread() is None else UNPAID
 
     def has_stopped(self, sent: int, now: float) -> bool:
-        """Look at the client again.
+        """Check the client again.
 
         Args:
-            sent: Bytes that were handed to the kernel so far.
+            sent: Bytes passed to the kernel so far.
             now: The time, in seconds.
 
         Returns:
-            Whether it counts as gone.
+            Whether it counts as stopped.
         """
         taken = sent - self._left()
         if taken > self._taken:
@@ -240,7 +237,7 @@ class ClientProgress:
         return now - self._since >= self._timeout and now >= self._paid_until
 
     def _left(self) -> int:
-        """Return how many bytes were sent and not taken, as far as is known."""
+        """Return the bytes sent and not received, as far as is known."""
         unread = self._peer.unread()
         if unread is None:
             return unacknowledged(self._socket)

@@ -1,4 +1,4 @@
-"""Ending a server by signals."""
+"""Stop a server by signals."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -12,13 +12,13 @@ ENDING = (signal.SIGINT, signal.SIGTERM)
 def end_by_signals(
     drain: Callable[[], None], close: Callable[[], None], reopen: Callable[[], None] | None = None
 ) -> Iterator[None]:
-    """Make the first SIGINT or SIGTERM drain a server and the second close it.
+    """Drain a server on the first SIGINT or SIGTERM and close it on the second.
 
-    SIGHUP, which logrotate sends, makes it open its log files again, if ``reopen`` is given;
-    else it is left as it is.
+    SIGHUP, which logrotate sends, reopens the log files if ``reopen`` is given; otherwise it is
+    left alone.
 
-    Python runs a signal's handler on the main thread between two steps of the loop, or while
-    it sleeps; what the handler does here wakes it.
+    Python runs a signal handler on the main thread between two steps of the loop, or during its
+    sleep, which the handler ends.
 
     Raises:
         ValueError: This is not the main thread.

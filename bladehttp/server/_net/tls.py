@@ -1,7 +1,4 @@
-"""The SSLContext of a secure server.
-
-A throw-away certificate, for a server that is to be tried out.
-"""
+"""The SSLContext of a secure server, and throw-away certificates for trials and tests."""
 
 import os
 import ssl
@@ -18,7 +15,7 @@ MODES: dict[bool | str, ssl.VerifyMode] = {
     True: ssl.CERT_OPTIONAL,
     "required": ssl.CERT_REQUIRED,
 }
-"""HttpServer.verify_certs to what is asked of clients."""
+"""`HttpServer.verify_certs` to the verification mode for clients' certificates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +23,7 @@ class CertificateFiles:
     """A certificate and its key.
 
     Attributes:
-        cert_file: PEM file of the certificate and those it is signed with.
+        cert_file: PEM file of the certificate and its chain.
         private_key_file: PEM file of its key; None: it is in ``cert_file``.
     """
 
@@ -46,14 +43,14 @@ def server_context(
 
     Args:
         files: The server's certificate.
-        verify_certs: Whether clients are asked for a certificate: False, True (and what is
-            shown is checked) or "required".
-        client_ca: PEM file of the authorities clients' certificates are checked against;
-            None: those in the certificate's own file.
+        verify_certs: Whether clients are asked for a certificate: False, True (and a given one is
+            verified) or "required".
+        client_ca: PEM file of the CAs that clients' certificates are verified against; None: those
+            in the certificate's own file.
 
     Raises:
-        CertificateFileError: A file is missing, is not PEM, or the two do not belong together.
-        ValueError: Another ``verify_certs``.
+        CertificateFileError: A file is missing or is not PEM, or certificate and key do not match.
+        ValueError: Another value of ``verify_certs``.
     """
     if verify_certs not in MODES:
         raise ValueError(f"verify_certs is False, True or 'required', not {verify_certs!r}")
@@ -74,11 +71,11 @@ def server_context(
 def choose_by_name(
     default: ssl.SSLContext, contexts: Mapping[str, ssl.SSLContext]
 ) -> ssl.SSLContext:
-    """Make a context hand over to another one by the host name a client asks for.
+    """Make a context switch to another one by the host name a client asks for (SNI).
 
     Args:
-        default: For clients that name no host, or one that has no context of its own.
-        contexts: Lower-case host name to context; "*.example.com" is for any one label there.
+        default: For clients that name no host, or an unknown one.
+        contexts: Lower-case host name to context; "*.example.com" matches any one label.
 
     Returns:
         The default context, for new connections.
@@ -99,11 +96,11 @@ LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 class ThrowAwayCertificate(NamedTuple):
-    """A certificate and the authority that signed it, as PEM files.
+    """A certificate and the CA that signed it, as PEM files.
 
     Attributes:
         cert_file: Certificate and key.
-        ca_file: What a client has to trust.
+        ca_file: The CA, for clients to trust.
     """
 
     cert_file: str
@@ -111,11 +108,11 @@ class ThrowAwayCertificate(NamedTuple):
 
 
 def throw_away_certificate(directory: Path, names: Iterable[str] = ()) -> ThrowAwayCertificate:
-    """Make a certificate for this machine, signed by an authority nobody else has.
+    """Make a certificate for this machine, signed by a CA of its own.
 
     Args:
-        directory: Where the files go; nobody else should be able to read it.
-        names: Names and addresses it is for, beside those of the loopback interface.
+        directory: Directory for the files; other users should have no access.
+        names: Further names and addresses, in addition to those of the loopback interface.
 
     Raises:
         ImportError: trustme is not installed.

@@ -1,7 +1,7 @@
 """Plain and TLS connections behind the same calls.
 
-None of them blocks. An OSError from any of them means that the connection is lost;
-ssl.SSLError is one.
+None of them blocks. An OSError from any of them, ssl.SSLError included, means that the connection
+is lost.
 """
 
 import errno
@@ -15,20 +15,20 @@ from typing import Any, Protocol
 from bladehttp._message.file_body import end_of_file, read_at
 
 RECEIVE = 64 * 1024
-"""Bytes received at a time: four times as much costs three times the time per call."""
+"""Bytes received at a time: four times as much takes three times as long per call."""
 
 RECORDS = 256 * 1024
-"""Bytes encrypted at a time: what TLS adds in memory to a response."""
+"""Bytes encrypted at a time: the memory TLS adds to a response."""
 
 NO_SENDFILE = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP})
-"""What sendfile says of files it cannot send: those of some file systems."""
+"""Errors of sendfile for files of file systems that do not support it."""
 
 HANDSHAKE_RECORD = 0x16
-"""First byte of every TLS connection: a record of the type handshake (RFC 8446 section 5.1)."""
+"""First byte of every TLS connection: a record of type handshake (RFC 8446 section 5.1)."""
 
 
 class PlainHttpError(Exception):
-    """What arrives at a TLS port is plain text."""
+    """Plain text was received on a TLS port."""
 
 
 class Transport(Protocol):
@@ -37,8 +37,8 @@ class Transport(Protocol):
     Attributes:
         socket: The socket.
         ended: The client will send nothing more.
-        progressed: Bytes have moved over the socket since this was last set to False.
-        blocked: Something waits that only the transport knows of, until the socket takes it.
+        progressed: Bytes were moved since this was last set to False.
+        blocked: Bytes are buffered in the transport until the socket takes them.
     """
 
     socket: socket.socket
@@ -50,42 +50,42 @@ class Transport(Protocol):
 
     @property
     def waiting(self) -> int:
-        """Bytes that wait in the transport itself."""
+        """Bytes buffered in the transport."""
 
     def handshake(self) -> bool:
-        """Go on with the handshake; True when it is complete."""
+        """Continue the handshake; True when it is complete."""
 
     def certificate(self) -> dict[str, Any] | None:
-        """Return the client's certificate, if it showed one and it was verified."""
+        """Return the client's verified certificate, None if there is none."""
 
     def receive(self) -> bytes:
-        """Return what has arrived, b"" if nothing has; ``ended`` tells why."""
+        """Return received bytes, b"" if there are none; ``ended`` tells whether more may come."""
 
     def send(self, data: bytes | memoryview) -> int:
-        """Send as much as the socket takes now and return how many bytes that were."""
+        """Send as much as the socket takes now and return the number of bytes taken."""
 
     def send_file(self, file: FileIO, offset: int, count: int) -> int:
-        """Send at most that many bytes of a file, as `send`.
+        """Send at most ``count`` bytes of a file, as `send`.
 
         Raises:
-            EOFError: The file has none there.
+            EOFError: The file is shorter.
         """
 
     def flush(self) -> None:
-        """Send what waits in the transport itself."""
+        """Send the buffered bytes."""
 
     def finish(self) -> None:
-        """Tell the client that nothing more will be sent; if ``blocked`` then, call it again."""
+        """Signal the end of the data; if ``blocked`` afterwards, call it again."""
 
     def discard(self) -> int:
-        """Throw away what has arrived and return how many bytes of the socket that were."""
+        """Discard received bytes and return their number."""
 
     def close(self) -> None:
-        """Close the socket, with a goodbye where there is one."""
+        """Close the socket; TLS sends close_notify."""
 
 
 class SocketTransport(ABC):
-    """What plain and TLS transports have in common."""
+    """Common part of the plain and the TLS transport."""
 
     __slots__ = ("ended", "progressed", "socket")
 
@@ -100,15 +100,15 @@ class SocketTransport(ABC):
         self.progressed = False
 
     def certificate(self) -> dict[str, Any] | None:
-        """Return None: there is no handshake to show one in."""
+        """Return None: there is no handshake."""
         return None
 
     def send_file(self, file: FileIO, offset: int, count: int) -> int:
-        """Send at most that many bytes of a file, by reading them."""
+        """Send at most ``count`` bytes of a file, by reading them."""
         return 0 if self.blocked else self.send(read_at(file, offset, min(count, RECORDS)))
 
     def discard(self) -> int:
-        """Throw away what has arrived, not even decrypted, and return how many bytes it was."""
+        """Discard received bytes, undecrypted, and return their number."""
         try:
             count = len(self.socket.recv(RECEIVE))
         except BlockingIOError:
@@ -123,7 +123,7 @@ class SocketTransport(ABC):
 
 
 class PlainTransport(SocketTransport):
-    """A socket as it is."""
+    """A plain socket."""
 
     __slots__ = ()
     blocked = False
@@ -152,7 +152,7 @@ class PlainTransport(SocketTransport):
     if hasattr(os, "sendfile"):
 
         def send_file(self, file: FileIO, offset: int, count: int) -> int:
-            """Send at most that many bytes of a file, which the system copies by itself."""
+            """Send at most ``count`` bytes of a file by sendfile."""
             try:
                 sent = os.sendfile(self.socket.fileno(), file.fileno(), offset, count)
             except BlockingIOError:
@@ -176,8 +176,8 @@ class PlainTransport(SocketTransport):
 class TlsTransport(SocketTransport):
     """TLS over a socket, through memory BIOs.
 
-    An SSLSocket can hold decrypted bytes while its descriptor is not readable; here all that
-    has arrived is decrypted at once, and what there is to send is counted by us.
+    An SSLSocket can hold decrypted bytes while its descriptor is not readable; here all received
+    bytes are decrypted at once, and unsent bytes are counted.
     """
 
     __slots__ = ("_incoming", "_outgoing", "_started", "_tls", "_unsent", "blocked")
@@ -193,15 +193,15 @@ class TlsTransport(SocketTransport):
 
     @property
     def waiting(self) -> int:
-        """Bytes that are encrypted and not in the kernel yet."""
+        """Encrypted bytes the kernel has not taken yet."""
         return len(self._unsent) + self._outgoing.pending
 
     def certificate(self) -> dict[str, Any] | None:
-        """Return the client's certificate, if it showed one and it was verified."""
+        """Return the client's verified certificate, None if there is none."""
         return self._tls.getpeercert()
 
     def handshake(self) -> bool:
-        """Go on with the handshake; True when it is complete.
+        """Continue the handshake; True when it is complete.
 
         Raises:
             PlainHttpError: The client speaks plain text.
@@ -225,7 +225,7 @@ class TlsTransport(SocketTransport):
             while data := self._tls.read(RECEIVE):
                 chunks.append(data)
                 if not (self._incoming.pending or self._tls.pending()):
-                    break  # rather than be told so by an exception
+                    break  # spares an SSLWantReadError
             else:
                 self.ended = True  # close_notify
         except ssl.SSLWantReadError:
@@ -263,18 +263,18 @@ class TlsTransport(SocketTransport):
             self.socket.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
-        """Close the socket, with close_notify if it takes that now."""
+        """Close the socket, with close_notify if the socket takes it now."""
         try:
             self._notify()
         except OSError:
-            pass  # the client has gone
+            pass  # the client left
         super().close()
 
     def _notify(self) -> None:
         try:
             self._tls.unwrap()  # puts close_notify into the outgoing BIO
         except ssl.SSLError:
-            pass  # wants the client's, too, which nobody waits for (RFC 8446 section 6.1)
+            pass  # wants the client's, too, which need not be awaited (RFC 8446 section 6.1)
         self.flush()
 
     def _fill(self) -> None:
