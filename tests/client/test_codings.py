@@ -141,6 +141,16 @@ def test_total_timeout_holds_while_a_body_is_decoded(
         assert time.monotonic() - began < 0.6, door.__name__
 
 
+def test_a_part_of_a_coded_body_is_as_it_came_by_every_door(
+    door: Door, peers: Any, reply: Any, tmp_path: Path
+) -> None:
+    if door is download:
+        pytest.skip("a part is not what was to be written")
+    sent = gzip.compress(TEXT)
+    peer = peers(reply(sent[5:], "206 Part", "Content-Encoding: gzip"))
+    assert door(peer.url, tmp_path) == sent[5:]
+
+
 def test_bodies_that_cannot_be_decoded_are_there_as_they_came(
     door: Door, peers: Any, reply: Any, tmp_path: Path
 ) -> None:

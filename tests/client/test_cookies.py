@@ -48,6 +48,8 @@ def test_without_a_jar_none_are_kept(client: HttpClient, peers: Any, reply: Any)
     assert client.get(peer.url + "/set").cookies == ["a=1"]
     client.get(peer.url)
     assert peer.last.get("Cookie") is None
+    client.get(peer.url, headers={"Cookie": "b=2"})
+    assert named(peer.last) == {"b=2"}
     assert client.cookies is None
 
 
@@ -201,6 +203,19 @@ def test_a_file_is_read_and_saved(peers: Any, reply: Any, tmp_path: Path) -> Non
             client.save_cookies()
 
 
+def test_a_file_is_saved_whole_or_not_at_all(tmp_path: Path) -> None:
+    jar = CookieJar()
+    jar.set("a", "1", "a.test")
+    (tmp_path / "folder" / "full").mkdir(parents=True)
+    with pytest.raises(OSError, match="folder"):
+        jar.save(str(tmp_path / "folder"))
+    assert [each.name for each in tmp_path.iterdir()] == ["folder"]
+    (tmp_path / "link").symlink_to("file")
+    jar.save(str(tmp_path / "link"))
+    assert (tmp_path / "link").is_symlink()
+    assert CookieJar(str(tmp_path / "file")).get("a") == "1"
+
+
 def test_a_jar_can_be_filled_and_thinned_by_hand(peers: Any) -> None:
     peer, jar = peers(), CookieJar()
     jar.set("a", "1", "127.0.0.1")
@@ -208,6 +223,7 @@ def test_a_jar_can_be_filled_and_thinned_by_hand(peers: Any) -> None:
     jar.set("deep", "b c", "127.0.0.1", "/deep", http_only=True, expires=int(time.time()) + YEAR)
     jar.set("a", "3", "example.com", secure=True, host_only=False)
     jar.set("gone", "4", "127.0.0.1", expires=1)
+    assert Cookie("a", "2", "127.0.0.1", "/", False, False, None, True) in jar
     assert jar.get("deep") == "b c"
     assert jar.get("gone", "no") == "no"
     assert Cookie("a", "3", "example.com", "/", True, False, None, False) in jar

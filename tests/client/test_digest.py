@@ -66,6 +66,21 @@ def test_a_new_challenge_is_answered_each_time(
     assert method == "GET" or peer.last.body == b"data"
 
 
+@pytest.mark.parametrize("door", DOORS, ids=[door.__name__ for door in DOORS])
+def test_a_redirect_may_lead_to_another_challenge(peers: Any, reply: Any, door: Any) -> None:
+    def respond(seen: Any) -> bytes:
+        realm = seen.target[1:]
+        if not right(seen, realm, "always", "Authorization"):
+            asked = f'WWW-Authenticate: Digest realm="{realm}", nonce="always"'
+            return reply(b"out", "401 Unauthorized", asked)
+        return reply(b"", "302 Found", "Location: /b") if realm == "a" else reply(b"in")
+
+    with door(peers(respond).url, auth=("me", "pw")) as send:
+        for path in ("/b", "/a", "/a"):  # what is kept of one is wrong for the other
+            response = send("GET", None, path)
+            assert (response.status, response.body) == (200, b"in")
+
+
 def test_by_a_proxy_too(client: HttpClient, peers: Any, reply: Any, challenge: Any) -> None:
     proxy = guarded(peers, reply, challenge, "407 Proxy Authentication Required",
                     "Proxy-Authorization", "Proxy-Authenticate")  # fmt: skip

@@ -82,6 +82,48 @@ def test_one_that_is_refused_again_and_again_is_told_of(
     assert len(told) == 1  # it was not processed: Retry may
 
 
+@pytest.mark.parametrize(("times", "status"), [(5, 200), (6, None)])
+def test_what_is_refused_is_sent_again_five_times(
+    http2: Any, door: Any, certificates: Any, times: int, status: int | None
+) -> None:
+    seen: list[bytes] = []
+
+    def handle(connection: h2.Http2) -> None:
+        while True:
+            request = connection.read()
+            seen.append(request.body)
+            if len(seen) <= times:
+                refuse(connection, request)
+            else:
+                connection.answer(request.stream, b"ok")
+
+    with door(http2(handle).url, ca_cert=certificates.ca_file) as send:
+        if status is None:
+            with pytest.raises(HttpException):
+                send("POST", "pay")
+        else:
+            assert send("POST", "pay").status == status
+    assert seen == [b"pay"] * 6
+
+
+def test_what_is_refused_and_cannot_be_read_again_is_told_of(
+    http2: Any, door: Any, certificates: Any
+) -> None:
+    seen: list[bytes] = []
+
+    def handle(connection: h2.Http2) -> None:
+        while True:
+            request = connection.read()
+            seen.append(request.body)
+            refuse(connection, request)
+
+    given = (piece for piece in [b"p", b"ay"])
+    peer = http2(handle)
+    with door(peer.url, ca_cert=certificates.ca_file) as send, pytest.raises(HttpException):
+        send("POST", given)
+    assert seen == [b"pay"]
+
+
 def test_what_may_have_been_done_is_not_done_twice(
     http2: Any, door: Any, certificates: Any
 ) -> None:

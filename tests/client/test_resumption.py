@@ -136,6 +136,8 @@ def test_a_206_that_nobody_asked_for_is_refused_unless_it_is_the_whole() -> None
         ("bytes=-5", part(), Verdict.WRITE),
         ("bytes=5-99", part(), Verdict.WRITE),
         ("bytes=5-9", part("bytes 5-9/*"), Verdict.WRITE),
+        ("bytes=5-", part("bytes 5-9/*"), Verdict.WRITE),
+        ("bytes=-5", part("bytes 5-9/*"), Verdict.WRITE),
         ("bytes=5-9", part(ETag=None), Verdict.WRITE),
         ("bytes=4-8", part(), Verdict.REFUSE),
         ("bytes=5-9", part("bytes 5-6/10", Content_Length="2"), Verdict.REFUSE),

@@ -139,16 +139,17 @@ def test_the_certificate_of_a_proxy_is_checked(
     assert handler.requests == []
 
 
-@pytest.mark.parametrize("proxy_scheme", ["http", "https"])
+@pytest.mark.parametrize("way", ["http", "https", "socks5", "excepted"])
 def test_a_bad_certificate_behind_a_proxy_is_the_servers(
-    client: HttpClient, peers: Any, certificates: Any, server_context: ssl.SSLContext,
-    proxy_scheme: str,
-) -> None:  # fmt: skip
+    client: HttpClient, peers: Any, certificates: Any, server_context: ssl.SSLContext, way: str
+) -> None:
     elsewhere = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     elsewhere.load_cert_chain(*certificates.issue("elsewhere", "elsewhere.test"))
     origin = peers(context=elsewhere)
-    proxy = peers.raw(HttpProxy(), server_context if proxy_scheme == "https" else None)
-    client.ca_cert, client.proxy = certificates.ca_file, proxy.url
+    handler = SocksProxy() if way == "socks5" else HttpProxy()
+    proxy = peers.raw(handler, server_context if way in ("https", "excepted") else None)
+    client.proxy = f"socks5://127.0.0.1:{proxy.port}" if way == "socks5" else proxy.url
+    client.ca_cert, client.no_proxy = certificates.ca_file, "*" if way == "excepted" else None
     for send in (client.get, lambda url: client.stream(url).__enter__()):
         with pytest.raises(HostnameMismatch) as caught:
             send(origin.url)

@@ -11,8 +11,10 @@ from typing import Any
 
 import brotli
 import pytest
+from sending import DOORS
 
 import bladehttp
+from bladehttp import Retry
 from bladehttp.client import HttpClient
 from bladehttp.exceptions import (
     BodyTooLarge,
@@ -66,6 +68,32 @@ def test_a_response_without_a_body_that_nobody_reads_leaves_its_connection(
         with client.stream(peer.url) as response:
             assert response.source is None
     assert peer.connections == 1
+
+
+@pytest.mark.parametrize("door", DOORS, ids=[door.__name__ for door in DOORS])
+@pytest.mark.parametrize(
+    "first",
+    [b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n", b"", None],
+    ids=["an interim response", "half a head", "an answer to be retried"],
+)
+def test_only_the_response_that_counts_is_given(
+    peers: Any, reply: Any, door: Any, first: bytes | None
+) -> None:  # fmt: skip
+    slowly = threading.Event()  # a client that does not wait has the first part only
+    left = [b"HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nb", b"usy"] if first is None else []
+    whole = reply(b"ok", "200 OK")
+
+    def handle(connection: Any) -> None:
+        while True:
+            connection.read_request()
+            parts = [left.pop(0), left.pop(0)] if left else [whole[:20], whole[20:]]
+            for part in [first or b"", *parts]:
+                connection.send(part)
+                slowly.wait(0.03)
+
+    with door(peers.raw(handle).url, retry=Retry(1, backoff=0)) as send:
+        response = send("GET", None)
+        assert (response.status, response.body) == (200, b"ok")
 
 
 def test_a_response_is_there_before_its_body_is_complete(client: HttpClient, peers: Any) -> None:

@@ -1,5 +1,6 @@
 """How long what took, and whether a connection was found."""
 
+import threading
 from typing import Any
 
 import bladehttp
@@ -20,6 +21,18 @@ def test_timings_are_in_order_and_in_milliseconds(
     assert (first.num_connects, second.num_connects) == (1, 0)
     assert second.timings["connect"] == second.timings["tls"] == 0 < second.timings["total"]
     assert (second.timings is second.timings, second.num_connects) == (True, 0)
+
+
+def test_time_taken_is_that_of_all_hops(client: HttpClient, peers: Any, reply: Any) -> None:
+    slowly = threading.Event()
+
+    def respond(seen: Any) -> bytes:
+        if seen.target == "/to":
+            return bytes(reply(b"there"))
+        slowly.wait(0.1)
+        return bytes(reply(b"", "302 Found", "Location: /to"))
+
+    assert client.get(peers(respond).url).time_taken >= 100
 
 
 def test_timings_without_tls_on_streams_and_on_a_server(client: HttpClient, peers: Any) -> None:

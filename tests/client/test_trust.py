@@ -14,20 +14,24 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pycurl
 import pytest
 import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import pkcs12
+from proxies import HttpProxy
 
 import bladehttp
 from bladehttp import InsecureWarning
 from bladehttp.client import HttpClient
+from bladehttp.client._config.tls import client_cert_options, default_bundle, trust_options
 from bladehttp.exceptions import (
     CertificateError,
     CertificateFileError,
     HostnameMismatch,
+    HttpException,
     TlsError,
 )
 
@@ -300,6 +304,32 @@ def test_min_tls_is_the_oldest_version_spoken(
         with pytest.raises(TlsError, match="securing the connection") as caught:
             client.get(peer.url)
         assert type(caught.value) is TlsError
+
+
+def test_min_tls_is_for_a_proxy_too(client: HttpClient, peers: Any, certificates: Any) -> None:
+    version = ssl.TLSVersion.TLSv1_2
+    context = versions(context_of(certificates.authority.issue_cert("127.0.0.1")), version, version)
+    client.proxy, client.ca_cert = peers.raw(HttpProxy(), context).url, certificates.ca_file
+    assert client.get("http://a.test/").body == b"via proxy"
+    with pytest.raises(HttpException, match="securing the connection"):
+        client.get("http://a.test/", min_tls="1.3")
+
+
+def test_authorities_replace_the_others_for_servers_and_proxies(tmp_path: Path) -> None:
+    def options(file: object, directory: object) -> dict[int, object]:
+        return {
+            pycurl.CAINFO: file, pycurl.PROXY_CAINFO: file,
+            pycurl.CAPATH: directory, pycurl.PROXY_CAPATH: directory,
+        }  # fmt: skip
+
+    bundle, folder = default_bundle(), str(tmp_path)
+    assert dict(trust_options(None)) == options(bundle.encode(), None)
+    assert dict(trust_options("file.pem")) == options(b"file.pem", None)
+    assert dict(trust_options(folder)) == options(None, folder.encode())
+
+
+def test_a_key_never_asks_for_its_password() -> None:
+    assert dict(client_cert_options(("it.pem",)))[pycurl.KEYPASSWD] == b""  # else OpenSSL would
 
 
 @pytest.fixture
