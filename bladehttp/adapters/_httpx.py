@@ -146,7 +146,7 @@ def _response(response: HttpResponse, stream: Any) -> httpx.Response:
     version = "HTTP/" + response.version
     return httpx.Response(
         response.status,
-        headers=response.headers.pairs(),
+        headers=[(n.encode("latin-1"), v.encode("latin-1")) for n, v in response.headers.pairs()],
         stream=stream,
         extensions={
             "http_version": version.encode(),

@@ -147,3 +147,11 @@ def test_errors_of_the_asynchronous_client() -> None:
                     await client.get(url, timeout=0.05)
 
     asyncio.run(main())
+
+
+def test_fields_beyond_ascii_are_given_as_they_came(client: httpx.Client) -> None:
+    with BladeServer() as server:
+        name = 'attachment; filename="\xe9.txt"'
+        server.expect("GET", "/").respond("x", headers={"Content-Disposition": name})
+        response = client.get(server.url_for("/"))
+    assert (b"Content-Disposition", name.encode("latin-1")) in response.headers.raw

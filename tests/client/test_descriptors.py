@@ -15,7 +15,7 @@ import pytest
 from bladehttp.client import HttpClient
 from bladehttp.client._curl.engine import LONGEST_POLL, Engine
 from bladehttp.client._curl.multi import FEW, OFTEN, Multi
-from bladehttp.exceptions import ReceiveTimeout, ResolveError
+from bladehttp.exceptions import ReceiveTimeout, ResolveError, SocketException
 
 
 @contextmanager
@@ -148,3 +148,26 @@ def test_many_requests_of_which_few_are_ready_change_to_poll(
     assert len(changes) == 1
     over.set()
     assert [each.body for each in results] == [b"at last"] * 3 * FEW
+
+
+@contextmanager
+def no_descriptor_left() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.ExitStack() as stack:
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 20, hard))
+        with contextlib.suppress(OSError):
+            while True:
+                stack.callback(os.close, os.open("/dev/null", os.O_RDONLY))
+        yield
+
+
+def test_want_of_descriptors_is_an_exception_of_the_tree(peers: Any) -> None:
+    url = peers().url
+    with HttpClient() as client:
+        with no_descriptor_left():
+            with pytest.raises(SocketException):
+                client.get(url)
+            with pytest.raises(SocketException):
+                list(client.send_many([url]))
+        assert client.get(url).status == 200

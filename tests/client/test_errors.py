@@ -122,6 +122,19 @@ def test_a_status_line_that_is_none(peers: Any, tmp_path: Path, door: Door, line
         door(peer.url, tmp_path / "file")
 
 
+@every_door
+@pytest.mark.parametrize(
+    "length", [b"9223372036854775808", b"9" * 19, b"0" * 9 + b"1" * 20, b"9" * 5000], ids=len
+)
+def test_a_length_beyond_all_bounds_is_none(
+    peers: Any, tmp_path: Path, door: Door, length: bytes
+) -> None:
+    peer = peers.once(b"HTTP/1.1 200 OK\r\nA: b\r\ncontent-length: " + length + b"\r\n\r\nok")
+    with pytest.raises(HttpException):
+        door(peer.url, tmp_path / "file")
+    assert not (tmp_path / "file").exists()
+
+
 @pytest.mark.parametrize(
     "line",
     [b"HTTP/1.1 200", b"HTTP/1.1 200 ", b"HTTP/1.0 299 \xff x", b"HTTP/1.1 999 Odd"],

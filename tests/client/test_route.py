@@ -193,6 +193,8 @@ def test_a_socks_proxy_with_a_password(
 
 ENVIRONMENT: dict[str, tuple[dict[str, str], str, bool]] = {
     "lower case": ({"http_proxy": "P"}, "http://a.test/", True),
+    "empty": ({"http_proxy": "", "HTTP_PROXY": "P"}, "O", False),
+    "empty for all": ({"all_proxy": "", "ALL_PROXY": "P"}, "O", False),
     "capitals": ({"HTTP_PROXY": "P"}, "http://a.test/", True),
     "capitals under CGI": ({"HTTP_PROXY": "P", "REQUEST_METHOD": "GET"}, "O", False),
     "lower case under CGI": (

@@ -83,7 +83,7 @@ def active_proxy(settings: Settings, scheme: str) -> str:
     if settings.proxy is not None or not settings.trust_env:
         return settings.proxy or ""
     names = HTTP_PROXIES if scheme == "http" else (*HTTPS_PROXIES, *HTTP_PROXIES[2:])
-    return next(filter(None, map(os.environ.get, names)), "")
+    return next((os.environ[name] for name in names if name in os.environ), "")
 
 
 def is_direct(settings: Settings, scheme: str) -> bool:
@@ -116,7 +116,9 @@ def environment_proxy(
         with_no_proxy: Whether the variable no_proxy is in force.
     """
     names = HTTP_PROXIES if scheme == "http" else (*HTTPS_PROXIES, *HTTP_PROXIES[2:])
-    name = next((name for name in names if environ.get(name)), "")
+    name = next((name for name in names if name in environ), "")
+    if name and not environ[name]:  # "http_proxy= program" has it use none, as curl does
+        return ((pycurl.PROXY, ""),)
     is_unread = name == "HTTP_PROXY" and "REQUEST_METHOD" not in environ
     options: tuple[Pair, ...] = ()
     if is_unread or (name and not environ[name].isascii()):

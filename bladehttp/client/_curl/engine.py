@@ -24,7 +24,7 @@ import pycurl
 
 from bladehttp.client._curl.body_sink import NO_SINK, BodySink
 from bladehttp.client._curl.handle import Handle
-from bladehttp.client._curl.pool import MultiCloser
+from bladehttp.client._curl.pool import MultiCloser, make_multi
 
 INTEREST = {
     pycurl.POLL_NONE: 0,
@@ -113,7 +113,7 @@ class Engine(Handle):
         super().__init__()
         self._interruption: BaseException | None = None
         self._poll = select.poll()
-        self._multi = multi = pycurl.CurlMulti()
+        self._multi = multi = make_multi()
         self._closing = MultiCloser(multi)
         self._perform, self._wait = multi.perform, multi.select
         # looked up once, as pycurl makes an object for a method at every look-up

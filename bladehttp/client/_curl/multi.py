@@ -30,7 +30,7 @@ from bladehttp.client._curl.engine import (
     SET_SIZE,
     poll_time,
 )
-from bladehttp.client._curl.pool import MultiCloser
+from bladehttp.client._curl.pool import MultiCloser, make_multi
 
 
 class PollSet:
@@ -131,7 +131,7 @@ class Multi:
         self._opened: dict[int, int] = {}  # descriptor -> number of the socket (inode)
         self.found = self._in_vain = 0
         self._limit: int | None = None
-        self._multi = pycurl.CurlMulti()
+        self._multi = make_multi()
         self._closing = MultiCloser(self._multi)
         self._perform, self._wait = self._multi.perform, self._select
         self.info_read, self.remove = self._multi.info_read, self._multi.remove_handle

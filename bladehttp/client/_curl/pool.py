@@ -26,7 +26,20 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import pycurl
 
-from bladehttp.exceptions import ClientClosed
+from bladehttp.exceptions import ClientClosed, SocketException
+
+
+def make_multi() -> Any:
+    """Return a new CurlMulti.
+
+    Raises:
+        SocketException: No descriptor is left for it.
+    """
+    try:
+        return pycurl.CurlMulti()
+    except pycurl.error as error:
+        raise SocketException(f"opening a connection: no descriptor is left ({error})") from error
+
 
 LOOK = 1.0
 """Least time between two looks at what is idle, in seconds."""

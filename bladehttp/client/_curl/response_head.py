@@ -90,6 +90,11 @@ VALID: set[bytes] = set()
 MOST_VALID = 256
 LONGEST_VALID = 80
 
+# libcurl takes a Content-Length beyond its integers for none, and the end of the connection for
+# that of the body
+long_length = re.compile(rb"\ncontent-length[ \t]*:[ \t]*0*([1-9][0-9]{18,})", re.IGNORECASE).search
+LONGEST_LENGTH = 2**63 - 1
+
 # RFC 9110 section 11.6.1: several challenges may stand in one field, separated by commas
 offers_digest = partial(re.search, r"(?:^|,)\s*digest\s", flags=re.IGNORECASE)
 
@@ -137,6 +142,8 @@ class ResponseHead:
     def fault(self) -> str | None:
         """Why this is no head of a response, None if it is one."""
         lines = self._lines
+        if (found := long_length(b"".join(lines))) and int(found[1][:30]) > LONGEST_LENGTH:
+            return f"Content-Length {found[1][:40]!r} is too large"
         # nearly always: one block that ends, with a line seen before
         if lines and lines[0] in VALID and lines.index(lines[-1]) == len(lines) - 1:
             return None if lines[-1] == b"\r\n" or self.is_whole else NO_END
