@@ -38,14 +38,13 @@ if TYPE_CHECKING:
     from bladehttp._message.aborts import Abort, abort
     from bladehttp._message.deferred import Channel, Deferred
     from bladehttp._message.request import ClientInfo, HttpRequest
-    from bladehttp._message.response import Hop, HttpResponse
+    from bladehttp._message.response import Hop, HttpResponse, RequestInfo
     from bladehttp._message.sse import Events
     from bladehttp.client._arguments import Data, RequestOptions
     from bladehttp.client._asyncio.client import AsyncHttpClient
     from bladehttp.client._client import HttpClient
     from bladehttp.client._config.cookie_jar import Cookie, CookieJar
     from bladehttp.client._config.retry import Retry
-    from bladehttp.client._curl.errors import RequestInfo
     from bladehttp.client._exchange.hooks import HookRequest
     from bladehttp.client._exchange.scheduler import Result
     from bladehttp.server._server import HttpServer
@@ -61,14 +60,13 @@ else:  # each half is loaded on first access: a server needs no libcurl, a clien
             "_message.aborts": "Abort abort",
             "_message.deferred": "Channel Deferred",
             "_message.request": "ClientInfo HttpRequest",
-            "_message.response": "Hop HttpResponse",
+            "_message.response": "Hop HttpResponse RequestInfo",
             "_message.sse": "Events",
             "client._arguments": "RequestOptions",
             "client._asyncio.client": "AsyncHttpClient",
             "client._client": "HttpClient",
             "client._config.cookie_jar": "Cookie CookieJar",
             "client._config.retry": "Retry",
-            "client._curl.errors": "RequestInfo",
             "client._exchange.hooks": "HookRequest",
             "client._exchange.scheduler": "Result",
             "server._server": "HttpServer",
@@ -119,7 +117,7 @@ __all__ = [
 __all__ += exceptions.__all__
 __all__ += status.__all__
 
-map = status.PHRASES  # noqa: A001 - Blade's name
+map: dict[int, str] = status.PHRASES  # noqa: A001 - Blade's name
 __version__ = "0.1.0"
 
 

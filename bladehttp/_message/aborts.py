@@ -36,7 +36,7 @@ class Abort(Exception):  # noqa: N818 - an answer, not an error
         super().__init__(check_status(status), body, tuple(Headers(headers).pairs()))
         self.status = status
         self.body = body
-        self.headers = Headers(headers)
+        self.headers: Headers = Headers(headers)
 
     def __str__(self) -> str:
         return f"{int(self.status)} {phrase(self.status)}"

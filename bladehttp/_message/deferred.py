@@ -45,7 +45,7 @@ class Deferred:
 
     def __init__(self, timeout: int) -> None:
         """Wait for `send` or `fail`."""
-        self.timeout = timeout
+        self.timeout: int = timeout
         self._future: Future[None] = Future()
 
     def send(self) -> bool:

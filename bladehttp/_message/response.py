@@ -6,6 +6,7 @@ The methods for handlers are in `ResponseWriter`. Nothing here knows the wire fo
 
 import json
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from dataclasses import dataclass, field
 from datetime import timedelta
 from math import inf
 from time import monotonic
@@ -16,6 +17,7 @@ from bladehttp._data.charsets import charset_of, load_json, text_of, without_bom
 from bladehttp._data.headers import Headers, HeadersLike, Pairs, index_of, is_field_value
 from bladehttp._data.jsonable import as_json
 from bladehttp._data.lazy import lazy
+from bladehttp._message.deferred import Deferred
 from bladehttp._message.response_writer import UNSET_STATUS, ResponseWriter
 from bladehttp.exceptions import HttpException, HttpStatusError, InvalidHeader
 from bladehttp.status import PHRASES
@@ -43,6 +45,24 @@ class Hop(NamedTuple):
     url: str
 
 
+@dataclass(slots=True)  # one is made for each response, and frozen it would cost 2 us
+class RequestInfo:
+    """What a response or an exception knows of its request. It pickles without ``given``.
+
+    Attributes:
+        method: Its method, that of the last redirect if there were any.
+        url: Its URL, likewise, without userinfo.
+        given: With `HttpClient.send_many` the very object that was given for it, else None.
+    """
+
+    method: str
+    url: str
+    given: Any = field(default=None, compare=False, repr=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RequestInfo, (self.method, self.url)
+
+
 class ReceivedHead(Protocol):
     """What a client knows of a response's head and parses when it is asked for."""
 
@@ -63,18 +83,33 @@ class ReceivedHead(Protocol):
     @property
     def time_taken(self) -> float: ...
     @property
-    def request(self) -> Any: ...
+    def request(self) -> "RequestInfo | None": ...
 
 
 class EmptyHead:
     """The head of a response that did not come from a server."""
 
-    headers = trailers = property(lambda _: Headers())
-    reason = certificate = request = None
-    timings = property(lambda _: {})
-    num_connects = 0
-    time_taken = 0.0
-    version = "1.1"
+    reason: str | None = None
+    certificate: dict[str, Any] | None = None
+    request: RequestInfo | None = None
+    num_connects: int = 0
+    time_taken: float = 0.0
+    version: str = "1.1"
+
+    @property
+    def headers(self) -> Headers:
+        """New fields: none."""
+        return Headers()
+
+    @property
+    def trailers(self) -> Headers:
+        """New fields: none."""
+        return Headers()
+
+    @property
+    def timings(self) -> dict[str, float]:
+        """A new dict: there are none."""
+        return {}
 
 
 class DefaultHead(EmptyHead):
@@ -94,7 +129,7 @@ class DefaultHead(EmptyHead):
         fields = Headers({"Content-Type": "text/html; charset=utf-8"})
         if powered_by is not None:
             fields["X-Powered-By"] = powered_by
-        self.pairs = fields.as_tuple()
+        self.pairs: Pairs = fields.as_tuple()
         self._index = index_of(self.pairs)
 
     @property
@@ -140,13 +175,16 @@ class HttpResponse(ResponseWriter):
 
     _fields: ReceivedHead
     _reason: str | None
+    deferred: Deferred | None
+    source: Any
+    status: int
 
     _reader: lazy[BodyReader] = lazy(lambda response: response._reader_of(response.source))
     certificate: lazy[dict[str, Any] | None] = lazy(lambda response: response._fields.certificate)
     history: lazy[tuple[Hop, ...]] = lazy(lambda _: ())
     num_connects: lazy[int] = lazy(lambda response: response._fields.num_connects)
     redirects: lazy[int] = lazy(lambda _: 0)
-    request: lazy[Any] = lazy(lambda response: response._fields.request)
+    request: lazy[RequestInfo | None] = lazy(lambda response: response._fields.request)
     responder: lazy[str | None] = lazy(lambda _: None)
     time_taken: lazy[float] = lazy(lambda response: response._fields.time_taken)
     timings: lazy[dict[str, float]] = lazy(lambda response: response._fields.timings)

@@ -112,11 +112,12 @@ class HeadParser:
 
     def __init__(self, limits: Limits) -> None:
         """Start with empty caches; every connection of a server shares one parser."""
-        self.limits = limits
+        self.limits: Limits = limits
         self._fields: dict[bytes, tuple[str, str]] = {}
         self.lines: dict[bytes, RequestLine] = {}
         self.blocks: dict[bytes, FieldBlock] = {}
-        self.longest_line = min(limits.request_line - 2, limits.head - CACHED_BLOCK_BYTES - 2)
+        longest: int = min(limits.request_line - 2, limits.head - CACHED_BLOCK_BYTES - 2)
+        self.longest_line: int = longest
         self._longest_kept = min(self.longest_line, CACHED_REQUEST_LINE_BYTES)
 
     def request_line(self, data: bytes) -> RequestLine:

@@ -7,7 +7,7 @@ from bladehttp._data.lazy import lazy_names
 if TYPE_CHECKING:
     from bladehttp._data.auth import Auth
     from bladehttp._data.headers import Headers, HeadersLike
-    from bladehttp._message.response import Hop, HttpResponse
+    from bladehttp._message.response import Hop, HttpResponse, RequestInfo
     from bladehttp.client._arguments import (
         AsyncData,
         ClientCert,
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from bladehttp.client._config.progress import Report
     from bladehttp.client._config.retry import Retry
     from bladehttp.client._config.secrets import SENSITIVE_HEADERS
-    from bladehttp.client._curl.errors import RequestInfo
     from bladehttp.client._exchange.hooks import HookRequest
     from bladehttp.client._exchange.scheduler import Result
     from bladehttp.client._info import describe as describe
@@ -48,7 +47,7 @@ else:  # libcurl is loaded on first access, and so is asyncio
         {
             "_data.auth": "Auth",
             "_data.headers": "Headers HeadersLike",
-            "_message.response": "Hop HttpResponse",
+            "_message.response": "Hop HttpResponse RequestInfo",
             "client._arguments": (
                 "AsyncData ClientCert ClientOptions Credentials Data DownloadOptions "
                 "ErrorHook FieldPairs FileContent FileName FilesLike FileValue PathLike "
@@ -61,7 +60,6 @@ else:  # libcurl is loaded on first access, and so is asyncio
             "client._config.progress": "Report",
             "client._config.retry": "Retry",
             "client._config.secrets": "SENSITIVE_HEADERS",
-            "client._curl.errors": "RequestInfo",
             "client._exchange.hooks": "HookRequest",
             "client._exchange.scheduler": "Result",
             "client._info": "describe",

@@ -244,9 +244,9 @@ class ServerConfig:
             raise TypeError(f"host is a str, not {host!r}")
         if not 0 <= port <= 65535:
             raise ValueError(f"port is 0 to 65535, not {port}")
-        self.host = host
-        self.port = port
-        self.is_secure = bool(is_secure)
+        self.host: str = host
+        self.port: int = port
+        self.is_secure: bool = bool(is_secure)
         for name in properties:
             if name not in DEFAULTS:
                 raise TypeError(f"a server has no property {name!r}")

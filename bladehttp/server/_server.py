@@ -82,7 +82,7 @@ class HttpServer(ServerConfig):
             ValueError: The port is not 0 to 65535.
         """
         super().__init__(port, host, is_secure, **properties)
-        self.stats = Stats()
+        self.stats: Stats = Stats()
         _servers.add(self)
         self._certificates: dict[str, CertificateFiles] = {}
         self._dispatcher = Dispatcher()

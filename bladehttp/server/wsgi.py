@@ -48,10 +48,10 @@ read: a field "Content_Length" of a client's own can have become them."""
 
 # Several Cookie fields, which HTTP/2 allows (RFC 9113 section 8.2.3), are one in the environment,
 # and most servers join them as they join others. A comma is no cookie-octet (RFC 6265 4.1.1).
-joined_cookies = re.compile(rf",[ \t]*(?=[{TCHAR}]+=)").sub
+_joined_cookies = re.compile(rf",[ \t]*(?=[{TCHAR}]+=)").sub
 
 # What a server may speak with its clients that is not read here: HTTP/2, HTTP/2.0, HTTP/3.
-later_version = re.compile("HTTP/([2-9](?:[.][0-9])?)").fullmatch
+_later_version = re.compile("HTTP/([2-9](?:[.][0-9])?)").fullmatch
 
 
 class WsgiApplication:
@@ -120,7 +120,7 @@ class WsgiApplication:
         secure = environ.get("wsgi.url_scheme") == "https"
         request = HttpRequest.from_wire(message, _client(environ), secure)
         request.decode_with(self._parser.limits, self._decode_request_body)
-        version = later_version(environ.get("SERVER_PROTOCOL", ""))
+        version = _later_version(environ.get("SERVER_PROTOCOL", ""))
         if version:
             request.http_version = version[1]
         if self._proxies:
@@ -281,7 +281,7 @@ def _request_head(environ: Environ) -> bytes:
     lines = [f"{environ['REQUEST_METHOD']} {_target(environ)} {version}"]
     for key, value in environ.items():
         if key == "HTTP_COOKIE":
-            lines.append(f"Cookie: {joined_cookies('; ', value)}")
+            lines.append(f"Cookie: {_joined_cookies('; ', value)}")
         elif key.startswith("HTTP_") and key[5:] not in NAMELESS:
             lines.append(f"{key[5:].replace('_', '-').title()}: {value}")
         elif value and key in NAMELESS:

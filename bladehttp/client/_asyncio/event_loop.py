@@ -21,12 +21,12 @@ from typing import Any, Protocol
 
 import pycurl
 
+from bladehttp._message.response import RequestInfo
 from bladehttp.client._asyncio.hooks import await_hooks
 from bladehttp.client._asyncio.upload import AsyncBody
 from bladehttp.client._asyncio.waiting import AsyncSlots, readiness
 from bladehttp.client._curl.body_sink import STEP, DecodingBudget
 from bladehttp.client._curl.engine import INTEREST
-from bladehttp.client._curl.errors import RequestInfo
 from bladehttp.client._curl.pool import Limits
 from bladehttp.client._exchange.exchange import Exchange
 from bladehttp.client._exchange.scheduler import Result, Scheduler, run_in_context, set_request

@@ -73,13 +73,13 @@ class CookieJar:
             ValueError: It is not in that format, so that saving would destroy it.
         """
         self._start()
-        self.path = path
+        self.path: str | None = path
         if path is not None and Path(path).exists():
             self._add(read_lines(path))
 
     def _start(self) -> None:
         self._lock = threading.Lock()
-        self.share = pycurl.CurlShare()
+        self.share: Any = pycurl.CurlShare()
         self.share.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_COOKIE)
         self._curl = pycurl.Curl()
         self._curl.setopt(pycurl.SHARE, self.share)

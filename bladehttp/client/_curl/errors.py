@@ -4,7 +4,6 @@ Where a number stands for several things, REFINEMENTS tells them apart by libcur
 Timeouts other than that of connecting are the engine's and do not come from libcurl.
 """
 
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import pycurl
@@ -87,24 +86,6 @@ NAMES = {
     for name, value in vars(pycurl).items()
     if name.startswith("E_") and not name.startswith("E_MULTI_")  # those count on their own
 } | {code: row.name for code, row in EXCEPTIONS.items()}
-
-
-@dataclass(slots=True)  # one is made for each response, and frozen it would cost 2 us
-class RequestInfo:
-    """What a response or an exception knows of its request. It pickles without ``given``.
-
-    Attributes:
-        method: Its method, that of the last redirect if there were any.
-        url: Its URL, likewise, without userinfo.
-        given: With `HttpClient.send_many` the very object that was given for it, else None.
-    """
-
-    method: str
-    url: str
-    given: Any = field(default=None, compare=False, repr=False)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return RequestInfo, (self.method, self.url)
 
 
 def exception_for(

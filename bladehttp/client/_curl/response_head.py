@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from bladehttp._data.headers import Headers
-from bladehttp.client._curl.errors import RequestInfo
+from bladehttp._message.response import RequestInfo
 from bladehttp.client._request.url import location_text
 
 Fields = Sequence[tuple[str, str]]

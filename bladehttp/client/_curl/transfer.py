@@ -12,7 +12,7 @@ import pycurl
 from bladehttp._data.byte_streams import transformed
 from bladehttp._data.decoders import ContentDecoder, blocks_of
 from bladehttp._data.self_request import check_not_own
-from bladehttp._message.response import HttpResponse
+from bladehttp._message.response import HttpResponse, RequestInfo
 from bladehttp.client._config.environment import (
     active_authorities,
     active_options,
@@ -23,7 +23,7 @@ from bladehttp.client._config.tls import key_advice
 from bladehttp.client._curl.body_sink import NO_SINK, BodySink, is_redirect
 from bladehttp.client._curl.connections import MULTIPLEXED
 from bladehttp.client._curl.engine import RECEIVE, SUCCESS, TOTAL, Outcome
-from bladehttp.client._curl.errors import BROKEN_STREAM, EXCEPTIONS, RequestInfo, exception_for
+from bladehttp.client._curl.errors import BROKEN_STREAM, EXCEPTIONS, exception_for
 from bladehttp.client._curl.handle import Handle
 from bladehttp.client._curl.resend import guard_for, was_answered_early
 from bladehttp.client._curl.response_head import BLANK, ResponseHead, presented

@@ -8,11 +8,10 @@ from functools import partial
 from time import monotonic, sleep
 from typing import Any
 
-from bladehttp._message.response import Hop, HttpResponse
+from bladehttp._message.response import Hop, HttpResponse, RequestInfo
 from bladehttp.client._config.environment import active_proxy
 from bladehttp.client._config.retry import Retry
 from bladehttp.client._curl.engine import SUCCESS, Engine, Outcome
-from bladehttp.client._curl.errors import RequestInfo
 from bladehttp.client._curl.handle import Handle
 from bladehttp.client._curl.resend import MOST
 from bladehttp.client._curl.transfer import Transfer, annotate

@@ -36,11 +36,13 @@ class HookRequest:
     __slots__ = ("context", "given", "headers", "method", "redirects", "retries", "url")
 
     def __init__(self, given: Any = None) -> None:
-        self.given = given
+        self.given: Any = given
         self.context: dict[str, Any] = {}
-        self.method = self.url = ""
-        self.headers = Headers()
-        self.redirects = self.retries = 0
+        self.method: str = ""
+        self.url: str = ""
+        self.headers: Headers = Headers()
+        self.redirects: int = 0
+        self.retries: int = 0
 
     def update(self, request: PreparedRequest, redirects: int, retries: int) -> None:
         """Be about the next message."""

@@ -19,12 +19,11 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import pycurl
 
-from bladehttp._message.response import HttpResponse
+from bladehttp._message.response import HttpResponse, RequestInfo
 from bladehttp.client._config.options import Settings
 from bladehttp.client._curl.body_sink import BodySink, DecodingBudget, DecodingSink
 from bladehttp.client._curl.connections import PROBATION, Connections
 from bladehttp.client._curl.engine import RECEIVE, SUCCESS, TOTAL, Outcome
-from bladehttp.client._curl.errors import RequestInfo
 from bladehttp.client._curl.handle import Chains, Handle, Options
 from bladehttp.client._curl.multi import Events, Multi, Watch
 from bladehttp.client._curl.pool import Limits

@@ -8,8 +8,8 @@ from math import inf
 from time import monotonic
 from typing import Any
 
+from bladehttp._message.response import RequestInfo
 from bladehttp.client._config.options import Settings
-from bladehttp.client._curl.errors import RequestInfo
 from bladehttp.client._curl.pool import Pool
 from bladehttp.client._exchange.exchange import Exchange
 from bladehttp.client._exchange.scheduler import Result, Scheduler, set_request

@@ -266,7 +266,7 @@ class Body(ABC):
     suppress: ClassVar[tuple[bytes, ...]] = ()
 
     def __init__(self, content_type: str | None = None) -> None:
-        self.content_type = content_type
+        self.content_type: str | None = content_type
 
     @property
     def length(self) -> int | None:

@@ -19,7 +19,7 @@ from bladehttp._message.aborts import Abort
 from bladehttp._message.content import ContentError
 from bladehttp._message.deferred import Deferred
 from bladehttp._message.request import HttpRequest
-from bladehttp._message.response import DEFAULT_HEAD, HttpResponse
+from bladehttp._message.response import DEFAULT_HEAD, DefaultHead, HttpResponse
 from bladehttp.exceptions import ProtocolError
 from bladehttp.server._dispatch.access_log import request_id
 from bladehttp.server._dispatch.callbacks import CALLBACKS, check_callable, check_value, name_of
@@ -71,10 +71,10 @@ class Dispatcher:
 
     def __init__(self) -> None:
         """Start without callbacks; unknown paths are answered by `not_found`."""
-        self.blank = DEFAULT_HEAD
+        self.blank: DefaultHead = DEFAULT_HEAD
         self.callbacks: dict[str, list[Callable[..., Any]]] = {kind: [] for kind in CALLBACKS}
-        self.guards = self.callbacks["before"]
-        self.has_response_callbacks = False
+        self.guards: list[Callable[..., Any]] = self.callbacks["before"]
+        self.has_response_callbacks: bool = False
         self.log: RequestLog | None = None
         self.loop: Loop | None = None
         self.none_handler: Handler = not_found

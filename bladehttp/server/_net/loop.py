@@ -34,7 +34,7 @@ class Deadlines(Generic[T]):
 
     def __init__(self, seconds: float, expired: Callable[[T], None]) -> None:
         """Call ``expired`` with each item that was not disarmed in time."""
-        self.seconds = seconds
+        self.seconds: float = seconds
         self._expired = expired
         self.waiting: OrderedDict[T, float] = OrderedDict()
 
@@ -75,7 +75,7 @@ class Timer:
     __slots__ = ("_call", "due")
 
     def __init__(self, due: float, call: Callable[[], object]) -> None:
-        self.due = due
+        self.due: float = due
         self._call: Callable[[], object] | None = call
 
     def __lt__(self, other: "Timer") -> bool:
@@ -124,7 +124,7 @@ class Loop:
         self._asleep = False
         self._closed = False
         self._error: BaseException | None = None  # what `end` was given
-        self.now = monotonic()
+        self.now: float = monotonic()
 
     def clock(self, seconds: float, expired: Callable[[T], None]) -> Deadlines[T]:
         """Return a new clock, checked by the loop."""

@@ -80,10 +80,10 @@ class Expectation:
         others = [CRITERIA[name](value) for name, value in wanted.items() if value is not UNSET]
         self._criteria += others
         self._text = ", ".join([target, *(criterion.text for criterion in others)])
-        self.times = times
-        self.ordered = ordered
-        self.at_close = False
-        self.calls = 0
+        self.times: int | None = times
+        self.ordered: bool = ordered
+        self.at_close: bool = False
+        self.calls: int = 0
         self.respond()
 
     def respond(
