@@ -273,6 +273,33 @@ def test_a_coding_whose_library_is_missing_says_what_to_install(
         decoded(b"x", coding)
 
 
+def test_the_head_of_a_frame_is_as_long_as_its_descriptor_says() -> None:
+    magic = zstandard.FRAME_HEADER
+    for descriptor in filter(lambda each: not each & 8, range(256)):  # that bit is reserved
+        cuts = decoders.zstd_cuts()
+        assert [next(cuts), cuts.send(magic)] == [4, 1]
+        length = 5 + cuts.send(bytes([descriptor]))
+        assert length == zstandard.frame_header_size(magic + bytes([descriptor, *bytes(14)]))
+        assert cuts.send(b"") == 3  # the head of a block
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "length"), [(0, 70_000, 70_000), (1, 70_000, 1), (2, 70_000, 70_000)],
+    ids=["raw", "one byte repeated", "compressed"],
+)  # fmt: skip
+def test_a_frame_is_cut_at_the_ends_of_its_blocks(kind: int, size: int, length: int) -> None:
+    cuts = decoders.zstd_cuts()
+    next(cuts)
+    for part in (zstandard.FRAME_HEADER, b"\0", b"\0"):
+        cuts.send(part)
+    for is_last in (0, 1):
+        head = (size << 3 | kind << 1 | is_last).to_bytes(3, "little")
+        assert cuts.send(head) == length
+        after = cuts.send(b"")
+        assert (after == 3) is not bool(is_last)
+    assert after > 1 << 32  # whatever follows
+
+
 def test_blocks_are_smaller_than_steps() -> None:
     assert BLOCK < STEP  # PackagedZstd makes 128 KiB whatever it is told
     assert STEP >= 128 * 1024
