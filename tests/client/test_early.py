@@ -1,12 +1,15 @@
 """A server that answers before it has read the whole request, and closes."""
 
 import itertools
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from sending import DOORS
 
-from bladehttp import IncompleteBody, ReadError
+from bladehttp import HttpClient, IncompleteBody, ReadError
+from bladehttp.exceptions import WriteError
 
 PIECE = b"x" * 65536
 
@@ -79,3 +82,37 @@ def test_one_that_did_not_is_an_error(
         pytest.raises((IncompleteBody, ReadError)),
     ):
         send("POST", itertools.repeat(PIECE, 100))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n",
+        b"HTTP/1.1 103 Early Hints\r\nContent-Length: 0\r\n\r\n",
+    ],
+    ids=["length", "chunks", "interim"],
+)
+def test_one_whose_connection_is_reset_while_the_request_is_written_is_an_error(
+    client: HttpClient, peers: Any, data: bytes
+) -> None:
+    has_come, is_wanted, is_reset = (threading.Event() for _ in range(3))
+
+    def handle(connection: Any) -> None:
+        connection.read_head()
+        connection.send(data)
+        has_come.set()
+        is_wanted.wait(10)
+        connection.reset()
+        is_reset.set()
+
+    def body() -> Iterator[bytes]:
+        yield b"x"
+        has_come.wait(10)
+        yield from [b"x"] * 5  # libcurl reads between them
+        is_wanted.set()
+        is_reset.wait(10)
+        yield from [b"x"] * 5
+
+    with pytest.raises((IncompleteBody, ReadError, WriteError)):
+        client.post(peers.raw(handle).url, body())
