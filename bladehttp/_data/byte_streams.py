@@ -16,22 +16,22 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 WINDOW = 8 * 1024
-"""Bytes that are split into lines at a time. Blocks may be read in between, and undo it."""
+"""Bytes that are split into lines at a time. Blocks read in between discard the split."""
 
 
 class Transform(Protocol[T_co]):
-    """Transforms a stream of byte chunks: `feed` is called for each, `finish` at the end."""
+    """Transforms a stream of chunks: `feed` is called for each chunk, `finish` at the end."""
 
     def feed(self, chunk: bytes) -> Iterable[T_co]: ...
     def finish(self) -> Iterable[T_co]: ...
 
 
 class UnreadBuffer:
-    """Bytes of a body that were received and not given to the caller yet.
+    """Bytes of a body that were received and not read by the caller yet.
 
     Attributes:
-        is_over: Whether no more will be received.
-        has_given: Whether anything was given.
+        is_over: Whether the body is complete.
+        has_given: Whether any bytes were read.
     """
 
     __slots__ = (
@@ -42,23 +42,23 @@ class UnreadBuffer:
     def __init__(self, codec: str) -> None:
         """Take the codec that lines are decoded with."""
         self._data: bytes | bytearray = b""
-        self._at = 0  # where what was not given begins
-        self._scanned = 0  # up to where no line ends
-        self._skip = b""  # an LF that belongs to a CR which has ended a line already
+        self._at = 0  # start of the unread bytes
+        self._scanned = 0  # no line ends before here
+        self._skip = b""  # the LF of a CRLF whose CR has ended a line already
         self._has_begun = self.is_over = self.has_given = False
         self._use(codec)
 
     def _use(self, codec: str) -> None:
         self._codec = codec
         self._errors = errors_of(codec)
-        self._lines: Iterator[bytes] = iter(())  # at the beginning of what was not given
+        self._lines: Iterator[bytes] = iter(())  # split lines at the start of the unread bytes
         self._find, self._cr, self._lf = LINE_ENDS.get(codec, NARROW_LINE_ENDS)
 
     def __len__(self) -> int:
         return len(self._data) - self._at
 
     def append(self, chunk: bytes) -> None:
-        """Take bytes that were received. However many, their place is found in linear time."""
+        """Append received bytes; linear time in total."""
         if not self:
             self._data = chunk
             self._at = self._scanned = 0
@@ -77,21 +77,21 @@ class UnreadBuffer:
             self._skip = b""
 
     def copy(self, size: int) -> bytes:
-        """Return the first bytes without giving them."""
+        """Return the first bytes without removing them."""
         return bytes(self._data[self._at : self._at + size])
 
     def put_back(self, data: bytes, has_given: bool) -> None:
-        """Have bytes that were taken be the next again, and `has_given` as it was before."""
+        """Put read bytes back to the front, and restore `has_given`."""
         self._lines = iter(())
         self._data = data + self.copy(len(self))
         self._at = self._scanned = 0
         self._has_begun = self.has_given = has_given
 
     def take(self, size: int | None) -> bytes | None:
-        """Return a block, None if it is not here whole or there is no more.
+        """Return a block, None if it is incomplete or the body is over.
 
         Args:
-            size: In bytes; None for everything that is here.
+            size: In bytes; None for everything received.
         """
         here = len(self)
         if not here or (size is not None and here < size and not self.is_over):
@@ -110,10 +110,10 @@ class UnreadBuffer:
         return block
 
     def take_line(self) -> str | None:
-        """Return the next line without its end, None if it is not here whole or there is no more.
+        """Return the next line without its end, None if it is incomplete or the body is over.
 
-        It ends in CRLF, CR or LF, and in nothing else: NEL, FF and U+2028 are part of the text. A
-        CR ends it at once; if LF follows later, that is skipped.
+        A line ends in CRLF, CR or LF only: NEL, FF and U+2028 are part of the text. A CR ends it at
+        once; a following LF is skipped.
         """
         for whole in self._lines:
             self._at += len(whole)
@@ -124,7 +124,7 @@ class UnreadBuffer:
         return self.take_line() if self._split() else self._single_line()
 
     def _split(self) -> bool:
-        """Split the lines that are near, if they end in LF and a byte is a character's whole."""
+        """Split the next lines at once, if they end in LF and characters are single bytes."""
         if self._codec in WIDE:
             return False
         end = self._data.rfind(b"\n", self._at, self._at + WINDOW) + 1
@@ -152,7 +152,7 @@ class UnreadBuffer:
         return line
 
     def _see_beginning(self) -> bool:
-        """Drop a byte order mark, which decides; False if what is here does not tell yet."""
+        """Remove a byte order mark, which sets the codec; False if more bytes are needed."""
         head = self.copy(3)
         if not self.is_over and any(bom.startswith(head) and bom != head for bom, _ in BOMS):
             return False
@@ -168,9 +168,9 @@ class UnreadBuffer:
 class BodyReader:
     """Reads a body that is being received.
 
-    What was received and not given is here, and not in an iterator: one that is left early loses
-    nothing, and another of any kind goes on where it was. An exception that ended the body is
-    raised by every later read again.
+    Received, unread bytes are kept here and not in an iterator: abandoning an iterator loses
+    nothing, and another of any kind continues. An exception that ended the body is raised again by
+    every later read.
     """
 
     __slots__ = ("_chunks", "_error", "_source", "unread")
@@ -183,10 +183,12 @@ class BodyReader:
         self.unread = UnreadBuffer(codec)
 
     def blocks(self, size: int | None) -> Callable[[], bytes | None]:
-        """Return what takes blocks of a size in bytes, the last excepted; None: as they come.
+        """Return a function that takes blocks of `size` bytes, or chunks as they come for None.
+
+        The last block may be shorter.
 
         Raises:
-            ValueError: It is 0 or less.
+            ValueError: The size is 0 or less.
         """
         if size is not None and size < 1:
             raise ValueError(f"chunk_size is at least 1, not {size!r}")
@@ -194,7 +196,7 @@ class BodyReader:
         return lambda: take(size)
 
     def items(self, take: Callable[[], T | None]) -> Iterator[T]:
-        """Yield what ``take`` returns, and receive more whenever it returns None."""
+        """Yield the items ``take`` returns, and receive more whenever it returns None."""
         while True:
             item = take()
             if item is not None:
@@ -221,7 +223,7 @@ class BodyReader:
             raise
 
     async def areceive(self) -> None:
-        """Receive as `receive` does, awaited. If it is cancelled nothing is lost."""
+        """`receive`, awaited. Cancellation loses nothing."""
         if self._error is not None:
             raise self._error
         if self._chunks is None:
@@ -244,7 +246,7 @@ class BodyReader:
             error.partial = self.unread.copy(len(self.unread))
 
     def read_all(self) -> bytes:
-        """Return everything that was not given, received to the end. If that fails it stays."""
+        """Return all unread bytes, received to the end. After an error they stay unread."""
         whole, before = BytesIO(), self.unread.has_given
         try:
             for chunk in self.items(self.blocks(None)):
@@ -271,18 +273,18 @@ class BodyReader:
             self._fail(self._error)
 
     def fill(self, size: int) -> None:
-        """Receive until so many bytes are here, or the end."""
+        """Receive until `size` bytes are buffered, or the end."""
         while len(self.unread) < size and not self.unread.is_over:
             self.receive()
 
     async def afill(self, size: int) -> None:
-        """Receive as `fill` does, awaited."""
+        """`fill`, awaited."""
         while len(self.unread) < size and not self.unread.is_over:
             await self.areceive()
 
 
 class AsyncItems(AsyncIterator[T]):
-    """What is taken from a `BodyReader`, with more received whenever there is none."""
+    """The items of a `BodyReader`, received as needed."""
 
     def __init__(self, reader: BodyReader, take: Callable[[], T | None]) -> None:
         self._reader = reader
@@ -299,21 +301,21 @@ class AsyncItems(AsyncIterator[T]):
 
 
 def transformed(transform: Transform[T], chunks: Iterable[bytes]) -> Iterator[T]:
-    """Yield what a stage makes of chunks."""
+    """Yield the output of a transform over chunks."""
     for chunk in chunks:
         yield from transform.feed(chunk)
     yield from transform.finish()
 
 
 class TransformedStream(Iterator[T]):
-    """What a stage makes of chunks, as `transformed`.
+    """The output of a transform over chunks, as `transformed`.
 
-    An exception of the chunks does not end it: a generator is over then, and what follows the
-    exception would look like the end of the body.
+    An exception from the chunks does not end it: a generator would be finished then, which looks
+    like the end of the body to the next read.
     """
 
     def __init__(self, transform: Transform[T], chunks: Iterable[bytes]) -> None:
-        """Take a stage and what it is fed."""
+        """Take a transform and its input."""
         self._transform = transform
         self._chunks = iter(chunks)
         self._made: Iterator[T] = iter(())
@@ -336,7 +338,7 @@ class AsyncTransformedStream(AsyncIterator[T]):
     """`TransformedStream` over an asynchronous iterable. A cancelled read loses nothing."""
 
     def __init__(self, transform: Transform[T], chunks: AsyncIterable[bytes]) -> None:
-        """Take a stage and what it is fed."""
+        """Take a transform and its input."""
         self._transform = transform
         self._chunks = aiter(chunks)
         self._made: Iterator[T] = iter(())
@@ -356,7 +358,7 @@ class AsyncTransformedStream(AsyncIterator[T]):
 
 
 class _AsyncAdapter(AsyncIterator[T]):
-    """Things that need not be awaited."""
+    """An asynchronous iterator over a plain iterable."""
 
     def __init__(self, things: Iterable[T]) -> None:
         self._things = iter(things)

@@ -80,7 +80,7 @@ BOMS = ((b"\xef\xbb\xbf", UTF_8), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf
 
 
 def _keep_controls(error: UnicodeError) -> tuple[str, int]:
-    """Return what stands for a byte that a single-byte codec does not know."""
+    """Return the replacement of a byte that a single-byte codec leaves undefined."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
     byte = error.object[error.start]
@@ -97,10 +97,10 @@ def codec_of(label: str) -> str | None:
 
 
 def errors_of(codec: str) -> str:
-    """Return the name of the error handler to decode with, by which nothing fails.
+    """Return the error handler for a codec, with which decoding never fails.
 
-    What cannot be decoded becomes U+FFFD. The bytes that windows-1252 and its like leave open are
-    control characters (Encoding Standard, index of windows-1252).
+    Undecodable bytes become U+FFFD. The bytes that windows-1252 and similar codecs leave undefined
+    are control characters (Encoding Standard, index of windows-1252).
     """
     return KEEP_CONTROLS if codec.startswith(("cp125", "cp874")) else "replace"
 
@@ -133,9 +133,9 @@ def load_json(data: bytes, codec: str, **how: Any) -> Any:
 
     Args:
         data: The text, with or without a byte order mark.
-        codec: Of the Content-Type's charset, for what is in no Unicode encoding: JSON has no
-            charset parameter, and what is UTF-8 is often labelled as something else.
-        how: As of `json.loads`.
+        codec: The codec of Content-Type's charset, used only if the text is in no Unicode encoding:
+            JSON has no charset parameter, and UTF-8 is often mislabelled.
+        how: Keyword arguments of `json.loads`.
 
     Raises:
         ValueError: It is not JSON, or nested too deeply.
@@ -175,5 +175,5 @@ WIDE = frozenset(LINE_ENDS)
 """Codecs in which ASCII has more than one byte for a character."""
 
 NARROW_LINE_ENDS = re.compile(rb"(\r\n?|\n)").search, b"\r", b"\n"
-"""Codec -> what finds the next line end from a place between two characters, CR, and LF. In every
-other codec here the bytes CR and LF are nothing else: no trail byte is below 0x30."""
+"""Codec -> the function that finds the next line end from a character boundary, CR, and LF. In
+every other codec here the bytes CR and LF are nothing else: no trail byte is below 0x30."""

@@ -26,8 +26,8 @@ def parse_cookies(field_value: str) -> MultiDict[str]:
     """Return the cookies of a Cookie field's value, which for repeated fields is joined by "; ".
 
     A pair without "=" or without a name is passed over and the others stay. The value may
-    contain "=". One pair of enclosing quotes is taken off. Nothing is percent-decoded: what
-    a server sets comes back as it was. The work is linear in the length.
+    contain "=". One pair of enclosing quotes is taken off. Nothing is percent-decoded: a
+    value comes back as the server set it. The work is linear in the length.
 
     Args:
         field_value: One character for one byte. A pair that is UTF-8 is decoded, as scripts in

@@ -1,17 +1,17 @@
 """Content codings: coded bytes in, decoded bytes out, as they come (RFC 9110 section 8.4.1).
 
-The only place that undoes Content-Encoding: whole bodies, streams, downloads and partial bodies
-of the client, and request bodies of the server. libcurl could do it for the client, but it calls a
-truncated gzip stream a success with short data and a second gzip member an error (measured,
+The only place that decodes Content-Encoding: whole bodies, streams, downloads and partial bodies of
+the client, and request bodies of the server. libcurl could do it for the client, but it reports a
+truncated gzip stream as success with short data and a second gzip member as an error (measured,
 docs/decisions/0012).
 
-Everything a peer can choose is bounded: the number of codings, the bytes made by one step, the
-bytes made in all, and the number of members. Time and memory are linear in what comes in and out.
+Everything a peer can choose is bounded: the number of codings, the output of one step, the output
+in all, and the number of members. Time and memory are linear in input and output.
 
     coding    library
     gzip      zlib; x-gzip is the same (RFC 9110 section 8.4.1.3)
     deflate   zlib; the zlib format (RFC 1950), or the bare stream that some servers send
-    br        brotli or brotlicffi, from release 1.2 on, which can make a little at a time
+    br        brotli or brotlicffi, from release 1.2 on, which can limit the output of a call
     zstd      compression.zstd (Python 3.14), backports.zstd or zstandard
 """
 
@@ -30,15 +30,15 @@ STEP = 256 * 1024
 """Most bytes that one step makes: a few KiB can hold a gigabyte."""
 
 BLOCK = 16 * 1024
-"""Most coded bytes given to a library at a time. What follows the end of a member is copied once
-for each member, so that small members in large blocks would take quadratic time."""
+"""Most coded bytes given to a library at a time. The bytes after the end of a member are copied
+once for each member, so that small members in large blocks would take quadratic time."""
 
 MOST_CODINGS = 5
-"""Codings applied one after another. Nobody has a use for more than two; curl takes five."""
+"""Codings applied one after another. More than two are of no use; curl takes five."""
 
 MOST_EMPTY_MEMBERS = 100
 """Members or frames beyond one for each decoded byte. An empty gzip member has 20 bytes and takes
-as long as one with content, so that the work is bounded by what comes out. BGZF ends with one."""
+as long as one with content, so this bounds the work by the output. BGZF ends with one."""
 
 ZSTD_WINDOW = 8 * 1024 * 1024
 """RFC 9659 section 3: a decoder supports a Window_Size of 8 MB, an encoder uses no larger one."""
@@ -179,7 +179,7 @@ RLE_BLOCK = 1
 def zstd_cuts() -> Generator[int, bytes, None]:
     """Yield the lengths of the parts of a zstd frame (RFC 8878 section 3.1.1).
 
-    What is sent back is the part, whole if it is of at most HEADER bytes.
+    The caller sends each part back, whole if it has at most HEADER bytes.
     """
     magic = int.from_bytes((yield HEADER), "little")
     if magic >> 4 == ZSTD_SKIPPABLE:
@@ -199,7 +199,7 @@ def zstd_cuts() -> Generator[int, bytes, None]:
 
 
 DECODE_ERRORS: list[type[Exception]] = [zlib.error]
-"""What the libraries in use raise for bytes that are not in a coding."""
+"""The exceptions that the libraries in use raise for malformed data."""
 
 
 def _brotli() -> Any:
@@ -220,7 +220,7 @@ ZSTD_LIBRARIES = {
     "backports.zstd": "backports.zstd",
     "zstandard": "zstandard",
 }
-"""What has to be there -> the library for zstd."""
+"""Module that has to exist -> the library for zstd."""
 
 
 def _zstd_library() -> str | None:
@@ -253,8 +253,8 @@ def _codings() -> dict[str, Opener]:
 
 
 CODINGS = _codings()
-"""Each coding that can be undone here -> what makes a member of it, in the order in which they are
-asked for."""
+"""Each supported coding -> the function that opens a member of it, in the order of
+Accept-Encoding."""
 
 
 def codings_of(content_encoding: str) -> list[str]:
@@ -267,7 +267,7 @@ def codings_of(content_encoding: str) -> list[str]:
 
 
 class CodingDecoder:
-    """One coding of a body undone while it comes: a stage (see `transformed`)."""
+    """Decode one coding of a body as it arrives. A `Transform`."""
 
     def __init__(self, coding: str, limit: int | None) -> None:
         """Take the name of the coding, and the most bytes to make, None for no limit."""
@@ -279,11 +279,11 @@ class CodingDecoder:
         self._waiting = b""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Yield what some bytes hold, about STEP bytes at a time at most.
+        """Yield the decoded bytes, about STEP bytes at a time at most.
 
         Raises:
-            DecodingError: They are not in the coding, or there are too many empty members.
-            BodyTooLarge: More is made than the limit.
+            DecodingError: The data is malformed, or there are too many empty members.
+            BodyTooLarge: The output exceeds the limit.
         """
         if len(data) <= BLOCK:
             yield from self._fed(data)
@@ -304,7 +304,7 @@ class CodingDecoder:
             data = self._ended(member) if member.eof else b""
 
     def _opened(self, data: bytes) -> Member | None:
-        """Begin a member, unless what has come does not tell yet of what kind it is."""
+        """Open a member, unless more bytes are needed to tell its format."""
         if self._members:
             data = data.lstrip(b"\0")  # gzip allows padding with zeros
         if not data or (len(data) == 1 and self._coding == "deflate"):
@@ -314,7 +314,7 @@ class CodingDecoder:
         return member
 
     def _ended(self, member: Member) -> bytes:
-        """Count a member that has ended, and return what follows it."""
+        """Count a finished member, and return the bytes after it."""
         self._member = None
         self._members += 1
         if self._members > MOST_EMPTY_MEMBERS + self._size:
@@ -335,7 +335,7 @@ class CodingDecoder:
         return made
 
     def finish(self) -> Iterator[bytes]:
-        """Yield nothing: everything has been given.
+        """Yield nothing: all output was yielded.
 
         Raises:
             DecodingError: The coding ends early.
@@ -346,7 +346,7 @@ class CodingDecoder:
 
 
 class UnsupportedCoding:
-    """A stage in place of codings that cannot be undone: an error once there is any content."""
+    """Stands in for unsupported codings: an error as soon as there is content. A `Transform`."""
 
     def __init__(self, reason: str) -> None:
         self._reason = reason
@@ -390,11 +390,11 @@ class ContentDecoder:
             self._steps = [CodingDecoder(coding, limit) for coding in reversed(codings)]
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Yield what some bytes hold, about STEP bytes at a time at most.
+        """Yield the decoded bytes, about STEP bytes at a time at most.
 
         Raises:
-            DecodingError: They are not in a coding, or a coding cannot be undone here.
-            BodyTooLarge: More is made than the limit.
+            DecodingError: The data is malformed, or a coding is not supported.
+            BodyTooLarge: The output of a coding exceeds the limit.
         """
         chunks: Iterator[bytes] = iter((data,))
         for step in self._steps:
@@ -402,11 +402,11 @@ class ContentDecoder:
         return chunks
 
     def finish(self) -> Iterator[bytes]:
-        """Yield what is left.
+        """Yield the remaining bytes.
 
         Raises:
             DecodingError: A coding ends early.
-            BodyTooLarge: As `feed`.
+            BodyTooLarge: The output of a coding exceeds the limit.
         """
         chunks: Iterator[bytes] = iter(())
         for step in self._steps:

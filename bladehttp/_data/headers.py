@@ -1,8 +1,7 @@
 """Headers: the fields of a message, ordered, case-insensitive, repeated ones kept.
 
-RFC 9110 section 5. What is set here is checked here, so that no message with a smuggled
-line can be built; what comes off the wire was checked by the parser and enters through
-`Headers.adopt`.
+RFC 9110 section 5. Fields are checked when they are set, so that no message with a smuggled line
+can be built; fields from the wire were checked by the parser and enter through `Headers.adopt`.
 """
 
 import re
@@ -12,7 +11,7 @@ from bladehttp.exceptions import InvalidHeader
 
 Pairs = tuple[tuple[str, str], ...]
 HeadersLike = Mapping[str, str] | Iterable[tuple[str, str]]
-"""What every ``headers=`` takes: a mapping or (name, value) pairs, a `Headers` being both."""
+"""The type of every ``headers`` argument: a mapping or (name, value) pairs. `Headers` is both."""
 
 # RFC 9110 section 5.6.2: a token is one or more tchar, and tchar is any VCHAR but the
 # delimiters (DQUOTE and "(),/:;<=>?@[\]{}").
@@ -70,8 +69,8 @@ class Headers(MutableMapping[str, str]):  # noqa: PLW1641 - mutable, so not hash
 
         Args:
             pairs: (name, value) in order.
-            index: What `index_of` gives for the pairs, where the caller keeps it. It is
-                shared and never written to.
+            index: The `index_of` the pairs, if the caller keeps it. It is shared and never written
+                to.
         """
         headers = cls.__new__(cls)
         headers._pairs = tuple(pairs)
@@ -109,7 +108,7 @@ class Headers(MutableMapping[str, str]):  # noqa: PLW1641 - mutable, so not hash
         return list(self._pairs)
 
     def as_tuple(self) -> Pairs:
-        """Return what `pairs` does as a tuple: the same one until a field is changed."""
+        """Return `pairs` as a tuple: the same object until a field is changed."""
         return self._pairs
 
     def copy(self) -> "Headers":

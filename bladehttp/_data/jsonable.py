@@ -1,4 +1,4 @@
-"""as_json: what ``json.dumps(..., default=as_json)`` needs to take messages."""
+"""as_json: the argument ``default`` of ``json.dumps`` for messages."""
 
 import base64
 from collections.abc import Mapping
@@ -6,13 +6,13 @@ from typing import Any
 
 
 def as_json(value: Any) -> Any:
-    """Return a JSON-friendly form of what the json module does not know.
+    """Return a JSON-friendly form of an object that the json module does not support.
 
     A message (HttpRequest, HttpResponse) becomes its `to_dict()`, headers and other
     mappings a dict, bytes a str where they are UTF-8 and {"base64": ...} where not.
 
     Raises:
-        TypeError: For anything else, as json does.
+        TypeError: The object is of another type.
     """
     if hasattr(value, "to_dict"):
         return value.to_dict()

@@ -1,4 +1,4 @@
-"""Late: what is made when it is first read: attributes of an object, names of a package."""
+"""Lazy attributes of objects and lazily imported names of packages."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -8,15 +8,15 @@ T = TypeVar("T")
 
 
 class lazy(Generic[T]):  # noqa: N801 - stands in a class body as property does
-    """An attribute that is made when it is first read. Assignment puts another value in its place.
+    """An attribute computed on first access. Assignment replaces the value.
 
-    It is for classes that have `Lazy` as a base. Until it is read it costs nothing.
+    For classes with `Lazy` as a base. It costs nothing until the first access.
     """
 
     __slots__ = ("_make", "_name")
 
     def __init__(self, make: Callable[[Any], T]) -> None:
-        """Make the value of an instance with a function of it."""
+        """Take a function that computes the value from the instance."""
         self._make = make
         self._name = ""
 
@@ -50,9 +50,9 @@ def _keep(instance: "Lazy", name: str, value: object) -> None:
 
 
 class Lazy:
-    """A base for classes with slots that have late attributes.
+    """Base of classes with slots and lazy attributes.
 
-    What has been made is in the dict ``_lazy``, which is None until there is something.
+    Computed values are in the dict ``_lazy``, which is None until the first one.
     """
 
     __slots__ = ("_lazy",)
@@ -60,7 +60,7 @@ class Lazy:
     _lazy: dict[str, Any] | None
 
     def __getstate__(self) -> Any:
-        """Return what copying and pickling take along: nothing that two copies would share."""
+        """Return the state for copying and pickling, with a dict of its own."""
         state: Any = super().__getstate__()
         others, slots = state
         return others, {**slots, "_lazy": dict(self._lazy or ())}

@@ -1,4 +1,4 @@
-"""MultiDict: dicts of what a client has sent; a missing name is an error of the client."""
+"""MultiDict: dicts of received values; a missing name is an error of the client."""
 
 from collections.abc import Iterable, Mapping
 from typing import NoReturn, TypeVar
@@ -7,9 +7,9 @@ V = TypeVar("V")
 
 
 class MissingValueError(KeyError):
-    """A request has no value of a name that was asked for.
+    """A request has no value of the requested name.
 
-    Not caught by the handler, it is answered with ``status`` and names what is missing.
+    Unless the handler catches it, the response has ``status`` and names the missing value.
 
     Attributes:
         status: 400.
@@ -19,7 +19,7 @@ class MissingValueError(KeyError):
 
 
 class Required(dict[str, V]):
-    """A dict of what a client has sent: ``required[name]`` raises MissingValueError without it."""
+    """A dict of received values: ``required[name]`` raises MissingValueError for a missing name."""
 
     __slots__ = ()
 

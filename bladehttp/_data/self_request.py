@@ -1,8 +1,8 @@
-"""What the current thread serves, so that it is not asked by the same thread.
+"""The address that the current thread serves, to refuse requests of a thread to itself.
 
-A handler that sends a request to its own server and waits for the answer waits for ever: the
-thread that would answer is the one that waits. Server and client do not know each other; they
-both know this.
+A handler that sends a request to its own server and waits for the response waits forever: the
+thread that would respond is the one that waits. Server and client do not know each other; both know
+this module.
 """
 
 import errno
@@ -49,19 +49,19 @@ def serving(
 
 
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE})
-"""What the system says when descriptors have run out."""
+"""Error numbers for want of file descriptors."""
 
 
 def is_shortage(error: BaseException) -> bool:
-    """Return whether something failed for want of descriptors."""
+    """Return whether an error is for want of file descriptors."""
     return isinstance(error, OSError) and error.errno in EXHAUSTED
 
 
 def with_descriptors(call: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-    """Call what opens a file; again if descriptors have run out and the server can spare some.
+    """Call a function that opens a file; retry if descriptors have run out and some were freed.
 
     Raises:
-        OSError: It failed, once more.
+        OSError: It failed, also the second time.
     """
     try:
         return call(*arguments, **named)

@@ -119,12 +119,12 @@ class Upload(dict[str, Any]):  # noqa: PLW1641 - as a dict it has no hash
         return open_content(dict.__getitem__(self, "content") or b"", self._spooled())
 
     def save(self, path: str | PathLike[str]) -> int:
-        """Write the content to a file, in place of what is there.
+        """Write the content to a file, replacing an existing one.
 
-        The ``filename`` of an upload is the client's choice: do not make a path of it.
+        The ``filename`` of an upload is chosen by the client: do not make a path of it.
 
         Args:
-            path: Of the file. It is removed again if it cannot be written whole.
+            path: The path of the file. It is removed again if it cannot be written completely.
 
         Returns:
             The number of bytes.

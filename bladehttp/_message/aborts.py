@@ -1,7 +1,7 @@
-"""abort: end a handler with an answer, from anywhere it calls.
+"""abort: end a handler with a response, from any function it calls.
 
-An `Abort` is no failure and so not an `HttpException`: a handler that catches what its own requests
-raise does not catch the answer it meant to give.
+An `Abort` is not an `HttpException`: a handler that catches the exceptions of its own requests does
+not catch the response it meant to send.
 """
 
 import json as json_module
@@ -17,21 +17,21 @@ _MISSING: Any = object()
 
 
 class Abort(Exception):  # noqa: N818 - an answer, not an error
-    """Ends a handler with an answer; see `abort`.
+    """Ends a handler with a response; see `abort`.
 
     Attributes:
         status: The status.
         body: The body.
-        headers: Those that go with it, in place of those of their names a server sends by itself.
+        headers: The headers, which replace the server's own of the same names.
     """
 
     def __init__(self, status: int, body: bytes = b"", headers: HeadersLike = ()) -> None:
-        """Keep the answer.
+        """Make the response.
 
         Raises:
             TypeError: The status is not an int.
             ValueError: It is not 200 to 599.
-            InvalidHeader: One of the headers cannot be sent.
+            InvalidHeader: A header cannot be sent.
         """
         super().__init__(check_status(status), body, tuple(Headers(headers).pairs()))
         self.status = status
@@ -49,31 +49,31 @@ def abort(
     json: Any = _MISSING,
     headers: HeadersLike | None = None,
 ) -> NoReturn:
-    """Raise `Abort`: the request is answered with this and nothing else.
+    """Raise `Abort`: the request is answered with this response and no other.
 
-    From a handler, an on_receive, before_request or after_request function or whatever these call,
-    offloaded or not. What the response held until then is dropped, its headers too; no function
-    that comes after is called but those of after_request. Elsewhere (in a stream whose head is
-    sent, in on_reply, in a timer) there is no answer to be given: it is reported as any error.
+    From a handler, an on_receive, before_request or after_request function or any function these
+    call, offloaded or not. The response so far is dropped, with its headers; only after_request
+    functions are still called. Elsewhere (in a stream whose head is sent, in on_reply, in a timer)
+    it is reported like any error.
 
     Args:
         status: 200 to 599.
-        body: A str as UTF-8, of the type text/plain. None: the status and its reason phrase,
-            such as "404 - Not Found.".
+        body: A str is sent as UTF-8 with the type text/plain. None: the status and its reason
+            phrase, such as "404 - Not Found.".
         json: The body as JSON.
-        headers: In place of those of their names a server sends by itself.
+        headers: Replace the server's own of the same names.
 
     Raises:
-        Abort: Always, unless something else is wrong:
+        Abort: Always, unless an argument is invalid:
         TypeError: The status is not an int, the body neither str nor bytes, the JSON cannot be
-            written, or both are given.
+            encoded, or both are given.
         ValueError: The status is not 200 to 599.
-        InvalidHeader: One of the headers cannot be sent.
+        InvalidHeader: A header cannot be sent.
     """
     check_status(status)
     if json is not _MISSING:
         if body is not None:
-            raise TypeError("an answer has a body or JSON, not both")
+            raise TypeError("a response has a body or JSON, not both")
         body = json_module.dumps(json, default=as_json, ensure_ascii=False, allow_nan=False)
     elif body is None:
         body = f"{int(status)} - {phrase(status)}."

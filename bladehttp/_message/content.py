@@ -1,7 +1,7 @@
-"""Content: the body of one request, decoded when it is first read.
+"""Content: the body of one request, decoded on first access.
 
-A request that nobody reads costs nothing but its bytes, and a body that is not what its fields
-say is an error of the client wherever it is found out: in a handler, on another thread, later.
+An unread body costs nothing but its bytes, and malformed content is an error of the client wherever
+it is found: in a handler, on another thread, later.
 """
 
 from collections.abc import Callable
@@ -24,9 +24,9 @@ BLOCK = 64 * 1024
 
 
 class ContentError(ProtocolError):
-    """The content of a request is not what its fields say, or beyond a limit.
+    """The content of a request is malformed, or exceeds a limit.
 
-    Not caught by the handler that reads it, it is answered with ``status``.
+    Unless the handler catches it, the response has ``status``.
     """
 
 
@@ -36,12 +36,12 @@ class Content:
     __slots__ = ("_decoded", "_error", "_is_encoded", "_limits", "_message")
 
     def __init__(self, message: Request, limits: Limits, is_encoded: bool = False) -> None:
-        """Take the request as it came.
+        """Take a request as received.
 
         Args:
             message: The request.
-            limits: Of what is decoded.
-            is_encoded: Whether its Content-Encoding is to be undone.
+            limits: The limits for decoding.
+            is_encoded: Whether to decode its Content-Encoding.
         """
         self._message = message
         self._limits = limits
@@ -51,10 +51,10 @@ class Content:
 
     @property
     def message(self) -> Request:
-        """The request, Content-Encoding undone if it is to be.
+        """The request, its Content-Encoding decoded if configured.
 
         Raises:
-            ContentError: It cannot be undone.
+            ContentError: It cannot be decoded.
         """
         if self._is_encoded or self._error is not None:
             self._try(self._decode_encoding)
@@ -76,8 +76,8 @@ class Content:
         """The content decoded by its Content-Type.
 
         Raises:
-            ContentError: It is not what the Content-Type says, or beyond a limit.
-            ValueError: As `raw`.
+            ContentError: The content is malformed, or exceeds a limit.
+            ValueError: It was in a temporary file, and the request has been answered.
         """
         decoded = self._decoded
         if decoded is None:
@@ -114,7 +114,7 @@ class Content:
         self._is_encoded = False
 
     def _try(self, step: Callable[[], T]) -> T:
-        """Do a step whose failure is the client's, and fails again whenever it is asked for."""
+        """Run a step whose failure is the client's and is raised again on every access."""
         if self._error is not None:
             raise ContentError(str(self._error), status=self._error.status) from self._error
         try:
@@ -127,13 +127,13 @@ class Content:
 
 
 def decode_content_encoding(message: Request, limits: Limits) -> None:
-    """Replace a request's content by what it is with its Content-Encoding undone.
+    """Decode the Content-Encoding of a request in place.
 
     The fields stay as they were sent.
 
     Raises:
-        ProtocolError: 413 if it is longer than `Limits.body` then, 400 if it is not in the
-            coding it names or ends early, 415 for a coding that cannot be undone here.
+        ProtocolError: 413 if the decoded body exceeds `Limits.body`, 400 if it is malformed or ends
+            early, 415 for an unsupported coding.
     """
     encoding = message.fields.index.get("content-encoding", "")
     codings = codings_of(encoding)

@@ -1,7 +1,7 @@
-"""What a handler gives after it has returned, from any thread: an answer, or a body's chunks.
+"""Deferred responses and channels: for handlers that respond after they have returned.
 
-Nothing here knows who waits for it. A server's loop asks to be told; what has a thread of its own
-(a WSGI server's worker) waits or iterates.
+All may be used from any thread. The waiting side is not known here: a server's loop registers a
+callback, a thread of its own (a WSGI server's worker) waits or iterates.
 """
 
 from collections import deque
@@ -11,13 +11,13 @@ from threading import Condition
 from typing import Any, Self
 
 CHANNEL_LIMIT = 256 * 1024
-"""Most bytes that wait in a channel: a client that takes less than it is sent is left."""
+"""Most bytes that wait in a channel: a client that reads too slowly is disconnected."""
 
 NOT_YET: Any = object()
-"""In place of a chunk: none is here now."""
+"""Stands for a chunk: none is available now."""
 
 END: Any = object()
-"""In place of a chunk: there will be none."""
+"""Stands for a chunk: the channel is closed."""
 
 
 def check_milliseconds(name: str, value: int) -> int:
@@ -35,10 +35,10 @@ def check_milliseconds(name: str, value: int) -> int:
 
 
 class Deferred:
-    """An answer that is given later; see `HttpResponse.defer`.
+    """A response that is sent later; see `HttpResponse.defer`.
 
     Attributes:
-        timeout: Milliseconds until it is too late. 0: no limit.
+        timeout: Milliseconds until it expires. 0: no limit.
     """
 
     __slots__ = ("_future", "timeout")
@@ -52,7 +52,7 @@ class Deferred:
         """Send the response as it is now. From any thread.
 
         Returns:
-            Whether it goes out: False if it is too late, was done before, or the client has gone.
+            Whether it is sent: False if it has expired, was sent before, or the client has left.
         """
         try:
             self._future.set_result(None)
@@ -63,10 +63,10 @@ class Deferred:
     def fail(self, error: BaseException) -> bool:
         """Answer 500 and report an error, as if a handler had raised it. From any thread.
 
-        An `Abort` is the answer itself, as it is when a handler raises it.
+        An `Abort` is the response itself, as when a handler raises it.
 
         Returns:
-            As `send`.
+            Whether it counts, as `send`.
         """
         try:
             self._future.set_exception(error)
@@ -75,47 +75,47 @@ class Deferred:
         return True
 
     def give_up(self) -> None:
-        """Make what comes from now on too late."""
+        """Expire: a later `send` or `fail` has no effect."""
         self._future.cancel()
 
     def then(self, call: Callable[[], None]) -> None:
-        """Call a function on whichever thread it is done, also if it was or is given up."""
+        """Call a function when it is sent, has failed or expired, on the thread that did so."""
         self._future.add_done_callback(lambda _: call())
 
     @property
     def given_up(self) -> bool:
-        """Whether it is too late."""
+        """Whether it has expired."""
         return self._future.cancelled()
 
     def wait(self) -> None:
-        """Wait until it is done; when its time has passed, give it up."""
+        """Wait for `send` or `fail`; expire after `timeout`."""
         wait([self._future], self.timeout / 1000 or None)
         self.give_up()
 
     def check(self) -> None:
-        """Return if it was sent; to be called when it is done.
+        """Return if it was sent; call when it is done.
 
         Raises:
-            CancelledError: It was given up; see `given_up`, as `fail` can be given one, too.
-            BaseException: What `fail` was given.
+            CancelledError: It has expired; see `given_up`, since `fail` may be given one, too.
+            BaseException: The error given to `fail`.
         """
         self._future.result(0)
 
 
 class Delay(Deferred):
-    """An answer that is complete and waits until its time has passed; see `HttpResponse.delay`."""
+    """A complete response that is sent after a time; see `HttpResponse.delay`."""
 
     __slots__ = ()
 
     def give_up(self) -> None:
-        """Send it: when its time has passed it is not too late, it is due."""
+        """Send it: its time has passed."""
         self.send()
 
 
 class Channel(Iterator[bytes]):
-    """A body that is written chunk by chunk from any thread; see `HttpResponse.channel`.
+    """A body written chunk by chunk from any thread; see `HttpResponse.channel`.
 
-    Iterated over it waits for each chunk. A loop uses `take` instead, which does not.
+    Iteration blocks for each chunk. A loop uses `take`, which does not block.
 
     Attributes:
         heartbeat: Milliseconds of silence after which `beat` is due. 0: never.
@@ -140,15 +140,15 @@ class Channel(Iterator[bytes]):
 
     @property
     def closed(self) -> bool:
-        """Whether nothing more can be written."""
+        """Whether the channel is closed for writing."""
         return self._closed
 
     def write(self, data: str | bytes) -> bool:
         """Send a chunk; a str as UTF-8. From any thread, without waiting.
 
         Returns:
-            False if it does not go out: the channel was closed, the client has gone, or it is so
-            slow that more than the limit waits. Such a client's connection is reset.
+            False if it is not sent: the channel is closed, the client has left, or more than the
+            limit is waiting. The connection of such a slow client is reset.
 
         Raises:
             TypeError: Neither str nor bytes.
@@ -168,24 +168,24 @@ class Channel(Iterator[bytes]):
         return not self._overflowed
 
     def close(self) -> None:
-        """End the body after what was written. Again does no harm."""
+        """End the body after the waiting chunks. Closing twice is harmless."""
         with self._changed:
             self._closed = True
             self._changed.notify()
         self._wake()
 
     def beat(self) -> None:
-        """Note that a heartbeat's time has passed; in a second one without a chunk send a sign."""
+        """Note that a heartbeat interval has passed; send a heartbeat after a second silent one."""
         if self._quiet:
             self.write(self.heartbeat_data())
         self._quiet = True
 
     def heartbeat_data(self) -> bytes:
-        """Return what is sent as a sign of life."""
+        """Return the bytes of a heartbeat."""
         return b""
 
     def attach(self, wake: Callable[[], None]) -> None:
-        """Have a function called, on whichever thread, when `take` has something to give."""
+        """Set a function to call, on any thread, when `take` has a chunk."""
         self._wake = wake
 
     def take(self) -> Any:
@@ -196,7 +196,7 @@ class Channel(Iterator[bytes]):
         """
         with self._changed:
             if self._overflowed:
-                raise BufferError(f"a client has left more than {self._limit} bytes waiting")
+                raise BufferError(f"client is too slow: more than {self._limit} bytes are waiting")
             if self._chunks:
                 chunk = self._chunks.popleft()
                 self._size -= len(chunk)

@@ -1,4 +1,4 @@
-"""Bodies as no sound server sends them, for testing clients.
+"""Faulty bodies, for testing clients.
 
 See `HttpResponse.raw`, `HttpResponse.abort` and `HttpResponse.truncate`.
 """
@@ -8,10 +8,10 @@ from typing import Any, Protocol
 
 
 class BodyCut(Exception):  # noqa: N818 - nothing has failed
-    """Raised by a body's chunks: they end here, as when a server dies.
+    """Raised by the chunks of a body to end it early, as when a server dies.
 
     Attributes:
-        is_reset: Whether the connection is reset, and otherwise closed after what was sent.
+        is_reset: Whether the connection is reset; otherwise it is closed after the bytes so far.
     """
 
     def __init__(self, is_reset: bool) -> None:
@@ -20,7 +20,7 @@ class BodyCut(Exception):  # noqa: N818 - nothing has failed
 
 
 class Raw:
-    """The chunks of what is sent as it is, without a head of the server's."""
+    """Chunks that are sent as they are, without a head of the server's."""
 
     __slots__ = ("chunks",)
 
@@ -31,14 +31,14 @@ class Raw:
         return iter(self.chunks)
 
     def close(self) -> None:
-        """Close what the chunks come from, if that can be."""
+        """Close the source of the chunks."""
         close = getattr(self.chunks, "close", None)
         if close is not None:
             close()
 
 
 class HasBody(Protocol):
-    """What is known of a response here."""
+    """The attributes of a response that are used here."""
 
     @property
     def body(self) -> bytes: ...
@@ -53,7 +53,7 @@ def reset() -> Iterator[bytes]:
 
 
 class Truncated:
-    """The first bytes of a response's body, which is looked at when it is sent."""
+    """The first bytes of a response's body, as it is when it is sent."""
 
     __slots__ = ("_count", "_response", "_source")
 
@@ -64,7 +64,7 @@ class Truncated:
 
     @property
     def declared_length(self) -> int | None:
-        """Bytes of the whole body; None if it is streamed."""
+        """Length of the whole body; None if it is streamed."""
         return len(self._response.body) if self._source is None else None
 
     def __iter__(self) -> Iterator[bytes]:
@@ -77,12 +77,12 @@ class Truncated:
         raise BodyCut(is_reset=False)
 
     def close(self) -> None:
-        """Close what the body is streamed from, if that can be."""
+        """Close the source of the body."""
         close = getattr(self._source, "close", None)
         if close is not None:
             close()
 
 
 def length_of(source: Any) -> int | None:
-    """Return what Content-Length says of a body that is not sent at once; None: nothing yet."""
+    """Return the Content-Length of a streamed body; None if it is not known."""
     return source.declared_length if type(source) is Truncated else None

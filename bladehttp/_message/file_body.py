@@ -26,7 +26,7 @@ class FileSlice(NamedTuple):
     length: int
 
     def blocks(self) -> Iterator[bytes]:
-        """Yield the bytes: never more of them, though the file has grown.
+        """Yield the bytes; no more than `length`, even if the file has grown.
 
         Raises:
             EOFError: The file has become shorter.
@@ -53,9 +53,9 @@ def read_at(file: FileIO, offset: int, count: int) -> bytes:
 
 
 def end_of_file(offset: int) -> EOFError:
-    """Return what is raised when a file has become shorter since its length was looked at.
+    """Return the exception for a file that has become shorter while it is sent.
 
-    What was announced cannot be sent then.
+    The announced length cannot be sent then.
     """
     return EOFError(f"a file that is being sent has become shorter than {offset + 1} bytes")
 
@@ -71,7 +71,7 @@ class FileBody:
     __slots__ = ("_file", "length", "parts")
 
     def __init__(self, file: FileIO, parts: Sequence[bytes | FileSlice]) -> None:
-        """Take a file that is to be closed with the body, and pieces; slices are of that file."""
+        """Take a file, closed with the body, and parts; slices are of that file."""
         self._file = file
         self.parts = parts
         self.length = sum(
@@ -79,7 +79,7 @@ class FileBody:
         )
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the body in blocks, for what cannot send a file as it is.
+        """Yield the body in blocks, for transports without sendfile.
 
         Raises:
             EOFError: The file has become shorter.
@@ -91,7 +91,7 @@ class FileBody:
                 yield part
 
     def close(self) -> None:
-        """Close the file. Again does no harm."""
+        """Close the file. Closing twice is harmless."""
         self._file.close()
 
 
@@ -101,7 +101,7 @@ def open_at_once(path: str, flags: int) -> int:
 
 
 class WholeFile(FileBody):
-    """A file as a body, of which a client may ask for parts, or whether it has changed.
+    """A file as a body, for which conditions and ranges are supported.
 
     Attributes:
         file: The open file.

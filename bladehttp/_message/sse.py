@@ -23,13 +23,13 @@ class Events(Channel):
         """Send one event. From any thread, without waiting.
 
         Args:
-            data: A str, as it is; anything else as JSON.
-            event: Its type; None: "message".
-            id: What the browser sends as Last-Event-ID when it connects again. None: unchanged.
-            retry: Milliseconds the browser waits before it does. None: unchanged.
+            data: A str is sent as it is; any other value as JSON.
+            event: The type; None: "message".
+            id: The browser sends it as Last-Event-ID when it reconnects. None: unchanged.
+            retry: Milliseconds before the browser reconnects. None: unchanged.
 
         Returns:
-            As `write`.
+            Whether it is sent, as `write`.
 
         Raises:
             ValueError: ``event`` or ``id`` holds a line end or NUL, which would end the field.
@@ -41,7 +41,7 @@ class Events(Channel):
         return self.write(text + "".join(f"data: {line}\n" for line in line_end.split(data)) + "\n")
 
     def heartbeat_data(self) -> bytes:
-        """Return a comment, which browsers skip and proxies take for traffic."""
+        """Return a comment, which browsers skip and proxies count as traffic."""
         return b":\n\n"
 
 
