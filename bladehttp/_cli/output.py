@@ -55,11 +55,11 @@ def _head(response: HttpResponse, line_end: str) -> Iterator[bytes]:
         yield f"{line}{line_end}".encode("latin-1")  # the bytes that came
 
 
-def _copy(pieces: Iterable[bytes]) -> None:
-    """Write pieces as they come, so that somebody who reads along sees each at once."""
+def _copy(chunks: Iterable[bytes]) -> None:
+    """Write chunks as they come, so that somebody who reads along sees each at once."""
     out = sys.stdout.buffer
-    for piece in pieces:
-        out.write(piece)
+    for chunk in chunks:
+        out.write(chunk)
         out.flush()
 
 
@@ -71,11 +71,11 @@ def _show_body(response: HttpResponse, quiet: bool) -> None:
         if text is not None:
             print_json(printable(text))
             return
-    pieces = response.iter_bytes()
+    chunks = response.iter_bytes()
     codec = charset_of(response.headers.get("Content-Type", ""))
-    first, codec = without_bom(next(pieces, b""), codec)
+    first, codec = without_bom(next(chunks, b""), codec)
     if is_text(kind, first, codec):
-        _show_text(chain([first], pieces), codec)
+        _show_text(chain([first], chunks), codec)
     elif not quiet:
         length = response.headers.get("Content-Length")
         tell(
@@ -105,13 +105,13 @@ def is_text(kind: str, beginning: bytes, codec: str = UTF_8) -> bool:
     return True
 
 
-def _show_text(pieces: Iterable[bytes], charset: str) -> None:
+def _show_text(chunks: Iterable[bytes], charset: str) -> None:
     """Write text as it comes, and have it end its last line."""
     decoder = getincrementaldecoder(charset)(errors_of(charset))
     lines = IncrementalNewlineDecoder(decoder, translate=True)
     last = "\n"
-    for piece in chain(pieces, [None]):
-        text = lines.decode(b"", final=True) if piece is None else lines.decode(piece)
+    for chunk in chain(chunks, [None]):
+        text = lines.decode(b"", final=True) if chunk is None else lines.decode(chunk)
         if text:
             last = text
             sys.stdout.write(printable(text))

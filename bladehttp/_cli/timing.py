@@ -36,16 +36,16 @@ class Stopwatch:
         """Take note of the end of a body that was only received since its head came."""
         self._body = monotonic() - self._head
 
-    def waiting(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield the pieces of a body; only the time they are waited for counts."""
-        coming = iter(pieces)
+    def waiting(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield the chunks of a body; only the time they are waited for counts."""
+        coming = iter(chunks)
         while True:
             begun = monotonic()
-            piece = next(coming, None)
+            chunk = next(coming, None)
             self._body += monotonic() - begun
-            if piece is None:
+            if chunk is None:
                 return
-            yield piece
+            yield chunk
 
     def show(self, response: HttpResponse) -> None:
         """Write the chart to standard error."""

@@ -87,7 +87,7 @@ class HttpClient(Verbs[HttpResponse, Data]):
         """Send a request and give its response while the body is still being received.
 
             with client.stream("https://example.com/large") as response:
-                for piece in response.iter_bytes():
+                for chunk in response.iter_bytes():
                     ...
 
         Memory stays constant: nothing is received while nobody reads. ``receive_timeout`` and

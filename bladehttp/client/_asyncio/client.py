@@ -53,7 +53,7 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse], AsyncData]):
 
     Cancelling a request aborts its transfer. A request waits while ``concurrency`` others are under
     way; of its clocks ``total_timeout`` runs then. ``data`` may be an asynchronous iterable, which
-    is awaited; other data is read in the event loop's thread, in pieces: what blocks there blocks
+    is awaited; other data is read in the event loop's thread, in chunks: what blocks there blocks
     the loop. Hooks are called there too, and may be coroutine functions. Pickling and copying take
     the properties along and leave the connections.
 
@@ -172,7 +172,7 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse], AsyncData]):
         """Send a request and give its response while the body is still being received.
 
             async with client.stream("https://example.com/large") as response:
-                async for piece in response.aiter_bytes():
+                async for chunk in response.aiter_bytes():
                     ...
 
         Memory stays constant: libcurl pauses when a MiB waits to be read. Everything else is as of
@@ -218,7 +218,7 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse], AsyncData]):
     ) -> HttpResponse:
         """Write the body of a response to a file; see `HttpClient.download`.
 
-        The file is written in the event loop's thread, piece by piece; a thread of its own waits
+        The file is written in the event loop's thread, chunk by chunk; a thread of its own waits
         until it is on disk and reads it for ``checksum``. Cancelling ends the download as a
         failure does.
         """

@@ -42,8 +42,8 @@ async def _aattempt(stream: AsyncStreaming, current: Download) -> HttpResponse |
         if verdict is Verdict.ASK_AGAIN:
             return None
         current.prepare(verdict, response)
-        async for piece in response.aiter_bytes():
-            current.write(piece, response)
+        async for chunk in response.aiter_bytes():
+            current.write(chunk, response)
     if not current.is_whole(response):
         return None
     await in_thread(partial(current.finish, response))

@@ -26,13 +26,23 @@ from bladehttp.client._request.prepared import PreparedRequest
 class AsyncResponseStream(Exchange):
     """An exchange whose last response is given when its head is here.
 
-    The first piece of every body makes libcurl pause. If it is of a response that may not be the
+    The first chunk of every body makes libcurl pause. If it is of a response that may not be the
     last it is collected.
     """
 
     __slots__ = (
-        "_clocks", "_driver", "_error", "_handle", "_has_ended", "_is_closed", "_is_open",
-        "_is_running", "_pieces", "_response", "_sink", "_waiter",
+        "_chunks",
+        "_clocks",
+        "_driver",
+        "_error",
+        "_handle",
+        "_has_ended",
+        "_is_closed",
+        "_is_open",
+        "_is_running",
+        "_response",
+        "_sink",
+        "_waiter",
     )  # fmt: skip
 
     _handle: Handle
@@ -45,7 +55,7 @@ class AsyncResponseStream(Exchange):
         super().__init__(request, hooks)
         self._driver = driver
         self._error: Exception | None = None
-        self._pieces: AsyncIterator[bytes] | None = None
+        self._chunks: AsyncIterator[bytes] | None = None
         self._is_open = self._is_running = self._has_ended = self._is_closed = False
         self._waiter: asyncio.Future[None] | None = None
 
@@ -72,7 +82,7 @@ class AsyncResponseStream(Exchange):
         self._driver.notify(self)
 
     def on_progress(self) -> None:
-        """Decide what a response that begins is for, or wake who waits for a piece."""
+        """Decide what a response that begins is for, or wake who waits for a chunk."""
         if self._has_ended or not self._is_running:
             return  # what told of this has ended meanwhile, and may be tried again
         if self._is_open:
@@ -118,32 +128,32 @@ class AsyncResponseStream(Exchange):
         self._wake()
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        """Return the iterator over the pieces, Content-Encoding undone; see `Stream.__iter__`."""
-        if self._pieces is None:
-            self._pieces = PacedChunks(
+        """Return the iterator over the chunks, Content-Encoding undone; see `Stream.__iter__`."""
+        if self._chunks is None:
+            self._chunks = PacedChunks(
                 AsyncTransformedStream(
                     DecodingStage(self.request, self._response), ReceivedChunks(self)
                 )
             )
-        return self._pieces
+        return self._chunks
 
     @property
     def is_closed(self) -> bool:
         """Whether it was closed, before its end or after."""
         return self._is_closed
 
-    async def piece(self) -> bytes | None:
-        """Return the next piece as received, None at the end.
+    async def chunk(self) -> bytes | None:
+        """Return the next chunk as received, None at the end.
 
         Raises:
             HttpException: As `Stream`.
             ValueError: The stream is closed.
             RuntimeError: Another task waits for it.
         """
-        pieces = self._sink.pieces
+        chunks = self._sink.chunks
         while not self._is_closed:
-            if pieces:
-                return pieces.popleft()
+            if chunks:
+                return chunks.popleft()
             self._raise_error()
             if self._has_ended:
                 return None
@@ -151,13 +161,13 @@ class AsyncResponseStream(Exchange):
         raise ValueError("stream is closed")
 
     async def _more(self) -> None:
-        """Receive until there is another piece or the end."""
+        """Receive until there is another chunk or the end."""
         if self._waiter is not None:
             raise RuntimeError("stream is being read by another task")
         self._start_clocks()
         try:
             self._resume()
-            if not self._sink.pieces:
+            if not self._sink.chunks:
                 await self._news()
         finally:
             self._stop_clocks()
@@ -202,32 +212,32 @@ class AsyncResponseStream(Exchange):
 
 
 class ReceivedChunks(AsyncIterator[bytes]):
-    """The pieces of a stream as they are received."""
+    """The chunks of a stream as they are received."""
 
     def __init__(self, stream: AsyncResponseStream) -> None:
         self._stream = stream
 
     async def __anext__(self) -> bytes:
-        piece = await self._stream.piece()
-        if piece is None:
+        chunk = await self._stream.chunk()
+        if chunk is None:
             raise StopAsyncIteration
-        return piece
+        return chunk
 
 
 class PacedChunks(AsyncIterator[bytes]):
     """Pieces between which the loop has its turn, even where none has to be waited for."""
 
-    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
-        self._pieces = pieces
+    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+        self._chunks = chunks
         self._given = 0
 
     async def __anext__(self) -> bytes:
         if self._given >= STEP:
             self._given = 0
-            await asyncio.sleep(0)  # not after the next piece is taken: cancelled, it would be lost
-        piece = await anext(self._pieces)
-        self._given += len(piece)
-        return piece
+            await asyncio.sleep(0)  # not after the next chunk is taken: cancelled, it would be lost
+        chunk = await anext(self._chunks)
+        self._given += len(chunk)
+        return chunk
 
 
 async def keep_beginning(response: HttpResponse) -> None:

@@ -29,15 +29,22 @@ class AsyncSource(BodySource):
     """
 
     __slots__ = (
-        "_context", "_go_on", "_is_over", "_iterable", "_pieces", "_rest", "_task", "_wanted",
+        "_chunks",
+        "_context",
+        "_go_on",
+        "_is_over",
+        "_iterable",
+        "_rest",
+        "_task",
+        "_wanted",
         "waits",
     )  # fmt: skip
 
     def __init__(self, iterable: AsyncIterable[bytes]) -> None:
         """Take the iterable; a generator cannot be sent again, one that begins anew can."""
         self._iterable = iterable
-        self._pieces = aiter(iterable)
-        reopen = None if self._pieces is iterable else self._reopened
+        self._chunks = aiter(iterable)
+        reopen = None if self._chunks is iterable else self._reopened
         super().__init__(self._take, None, reopen)
         self._task: asyncio.Task[None] | None = None
         self.waits = False
@@ -52,7 +59,7 @@ class AsyncSource(BodySource):
         self._rest = memoryview(b"")
         self._is_over = False
         self._wanted = asyncio.Event()
-        feeding = self._feed(self._pieces, self._wanted)
+        feeding = self._feed(self._chunks, self._wanted)
         loop = asyncio.get_running_loop()
         self._task = loop.create_task(feeding, context=self._context)
 
@@ -64,7 +71,7 @@ class AsyncSource(BodySource):
 
     def _reopened(self) -> Callable[[int], Any]:
         self.stop()
-        self._pieces = aiter(self._iterable)
+        self._chunks = aiter(self._iterable)
         self._begin()
         return self._take
 
@@ -82,14 +89,14 @@ class AsyncSource(BodySource):
         taken, self._rest = self._rest[:size], self._rest[size:]
         return taken
 
-    async def _feed(self, pieces: AsyncIterator[bytes], wanted: asyncio.Event) -> None:
-        """Await pieces, one whenever libcurl has read the last."""
+    async def _feed(self, chunks: AsyncIterator[bytes], wanted: asyncio.Event) -> None:
+        """Await chunks, one whenever libcurl has read the last."""
         try:
             await wanted.wait()
-            async for piece in pieces:
+            async for chunk in chunks:
                 if not self._is_current():
                     return
-                self._rest = view_of(piece)
+                self._rest = view_of(chunk)
                 if self._rest:  # an empty one is no end
                     wanted.clear()
                     self._resume()

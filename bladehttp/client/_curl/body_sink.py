@@ -1,17 +1,14 @@
-"""BodySink: where libcurl writes the body of a response that is received as a whole.
+"""Sinks: where libcurl writes the body of a response that is received as a whole.
 
-The body of a redirect that is followed is read by nobody, so it is neither kept nor decoded, nor
-counted against ``max_body_size``. While it is short it is received all the same, since the
-connection can be used again after it. Beyond LONGEST_DROPPED the transfer is aborted, which closes
-the connection (over HTTP/2 it resets the stream). If the connection ends with the response
-anyway, nothing of the body is waited for.
+`BodySink` collects the body. The body of a followed redirect is neither kept nor decoded, nor does
+it count against ``max_body_size``. Up to LONGEST_DROPPED it is received and dropped, so that the
+connection can be reused; a longer one aborts the transfer, which closes the connection (over HTTP/2
+it resets the stream). If the connection ends with the response anyway, the body is not awaited.
 
-DecodingSink: a body that is decoded while it is received, in steps, on an event loop.
-
-A loop must not stand still for as long as a whole body takes to be decoded: 100 MB of gzip take
-0.3 s, and a few KiB can hold as much. So what comes is decoded at once, but never more than STEP
-bytes, of all bodies together, before the loop has its turn. Where there is more, libcurl pauses the
-transfer, and keeps the piece until the rest of it is decoded.
+`DecodingSink` decodes the body while it is received, for an event loop. Decoding a whole body at
+once would stall the loop: 100 MB of gzip take 0.3 s, and a few KiB can hold as much. So each turn
+of the loop decodes at most STEP bytes over all bodies together. Beyond that libcurl pauses the
+transfer and keeps the chunk until the rest of it is decoded.
 """
 
 from collections import deque
@@ -30,20 +27,20 @@ from bladehttp.client._request.redirects import NEXT_METHOD
 from bladehttp.exceptions import BodyTooLarge, DecodingError, HttpException
 
 LONGEST_DROPPED = 64 * 1024
-"""The longest body of a redirect that is received for the sake of its connection, in bytes."""
+"""Longest body of a redirect that is received so that its connection can be reused, in bytes."""
 
 REDIRECT = b"3"
 
 
 class BodySink:
-    """Collects a body.
+    """Collect a body.
 
     Attributes:
-        getvalue: Returns what was collected.
+        getvalue: Returns the collected bytes.
         lines: The header lines received so far.
-        error: Why what was collected cannot be decoded; None here, where nothing is.
-        is_busy: Whether the transfer waits for what was received to be decoded.
-        is_decoded: Whether what was collected is decoded.
+        error: The exception that decoding raised; None here, since nothing is decoded.
+        is_busy: Whether the transfer is paused until received bytes are decoded.
+        is_decoded: Whether the collected bytes are decoded.
     """
 
     error: HttpException | None = None
@@ -53,10 +50,10 @@ class BodySink:
     __slots__ = ("_buffer", "_left", "_seen", "_write", "getvalue", "lines")
 
     def __init__(self, lines: list[bytes], follows: bool) -> None:
-        """Make an empty one.
+        """Create an empty sink.
 
         Args:
-            lines: The list that the header lines go to.
+            lines: The list that the header lines are appended to.
             follows: Whether redirects are followed.
         """
         self.lines = lines
@@ -65,22 +62,22 @@ class BodySink:
         self._left = LONGEST_DROPPED if follows else inf
         self._seen = 0 if follows else -1
 
-    def write(self, piece: bytes) -> int:
-        """Take a piece, or abort the transfer. CURLOPT_WRITEFUNCTION."""
-        self._left -= len(piece)
+    def write(self, chunk: bytes) -> int:
+        """Append a chunk, or abort the transfer. CURLOPT_WRITEFUNCTION."""
+        self._left -= len(chunk)
         if self._left < 0 and not self._is_wanted():
             return 0
-        return self._write(piece)
+        return self._write(chunk)
 
     def _is_wanted(self) -> bool:
-        """Whether a body beyond LONGEST_DROPPED is collected all the same."""
+        """Whether a body longer than LONGEST_DROPPED is collected: it is not that of a redirect."""
         if is_redirect(self.lines):
             return False
         self._left = inf
         return True
 
     def is_over(self) -> bool:
-        """Whether the rest need not be waited for. Cheap unless header lines have come since."""
+        """Whether the transfer can end now. Cheap unless new header lines have arrived."""
         lines, seen = self.lines, self._seen
         if seen < 0 or len(lines) == seen:
             return False
@@ -90,19 +87,19 @@ class BodySink:
         return lines[-1] in BLANK and is_redirect(lines) and ResponseHead(lines).ends_connection
 
     def finish(self) -> None:
-        """Take what is left, at the end of the body: nothing here."""
+        """Finish decoding at the end of the body; does nothing here."""
 
     def close(self) -> None:
-        """Forget what was collected."""
+        """Release the collected bytes."""
         self._buffer.close()
 
 
 NO_SINK = BodySink([], follows=False)
-"""What a handle has whose body goes elsewhere; it is never over."""
+"""The sink of a handle whose body goes elsewhere; its `is_over` is always False."""
 
 
 def is_redirect(lines: list[bytes]) -> bool:
-    """Whether header lines are those of a redirect that can be followed, its head whole."""
+    """Whether header lines are the complete head of a redirect that can be followed."""
     status = next((line for line in reversed(lines) if line.startswith(b"HTTP/")), b"")
     if status.partition(b" ")[2][:1] != REDIRECT:
         return False
@@ -111,41 +108,45 @@ def is_redirect(lines: list[bytes]) -> bool:
 
 
 STEP = 512 * 1024
-"""Bytes that are decoded or made of it before the loop has its turn: 2 to 5 ms."""
+"""Bytes that are decoded or produced per turn of the loop: 2 to 5 ms."""
 
 PARTIAL_CONTENT = 206
 
 
 class Resumable(Protocol):
-    """What is done in steps."""
+    """Work that is done in steps."""
 
     def step(self) -> bool:
-        """Do some of it; return whether all is done."""
+        """Do a part of the work; return whether all of it is done."""
 
 
 class DecodingBudget:
-    """What may be decoded before the loop has its turn, and what waits for the next.
+    """The bytes that may be decoded in this turn of the loop, and the work deferred to the next.
 
     Attributes:
-        left: The bytes that may be decoded yet.
+        left: Bytes that may still be decoded in this turn.
     """
 
     __slots__ = ("_again", "_waiting", "left")
 
     def __init__(self, again: Callable[[], None]) -> None:
-        """Take what has `run` called in the loop's next turn."""
+        """Create a budget.
+
+        Args:
+            again: Schedules `run` for the next turn of the loop.
+        """
         self._again = again
         self._waiting: deque[Resumable] = deque()
         self.left = STEP
 
     def wait(self, work: Resumable) -> None:
-        """Have something go on in the loop's next turn."""
+        """Defer work to the next turn of the loop."""
         if not self._waiting:
             self._again()
         self._waiting.append(work)
 
     def run(self) -> None:
-        """Go on with what waits, the one that has waited longest first."""
+        """Continue deferred work, in the order in which it was deferred."""
         self.left = STEP
         waiting = self._waiting
         while waiting and self.left > 0:
@@ -157,21 +158,21 @@ class DecodingBudget:
 
 
 class DecodingSink(BodySink):
-    """Collects a body and decodes it, if it is coded and wanted.
+    """Collect a body and decode it, if it has a content coding and is wanted.
 
     Attributes:
-        error: Why it cannot be decoded, or None.
-        is_busy: Whether libcurl waits until a piece of it is decoded.
-        is_decoded: Whether what was collected is decoded.
+        error: The exception that decoding raised, or None.
+        is_busy: Whether libcurl is paused until a chunk is decoded.
+        is_decoded: Whether the collected bytes are decoded.
     """
 
     __slots__ = (
         "_budget",
+        "_chunks",
         "_curl",
         "_decoder",
         "_follows",
         "_is_known",
-        "_pieces",
         "_settings",
         "_taken",
         "_touch",
@@ -188,14 +189,14 @@ class DecodingSink(BodySink):
         curl: Any,
         touch: Callable[[Any], None],
     ) -> None:
-        """Make an empty one.
+        """Create an empty sink.
 
         Args:
-            lines: As of `BodySink`.
-            settings: Of the request.
-            budget: What may be decoded at a time.
+            lines: The list that the header lines are appended to.
+            settings: The settings of the request.
+            budget: The decoding budget of the loop.
             curl: The handle of the transfer.
-            touch: Called with the handle when it has been made to go on.
+            touch: Called with the handle after its pause has ended.
         """
         super().__init__(lines, settings.follow_redirect)
         self._settings = settings
@@ -203,22 +204,22 @@ class DecodingSink(BodySink):
         self._curl = curl
         self._touch = touch
         self._is_known = self.is_busy = self.is_decoded = False
-        self._pieces: Generator[int, None, None] | None = None
-        self._taken = 0  # bytes that libcurl will give again, as it was told to keep them
+        self._chunks: Generator[int, None, None] | None = None
+        self._taken = 0  # bytes that libcurl keeps and will deliver again
         self.error: HttpException | None = None
 
-    def write(self, piece: bytes) -> int:
-        """Take a piece, abort the transfer, or have it pause. CURLOPT_WRITEFUNCTION."""
+    def write(self, chunk: bytes) -> int:
+        """Decode a chunk, abort the transfer, or pause it. CURLOPT_WRITEFUNCTION."""
         if not self._is_known:
             self._open()
         if not self.is_decoded:
-            return super().write(piece)
+            return super().write(chunk)
         if self.is_busy:
             return int(pycurl.WRITEFUNC_PAUSE)
-        size = len(piece)
+        size = len(chunk)
         known, self._taken = min(self._taken, size), max(0, self._taken - size)
         if known < size:
-            self._pieces = self._decoded(piece[known:])
+            self._chunks = self._decoded(chunk[known:])
             if not self._decode_more():
                 self.is_busy = True
                 self._taken = size
@@ -227,7 +228,7 @@ class DecodingSink(BodySink):
         return 0 if self.error is not None else size
 
     def _open(self) -> None:
-        """Find out whether the body is to be decoded."""
+        """Decide whether the body is decoded."""
         self._is_known = True
         if b"".join(self.lines).lower().find(b"content-encoding") < 0:
             return  # nearly always
@@ -240,47 +241,47 @@ class DecodingSink(BodySink):
         self._decoder = ContentDecoder(coding, self._settings.max_body_size)
         self.is_decoded = True
 
-    def _decoded(self, piece: bytes) -> Generator[int, None, None]:
-        """Decode a piece, and yield how much was done at a time."""
-        for block in blocks_of(piece):
+    def _decoded(self, chunk: bytes) -> Generator[int, None, None]:
+        """Decode a chunk; yield the number of bytes decoded so far."""
+        for block in blocks_of(chunk):
             for made in self._decoder.feed(block):
                 self._write(made)
                 yield len(made)
             yield len(block)
 
     def _decode_more(self) -> bool:
-        """Decode as much as may be now; return whether the piece is done, or at fault."""
+        """Decode within the budget; return whether the chunk is done or has failed."""
         budget = self._budget
         try:
-            while self._pieces is not None:
+            while self._chunks is not None:
                 if budget.left <= 0:
                     return False
-                done = next(self._pieces, None)
+                done = next(self._chunks, None)
                 if done is None:
-                    self._pieces = None
+                    self._chunks = None
                 else:
                     budget.left -= done
         except (DecodingError, BodyTooLarge) as error:
-            self._pieces, self.error = None, error
+            self._chunks, self.error = None, error
         return True
 
     def step(self) -> bool:
-        """Go on with the piece that libcurl keeps; see `DecodingBudget`."""
+        """Continue with the chunk that libcurl keeps; see `DecodingBudget`."""
         if not self.is_busy:
             return True  # it was aborted
         if not self._decode_more():
             return False
         self.is_busy = False
-        with suppress(pycurl.error):  # what it met ends the transfer, which tells of it
+        with suppress(pycurl.error):  # an error ends the transfer, which reports it
             self._curl.pause(pycurl.PAUSE_CONT)
         self._touch(self._curl)
         return True
 
     def finish(self) -> None:
-        """Take what is left, at the end of the body.
+        """Finish decoding at the end of the body.
 
         Raises:
-            DecodingError: The body is not in its coding, or ends early.
+            DecodingError: The body does not match its coding, or ends early.
             BodyTooLarge: It is longer than ``max_body_size``.
         """
         if self.error is not None:
@@ -290,7 +291,7 @@ class DecodingSink(BodySink):
                 self._write(made)
 
     def close(self) -> None:
-        """Forget what was collected."""
+        """Release the collected bytes."""
         super().close()
-        self._pieces = None
+        self._chunks = None
         self.is_busy = False

@@ -1,18 +1,17 @@
-"""Connections: the kept connections of one multi, and whether one may be used again.
+"""Connections: the kept connections of one multi, and whether one can be reused.
 
-libcurl looks at a kept connection only when it has been idle for a second (lib/conncache.c,
-``lastchecked``). Within that second it writes to a connection whose end, or a response that nobody
-asked for, waits in the kernel already. So it is looked at here, before a request is written:
-poll(2) on its descriptor, which a transfer that has opened it was told of
-(CURLOPT_SOCKOPTFUNCTION).
+libcurl checks a kept connection only when it has been idle for a second (lib/conncache.c,
+``lastchecked``). Within that second it writes to a connection although the kernel already holds
+its end, or an unsolicited response. So it is checked here before a request is written: poll(2) on
+its descriptor, which CURLOPT_SOCKOPTFUNCTION has reported when the transfer opened it.
 
-A server that closes after each response, and does not say so, may take its time between the two. A
-request that must not be sent twice is not to come between: until a connection of its origin has
-been seen open PROBATION seconds after its first response, such a request waits for that; if the
-server turns out to close, it goes over a new connection each time.
+A server that closes after each response without announcing it may take some time between the two.
+A request that must not be sent twice must not fall into that gap: until a connection of its origin
+has been seen open PROBATION seconds after its first response, such a request waits for that. If
+the server turns out to close, the request goes over a new connection each time.
 
-libcurl says which connection it has chosen (CURLOPT_PREREQFUNCTION) by its addresses; hence the
-dict. Those of Unix sockets are all the same: all of them are looked at.
+libcurl identifies the connection that it has chosen (CURLOPT_PREREQFUNCTION) by its addresses;
+hence the dict. Unix sockets have no addresses that differ: all of them are checked.
 """
 
 import select
@@ -24,7 +23,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 Address = tuple[str, str, int, int]
-"""Remote address, local address, remote port, local port; as CURLOPT_PREREQFUNCTION is given."""
+"""Remote address, local address, remote port, local port, as CURLOPT_PREREQFUNCTION gets them."""
 
 HUNG_UP = getattr(select, "POLLRDHUP", 0)  # Linux: the end has come, behind bytes too
 CLOSED = HUNG_UP | select.POLLHUP | select.POLLERR | select.POLLNVAL
@@ -33,7 +32,7 @@ HTTP_1, HTTP_2, HTTP_3 = 2, 3, 30
 """CURLINFO_HTTP_VERSION."""
 
 NAMES = {b"1": HTTP_1, b"2": HTTP_2, b"3": HTTP_3}
-"""What comes after "HTTP/" in a status line."""
+"""CURLINFO_HTTP_VERSION by the major version in a status line."""
 
 MULTIPLEXED = (HTTP_2, HTTP_3)
 """Versions whose frames may come at any time."""
@@ -41,21 +40,21 @@ MULTIPLEXED = (HTTP_2, HTTP_3)
 ORIGINS_KEPT = 1024
 
 FEW = 64
-"""So many connections are looked through for each new one."""
+"""Up to this number the connections are checked at each new one."""
 
 PROBATION = 0.02
-"""Seconds. How long after a response a server may close that has not announced it, before it is
-held for one that keeps connections."""
+"""Seconds after a response within which a server may close without announcement; one that has not
+closed by then counts as keeping connections."""
 
 ONE_USE = 1.0
-"""Seconds. A connection that is closed so soon was not closed for being idle."""
+"""Seconds. A connection closed sooner was not closed because it was idle."""
 
 FORGIVEN = 60.0
-"""Seconds after which a server that closes is put to the test once more."""
+"""Seconds after which a server that closes is tested again."""
 
 
 class ConnectionOwner(Protocol):
-    """What opens connections; see `Handle`."""
+    """An object that opens connections; see `Handle`."""
 
     lines: list[bytes]
     opened: list[int]
@@ -66,11 +65,11 @@ class Connection:
     """A kept connection.
 
     Attributes:
-        descriptor: Of its socket, which is libcurl's to close.
+        descriptor: The descriptor of its socket; libcurl closes it.
         address: Its addresses.
-        origin: What the first request was for.
+        origin: The origin of its first request.
         version: CURLINFO_HTTP_VERSION.
-        since: When its first response had ended, in terms of `time.monotonic`.
+        since: End of its first response, in terms of `time.monotonic`.
     """
 
     __slots__ = ("_poll", "address", "descriptor", "origin", "since", "version")
@@ -86,14 +85,14 @@ class Connection:
         self._poll = poll.poll
 
     def is_gone(self) -> bool:
-        """Whether libcurl has closed it: its descriptor is none, or is another's."""
+        """Whether libcurl has closed it: its descriptor is closed or belongs to another socket."""
         try:
             return address_of(self.descriptor) != self.address
         except OSError as error:
             return error.errno != ENOTCONN  # the server has reset it
 
     def wait(self) -> None:
-        """Wait until its time of probation is over, or something happens."""
+        """Wait until its probation is over or an event arrives."""
         remaining = self.since + PROBATION - monotonic()
         self._poll(max(0, ceil(remaining * 1000)))
 
@@ -105,10 +104,10 @@ class Connection:
         return bool(events[0][1] & CLOSED) or (not HUNG_UP and _is_at_end(self.descriptor))
 
     def is_usable(self) -> bool:
-        """Whether a request may be written: it is open, and of HTTP/1 nothing waits to be read.
+        """Whether a request may be written: it is open, and over HTTP/1 no bytes wait to be read.
 
-        Over TLS a session ticket may wait too. Which it is cannot be told from here, and a new
-        connection costs less than the answer to another request.
+        Over TLS the waiting bytes may be a session ticket. That cannot be told from here, and a new
+        connection costs less than receiving the response to another request.
         """
         return not self._poll(0) or (self.version in MULTIPLEXED and not self.is_closed())
 
@@ -117,7 +116,7 @@ class Connections:
     """The kept connections of one multi.
 
     Attributes:
-        ready: ``poll`` of all: something has happened to one of them.
+        ready: ``poll`` over all of them: returns those with events.
         versions: CURLINFO_HTTP_VERSION by origin.
     """
 
@@ -139,17 +138,17 @@ class Connections:
         self._closed: dict[object, float] = {}
 
     def note_opened(self, descriptor: int, opener: ConnectionOwner) -> None:
-        """Take note of a descriptor that a transfer opens."""
+        """Record a descriptor that a transfer opens."""
         self.forget(descriptor)
         self._opened[descriptor] = opener
 
     def record(self, opener: ConnectionOwner, local_port: int, version: int) -> None:
-        """Note the connection that a transfer has made.
+        """Record the connection that a transfer has opened.
 
         Args:
-            opener: What the transfer runs on.
+            opener: The handle of the transfer.
             local_port: CURLINFO_LOCAL_PORT. It tells the connection from others that were tried at
-                the same time, and from what has got the number of one that is closed.
+                the same time, and from a socket that has reused the descriptor of a closed one.
             version: CURLINFO_HTTP_VERSION, 0 if there was no response.
         """
         origin = opener.origin
@@ -173,7 +172,7 @@ class Connections:
             self._poll.register(descriptor, select.POLLIN | HUNG_UP)
 
     def _tidy(self) -> None:
-        """Forget those that are closed, often enough that they are never many."""
+        """Forget closed connections, often enough that they never pile up."""
         count = len(self._by_descriptor)
         if FEW < count < self._tidy_at:
             return
@@ -183,7 +182,7 @@ class Connections:
         self._tidy_at = 2 * count
 
     def forget(self, descriptor: int) -> None:
-        """Forget a connection, which is closed: its number is another's."""
+        """Forget a closed connection, whose descriptor now belongs to another socket."""
         connection = self._by_descriptor.pop(descriptor, None)
         if connection is None:
             return
@@ -196,9 +195,9 @@ class Connections:
         """Whether a request may be written to a kept connection.
 
         Args:
-            address: Of the connection.
-            may_be_repeated: Whether the request may be sent twice. Otherwise the connection must
-                not be on probation either.
+            address: The addresses of the connection.
+            may_be_repeated: Whether the request may be sent twice. If not, a connection on
+                probation is refused.
         """
         connection = self._at.get(address) or self._found(address)
         if connection is None:
@@ -208,7 +207,7 @@ class Connections:
         return may_be_repeated or not self._is_on_probation(connection)
 
     def _are_usable(self) -> bool:
-        """Whether all connections of Unix sockets are, since nothing tells which is meant."""
+        """Whether all connections over Unix sockets are usable: the chosen one cannot be told."""
         self.forget_closed()
         return all(each.is_usable() for each in self._unix.values())
 
@@ -218,9 +217,9 @@ class Connections:
         return monotonic() - connection.since < PROBATION
 
     def _found(self, address: Address) -> Connection | None:
-        """Return a connection whose transfer has ended just now, and is not known to have.
+        """Return a connection whose transfer has just ended and has not been recorded yet.
 
-        If there is no response yet several transfers share it, over HTTP/2.
+        If there is no response yet, several transfers share the connection over HTTP/2.
         """
         for descriptor, opener in self._opened.items():
             if _address_if_any(descriptor) == address:
@@ -233,9 +232,10 @@ class Connections:
         return None
 
     def on_probation(self, origin: object) -> Connection | None:
-        """Return a connection that is on probation, None if it is known what the server does.
+        """Return a connection of an origin that is on probation.
 
-        None also if there is no connection, and if it is of a version that announces its end.
+        None if the behaviour of the server is known, if there is no connection, or if its version
+        of HTTP announces the end of a connection.
         """
         if not self._by_descriptor or origin in self._keeps or self.closes_after_response(origin):
             return None
@@ -259,7 +259,7 @@ class Connections:
 
     @staticmethod
     def _is_old(connection: Connection) -> bool:
-        """Whether a connection may have been closed for being idle."""
+        """Whether the server may have closed a connection because it was idle."""
         return monotonic() - connection.since >= ONE_USE
 
     def _note_keeper(self, origin: object) -> None:
@@ -273,15 +273,15 @@ class Connections:
         self._closed[origin] = monotonic()
 
     def restart_probation(self, origin: object) -> None:
-        """Put a server to the test again, which has closed a connection with a request on it."""
+        """Put a server on probation again after it has closed a connection with a request on it."""
         self._keeps.discard(origin)
 
     def closes_after_response(self, origin: object) -> bool:
-        """Whether a server is known to close after each response."""
+        """Whether a server is known to close the connection after each response."""
         return bool(self._closed) and monotonic() - self._closed.get(origin, -inf) < FORGIVEN
 
     def forget_closed(self) -> None:
-        """Forget those that libcurl has closed, of which it says nothing."""
+        """Forget the connections that libcurl has closed; it does not report that."""
         for descriptor, _ in self.ready(0):
             if self._by_descriptor[descriptor].is_gone():
                 self.forget(descriptor)
@@ -291,7 +291,7 @@ def address_of(descriptor: int) -> Address:
     """Return the addresses of a connected socket.
 
     Raises:
-        OSError: It is not connected (ENOTCONN), or none.
+        OSError: The descriptor is not a socket, or the socket is not connected (ENOTCONN).
     """
     peer: Any = socket.socket(fileno=descriptor)
     try:
@@ -311,7 +311,7 @@ def _address_if_any(descriptor: int) -> Address | None:
 
 
 def version_of(lines: list[bytes]) -> int:
-    """Return CURLINFO_HTTP_VERSION of the head that has come last, 0 if none has."""
+    """Return CURLINFO_HTTP_VERSION of the last head, 0 if there is none."""
     status_lines = (line for line in reversed(lines) if line.startswith(b"HTTP/"))
     return NAMES.get(next(status_lines, b"")[5:6], 0)
 
@@ -321,7 +321,7 @@ def _plain(address: str) -> str:
 
 
 def _is_at_end(descriptor: int) -> bool:
-    """Whether the end of a connection has come, where poll(2) does not tell of it."""
+    """Whether a connection has ended, on systems where poll(2) does not report it."""
     peer = socket.socket(fileno=descriptor)
     try:
         return peer.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""

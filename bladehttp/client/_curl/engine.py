@@ -1,15 +1,15 @@
 """Engine: one kept CurlMulti with one kept easy handle, driven by our own loop.
 
-Why not ``perform()`` of the easy handle: it delivers Ctrl-C only at its end, and libcurl's clock
-for silence has whole seconds. Here every byte that moves passes our wait, which a signal
-interrupts at once, and which makes the clocks exact without a callback.
+The easy handle's ``perform()`` is not used: it handles Ctrl-C only at its end, and libcurl's
+low-speed clock counts whole seconds. Here every transferred byte passes our wait, which a signal
+interrupts at once and which makes the clocks exact without a callback.
 
 The wait is ``CurlMulti.select()``: no line of Python is between libcurl and the kernel. select(2)
-knows no descriptor of 1024 and more; libcurl tells of each it opens, and with the first one that
-is too large the engine changes to poll(2), for good.
+cannot wait for descriptors from 1024 on. libcurl reports each descriptor that it opens, and at the
+first one that is too large the engine switches to poll(2) for good.
 
-One thread uses an engine at a time (pool.py). An engine whose run was cut short by anything but
-its own clocks is not ``is_reusable`` and is closed, not kept.
+One thread uses an engine at a time (pool.py). An engine whose run was cut short by anything but its
+own clocks is not ``is_reusable``: it is closed instead of kept.
 """
 
 import select
@@ -44,7 +44,7 @@ ACTIONS = {
     for writable in (0, select.POLLOUT)
     for trouble in TROUBLE
 }
-"""Events of poll, and what `socket_action` is told of them."""
+"""Action flags for `socket_action` by the events of poll(2)."""
 
 RECEIVE = "receive_timeout"
 TOTAL = "total_timeout"
@@ -54,8 +54,8 @@ class Outcome(NamedTuple):
     """How a transfer ended.
 
     Attributes:
-        code: libcurl's error number, 0 for none.
-        text: What it says about it.
+        code: libcurl's error number, 0 for success.
+        text: libcurl's error message.
         expired: The clock of ours that ran out: RECEIVE, TOTAL or None.
     """
 
@@ -67,28 +67,28 @@ class Outcome(NamedTuple):
 SUCCESS = Outcome()
 
 INTERRUPT_REQUESTED = BaseException()
-"""Why an engine halts when a callback has asked for it; never raised."""
+"""Sentinel: a callback asked `step` to return. Any other value is an exception to re-raise."""
 
 
 MOST_TURNS = 64
-"""How often libcurl reads on after a `interrupt` at the most: a stream is read in large pieces."""
+"""Most reads after an `interrupt`, so that a stream delivers large chunks."""
 
 LONGEST_POLL = 0.5
-"""Seconds. A signal that comes between Python's last look for one and the wait does not interrupt
-it, and a Ctrl-C would wait for the server to say something."""
+"""Seconds. A signal that arrives between Python's last check and the wait does not interrupt the
+wait, so a Ctrl-C would otherwise take until the next event."""
 
 INTERRUPTED = -1
-"""What a wait returns that was cut short."""
+"""The result of a wait that was cut short."""
 
 EARLY = 0.001
-"""Seconds. A wait that ends sooner than it was told, and with nothing ready, did not wait."""
+"""Seconds. A wait that ends earlier by more than this, with no descriptor ready, did not wait."""
 
 SET_SIZE = 1024
 """FD_SETSIZE: the first descriptor that select(2) cannot wait for."""
 
 
 class Engine(Handle):
-    """A kept handle and what drives it, one transfer at a time."""
+    """A kept handle and the loop that drives it, one transfer at a time."""
 
     __slots__ = (
         "_add",
@@ -106,8 +106,8 @@ class Engine(Handle):
 
     idle_since: float
 
-    _perform: Callable[[], tuple[int, int]]  # runs the transfer, and says whether it still runs
-    _wait: Callable[[float], int]  # waits for so many seconds, and says how many are ready
+    _perform: Callable[[], tuple[int, int]]  # runs the transfer; returns whether it still runs
+    _wait: Callable[[float], int]  # waits up to so many seconds; returns the number ready
 
     def __init__(self) -> None:
         super().__init__()
@@ -116,19 +116,19 @@ class Engine(Handle):
         self._multi = multi = make_multi()
         self._closing = MultiCloser(multi)
         self._perform, self._wait = multi.perform, multi.select
-        # looked up once, as pycurl makes an object for a method at every look-up
+        # looked up once: pycurl creates an object for a method at every look-up
         self._add, self._remove = multi.add_handle, multi.remove_handle
         self._timeout, self._info_read = multi.timeout, multi.info_read
 
     def run(self, receive_timeout_s: float, deadline: float) -> Outcome:
-        """Run the transfer the handle is set up for.
+        """Run the transfer that the handle is set up for.
 
         Args:
             receive_timeout_s: Longest time without a byte in either direction once connected.
-            deadline: When it must be over, in terms of `time.monotonic`.
+            deadline: When the transfer must be over, in terms of `time.monotonic`.
 
         Raises:
-            BaseException: Whatever a signal handler raises, KeyboardInterrupt first of all.
+            BaseException: An exception of a signal handler, such as KeyboardInterrupt.
         """
         self.ended_cleanly = False
         self._add(self.curl)
@@ -145,50 +145,53 @@ class Engine(Handle):
         return outcome or SUCCESS
 
     def start(self) -> None:
-        """Begin the transfer the handle is set up for; `step` goes on with it."""
+        """Start the transfer that the handle is set up for; `step` continues it."""
         self.ended_cleanly = False
         self._add(self.curl)
 
     def finish(self) -> None:
-        """End the transfer, at its end or before. Before, the engine is not sound any more."""
+        """Remove the handle, at the end of the transfer or before; before, call it with care.
+
+        A transfer that is removed before its end makes the engine not reusable.
+        """
         if self.opened:
             self.record_connections()
         self._remove(self.curl)
         self._closing.note(self.getinfo)
 
     def interrupt(self) -> None:
-        """Have `step` return when libcurl does; for callbacks."""
+        """Have `step` return when libcurl does; called by callbacks."""
         if self._interruption is None:
             self._interruption = INTERRUPT_REQUESTED
 
     def step(
         self, receive_timeout_s: float, deadline: float, sink: BodySink = NO_SINK
     ) -> Outcome | None:
-        """Go on with the transfer until its end, or until a callback calls `interrupt`: None then.
+        """Continue the transfer until its end, or until a callback calls `interrupt`: None then.
 
-        The clock of silence starts anew: between two calls nobody waits for anything.
+        The receive_timeout clock restarts: between two calls the peer is not waited for.
 
         Args:
-            receive_timeout_s: As of `run`.
-            deadline: As of `run`.
-            sink: Where the body goes. When it is over, None is returned as well.
+            receive_timeout_s: See `run`.
+            deadline: See `run`.
+            sink: The sink of the body. When it is over, None is returned as well.
 
         Raises:
-            BaseException: Whatever a signal handler raises.
+            BaseException: An exception of a signal handler.
         """
         if self._interruption is INTERRUPT_REQUESTED:
-            self._interruption = None  # maybe of the transfer before, a stream that had no content
+            self._interruption = None  # left over from an earlier transfer without content
         return self._drive(receive_timeout_s, deadline, sink)
 
     def ended(self) -> Outcome | None:
-        """Return how the transfer has ended, None if it has not."""
+        """Return the outcome of the transfer, None if it has not ended."""
         _, done, failed = self._info_read()
         if failed:
             return Outcome(*failed[0][1:])
         return SUCCESS if done else None
 
     def _drive(self, receive_timeout_s: float, deadline: float, sink: BodySink) -> Outcome | None:
-        """Run until libcurl has done or is to halt, or a clock has run out, or ``sink`` is over."""
+        """Run until the transfer ends or is interrupted, a clock runs out, or ``sink`` is over."""
         outcome, lines = None, sink.lines
         running = self._perform()[1]
         now = last = monotonic()
@@ -202,9 +205,9 @@ class Engine(Handle):
                 outcome = Outcome(expired=expired)
                 break
             elif now >= last + receive_timeout_s:
-                last = now  # the time to connect is libcurl's to watch; ask again later
+                last = now  # libcurl watches the time to connect; check again later
             elif not ready and now < until - EARLY:
-                self._change_to_poll(0)  # select found no descriptor that it knows
+                self._change_to_poll(0)  # select(2) found no descriptor in its range
             running = self._perform()[1]
         if self._interruption is None:
             return outcome or self.ended()
@@ -214,19 +217,19 @@ class Engine(Handle):
         return outcome
 
     def _drain(self, running: int) -> None:
-        """Go on, after a callback wanted to halt, as long as nothing has to be waited for."""
+        """After an interrupt, continue as long as bytes are ready without waiting."""
         for _ in range(MOST_TURNS):
             if not running or self._wait(0) <= 0:
                 return
             running = self._perform()[1]
 
     def _longest_wait_s(self) -> float:
-        """Return for how many seconds libcurl may be left alone where nothing happens."""
+        """Return the longest wait that libcurl's timers allow, in seconds."""
         milliseconds = self._timeout()
         return milliseconds / 1000 if 0 <= milliseconds < LONGEST_POLL * 1000 else LONGEST_POLL
 
     def _expired(self, now: float, silent: float, deadline: float) -> str | None:
-        """Return the clock that has run out, None if it is only libcurl's timer."""
+        """Return the clock that has run out, None if only libcurl's timer has."""
         if now >= deadline:
             return TOTAL
         return RECEIVE if now >= silent and self._connected() else None
@@ -253,11 +256,11 @@ class Engine(Handle):
         self._interruption = error
 
     def _change_to_poll(self, _: float) -> int:
-        """Wait by poll(2) from now on."""
+        """Wait with poll(2) from now on."""
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
-        with suppress(pycurl.error):  # what it met ends the transfer, which tells of it
+        with suppress(pycurl.error):  # an error ends the transfer, which reports it
             self.curl.pause(pycurl.PAUSE_RECV)
-            self.curl.pause(pycurl.PAUSE_CONT)  # has libcurl tell of the descriptors there are
+            self.curl.pause(pycurl.PAUSE_CONT)  # makes libcurl report its open descriptors
         self._perform = partial(self._multi.socket_action, pycurl.SOCKET_TIMEOUT, 0)
         self._wait = self._poll_for
         return INTERRUPTED
@@ -278,7 +281,7 @@ class Engine(Handle):
             self._interruption = error
 
     def is_open(self, _: object = None) -> bool:
-        """Whether the connection that was used last is still open, and nothing waits there."""
+        """Whether the last used connection is still open and has no bytes to read."""
         descriptor = self.getinfo(pycurl.ACTIVESOCKET)
         if descriptor < 0:
             return False
@@ -293,5 +296,5 @@ class Engine(Handle):
 
 
 def poll_time(now: float, until: float) -> int:
-    """Return how long to poll, in milliseconds; one that has begun counts whole."""
+    """Return a timeout for poll(2) in milliseconds, rounded up."""
     return max(0, ceil(min(until - now, LONGEST_POLL) * 1000))

@@ -1,7 +1,7 @@
-"""EXCEPTIONS: libcurl's error numbers and what is raised for each, one row per number.
+"""EXCEPTIONS: libcurl's error numbers and the exception for each, one row per number.
 
-Where a number stands for several things, REFINEMENTS tells them apart by libcurl's text.
-Timeouts other than that of connecting are the engine's and do not come from libcurl.
+Where one number stands for several errors, REFINEMENTS tells them apart by libcurl's text.
+Timeouts other than that of connecting come from the engine, not from libcurl.
 """
 
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from bladehttp.client._config.secrets import redact_error
 
 
 class Row(NamedTuple):
-    """An error: its number and name, the exception, and what was being done."""
+    """An error: its number and name, the exception, and the activity that failed."""
 
     code: int
     name: str
@@ -100,10 +100,10 @@ def exception_for(
 
     Args:
         code: The CURLE number.
-        text: What libcurl says about it, "" where it says nothing.
-        host_port: Host and port.
-        at_proxy: Whether it is certain that the proxy is at fault.
-        in_body: Whether it happened to a stream (HTTP/2, HTTP/3) whose response had a head.
+        text: libcurl's error message, "" for none.
+        host_port: Host and port of the server.
+        at_proxy: Whether the proxy is certain to be at fault.
+        in_body: Whether a stream (HTTP/2, HTTP/3) failed after the head of its response.
         details: Further attributes of the exception.
     """
     text = redact_error(text)
@@ -124,5 +124,5 @@ def exception_for(
 
 
 def _lower_first(text: str) -> str:
-    """Lower the first letter, unless it begins an abbreviation such as SSL."""
+    """Lower the first letter, unless it starts an abbreviation such as SSL."""
     return text[:1].lower() + text[1:] if text[1:2].islower() else text

@@ -1,4 +1,4 @@
-"""Handle: a kept easy handle of libcurl, and the options it was last set up for."""
+"""Handle: a kept easy handle of libcurl, and the options that are set on it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -24,26 +24,27 @@ SECRET_OPTIONS = frozenset(
 """Options whose values no message shows."""
 
 CHAINS_KEPT = 32
-"""Connections and origins whose certificates are remembered, the oldest given up first."""
+"""Most connections and origins whose certificates are kept; the oldest are dropped first."""
 
 
 class Handle:
     """A kept easy handle.
 
     Attributes:
-        curl: The easy handle, to be set up by whoever runs a transfer.
-        setopt: Its method, looked up once: pycurl makes an object for it at every look-up.
-        getinfo: Likewise.
+        curl: The easy handle. The transfer that runs on it sets its options.
+        setopt: ``curl.setopt``, looked up once: pycurl creates an object for it at every look-up.
+        getinfo: ``curl.getinfo``, looked up once for the same reason.
         ended_cleanly: Whether no transfer on it was cut short.
-        plain: Whether what transfers have set is undone, so that it is set up for a plain GET.
-        sink: Where the body of the transfer goes if it is received as a whole.
+        plain: Whether the options of the last transfer are reset, so that it would send a plain
+            GET.
+        sink: The sink of the body if the response is received as a whole.
         connections: The connections that it may use.
-        opened: The descriptors that the running transfer has opened.
-        origin: What the running transfer, or the last one, is for.
-        lines: Its header lines.
+        opened: Descriptors that the running transfer has opened.
+        origin: The origin of the running or last transfer.
+        lines: The header lines of that transfer.
         is_unusable: Whether the transfer was stopped because its connection was not usable.
-        has_events: Called with 0 before a transfer: whether something may have happened to one of
-            the connections since the last.
+        has_events: Called with 0 before a transfer: whether a connection may have changed since the
+            last one.
     """
 
     __slots__ = (
@@ -70,12 +71,12 @@ class Handle:
     def __init__(
         self, chains: Chains | None = None, connections: Connections | None = None
     ) -> None:
-        """Make one.
+        """Create a handle.
 
         Args:
             chains: Certificates by the number of their connection, shared by handles that share
                 connections; None for a dict of its own.
-            connections: Those of its multi, likewise.
+            connections: The connections of its multi; None for a table of its own.
         """
         self.connections = Connections() if connections is None else connections
         self.has_events = self.connections.ready
@@ -97,17 +98,17 @@ class Handle:
         return self.ended_cleanly and self.plain
 
     def configure(self, options: Options, files: Files = ()) -> None:
-        """Set the handle up for a client's options, unless it is already.
+        """Set the options of a client, unless they are set already.
 
-        reset() keeps connections and TLS sessions; with all options again it costs 29 us.
+        reset() keeps connections and TLS sessions; setting all options again costs 29 us.
 
         Args:
             options: The options.
-            files: Names of properties and the files they name, which have to be there.
+            files: Names of properties and the files they name, which must exist.
 
         Raises:
-            CertificateFileError: A file is not there.
-            ValueError: This libcurl cannot do what an option asks for.
+            CertificateFileError: A file does not exist.
+            ValueError: This libcurl does not support an option or its value.
         """
         if options is self._applied or options == self._applied:
             return
@@ -119,7 +120,7 @@ class Handle:
         self._applied = options
 
     def _set_up(self, options: Options) -> None:
-        """Set a handle that was reset."""
+        """Set the options after a reset."""
         self._set(STANDING)
         self._set(options)
         theirs: Any = dict(options).get(pycurl.SOCKOPTFUNCTION)
@@ -127,8 +128,8 @@ class Handle:
         self.setopt(pycurl.SOCKOPTFUNCTION, self._on_open)
 
     def _on_open(self, descriptor: int, purpose: int) -> int:
-        """Note a descriptor that libcurl opens (CURLOPT_SOCKOPTFUNCTION)."""
-        # pycurl would print what is raised here and lose it: a Ctrl-C can arrive in any line
+        """Record a descriptor that libcurl opens. CURLOPT_SOCKOPTFUNCTION."""
+        # pycurl prints and drops exceptions raised here: a Ctrl-C can arrive in any line
         try:
             self.opened.append(descriptor)
             self.connections.note_opened(descriptor, self)
@@ -139,20 +140,22 @@ class Handle:
         return int(pycurl.SOCKOPT_OK)
 
     def _store_error(self, error: BaseException) -> None:
-        """Take what was raised in a callback, to be raised again."""
+        """Store an exception raised in a callback; the loop raises it again."""
 
     def record_connections(self) -> None:
-        """Note the connection that the transfer has made, when it has ended and is not removed."""
+        """Record the connections that the transfer has opened, before the handle is removed."""
         getinfo = self.getinfo
         self.connections.record(self, getinfo(pycurl.LOCAL_PORT), getinfo(pycurl.INFO_HTTP_VERSION))
         self.opened.clear()
 
     def set_guard(self, guard: Callable[..., int] | None) -> None:
-        """Have a guard asked before a request is written (CURLOPT_PREREQFUNCTION); None: no more.
+        """Set the guard that is called before a request is written; None removes it.
+
+        CURLOPT_PREREQFUNCTION.
 
         Args:
-            guard: Called with the addresses of the connection (`Address`); returns whether
-                to go on (PREREQFUNC_OK or PREREQFUNC_ABORT).
+            guard: Called with the addresses of the connection (`Address`); returns PREREQFUNC_OK or
+                PREREQFUNC_ABORT.
         """
         if guard is None:
             self.curl.unsetopt(pycurl.PREREQFUNCTION)
@@ -160,27 +163,27 @@ class Handle:
             self.setopt(pycurl.PREREQFUNCTION, guard)
 
     def forget_closed(self) -> None:
-        """Find out what has happened to its connections, where they are used by nothing else."""
+        """Forget connections that are closed; for handles with connections of their own."""
 
     def await_probation(self, origin: object) -> bool:
-        """Whether a server is known to close after each response, so that a new connection is due.
+        """Whether a server is known to close after each response, so that a new one is needed.
 
-        Waits until it is known, where waiting holds up nobody else.
+        Waits for the end of a connection's probation where waiting delays no other transfer.
         """
         return self.connections.closes_after_response(origin)
 
     def forget_other_origin(self, origin: object) -> None:
-        """Have libcurl ask an origin for its method, if it has asked another one before.
+        """Reset the handle before it authenticates at another origin.
 
-        It keeps the method that was chosen, and would give the password to the next origin by
-        Basic, unasked.
+        libcurl keeps the authentication method that it has negotiated, and would send the password
+        to the next origin by Basic, unasked.
         """
         if self._asked not in (None, origin):
             self.invalidate()
         self._asked = origin
 
     def invalidate(self) -> None:
-        """Have the next `configure` set everything anew, after an option that cannot be unset."""
+        """Have the next `configure` set all options again, after one that cannot be unset."""
         self._applied = None
 
     def _set(self, options: Options) -> None:
@@ -192,25 +195,25 @@ class Handle:
                 raise ValueError(f"this libcurl cannot set option {option} to {shown}") from error
 
     def in_context(self, function: Call) -> Call:
-        """Return a caller's function as libcurl calls it; see `ScheduledHandle.in_context`."""
+        """Return a function as libcurl calls it; see `ScheduledHandle.in_context`."""
         return function  # an engine runs in the caller's thread and context
 
     def make_sink(self, lines: list[bytes], settings: Settings) -> BodySink:
-        """Return what a body is written to, which becomes ``sink``.
+        """Create the sink of a body, which becomes ``sink``.
 
         Args:
-            lines: The list that the header lines go to.
-            settings: Of the request.
+            lines: The list that the header lines are appended to.
+            settings: The settings of the request.
         """
         self.sink = sink = BodySink(lines, settings.follow_redirect)
         return sink
 
     def certificates(self, origin: object) -> list[Any]:
-        """Return the certificates presented on the connection used last, the server's own first.
+        """Return the certificates presented on the last used connection, the server's own first.
 
-        libcurl tells them (CURLINFO_CERTINFO) for a new connection only, so they are kept by the
-        number of the connection; and for none that took up an earlier TLS session, where the
-        server presents nothing and is who it was, so they are kept by its origin too.
+        libcurl reports them (CURLINFO_CERTINFO) for a new connection only, so they are kept by the
+        number of the connection. A resumed TLS session presents none, and the server is the same:
+        they are kept by origin too.
         """
         getinfo, chains = self.getinfo, self._chains
         number = getinfo(pycurl.CONN_ID)
@@ -222,5 +225,5 @@ class Handle:
         return chains[number]
 
     def close(self) -> None:
-        """Close it, and the connections that are its own."""
+        """Close the handle and the connections of its own."""
         self.curl.close()

@@ -1,13 +1,11 @@
-"""Multi: a CurlMulti, and the two ways to drive it.
+"""Multi: a CurlMulti and two ways to drive it.
 
 All at once: ``CurlMulti.select()`` waits, and ``perform()`` looks at every transfer, without a line
-of Python for any. That is the cheapest where many are ready, but dear where few of many are, and
-select(2) knows no descriptor of 1024 and more. Then it changes to the other way, for good.
+of Python per transfer. That is cheapest where many are ready, but expensive where few of many are,
+and select(2) cannot wait for descriptors from 1024 on. Then it switches to the second way for good.
 
-Each for itself: libcurl tells what it waits for on each descriptor, and is told of those that are
-ready. Who waits for them is an event loop (driver.py), or poll(2) (watching.py).
-
-PollSet: the descriptors of a crowd that has no event loop, watched by poll(2).
+One by one: libcurl reports the events that it awaits on each descriptor, and is told which
+descriptors are ready. An event loop (`EventLoopDriver`) or poll(2) (`PollSet`) waits for them.
 """
 
 import os
@@ -34,10 +32,11 @@ from bladehttp.client._curl.pool import MultiCloser, make_multi
 
 
 class PollSet:
-    """Descriptors, watched by poll(2).
+    """Descriptors watched with poll(2).
 
-    A connection that is kept is watched no more when a response has ended, and again when the next
-    request is sent, which mostly is before the next wait. poll(2) is told what is different then.
+    A kept connection is unwatched when a response has ended and watched again when the next request
+    is sent, mostly before the next wait. So changes are collected, and poll(2) is told the
+    difference.
 
     Attributes:
         change: Called with a descriptor and libcurl's interest in it.
@@ -52,7 +51,7 @@ class PollSet:
         self.change = self._changes.__setitem__
 
     def wait(self, until: float) -> list[tuple[int, int]]:
-        """Return the events that have come by a time, in terms of `time.monotonic`."""
+        """Return the events that arrive until a time in terms of `time.monotonic`."""
         watched, changes = self._watched, self._changes
         for descriptor, interest in changes.items():
             if watched.get(descriptor, pycurl.POLL_REMOVE) == interest:
@@ -71,25 +70,25 @@ Watch = Callable[[int, int], None]
 Events = list[tuple[int, int]]
 
 FEW = 16
-"""Where not even one of so many is ready it is cheaper to be told of each descriptor: a look at a
-transfer that waits costs 1 us, two changes of a descriptor's interest and a call for it 10."""
+"""If fewer than one of so many transfers is ready, watching each descriptor is cheaper: a look at a
+waiting transfer costs 1 us, two changes of interest and a call for a ready one 10."""
 
 OFTEN = 32
-"""How often that has to be so in succession."""
+"""Number of consecutive waits for which that must hold."""
 
 NUDGE = 0.005
-"""How long libcurl may have forgotten a transfer of a shared connection, in seconds."""
+"""Longest time for which libcurl may forget a transfer of a shared connection, in seconds."""
 
 
 class Multi:
-    """A CurlMulti and how it is driven.
+    """A CurlMulti and its way of waiting.
 
     Attributes:
-        found: How many transfers have ended since the last wait; who finds them counts them here.
-        info_read: Tells which transfers have ended.
-        is_due: Whether libcurl is to be called whatever it says itself.
+        found: Number of transfers that have ended since the last wait; the scheduler counts them.
+        info_read: Returns the transfers that have ended.
+        is_due: Whether libcurl must be called although its timer has not run out.
         nudge_at: When `nudge` is due, in terms of `time.monotonic`.
-        remove: Takes an easy handle off.
+        remove: Removes an easy handle.
     """
 
     __slots__ = (
@@ -117,10 +116,10 @@ class Multi:
     _wait: Callable[[float], Events]
 
     def __init__(self, running: Collection[Any]) -> None:
-        """Make one, to be driven all at once.
+        """Create a multi that is driven all at once.
 
         Args:
-            running: The easy handles that are added, kept by the caller.
+            running: The easy handles that are added; the caller keeps them.
         """
         self.is_due = False
         self.nudge_at = inf
@@ -137,7 +136,7 @@ class Multi:
         self.info_read, self.remove = self._multi.info_read, self._multi.remove_handle
 
     def watch_with(self, watch: Watch) -> None:
-        """Drive it by `handle_events` from now on; ``watch`` is told what libcurl waits for."""
+        """Drive it by `handle_events` from now on; ``watch`` is called with libcurl's interests."""
         self._watch = watch
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
         self._perform = partial(self._multi.socket_action, pycurl.SOCKET_TIMEOUT, 0)
@@ -150,29 +149,29 @@ class Multi:
 
     @property
     def is_limited(self) -> bool:
-        """Whether there is such a limit."""
+        """Whether the connections to one host are limited."""
         return self._limit is not None
 
     def add(self, curl: Any) -> None:
-        """Add a transfer, which libcurl begins with when it is called for its timers.
+        """Add a transfer, which libcurl starts when it is called for its timers.
 
-        It is ready at once, but often says (`timeout`) that it is to be called in a millisecond.
+        It is ready at once, although libcurl often asks (`timeout`) to be called in a millisecond.
         """
         self._multi.add_handle(curl)
         self.is_due = True
 
     def abort(self, curl: Any) -> None:
-        """Take a transfer off that has not succeeded."""
+        """Remove a transfer that has not succeeded."""
         self._multi.remove_handle(curl)
         self._closing.note(curl.getinfo)
 
     def restart(self, curl: Any) -> None:
-        """Take a transfer off and add it again."""
+        """Remove a transfer and add it again."""
         self._multi.remove_handle(curl)
         self.add(curl)
 
     def due(self) -> float:
-        """Return when libcurl wants to be called, in terms of `time.monotonic`."""
+        """Return when libcurl must be called, in terms of `time.monotonic`."""
         if self.is_due:
             return 0.0
         milliseconds = self._multi.timeout()
@@ -181,16 +180,16 @@ class Multi:
 
     @property
     def must_perform(self) -> bool:
-        """Whether `perform` is to be called now."""
+        """Whether `perform` is due now."""
         return self.is_due or self._multi.timeout() == 0
 
     def perform(self) -> None:
-        """Call libcurl for all that is due, or for every transfer."""
+        """Call libcurl for its timers, or for every transfer."""
         self.is_due = False
         self._perform()
 
     def wait(self, until: float) -> Events:
-        """Wait until something happens, or a time comes; for who has no event loop.
+        """Wait for an event or a time; for drivers without an event loop.
 
         Args:
             until: In terms of `time.monotonic`.
@@ -211,59 +210,59 @@ class Multi:
         ready = self._multi.select(until - now)
         self.is_due = ready != 0
         if self._is_too_dear(ready) or (not ready and monotonic() < until - EARLY):
-            self._change_to_poll()  # or it did not wait: it found no descriptor that it knows
+            self._change_to_poll()  # or select(2) found no descriptor in its range
         return []
 
     def _is_too_dear(self, ready: int) -> bool:
-        """Whether few of many were ready, or have ended, for some time."""
+        """Whether, for some time, few of many transfers were ready or have ended."""
         found, self.found = max(ready, self.found), 0
         self._in_vain = self._in_vain + 1 if found * FEW < len(self._running) else 0
         return self._in_vain >= OFTEN
 
     def _change_to_poll(self, _: float = 0.0) -> Events:
-        """Wait by poll(2) from now on."""
+        """Wait with poll(2) from now on."""
         watching = PollSet()
         self.watch_with(watching.change)
         self._wait = watching.wait
         self.is_due = True
         for curl in tuple(self._running):
-            with suppress(pycurl.error):  # what it met ends the transfer, which tells of it
+            with suppress(pycurl.error):  # an error ends the transfer, which reports it
                 curl.pause(pycurl.PAUSE_RECV)
-                curl.pause(pycurl.PAUSE_CONT)  # has libcurl tell of its descriptor
+                curl.pause(pycurl.PAUSE_CONT)  # makes libcurl report its descriptor
         return []
 
     def handle_events(self, events: Events) -> None:
-        """Tell libcurl of descriptors that are ready, with what poll(2) or epoll(7) say of them."""
+        """Pass ready descriptors to libcurl, with the events of poll(2) or epoll(7)."""
         socket_action = self._multi.socket_action
         for descriptor, event in events:
             socket_action(descriptor, ACTIONS[event])
 
     def plan_nudge(self) -> None:
-        """Have `nudge` called if there are connections that carry several transfers."""
+        """Schedule `nudge` if there are connections that carry several transfers."""
         if self.nudge_at == inf and 0 < len(self._sockets) < len(self._running):
             self.nudge_at = monotonic() + NUDGE
 
     def nudge(self) -> None:
         """Have libcurl run every transfer of every connection.
 
-        What it reads for another transfer of an HTTP/2 connection it keeps, and sometimes forgets
-        to run that one (docs/decisions/0031). It does no harm where it has not.
+        Bytes that libcurl reads for another transfer of an HTTP/2 connection are buffered, and
+        sometimes it fails to run that transfer (docs/decisions/0031). A needless call does no harm.
         """
         self.nudge_at = inf
         for descriptor in tuple(self._sockets):
             self._multi.socket_action(descriptor, 0)
 
     def raise_error(self) -> None:
-        """Raise what broke into a callback.
+        """Raise the exception that a callback has stored.
 
         Raises:
-            BaseException: KeyboardInterrupt first of all, or what ``watch`` raises.
+            BaseException: KeyboardInterrupt, for example, or an exception of ``watch``.
         """
         if self._error is not None:
             raise self._error
 
     def _on_socket(self, what: int, descriptor: int, _multi: object, _data: object) -> None:
-        # pycurl would print what is raised here and lose it
+        # pycurl prints and drops exceptions raised here
         try:
             if what == pycurl.POLL_REMOVE:
                 self._sockets.discard(descriptor)
@@ -275,7 +274,7 @@ class Multi:
 
     @property
     def has_connections(self) -> bool:
-        """Whether a connection is open, used or idle."""
+        """Whether a connection is open, in use or idle."""
         self._opened = {
             descriptor: number
             for descriptor, number in self._opened.items()
@@ -284,14 +283,14 @@ class Multi:
         return bool(self._opened)
 
     def sweep(self, most: int | None, longest: int | None) -> None:
-        """Close idle connections that are too many, too old, or closed by the server.
+        """Close idle connections that exceed a limit or that the server has closed.
 
-        libcurl does that when it looks for a connection, once a second at the most. So it is given
-        a transfer, which fails at once: its server is a Unix socket that is not there.
+        libcurl does that when it looks for a connection, once a second at most. So it is given a
+        transfer that fails at once: its server is a Unix socket that does not exist.
 
         Args:
-            most: How many may stay.
-            longest: For how long they may have been idle, in milliseconds.
+            most: Number of connections that may stay; None for no limit.
+            longest: Longest idle time, in milliseconds; None for no limit.
         """
         multi, broom = self._multi, self._broom
         if broom is None:
@@ -309,13 +308,13 @@ class Multi:
             multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, 0)
 
     def note_descriptor(self, descriptor: int) -> None:
-        """Take note of a descriptor that libcurl opens."""
+        """Record a descriptor that libcurl opens."""
         self._opened[descriptor] = inode_of(descriptor)
         if descriptor >= SET_SIZE and self._wait == self._select:
             self._wait = self._change_to_poll
 
     def store_error(self, error: BaseException) -> None:
-        """Take what was raised in a callback; `raise_error` raises it again."""
+        """Store an exception raised in a callback; `raise_error` raises it again."""
         self._error = error
 
     def close(self) -> None:
@@ -334,7 +333,7 @@ SWEEP_OPTIONS = (
 
 
 def inode_of(descriptor: int) -> int:
-    """Return the number of a file, which tells it from another with the same descriptor; or 0."""
+    """Return the inode of a descriptor, which reveals a reused number; 0 if it is closed."""
     try:
         return os.fstat(descriptor).st_ino
     except (OSError, OverflowError):

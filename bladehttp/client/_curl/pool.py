@@ -1,18 +1,18 @@
-"""Pool: idle engines, the one used last first.
+"""Pool: idle engines, the last used one first.
 
-LIFO keeps the warm connections in use and lets the others grow old: 100 threads over 8 handles are
-as fast as 100 handles. There are never more engines than threads at work at the same time.
+LIFO keeps warm connections in use and lets the others age: 100 threads over 8 handles are as fast
+as 100 handles. There are never more engines than threads that are at work at the same time.
 
-Closing of a CurlMulti that may have a name lookup under way, without waiting for it.
+MultiCloser closes a CurlMulti whose name lookup may be running, without waiting for it.
 
-libcurl looks names up in threads of its own, and joins them when a multi is closed: `close` takes
-as long as getaddrinfo(3), seconds with a name server that does not answer. No option changes that
-(CURLOPT_QUICK_EXIT does not, measured with libcurl 8.23.0). Everything else returns at once, taking
-a handle off and closing it too. So such a multi is closed by a daemon thread of its own: neither
-the caller nor an event loop waits, nor does the end of the process.
+libcurl resolves names in threads of its own and joins them when a multi is closed, so `close` takes
+as long as getaddrinfo(3): seconds with a name server that does not answer. No option changes that
+(CURLOPT_QUICK_EXIT does not, measured with libcurl 8.23.0). Everything else returns at once,
+removing and closing a handle included. So a daemon thread closes such a multi: neither the caller
+nor an event loop nor the end of the process waits.
 
-Until then one reference is kept that nothing gives back: to destroy the object would wait as well,
-wherever the interpreter's end or the garbage collector does it.
+Until then one reference is held that is never released: destroying the object would wait as well,
+at the end of the interpreter or in the garbage collector.
 """
 
 import ctypes
@@ -42,11 +42,11 @@ def make_multi() -> Any:
 
 
 LOOK = 1.0
-"""Least time between two looks at what is idle, in seconds."""
+"""Least time between two checks of idle engines, in seconds."""
 
 
 class Limits(Protocol):
-    """What a pool keeps to; `Settings` has them."""
+    """The limits of a pool; `Settings` has them."""
 
     @property
     def max_idle_connections(self) -> int | None: ...
@@ -55,11 +55,11 @@ class Limits(Protocol):
 
 
 class Kept(Protocol):
-    """What a pool keeps.
+    """An object that a pool keeps.
 
     Attributes:
-        idle_since: When it came back, in terms of `time.monotonic`.
-        is_reusable: Whether it may be used again.
+        idle_since: When it was released, in terms of `time.monotonic`.
+        is_reusable: Whether it may be kept.
     """
 
     idle_since: float
@@ -67,7 +67,7 @@ class Kept(Protocol):
     @property
     def is_reusable(self) -> bool: ...
     def is_open(self, limits: Limits) -> bool:
-        """Close connections that are of no use; whether there is any left."""
+        """Close connections that are of no use; return whether any is left."""
 
     def close(self) -> None: ...
 
@@ -78,23 +78,24 @@ _pools: "weakref.WeakSet[Pool[Any]]" = weakref.WeakSet()
 
 
 class Pool(Generic[T]):
-    """The idle engines of one client, or others that drive handles.
+    """The idle engines or schedulers of one client.
 
-    There is no lock: `append` and `pop` of a list are atomic. `close` first says so and then
-    empties the list, `release` first puts an engine back and then looks; so each is closed once.
+    There is no lock: `append` and `pop` of a list are atomic. `close` first sets ``closed`` and
+    then empties the list; `release` first appends an engine and then reads ``closed``. So each
+    engine is closed once.
 
     Attributes:
-        closed: Whether it has been closed: `acquire` raises, and what comes back is closed.
+        closed: Whether it has been closed: `acquire` raises, and released engines are closed.
     """
 
     __slots__ = ("__weakref__", "_idle", "_look_at", "_make", "_sibling", "closed")
 
     def __init__(self, make: Callable[[], T], sibling: "Pool[Any] | None" = None) -> None:
-        """Make a pool.
+        """Create a pool.
 
         Args:
-            make: Makes what is missing.
-            sibling: Another pool, which is looked after when this one is.
+            make: Creates an engine when none is idle.
+            sibling: Another pool, which is checked when this one is.
         """
         self.closed = False
         self._sibling = sibling
@@ -104,7 +105,7 @@ class Pool(Generic[T]):
         _pools.add(self)
 
     def acquire(self) -> T:
-        """Return the engine that came back last, or a new one.
+        """Return the engine that was released last, or a new one.
 
         Raises:
             ClientClosed: The pool has been closed.
@@ -117,11 +118,11 @@ class Pool(Generic[T]):
             return self._make()
 
     def release(self, engine: T, limits: Limits) -> None:
-        """Take an engine back, unless it is not sound; close those that were idle for too long.
+        """Keep an engine if it is reusable; close those that were idle for too long.
 
         Args:
             engine: The engine.
-            limits: How many are kept, and for how long.
+            limits: How many engines are kept, and for how long.
         """
         if not engine.is_reusable:
             engine.close()
@@ -148,13 +149,13 @@ class Pool(Generic[T]):
         engine.close()
 
     def _look(self, limits: Limits, now: float, but: int) -> None:
-        """Look at all but the youngest, and close those that are too many, too old or dead."""
+        """Check all but the youngest engines; close those beyond a limit and dead ones."""
         most, longest = limits.max_idle_connections, limits.idle_timeout
         oldest = now - longest / 1000 if longest else 0.0
         kept: list[T] = []
         for _ in range(len(self._idle) - but):
             try:
-                engine = self._idle.pop(0)  # no other thread has it from now on
+                engine = self._idle.pop(0)  # no other thread can take it now
             except IndexError:
                 break
             is_wanted = most is None or len(self._idle) + len(kept) < most
@@ -167,7 +168,7 @@ class Pool(Generic[T]):
             self._empty()
 
     def close(self) -> None:
-        """Close the idle engines, and each of the others when it comes back."""
+        """Close the idle engines now and the others when they are released."""
         self.closed = True
         self._empty()
 
@@ -181,15 +182,15 @@ class Pool(Generic[T]):
 
     @property
     def idle(self) -> int:
-        """How many engines wait."""
+        """The number of idle engines."""
         return len(self._idle)
 
     def forget(self) -> None:
-        """Start anew in a forked child, the inherited engines neither used nor closed.
+        """Start empty in a forked child; the inherited engines are neither used nor closed.
 
-        Their connections are the parent's: closing one here would send a TLS close_notify in the
-        middle of the parent's conversation. Not even the interpreter's end may free them, hence
-        the reference that nothing gives back.
+        Their connections belong to the parent: closing one here would send a TLS close_notify into
+        the parent's conversation. Not even the end of the interpreter may free them, hence the
+        reference that is never released.
         """
         for engine in self._idle:
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(engine))
@@ -205,7 +206,7 @@ os.register_at_fork(after_in_child=_forget_all)
 
 
 def may_be_resolving(getinfo: Callable[[int], Any]) -> bool:
-    """Whether a transfer that was cut short may have left a name lookup behind.
+    """Whether an aborted transfer may have left a name lookup running.
 
     Args:
         getinfo: ``getinfo`` of its handle.
@@ -216,10 +217,10 @@ def may_be_resolving(getinfo: Callable[[int], Any]) -> bool:
 
 
 class MultiCloser:
-    """How one CurlMulti is closed.
+    """Closes one CurlMulti.
 
     Attributes:
-        is_held: Whether a name lookup may be under way, so that closing must not be waited for.
+        is_held: Whether a name lookup may be running, so that closing must not be waited for.
     """
 
     __slots__ = ("_multi", "is_held")
@@ -229,20 +230,20 @@ class MultiCloser:
         self.is_held = False
 
     def note(self, getinfo: Callable[[int], Any]) -> None:
-        """Look at a transfer that was cut short: it may have left a name lookup behind."""
+        """Check an aborted transfer for a name lookup that may still run."""
         if not self.is_held and may_be_resolving(getinfo):
             self.is_held = True
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._multi))
 
     def close(self) -> None:
-        """Close the multi, in a thread where that may have to wait."""
+        """Close the multi, in a thread if closing may block."""
         if not self.is_held:
             self._multi.close()
-        elif not sys.is_finalizing():  # else the process's end closes it
+        elif not sys.is_finalizing():  # else the end of the process closes it
             thread = threading.Thread(target=self._close, name="bladehttp-close", daemon=True)
             try:
                 thread.start()
-            except RuntimeError:  # from CPython 3.12 on the interpreter's end allows none
+            except RuntimeError:  # from CPython 3.12 on, not allowed at the end of the interpreter
                 return
 
     def _close(self) -> None:

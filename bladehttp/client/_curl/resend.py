@@ -1,35 +1,36 @@
-"""Resend: whether a request whose connection is lost is sent again. All of it is decided here.
+"""Resend: whether a request whose connection is lost is sent again. The decision is made here only.
 
 RFC 9110 section 9.2.2: a client repeats a request by itself only if its method is idempotent, or if
-it knows that nothing was done. That is known of three things, whatever the method:
+it knows that the request was not processed. That is known in three cases, whatever the method:
 
 ========================  =====================================================================
-what has happened         how it is known
+case                      how it is known
 ========================  =====================================================================
-a kept connection is not  `Connections.is_usable` looks at it in CURLOPT_PREREQFUNCTION, which
-fit to be used            libcurl calls before it writes a request (lib/multi.c,
+a kept connection is not  `Connections.is_usable` checks it in CURLOPT_PREREQFUNCTION, which
+usable                    libcurl calls before it writes a request (lib/multi.c,
                           ``multistate_do``). Nothing of this one has been written to it.
-the server has refused    libcurl says so (CURLOPT_DEBUGFUNCTION) for RST_STREAM with
+the server has refused    libcurl reports it (CURLOPT_DEBUGFUNCTION) for RST_STREAM with
 the stream                REFUSED_STREAM, and for every stream above the last one that GOAWAY
                           names: "HTTP/2 stream 3 refused by server" (lib/http2.c). Neither was
                           processed (RFC 9113 sections 6.8 and 8.7).
 nothing was written       CURLINFO_REQUEST_SIZE is 0.
 ========================  =====================================================================
 
-Anything else may have been acted on: the server has read the request and closed, or its process has
-ended. libcurl repeats that too (``Curl_retry_request``) where a kept connection gives no byte. It
-may for idempotent methods; for others it is stopped, and the caller gets a ReadError.
+In any other case the request may have been processed: the server has read it and closed, or its
+process has ended. libcurl repeats such requests too (``Curl_retry_request``) where a kept
+connection delivers no byte. It may for idempotent methods; others are stopped, and the caller gets
+a ReadError.
 
-Challenges of Digest that libcurl answers too early, by another that it keeps.
+Digest challenges that libcurl answers too early, with the data of an earlier challenge.
 
-The digest's realm and nonce stay in an easy handle when a transfer has ended, so that the next
-request needs no round of its own. But libcurl takes a new challenge for "wrong password", unless it
-says ``stale=true``: another realm of the same origin (RFC 7616 section 3.5 tells realms apart by
-``domain``), or a server whose nonces are used once. Then the handle is reset, which drops the kept
-challenge, and the request is sent once more (docs/decisions/0063).
+Realm and nonce stay in an easy handle after a transfer, so that the next request needs no extra
+round. But libcurl takes a new challenge for "wrong password" unless it says ``stale=true``: another
+realm of the same origin (RFC 7616 section 3.5 tells realms apart by ``domain``), or a server whose
+nonces are used once. Then the handle is reset, which drops the kept challenge, and the request is
+sent once more (docs/decisions/0063).
 
-Where nothing was kept a request goes out without an answer first, so a refusal comes twice: as the
-challenge, and as the reply to its answer. That one is a wrong password, and is not tried again.
+Without a kept challenge the first request carries no answer, so a refusal arrives twice: as the
+challenge and as the response to its answer. The second means a wrong password and is final.
 """
 
 import re
@@ -50,11 +51,11 @@ from bladehttp.client._curl.wire_log import stop_wire_log, wire_log
 from bladehttp.client._request.prepared import PreparedRequest
 
 REFUSED = b"refused by server"
-"""What libcurl's remark about a refused stream has in it."""
+"""Text in libcurl's log line about a refused stream."""
 
 MOST = 5
-"""How often a request is sent again at the most, whose connection is lost each time. That is
-libcurl's number, too (CONN_MAX_RETRIES)."""
+"""Most times a request is sent again after its connection was lost. libcurl's CONN_MAX_RETRIES is
+the same."""
 
 OK, STOP = int(pycurl.PREREQFUNC_OK), int(pycurl.PREREQFUNC_ABORT)
 
@@ -72,22 +73,22 @@ class Verdict(Enum):
 def guard_for(
     handle: Handle, request: PreparedRequest, lines: list[bytes], is_repeated: bool
 ) -> "Guard | None":
-    """Set a handle up to ask a guard before it writes; return None where none is needed.
+    """Install a guard on a handle; return None where none is needed.
 
-    None is needed for a request that may be repeated if nothing has happened to any connection.
+    A request that may be repeated needs none if no connection has changed.
 
     Args:
         handle: The handle.
-        request: What is sent.
-        lines: What header lines are added to.
-        is_repeated: Whether a connection was lost with it, and a new one is to be made.
+        request: The request.
+        lines: The list that header lines are appended to.
+        is_repeated: Whether its connection was lost, so that a new one is required.
     """
     must_go_once = not may_be_repeated(request)
     if must_go_once:
         is_repeated = is_repeated or handle.await_probation(request.url.origin)
         if _may_be_refused(handle, request):
             return RefusalListener(handle, request, lines, is_repeated, must_go_once)
-    elif request.settings.auth is None and not is_repeated:  # else there may be several rounds
+    elif request.settings.auth is None and not is_repeated:  # with auth there may be several rounds
         if not handle.has_events(0):
             return None
         handle.forget_closed()
@@ -95,18 +96,18 @@ def guard_for(
 
 
 def may_be_repeated(request: PreparedRequest) -> bool:
-    """Whether a request may be sent twice, and can be: not a body that is read only once."""
+    """Whether a request may be sent twice: its method is idempotent and its body rewindable."""
     return request.method in IDEMPOTENT and (request.body is None or request.body.is_rewindable)
 
 
 class Guard:
-    """A guard for one transfer, called by libcurl whenever a request is about to be written.
+    """A guard for one transfer, called by libcurl before each time it writes the request.
 
-    Between two rounds of authentication, or after a 417, header lines have arrived; where none
-    have, the request would be repeated.
+    Between two rounds of authentication, or after a 417, header lines have arrived; if none have,
+    the request would be repeated.
 
     Attributes:
-        is_refused: Whether the server has refused the stream of what was sent last.
+        is_refused: Whether the server has refused the stream of the last attempt.
     """
 
     __slots__ = (
@@ -129,7 +130,7 @@ class Guard:
         is_fresh: bool,
         must_go_once: bool,
     ) -> None:
-        """Set a handle up to ask the guard; see `guard_for`."""
+        """Install the guard on a handle; see `guard_for`."""
         self._handle = handle
         self._request = request
         self._must_go_once = must_go_once
@@ -144,16 +145,16 @@ class Guard:
             handle.setopt(pycurl.FRESH_CONNECT, 1)
 
     def remove(self) -> None:
-        """Leave the handle as it was."""
+        """Remove the guard and reset its options."""
         handle = self._handle
         handle.set_guard(None)
         if self._is_fresh:
             handle.setopt(pycurl.FRESH_CONNECT, 0)
         if self._request.settings.curl_options:
-            handle.invalidate()  # it may have an option among them
+            handle.invalidate()  # they may set an option of the guard
 
     def __call__(self, *address: Any) -> int:
-        """Decide whether the request is written to the connection of an address."""
+        """Decide whether the request is written to the connection with these addresses."""
         lines = self._lines
         if len(lines) == self._seen and self._must_go_once and not self.is_refused:
             self._handle.connections.restart_probation(self._request.url.origin)
@@ -178,22 +179,22 @@ class Guard:
             self._opened = opened
             return True  # it is new
         connections = handle.connections
-        if opened:  # another round over what this transfer has opened
+        if opened:  # another round over a connection of this transfer
             connections.record(handle, address[3], version_of(self._lines))
         return connections.is_usable(address, not self._must_go_once)
 
     def may_be_sent_again(self, was_sent: bool) -> bool:
-        """Whether the request is certain not to have been acted on, after a transfer has failed.
+        """Whether a failed request was certainly not processed.
 
         Args:
-            was_sent: Whether anything was written.
+            was_sent: Whether any of it was written.
         """
         if self._verdict is Verdict.MAY_BE_DONE:
             return not was_sent
         return self._verdict is Verdict.UNFIT
 
     def outcome(self, outcome: Outcome) -> Outcome:
-        """Return what happened in truth, for the error that libcurl makes of being stopped."""
+        """Return the actual outcome in place of libcurl's error for a stopped transfer."""
         if self._verdict is None:
             return outcome
         method = self._request.method
@@ -201,7 +202,7 @@ class Guard:
 
 
 class RefusalListener(Guard):
-    """A guard that listens to libcurl's remarks for one about a refused stream."""
+    """A guard that watches libcurl's log for a refused stream."""
 
     __slots__ = ("_wire",)
 
@@ -216,7 +217,7 @@ class RefusalListener(Guard):
         super().remove()
 
     def _on_debug(self, kind: int, text: bytes) -> None:
-        """Take a remark of libcurl's (CURLOPT_DEBUGFUNCTION)."""
+        """Handle a line of libcurl's log. CURLOPT_DEBUGFUNCTION."""
         if kind == pycurl.INFOTYPE_TEXT and REFUSED in text:
             self.is_refused = True
         if self._wire is not None:
@@ -231,12 +232,12 @@ NOT_AGAIN = "is not sent twice"
 
 
 def _may_be_refused(handle: Handle, request: PreparedRequest) -> bool:
-    """Whether the connection may be one of HTTP/2 or 3; it is to be heard of, at some cost."""
+    """Whether the connection may be HTTP/2 or 3; watching the log for a refusal has a cost."""
     settings, origin = request.settings, request.url.origin
     if origin[0] != "https" or settings.http_version in NO_FRAMES:
         return False
     if pycurl.VERBOSE in settings.curl_options:
-        return False  # it is the caller who is told
+        return False  # the caller gets the log
     return handle.connections.versions.get(origin, HTTP_2) in MULTIPLEXED
 
 
@@ -251,12 +252,12 @@ status_of = partial(re.match, rb"HTTP/[0-9.]+ (\d{3})\b")
 
 
 def was_answered_early(lines: list[bytes], request: PreparedRequest, status: int) -> bool:
-    """Whether a refusal is of an answer to an earlier challenge.
+    """Whether the server refused an answer to an earlier challenge.
 
     Args:
-        lines: The header lines of the transfer, those of all its rounds.
-        request: What was sent.
-        status: 401 or 407, that of the last response.
+        lines: The header lines of the transfer, of all its rounds.
+        request: The request.
+        status: 401 or 407, the status of the last response.
     """
     if not may_use_digest(request, status):
         return False
@@ -267,7 +268,7 @@ def was_answered_early(lines: list[bytes], request: PreparedRequest, status: int
 
 
 def may_use_digest(request: PreparedRequest, status: int = UNAUTHORIZED) -> bool:
-    """Whether libcurl may answer a server, or for 407 a proxy, by Digest."""
+    """Whether libcurl may answer the server, or for 407 the proxy, by Digest."""
     settings = request.settings
     if status == PROXY_AUTHENTICATION_REQUIRED:
         return gets_digest(settings, request.url.origin[0])

@@ -500,11 +500,11 @@ def _decoded(
         TotalTimeout: It takes too long.
     """
 
-    def in_time(pieces: Iterable[bytes]) -> Iterator[bytes]:
-        for piece in pieces:
+    def in_time(chunks: Iterable[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
             if monotonic() > deadline:
                 raise TotalTimeout(f"decoding the body from {request.url.host_port}: {over}")
-            yield piece
+            yield chunk
 
     body, settings = response.body, request.settings
     if not body:

@@ -22,22 +22,22 @@ HEADS = (pycurl.INFOTYPE_HEADER_IN, pycurl.INFOTYPE_HEADER_OUT)
 
 
 def wire_log_is_on() -> bool:
-    """Whether what goes over the wire is logged."""
+    """Whether the wire log is enabled."""
     return wire.isEnabledFor(logging.DEBUG)
 
 
 def wire_log(handle: Handle, patterns: tuple[str, ...]) -> Callable[[int, bytes], None] | None:
-    """Return what logs what goes over the wire (CURLOPT_DEBUGFUNCTION), None if it is off.
+    """Return the CURLOPT_DEBUGFUNCTION that writes the wire log, None if the log is off.
 
     Args:
-        handle: What it is for.
+        handle: The handle of the transfer.
         patterns: ``sensitive_headers`` of the client.
     """
     return handle.in_context(partial(_log_wire, patterns)) if wire_log_is_on() else None
 
 
 def start_wire_log(handle: Handle, patterns: tuple[str, ...]) -> bool:
-    """Set a handle up to log what goes over the wire; return whether that log is on.
+    """Turn the wire log on for a handle; return whether it is enabled.
 
     Args:
         handle: The handle. CURLOPT_VERBOSE, CURLOPT_DEBUGFUNCTION.
@@ -52,13 +52,13 @@ def start_wire_log(handle: Handle, patterns: tuple[str, ...]) -> bool:
 
 
 def stop_wire_log(curl: Any) -> None:
-    """Undo `start_wire_log`."""
+    """Turn the wire log off for a handle."""
     curl.setopt(pycurl.VERBOSE, 0)
     curl.unsetopt(pycurl.DEBUGFUNCTION)
 
 
 def _log_wire(patterns: tuple[str, ...], kind: int, data: bytes) -> None:
-    """Log a piece: heads line by line without secrets, of bodies the length only."""
+    """Log the lines of a head without secrets; of a body, only the length."""
     if kind in HEADS:
         for line in data.decode("latin-1").splitlines():
             wire.debug("%s %s", ARROWS[kind], redact_line(line, patterns))

@@ -94,7 +94,7 @@ class Job:
 class Download:
     """A download under way: what is in the file, what was asked for, and what has to come.
 
-    For each response: `next_request`, `judge`, `prepare`, `write` for each piece of the body,
+    For each response: `next_request`, `judge`, `prepare`, `write` for each chunk of the body,
     `is_whole`, and, when that is true, `finish`.
     """
 
@@ -195,17 +195,17 @@ class Download:
             message = f"body of {self._complete} bytes is longer than max_body_size ({most})"
             raise BodyTooLarge(message, url=response.url, response=response)
 
-    def write(self, piece: bytes, response: HttpResponse) -> None:
-        """Write a piece of the body.
+    def write(self, chunk: bytes, response: HttpResponse) -> None:
+        """Write a chunk of the body.
 
         Raises:
             ProtocolError: More has come than the response announced.
             OSError: There is no room, for example.
         """
-        if self._end is not None and self._file.size + len(piece) > self._end:
+        if self._end is not None and self._file.size + len(chunk) > self._end:
             self._file.distrust()
             refuse(f"more than the {self._end} bytes that were announced", response)
-        self._file.write(piece)
+        self._file.write(chunk)
         if self._job.progress is not None:
             self._job.progress(self._file.size, self._complete)
 
@@ -299,8 +299,8 @@ def _attempt(stream: Streaming, current: Download) -> HttpResponse | None:
         if verdict is Verdict.ASK_AGAIN:
             return None
         current.prepare(verdict, response)
-        for piece in response.iter_bytes():
-            current.write(piece, response)
+        for chunk in response.iter_bytes():
+            current.write(chunk, response)
     if not current.is_whole(response):
         return None
     current.finish(response)

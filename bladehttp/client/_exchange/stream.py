@@ -1,6 +1,6 @@
 """Streaming: a response whose body is received while it is read, in constant memory.
 
-Nothing is received while nobody reads: the engine stands still between two pieces, the kernel's
+Nothing is received while nobody reads: the engine stands still between two chunks, the kernel's
 buffers fill, and the server has to wait. The clock of silence stands still as well.
 """
 
@@ -24,52 +24,52 @@ from bladehttp.client._exchange.exchange import Exchange
 from bladehttp.client._request.prepared import PreparedRequest
 from bladehttp.exceptions import BodyTooLarge, DecodingError
 
-PIECES = 64
-"""The most pieces that wait to be read, of 16 KiB each or as large as they come."""
+QUEUED_CHUNKS = 64
+"""The most chunks that wait to be read, of 16 KiB each or as large as they come."""
 
 
 class StreamSink:
-    """What libcurl writes a body to: a queue of pieces.
+    """What libcurl writes a body to: a queue of chunks.
 
     Attributes:
-        pieces: What has come.
-        is_full: Whether libcurl keeps a piece and has paused.
-        is_open: Whether the body is read in pieces. That of a redirect is dropped, that of an
+        chunks: What has come.
+        is_full: Whether libcurl keeps a chunk and has paused.
+        is_open: Whether the body is read in chunks. That of a redirect is dropped, that of an
             answer that may be retried is collected.
     """
 
-    __slots__ = ("_dropped", "_most", "_notify", "is_full", "is_open", "pieces")
+    __slots__ = ("_dropped", "_most", "_notify", "chunks", "is_full", "is_open")
 
-    def __init__(self, notify: Callable[[], None], most: float = PIECES) -> None:
+    def __init__(self, notify: Callable[[], None], most: float = QUEUED_CHUNKS) -> None:
         """Make one.
 
         Args:
             notify: Called whenever something has come.
-            most: How many pieces there may be at a time.
+            most: How many chunks there may be at a time.
         """
         self._notify = notify
         self._most = most
         self._dropped: int | None = None
         self.is_full = False
-        self.pieces: deque[bytes] = deque()
+        self.chunks: deque[bytes] = deque()
         self.is_open = False
 
     def write(self, data: bytes) -> int:
-        """Take a piece, or have libcurl keep it and pause (CURLOPT_WRITEFUNCTION)."""
+        """Take a chunk, or have libcurl keep it and pause (CURLOPT_WRITEFUNCTION)."""
         if self._dropped is not None:
             self._dropped += len(data)
             return len(data) if self._dropped <= LONGEST_DROPPED else 0
         self._notify()
-        if len(self.pieces) >= self._most:
+        if len(self.chunks) >= self._most:
             self.is_full = True
             return int(pycurl.WRITEFUNC_PAUSE)
-        self.pieces.append(data)
+        self.chunks.append(data)
         return len(data)
 
     @property
     def has_begun(self) -> bool:
         """Whether something of a body has come."""
-        return self.is_full or bool(self.pieces)
+        return self.is_full or bool(self.chunks)
 
     def header_callback(self, lines: list[bytes]) -> Callable[[bytes], None]:
         """Return what takes header lines (CURLOPT_HEADERFUNCTION) and tells of each head's end."""
@@ -82,19 +82,19 @@ class StreamSink:
         return on_header
 
     def collect(self) -> None:
-        """Take as many pieces as there are from now on."""
+        """Take as many chunks as there are from now on."""
         self._most = inf
 
     def drop(self) -> None:
         """Keep nothing from now on, and abort the transfer beyond LONGEST_DROPPED."""
         if self._dropped is None:
-            self._dropped = sum(map(len, self.pieces))
-            self.pieces.clear()
+            self._dropped = sum(map(len, self.chunks))
+            self.chunks.clear()
 
     def open(self) -> None:
-        """Have the body read in pieces."""
+        """Have the body read in chunks."""
         self.is_open = True
-        self._most = PIECES
+        self._most = QUEUED_CHUNKS
 
     def resume(self, curl: Any) -> None:
         """Have libcurl give what it keeps, if it does."""
@@ -104,14 +104,14 @@ class StreamSink:
                 curl.pause(pycurl.PAUSE_CONT)
 
     def getvalue(self) -> bytes:
-        """Return what was collected, nothing of a body that is read in pieces."""
-        return b"" if self.is_open else b"".join(self.pieces)
+        """Return what was collected, nothing of a body that is read in chunks."""
+        return b"" if self.is_open else b"".join(self.chunks)
 
     def close(self) -> None:
         """Forget what was collected."""
         self.is_full = False
         if not self.is_open:
-            self.pieces.clear()
+            self.chunks.clear()
 
 
 class DecodingStage:
@@ -127,15 +127,15 @@ class DecodingStage:
             coding = ""
         self._decoding = ContentDecoder(coding, settings.max_body_size)
 
-    def feed(self, piece: bytes) -> Iterator[bytes]:
-        """Yield what the next piece holds.
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """Yield what the next chunk holds.
 
         Raises:
             DecodingError: With the request and the response, as all.
             BodyTooLarge: It becomes more than ``max_body_size``.
         """
         with self._told():
-            yield from self._decoding.feed(piece)
+            yield from self._decoding.feed(chunk)
 
     def finish(self) -> Iterator[bytes]:
         """Yield what is left; it raises as `feed` does."""
@@ -167,7 +167,7 @@ class ResponseStream:
         self._closed = False
         self._left = 0.0
         self._sink = StreamSink(engine.interrupt)
-        self._pieces: Iterator[bytes] | None = None
+        self._chunks: Iterator[bytes] | None = None
         self.wait_until = inf
 
     def open(self) -> HttpResponse:
@@ -215,29 +215,29 @@ class ResponseStream:
         return outcome
 
     def __iter__(self) -> Iterator[bytes]:
-        """Return the iterator over the pieces, Content-Encoding undone: one, however often.
+        """Return the iterator over the chunks, Content-Encoding undone: one, however often.
 
         Raises:
-            IncompleteBody: The body ends early; ``partial`` is empty, the pieces have been given.
+            IncompleteBody: The body ends early; ``partial`` is empty, the chunks have been given.
             DecodingError: Its Content-Encoding cannot be undone, or ends early.
             HttpException: Anything else that ends it; clocks too.
             ValueError: The stream is closed.
             BlockingIOError: Nothing has come by `wait_until`.
         """
-        if self._pieces is None:
+        if self._chunks is None:
             received = iter(self._received, None)
-            self._pieces = TransformedStream(
+            self._chunks = TransformedStream(
                 DecodingStage(self._current.request, self._response), received
             )
-        return self._pieces
+        return self._chunks
 
     def _received(self) -> bytes | None:
-        """Return the next piece as received, None at the end."""
-        pieces = self._sink.pieces
+        """Return the next chunk as received, None at the end."""
+        chunks = self._sink.chunks
         while not self._closed:
-            if pieces:  # at most what a sink holds: joining them costs less than handing each on
-                whole = b"".join(pieces) if len(pieces) > 1 else pieces[0]
-                pieces.clear()
+            if chunks:  # at most what a sink holds: joining them costs less than handing each on
+                whole = b"".join(chunks) if len(chunks) > 1 else chunks[0]
+                chunks.clear()
                 return whole
             if not self._running:
                 return None
@@ -245,7 +245,7 @@ class ResponseStream:
         raise ValueError("stream is closed")
 
     def _more(self) -> None:
-        """Receive until there is another piece or the end."""
+        """Receive until there is another chunk or the end."""
         current = self._current
         if current.deadline < inf:
             current.deadline += monotonic() - self._left  # the reader's time is not the server's

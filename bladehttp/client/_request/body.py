@@ -62,17 +62,17 @@ class BodySource:
             self.error = error
             return int(pycurl.READFUNC_ABORT)
 
-    def _counted(self, piece: object) -> bytes:
-        piece = bytes(check_piece(piece))
+    def _counted(self, chunk: object) -> bytes:
+        chunk = bytes(check_chunk(chunk))
         if self._left is None:
-            return piece
-        self._left -= len(piece)
-        if self._left and not piece:
+            return chunk
+        self._left -= len(chunk)
+        if self._left and not chunk:
             raise ValueError(f"data gives less than the {self.length} bytes announced")
         # libcurl asks for no more than is left; a file may well have grown since it was measured
         if self._announced and not self._left and self._read(1):
             raise ValueError(f"data gives more than the {self.length} bytes announced")
-        return piece
+        return chunk
 
     def seek(self, offset: int, origin: int) -> int:
         """Begin again for libcurl (CURLOPT_SEEKFUNCTION); it wants nothing else over HTTP."""
@@ -103,16 +103,16 @@ class BodySource:
         """Leave a file where it stood before it was sent, so that it can be given again."""
 
 
-def check_piece(piece: object) -> bytes | bytearray | memoryview:
-    """Return a piece of data if it is one.
+def check_chunk(chunk: object) -> bytes | bytearray | memoryview:
+    """Return a chunk of data if it is one.
 
     Raises:
         TypeError: It holds no bytes.
     """
-    if isinstance(piece, bytes | bytearray | memoryview):
-        return piece
-    hint = HINTS.get(type(piece), "")
-    raise TypeError(f"data gives {type(piece).__name__} where bytes are wanted{hint}")
+    if isinstance(chunk, bytes | bytearray | memoryview):
+        return chunk
+    hint = HINTS.get(type(chunk), "")
+    raise TypeError(f"data gives {type(chunk).__name__} where bytes are wanted{hint}")
 
 
 HINTS: dict[type, str] = {
@@ -124,13 +124,13 @@ HINTS: dict[type, str] = {
 """What may have been meant by data of another type than bytes."""
 
 
-def view_of(piece: object) -> memoryview:
-    """Return the bytes of a piece.
+def view_of(chunk: object) -> memoryview:
+    """Return the bytes of a chunk.
 
     Raises:
         TypeError: It is none.
     """
-    return memoryview(check_piece(piece)).cast("B")
+    return memoryview(check_chunk(chunk)).cast("B")
 
 
 class FileSource(BodySource):
@@ -207,30 +207,30 @@ def file_source(file: Any, whole_at_end: bool = False) -> BodySource:
     return FileSource(file, start, max(end - start, 0))
 
 
-def iterable_source(pieces: Iterable[bytes]) -> BodySource:
-    """Return a source of an iterable's pieces; a generator cannot be sent again, a list can.
+def iterable_source(chunks: Iterable[bytes]) -> BodySource:
+    """Return a source of an iterable's chunks; a generator cannot be sent again, a list can.
 
     Raises:
-        TypeError: A piece of a list is not bytes.
+        TypeError: A chunk of a list is not bytes.
     """
-    if isinstance(pieces, list | tuple):
-        for piece in pieces:
-            check_piece(piece)
-    first = iter(pieces)
-    again = None if first is pieces else lambda: _reader(iter(pieces))
+    if isinstance(chunks, list | tuple):
+        for chunk in chunks:
+            check_chunk(chunk)
+    first = iter(chunks)
+    again = None if first is chunks else lambda: _reader(iter(chunks))
     return BodySource(_reader(first), None, again)
 
 
-def _reader(pieces: Any) -> Read:
+def _reader(chunks: Any) -> Read:
     rest = memoryview(b"")
 
     def read(size: int) -> Any:
         nonlocal rest
-        while not rest:  # an empty piece is no end
-            piece = next(pieces, None)
-            if piece is None:
+        while not rest:  # an empty chunk is no end
+            chunk = next(chunks, None)
+            if chunk is None:
                 return b""
-            rest = view_of(piece)
+            rest = view_of(chunk)
         taken, rest = rest[:size], rest[size:]
         return taken
 
