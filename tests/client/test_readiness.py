@@ -14,12 +14,12 @@ from support import nothing_left
 
 from bladehttp import AsyncHttpClient
 from bladehttp.client._asyncio.event_loop import EventLoopDriver
-from bladehttp.client._asyncio.waiting import Poller, SelectorPoller, readiness
+from bladehttp.client._asyncio.waiting import Poller, SelectorPoller, make_poller
 
 IN, OUT = select.POLLIN, select.POLLOUT
 
 
-@pytest.mark.parametrize("make", [readiness, SelectorPoller])
+@pytest.mark.parametrize("make", [make_poller, SelectorPoller])
 def test_each_descriptor_is_ready_for_what_it_is_asked_for(make: Callable[[], Poller]) -> None:
     watched, (ours, theirs) = make(), socket.socketpair()
     with ours, theirs:
@@ -44,7 +44,7 @@ def test_each_descriptor_is_ready_for_what_it_is_asked_for(make: Callable[[], Po
 
 def test_requests_are_answered_without_epoll(monkeypatch: pytest.MonkeyPatch, peers: Any) -> None:
     monkeypatch.delattr(select, "epoll", raising=False)
-    with closing(readiness()) as watched:
+    with closing(make_poller()) as watched:
         assert isinstance(watched, SelectorPoller)
     url = peers().url
 

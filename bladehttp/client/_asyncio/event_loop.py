@@ -1,12 +1,12 @@
-"""Driver: what runs a crowd on asyncio's event loop.
+"""EventLoopDriver: runs a scheduler on asyncio's event loop.
 
-Handles and timers of the loop are given an empty context: they serve all requests, and would keep
-the context variables of the one that happened to make them. Of the loop nothing is asked but
-add_reader, call_soon, call_later, create_task and create_future, of a timer nothing but cancel.
+Callbacks and timers of the loop get an empty context: they serve all requests, and would otherwise
+keep the context variables of the request that happened to create them. Of the loop only add_reader,
+call_soon, call_later, create_task and create_future are used, of a timer only cancel.
 
-The loop watches one descriptor, which stands for all of libcurl's (readiness.py): what libcurl
-waits for changes twice with each request, and to tell the loop is a dozen calls. All of it runs in
-the loop's thread.
+The loop watches one descriptor that stands for all of libcurl's (`make_poller`): libcurl's
+interests change twice with each request, and telling the loop takes a dozen calls. Everything runs
+in the loop's thread.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ import pycurl
 from bladehttp._message.response import RequestInfo
 from bladehttp.client._asyncio.hooks import await_hooks
 from bladehttp.client._asyncio.upload import AsyncBody
-from bladehttp.client._asyncio.waiting import AsyncSlots, readiness
+from bladehttp.client._asyncio.waiting import AsyncSlots, make_poller
 from bladehttp.client._curl.body_sink import STEP, DecodingBudget
 from bladehttp.client._curl.engine import INTEREST
 from bladehttp.client._curl.pool import Limits
@@ -40,16 +40,16 @@ SWEEP = 2.0
 
 
 class Observer(Protocol):
-    """What looks after itself when libcurl has told it of something."""
+    """An object that acts after libcurl has reported something."""
 
     def on_progress(self) -> None: ...
 
 
 class EventLoopDriver:
-    """What runs a crowd on an event loop.
+    """Runs a scheduler on an event loop.
 
     Attributes:
-        closed: Whether it has been closed, by the client or because of an error.
+        closed: Whether it has been closed, by the client or after an error.
         loop: The event loop.
         pid: The process that it belongs to.
     """
@@ -88,7 +88,7 @@ class EventLoopDriver:
         self._news: list[Observer] = []
         self._watched: set[int] = set()
         self._is_watching = False
-        self._readiness = readiness()
+        self._readiness = make_poller()
         self._sweeper: asyncio.TimerHandle | None = None
         self._limits: Limits
         self._budget = DecodingBudget(self._decode_soon)
@@ -99,11 +99,11 @@ class EventLoopDriver:
         self._slots = AsyncSlots(loop, concurrency, self.host_limit, self._admit)
 
     def host_limit(self, exchange: Exchange) -> int | None:
-        """Return the most requests under way to its host; see `Scheduler.host_limit`."""
+        """Return the most requests under way to a host; see `Scheduler.host_limit`."""
         return self._scheduler.host_limit(exchange)
 
     def enter(self, exchange: Exchange) -> bool:
-        """Give an exchange one of the client's places; False: `wait` for it. `leave` gives it back.
+        """Give an exchange a slot of the client; False: `wait` for one. `leave` releases it.
 
         Raises:
             ClientClosed: The driver has been closed.
@@ -113,10 +113,10 @@ class EventLoopDriver:
         return self._slots.enter(exchange)
 
     async def wait(self, exchange: Exchange) -> None:
-        """Wait for a place.
+        """Wait for a slot.
 
         Raises:
-            TotalTimeout: There is none in time.
+            TotalTimeout: None is free in time.
             ClientClosed: The client is closed meanwhile.
         """
         future = self._waiters[exchange] = self.loop.create_future()
@@ -139,7 +139,7 @@ class EventLoopDriver:
         exchange.restart_stopwatch()
 
     def leave(self, exchange: Exchange) -> None:
-        """Take the place of an exchange back, or end its wait."""
+        """Release the slot of an exchange, or end its wait."""
         self._slots.leave(exchange)
 
     def _admit(self, exchange: Exchange) -> None:
@@ -161,7 +161,7 @@ class EventLoopDriver:
         return error
 
     def start(self, exchange: Exchange, done: Done) -> None:
-        """Begin an exchange; ``done`` is called with it and its result, in a later turn."""
+        """Start an exchange; ``done`` is called with it and its result, in a later turn."""
         self._scheduler.limit(exchange.request.settings.max_host_connections)
         body = exchange.request.body
         if isinstance(body, AsyncBody):
@@ -180,7 +180,7 @@ class EventLoopDriver:
 
         Args:
             exchange: The exchange.
-            reason: What its hooks are told; None for a CancelledError.
+            reason: The exception that its hooks get; None for a CancelledError.
         """
         if exchange in self._started:
             reason = reason or asyncio.CancelledError()
@@ -193,7 +193,7 @@ class EventLoopDriver:
         exchange.notify_abort(reason)  # one whose hooks were being awaited is not with the crowd
 
     def _end(self, exchange: Exchange) -> Done:
-        """Forget an exchange, and return whom to tell."""
+        """Forget an exchange, and return its ``done``."""
         if exchange in self._bodies:
             self._bodies.pop(exchange).stop()
         if exchange in self._hook_tasks:
@@ -201,10 +201,10 @@ class EventLoopDriver:
         return self._started.pop(exchange)
 
     def _gate(self, exchange: Exchange) -> bool:
-        """Call what is called before a message; whether nothing of it has to be awaited."""
+        """Call the hooks before a request; return whether there is nothing to await."""
         try:
             run_in_context(exchange, exchange.announce)
-        except Exception as error:  # noqa: BLE001 - a value, as all that ends an exchange
+        except Exception as error:  # noqa: BLE001 - returned as a result
             self._scheduler.fail(exchange, error)
             return False
         if not exchange.awaitables:
@@ -226,7 +226,7 @@ class EventLoopDriver:
             raise
 
     def _hooks_done(self, exchange: Exchange, task: "asyncio.Task[None]") -> None:
-        """Go on with an exchange whose hooks have been awaited, unless it was stopped meanwhile."""
+        """Continue an exchange whose hooks were awaited, unless it was aborted meanwhile."""
         if self._hook_tasks.get(exchange) is not task:
             return
         del self._hook_tasks[exchange]
@@ -240,16 +240,16 @@ class EventLoopDriver:
         self._arm()
 
     def notify(self, observer: Observer) -> None:
-        """Have something look after itself as soon as libcurl has returned."""
+        """Call `on_progress` of an observer as soon as libcurl has returned."""
         self._news.append(observer)
 
     def resume(self, curl: Any) -> None:
-        """Go on with a transfer that stood still for the caller's sake."""
+        """Resume a transfer that was paused for the caller."""
         self._scheduler.resume(curl)
         self._arm()
 
     def complete(self, curl: Any) -> None:
-        """Take a transfer for ended of which no more is wanted."""
+        """End a transfer whose body is not needed any further."""
         self._scheduler.complete(curl)
         self._arm()
 
@@ -259,7 +259,7 @@ class EventLoopDriver:
             try:
                 self._readiness.unregister(descriptor)
             except OSError:
-                return  # it is closed, and has left by itself
+                return  # closed descriptors leave by themselves
         elif descriptor in self._watched:
             self._readiness.modify(descriptor, INTEREST[what])
         else:
@@ -307,11 +307,11 @@ class EventLoopDriver:
         for each in dict.fromkeys(news):
             each.on_progress()
         for exchange, result in ended:
-            if exchange in self._started:  # a hook may have closed all of it
+            if exchange in self._started:  # a hook may have closed the client
                 self._end(exchange)(exchange, result)
 
     def _arm(self) -> None:
-        """See that the crowd has its turn when it wants it; a timer that is too early may stay."""
+        """Schedule the next step; a timer that is too early may stay."""
         if self._is_due:
             return
         next_step_at = self._scheduler.next_step_at()
@@ -340,7 +340,7 @@ class EventLoopDriver:
         self._step()
 
     def close(self, reason: BaseException) -> None:
-        """Close every connection and end what runs with an exception. Idempotent."""
+        """Close every connection and end every exchange with an exception. Idempotent."""
         if self.closed:
             return
         self.closed = True
@@ -353,14 +353,14 @@ class EventLoopDriver:
             self.loop.remove_reader(self._readiness.fileno())
         self._readiness.close()
         self._slots.close()
-        if self.loop.is_closed():  # nobody waits any more, and nothing can be called
+        if self.loop.is_closed():  # no task waits any more, and nothing can be called
             self._started.clear()
             self._bodies.clear()
         else:
             self._deliver(ended)
 
     def _deliver(self, ended: list[tuple[Exchange, ClientClosed]]) -> None:
-        """End those that wait for a place, and those that were under way."""
+        """End the exchanges that wait for a slot and those under way."""
         for future in self._waiters.values():
             if not future.done():
                 future.set_exception(ClientClosed("client has been closed"))
@@ -368,12 +368,12 @@ class EventLoopDriver:
             self._end(exchange)(exchange, error)
 
     def forget(self) -> None:
-        """Leave everything as it is in a forked child, where it is the parent's; see `Pool`."""
+        """Leave everything untouched in a forked child: it belongs to the parent; see `Pool`."""
         self.closed = True
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self))
 
     def _aborted(self, exchange: Exchange, reason: BaseException) -> ClientClosed:
-        """Abort an exchange and return the exception that it ends with."""
+        """Abort an exchange and return its exception."""
         error = ClientClosed("transfer has been aborted")
         error.__cause__ = reason
         self._abort(exchange, error)

@@ -18,25 +18,25 @@ logger = logging.getLogger("bladehttp.client")
 
 
 async def await_hooks(exchange: Exchange) -> None:
-    """Await what hooks have given, in the context of whoever asked for the exchange.
+    """Await the awaitables of the hooks, in the context of the caller of the exchange.
 
     Raises:
-        BaseException: What a hook raises.
+        BaseException: An exception of a hook.
     """
     given, exchange.awaitables = exchange.awaitables, None
     if given:
         try:
             await _task(exchange, given)
         finally:
-            for each in given:  # nobody will await those that are left
+            for each in given:  # the rest will not be awaited
                 drop(each)
 
 
 async def await_response_hooks(exchange: Exchange) -> None:
-    """Await what hooks have given for a response; cancelled before they begin, it is an abort.
+    """Await the hooks of a response; if cancelled before they start, the exchange is aborted.
 
     Raises:
-        BaseException: What a hook raises.
+        BaseException: An exception of a hook.
     """
     try:
         await await_hooks(exchange)
@@ -47,10 +47,10 @@ async def await_response_hooks(exchange: Exchange) -> None:
 
 
 async def await_abort_hooks(exchange: Exchange, reason: BaseException) -> None:
-    """Await what hooks have given for a request that was aborted.
+    """Await the hooks of a request that was aborted.
 
-    They go on if the wait for them is cancelled, as a cancel scope of anyio does again and again.
-    What they raise is logged, unless the reason is an Exception: it would take its place.
+    They continue if the wait for them is cancelled, as a cancel scope of anyio does repeatedly.
+    Their exceptions are logged, unless the reason is an Exception: then they replace it.
     """
     task = start_hooks_task(exchange)
     if task is None:
@@ -64,7 +64,7 @@ async def await_abort_hooks(exchange: Exchange, reason: BaseException) -> None:
 
 
 def start_hooks_task(exchange: Exchange) -> "asyncio.Task[None] | None":
-    """Have what hooks have given awaited, whoever waits for it; return the task."""
+    """Start a task that awaits the hooks, independent of the caller; return the task."""
     given, exchange.awaitables = exchange.awaitables, None
     if not given:
         return None
@@ -75,7 +75,7 @@ def start_hooks_task(exchange: Exchange) -> "asyncio.Task[None] | None":
 
 
 _going_on: set["asyncio.Task[None]"] = set()
-"""Tasks that nobody waits for any more; a loop alone would not keep them."""
+"""References to running tasks; a loop alone would not keep them."""
 
 
 def _task(exchange: Exchange, given: list[Any]) -> "asyncio.Task[None]":

@@ -1,4 +1,4 @@
-"""Batch: the requests of one `AsyncHttpClient.send_many`, taken as there is room."""
+"""AsyncBatch: the requests of one `AsyncHttpClient.send_many`, taken as there is room."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -21,13 +21,20 @@ class AsyncBatch:
     """The requests of one `send_many` that are under way.
 
     Attributes:
-        reason: Why what is still under way is aborted, as of `EventLoopDriver.stop`.
+        reason: The exception that aborts the requests still under way; see
+            `EventLoopDriver.abort`.
     """
 
     def __init__(
         self, running: Callable[[], EventLoopDriver], driver: EventLoopDriver, batch: Batch
     ) -> None:
-        """Take what gives the driver, anew for each request: the client may be closed between."""
+        """Create a batch.
+
+        Args:
+            running: Returns the driver, called for each request: the client may be closed meanwhile.
+            driver: The driver at the start.
+            batch: The requests and results.
+        """
         self.reason: BaseException | None = None
         self._news = asyncio.Event()  # there may be a result, or the requests are at their end
         self._room = asyncio.Event()  # another request may be taken
@@ -41,10 +48,10 @@ class AsyncBatch:
         self._hook_tasks: dict[Exchange, asyncio.Task[None]] = {}
 
     async def take_all(self, requests: AsyncIterator[Any]) -> None:
-        """Take the requests as there is room, and start them as there are places.
+        """Take the requests as there is room, and start them as slots are free.
 
         Raises:
-            BaseException: What the caller's iterable raises.
+            BaseException: An exception of the caller's iterable.
         """
         batch = self._batch
         batch.has_ended(monotonic())
@@ -61,7 +68,7 @@ class AsyncBatch:
             self._news.set()
 
     def _arm(self) -> None:
-        """See that more requests are taken if nothing ends for some time."""
+        """Schedule taking more requests if nothing ends for some time."""
         stalls_at = self._batch.stalls_at
         if self._timer is None and stalls_at < inf:
             delay = max(0.001, stalls_at - monotonic())
@@ -86,7 +93,7 @@ class AsyncBatch:
         driver.start(exchange, self._done)
 
     def _admit(self, exchange: Exchange) -> None:
-        """Start a request that has waited for its place."""
+        """Start a request that has waited for its slot."""
         exchange.restart_clocks()
         try:
             self._begin(exchange)
@@ -105,7 +112,7 @@ class AsyncBatch:
     async def _await_hooks(self, exchange: Exchange, result: Result) -> None:
         try:
             await await_response_hooks(exchange)
-        except Exception as error:  # noqa: BLE001 - a value, as all that ends an exchange
+        except Exception as error:  # noqa: BLE001 - returned as a result
             request = exchange.request
             set_request(error, RequestInfo(request.method, request.url.text, exchange.given))
             result = error
@@ -123,8 +130,8 @@ class AsyncBatch:
         """Return the next result, None after the last; ``taking`` runs `take_all`.
 
         Raises:
-            ClientClosed: The client was closed before there was a place for a request.
-            BaseException: What the caller's iterable raises.
+            ClientClosed: The client was closed before a slot was free for a request.
+            BaseException: An exception of the caller's iterable.
         """
         batch = self._batch
         while not batch.over:
@@ -140,7 +147,7 @@ class AsyncBatch:
         return None
 
     async def abort(self) -> None:
-        """Abort what is under way."""
+        """Abort the requests under way."""
         self._slots.close()
         if self._timer is not None:
             self._timer.cancel()

@@ -1,6 +1,6 @@
 """AsyncResponseStream: a response whose body is received while it is read, on the event loop.
 
-libcurl pauses while nobody reads and enough has come, and the clocks stand still.
+libcurl pauses while nothing is read and enough was received, and the clocks stop.
 """
 
 import asyncio
@@ -24,10 +24,10 @@ from bladehttp.client._request.prepared import PreparedRequest
 
 
 class AsyncResponseStream(Exchange):
-    """An exchange whose last response is given when its head is here.
+    """An exchange whose final response is returned once its head is received.
 
-    The first chunk of every body makes libcurl pause. If it is of a response that may not be the
-    last it is collected.
+    The first chunk of every body makes libcurl pause. The body of a response that may not be the
+    final one is collected.
     """
 
     __slots__ = (
@@ -60,10 +60,10 @@ class AsyncResponseStream(Exchange):
         self._waiter: asyncio.Future[None] | None = None
 
     async def open(self) -> HttpResponse:
-        """Send the request, follow its redirects and return the response when its head is here.
+        """Send the request, follow its redirects and return the response once its head is received.
 
         Raises:
-            HttpException: As `HttpClient.send_request`.
+            HttpException: See `HttpClient.send_request`.
         """
         self._driver.start(self, self._done)
         while not self._is_open and not self._has_ended:
@@ -72,7 +72,7 @@ class AsyncResponseStream(Exchange):
         return self._response
 
     def prepare(self, handle: Handle, sink: Any = None) -> None:
-        """Set a handle up for the next message; see `Exchange.prepare`."""
+        """Set a handle up for the next request; see `Exchange.prepare`."""
         self._handle = handle
         self._sink = sink or StreamSink(self._notify, most=0)
         super().prepare(handle, self._sink)
@@ -82,9 +82,9 @@ class AsyncResponseStream(Exchange):
         self._driver.notify(self)
 
     def on_progress(self) -> None:
-        """Decide what a response that begins is for, or wake who waits for a chunk."""
+        """Decide how the body of a new response is used, or wake the reader."""
         if self._has_ended or not self._is_running:
-            return  # what told of this has ended meanwhile, and may be tried again
+            return  # the transfer has ended meanwhile, and may be retried
         if self._is_open:
             self._wake()
         elif self.is_final(self._sink.has_begun):
@@ -112,7 +112,7 @@ class AsyncResponseStream(Exchange):
         response._open(self)
 
     def finish(self, outcome: Outcome) -> HttpResponse | None:
-        """Return the last response, or None; see `Exchange.finish`."""
+        """Return the final response, or None; see `Exchange.finish`."""
         self._is_running = False
         if not self._is_open:
             return super().finish(outcome)
@@ -128,7 +128,7 @@ class AsyncResponseStream(Exchange):
         self._wake()
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        """Return the iterator over the chunks, Content-Encoding undone; see `Stream.__iter__`."""
+        """Return the iterator over the decoded chunks; see `ResponseStream.__iter__`."""
         if self._chunks is None:
             self._chunks = PacedChunks(
                 AsyncTransformedStream(
@@ -146,9 +146,9 @@ class AsyncResponseStream(Exchange):
         """Return the next chunk as received, None at the end.
 
         Raises:
-            HttpException: As `Stream`.
+            HttpException: See `ResponseStream.__iter__`.
             ValueError: The stream is closed.
-            RuntimeError: Another task waits for it.
+            RuntimeError: Another task waits for a chunk.
         """
         chunks = self._sink.chunks
         while not self._is_closed:
@@ -177,7 +177,7 @@ class AsyncResponseStream(Exchange):
         self._driver.resume(self._handle.curl)
 
     def _stop_clocks(self) -> None:
-        """Stop them: the reader's time is not the server's."""
+        """Stop the clocks: the reader's time does not count."""
         self._clocks = self.receive_timeout_s, self.deadline, monotonic()
         self.receive_timeout_s = self.deadline = inf
 
@@ -203,7 +203,7 @@ class AsyncResponseStream(Exchange):
             self._waiter.set_result(None)
 
     def close(self, reason: BaseException | None = None) -> None:
-        """Give up what has not come yet, for a reason as of `EventLoopDriver.stop`."""
+        """Abort the rest of the transfer, for a reason as of `EventLoopDriver.abort`."""
         self._is_closed = True
         if not self._has_ended:
             self._has_ended = True
@@ -225,7 +225,7 @@ class ReceivedChunks(AsyncIterator[bytes]):
 
 
 class PacedChunks(AsyncIterator[bytes]):
-    """Pieces between which the loop has its turn, even where none has to be waited for."""
+    """Chunks between which the loop gets its turn, even where none has to be awaited."""
 
     def __init__(self, chunks: AsyncIterator[bytes]) -> None:
         self._chunks = chunks

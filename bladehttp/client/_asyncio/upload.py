@@ -1,7 +1,7 @@
-"""Awaited: a request's body that comes from an asynchronous iterable.
+"""AsyncBody: the body of a request from an asynchronous iterable.
 
-libcurl asks for bytes by a plain call. Where none have come yet it is told to pause, and a task in
-the caller's context awaits the next; the iterable is asked for nothing before libcurl wants it.
+libcurl asks for bytes with a plain call. If there are none yet it is told to pause, and a task in
+the caller's context awaits the next chunk; the iterable is not asked before libcurl needs it.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from bladehttp.client._request.body import (
 
 
 class AsyncSource(BodySource):
-    """Where the bytes of a body come from when they have to be awaited.
+    """The bytes of a body that have to be awaited.
 
     Attributes:
         waits: Whether libcurl waits for the iterable.
@@ -41,7 +41,7 @@ class AsyncSource(BodySource):
     )  # fmt: skip
 
     def __init__(self, iterable: AsyncIterable[bytes]) -> None:
-        """Take the iterable; a generator cannot be sent again, one that begins anew can."""
+        """Create a source; a generator cannot be sent again, an iterable that can restart can."""
         self._iterable = iterable
         self._chunks = aiter(iterable)
         reopen = None if self._chunks is iterable else self._reopened
@@ -50,7 +50,7 @@ class AsyncSource(BodySource):
         self.waits = False
 
     def start(self, go_on: Callable[[], None]) -> None:
-        """Begin to await, in the context of who calls this; ``go_on`` is to end libcurl's pause."""
+        """Start awaiting, in the context of the caller; ``go_on`` ends libcurl's pause."""
         self._go_on = go_on
         self._context = copy_context()
         self._begin()
@@ -64,7 +64,7 @@ class AsyncSource(BodySource):
         self._task = loop.create_task(feeding, context=self._context)
 
     def stop(self) -> None:
-        """End the task; the iterable sees itself cancelled if it is being awaited."""
+        """Cancel the task; the iterable gets a CancelledError if it is being awaited."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -90,7 +90,7 @@ class AsyncSource(BodySource):
         return taken
 
     async def _feed(self, chunks: AsyncIterator[bytes], wanted: asyncio.Event) -> None:
-        """Await chunks, one whenever libcurl has read the last."""
+        """Await chunks, the next one when libcurl has read the last."""
         try:
             await wanted.wait()
             async for chunk in chunks:
@@ -111,7 +111,7 @@ class AsyncSource(BodySource):
         self._resume()
 
     def _is_current(self) -> bool:
-        """Whether the task that asks has not been stopped; an iterable may refuse to end."""
+        """Whether the calling task has not been stopped; an iterable may refuse to end."""
         return self._task is asyncio.current_task()
 
     def _resume(self) -> None:
@@ -134,16 +134,16 @@ class AsyncBody(StreamedBody):
         return self._awaited.waits
 
     def start(self, touch: Callable[[Any], None]) -> None:
-        """Begin to await; ``touch`` is called with the handle when it has been made to go on."""
+        """Start awaiting; ``touch`` is called with the handle after its pause has ended."""
         self._touch = touch
         self._awaited.start(self._go_on)
 
     def stop(self) -> None:
-        """End what `start` began."""
+        """Cancel the task that `start` has created."""
         self._awaited.stop()
 
     def attach(self, curl: Any, method: str, _bound: InContext = in_any_context) -> None:
-        super().attach(curl, method)  # it has a task in the caller's context, and is not bound
+        super().attach(curl, method)  # its task runs in the caller's context already
         self._curl = curl
 
     def detach(self, curl: Any) -> None:
@@ -152,6 +152,6 @@ class AsyncBody(StreamedBody):
 
     def _go_on(self) -> None:
         if self._curl is not None:
-            with suppress(pycurl.error):  # what it met ends the transfer, which tells of it
+            with suppress(pycurl.error):  # an error ends the transfer, which reports it
                 self._curl.pause(pycurl.PAUSE_CONT)
             self._touch(self._curl)

@@ -1,9 +1,9 @@
-"""Turns: the places of requests on asyncio's event loop.
+"""AsyncSlots: the slots of requests on asyncio's event loop.
 
-Poller: many descriptors behind one, which an event loop can watch in their place.
+Poller: many descriptors behind one, which an event loop watches in their place.
 
-On Linux that is epoll(7), whose calls cost half a microsecond; where a selector has a descriptor
-of its own (kqueue(2): macOS, BSD) it does the same for some more.
+On Linux it is epoll(7), whose calls cost half a microsecond; where a selector has a descriptor of
+its own (kqueue(2): macOS, BSD) it works the same at a somewhat higher cost.
 """
 
 import asyncio
@@ -21,10 +21,10 @@ from bladehttp.client._exchange.slots import LimitOf, Slots
 
 
 class AsyncSlots:
-    """Requests that are begun as there are places for them.
+    """Requests that start as slots are free.
 
     Attributes:
-        slots: The places.
+        slots: The slots.
     """
 
     __slots__ = ("_begin", "_is_closed", "_loop", "_timer", "slots")
@@ -36,13 +36,13 @@ class AsyncSlots:
         limit_of: LimitOf,
         begin: Callable[[Exchange], None],
     ) -> None:
-        """Make places.
+        """Create slots.
 
         Args:
             loop: The event loop.
-            most: As of `Slots`.
-            limit_of: As of `Slots`.
-            begin: Called with a request that has waited and has a place now.
+            most: Number of slots.
+            limit_of: Returns the most slots that the host of a request may hold, None for no limit.
+            begin: Called with a request that has waited and now holds a slot.
         """
         self.slots = Slots(most, limit_of)
         self._loop = loop
@@ -51,14 +51,14 @@ class AsyncSlots:
         self._is_closed = False
 
     def enter(self, exchange: Exchange) -> bool:
-        """Give a request a place at once, or have it wait; return whether it has one."""
+        """Give a request a slot, or queue it; return whether it has one."""
         if self.slots.enter(exchange, monotonic()):
             return True
         self._arm()
         return False
 
     def leave(self, exchange: Exchange) -> None:
-        """Take the place of a request back, or end its wait, and begin others."""
+        """Release the slot of a request, or end its wait, and start others."""
         self.slots.leave(exchange, monotonic())
         self._admit()
 
@@ -69,7 +69,7 @@ class AsyncSlots:
             self._arm()
 
     def _arm(self) -> None:
-        """See that those are begun that may be because others stand still."""
+        """Schedule the start of requests that may start because other hosts stall."""
         if self._timer is not None or self._is_closed:
             return
         stalls_at = self.slots.stalls_at
@@ -82,7 +82,7 @@ class AsyncSlots:
         self._admit()
 
     def close(self) -> None:
-        """Begin no more."""
+        """Start no more requests."""
         self._is_closed = True
         if self._timer is not None:
             self._timer.cancel()
@@ -93,7 +93,7 @@ BITS = {flag: bit for bit, flag in FLAGS.items()}
 
 
 class Poller(Protocol):
-    """What `select.epoll` has; masks are those of poll(2)."""
+    """The interface of `select.epoll`; masks are those of poll(2)."""
 
     def fileno(self) -> int: ...
     def register(self, fd: int, eventmask: int) -> None: ...
@@ -104,15 +104,15 @@ class Poller(Protocol):
 
 
 class SelectorPoller:
-    """The same over a selector."""
+    """The same interface over a selector."""
 
     __slots__ = ("_selector", "fileno")
 
     def __init__(self) -> None:
-        """Make one that watches nothing.
+        """Create a poller that watches nothing.
 
         Raises:
-            NotImplementedError: The system's selector has no descriptor.
+            NotImplementedError: The selector of this system has no descriptor.
         """
         self._selector = selectors.DefaultSelector()
         fileno: Callable[[], int] | None = getattr(self._selector, "fileno", None)
@@ -144,6 +144,6 @@ def _changed(mask: int, table: dict[int, int]) -> int:
     return sum(to for bit, to in table.items() if mask & bit)
 
 
-def readiness() -> Poller:
-    """Return what this system has."""
+def make_poller() -> Poller:
+    """Return the poller of this system."""
     return select.epoll() if hasattr(select, "epoll") else SelectorPoller()

@@ -1,9 +1,9 @@
-"""Received: the header lines libcurl handed over, read when somebody asks for them.
+"""ResponseHead: the header lines of a response, parsed when they are read.
 
-Parsing them costs more than all else this package adds to a request, and many callers look at the
-status and the body only.
+Parsing them costs more than all else this package adds to a request, and many callers read only the
+status and the body.
 
-Certificates: what a server presented, as a dict and as part of a message (CURLINFO_CERTINFO).
+Certificates: the chain of a server as a dict and as part of an error message (CURLINFO_CERTINFO).
 """
 
 import re
@@ -27,8 +27,8 @@ alternative_names = partial(re.findall, r"(?:DNS|IP Address):([^,]+)")
 def as_dict(chain: Sequence[Fields]) -> dict[str, Any]:
     """Return a chain as a dict about its first certificate, the server's own.
 
-    Its keys are ``subject``, ``issuer`` and ``serial`` (str), ``names`` (the hosts it is made out
-    to), ``not_before`` and ``not_after`` (datetime, UTC), ``pem``, and ``chain``: every
+    Its keys are ``subject``, ``issuer`` and ``serial`` (str), ``names`` (the hosts it is valid
+    for), ``not_before`` and ``not_after`` (datetime, UTC), ``pem``, and ``chain``: every
     certificate as PEM in the order presented.
     """
     fields = dict(chain[0])
@@ -45,7 +45,7 @@ def as_dict(chain: Sequence[Fields]) -> dict[str, Any]:
 
 
 def names(fields: dict[str, str]) -> list[str]:
-    """Return the hosts a certificate is made out to."""
+    """Return the hosts for which a certificate is valid."""
     found = alternative_names(fields.get("X509v3 Subject Alternative Name", ""))
     return [name.strip() for name in found]
 
@@ -57,7 +57,7 @@ def _date(text: str | None) -> datetime | None:
 
 
 def presented(chain: Sequence[Fields]) -> str:
-    """Return what a message says about a chain, "" where nothing was presented."""
+    """Return the part of an error message about a chain, "" if there is none."""
     if not chain:
         return ""
     certificate = as_dict(chain)
@@ -78,14 +78,14 @@ status_line = re.compile(
     rb"HTTP/(?P<version>[0-9.]+) (?P<status>[0-9]{3})(?: (?P<reason>[^\r\n]*))?"
 ).match
 
-# What libcurl hands over of HTTP/1 is checked again: it takes "HTTP/1.1 2000 OK" for a 200. The
-# space before an empty reason may be missing, as it often is. HTTP/2 and 3 have libcurl's lines.
+# Status lines of HTTP/1 are checked again: libcurl takes "HTTP/1.1 2000 OK" for a 200. The space
+# before an empty reason may be missing, as it often is. For HTTP/2 and 3 libcurl makes the lines.
 is_status_line = re.compile(
     rb"HTTP/(?:1\.[01] [1-9][0-9]{2}(?: [^\r\n]*)?|[23] [1-9][0-9]{2} ?)\r?\n"
 ).fullmatch
 
 VALID: set[bytes] = set()
-"""Status lines that were found to be valid, so that the usual ones are looked up."""
+"""Cache of valid status lines."""
 
 MOST_VALID = 256
 LONGEST_VALID = 80
@@ -107,19 +107,20 @@ find_locations = partial(
 
 
 class ResponseHead:
-    """The lines of one exchange, those of interim responses and authentication rounds included.
+    """The header lines of one transfer, interim responses and authentication rounds included.
 
     Attributes:
-        chain: The certificates the server presented, as libcurl describes them.
-        times: When each of TIMES was reached, in seconds from the start, and the new connections.
-        request: What was sent to get it.
+        chain: The certificates of the server, as libcurl describes them.
+        times: The time of each of TIMES, in seconds from the start, and the number of new
+            connections.
+        request: The request.
         time_taken: Milliseconds from the start of the first request to the end of the response.
     """
 
     __slots__ = ("_lines", "chain", "request", "time_taken", "times")
 
     def __init__(self, lines: list[bytes], times: tuple[float, ...] = ()) -> None:
-        """Take the lines as CURLOPT_HEADERFUNCTION gets them, each with its line end."""
+        """Create a head from lines as CURLOPT_HEADERFUNCTION gets them, with their line ends."""
         self._lines = lines
         self.times = times
         self.chain: list[Any] = []
@@ -127,7 +128,7 @@ class ResponseHead:
         self.time_taken = 0.0
 
     def _split(self) -> tuple[list[bytes], list[bytes]]:
-        """Return the last block that begins with a status line, and what comes after it."""
+        """Return the last block that starts with a status line, and the lines after it."""
         lines = self._lines
         if lines and lines[-1] == b"\r\n" and sum(map(lines.count, BLANK)) == 1:
             return lines[:-1], []  # one block and no trailers: nearly always
@@ -140,7 +141,7 @@ class ResponseHead:
 
     @property
     def fault(self) -> str | None:
-        """Why this is no head of a response, None if it is one."""
+        """The reason why the head is not valid, None if it is."""
         lines = self._lines
         if (found := long_length(b"".join(lines))) and int(found[1][:30]) > LONGEST_LENGTH:
             return f"Content-Length {found[1][:40]!r} is too large"
@@ -156,9 +157,9 @@ class ResponseHead:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the head has ended: libcurl takes the end of the connection for that, too.
+        """Whether the head has ended: libcurl also accepts the end of the connection.
 
-        RFC 9112 section 8 makes such a response incomplete.
+        RFC 9112 section 8: such a response is incomplete.
         """
         lines = self._lines
         if lines and lines[-1] == b"\r\n":
@@ -187,13 +188,13 @@ class ResponseHead:
 
     @property
     def wants_digest_of_a_name(self) -> bool:
-        """Whether a 401 asks for Digest with the name itself, and not with its hash."""
+        """Whether a 401 requires Digest with the plain user name instead of its hash."""
         challenges = ", ".join(self.headers.get_all("WWW-Authenticate"))
         return bool(offers_digest(challenges)) and not takes_userhash(challenges)
 
     @property
     def location(self) -> str:
-        """The value of Location, "" if there is none; no other field is read for it."""
+        """The value of Location, "" if there is none. No other field is parsed for it."""
         found = find_locations(b"".join(self._split()[0]))
         return location_text(b", ".join([value.strip(b" \t\r") for value in found]))
 
@@ -204,7 +205,7 @@ class ResponseHead:
 
     @property
     def trailers(self) -> Headers:
-        """The fields that came after a chunked body."""
+        """The trailer fields of a chunked body."""
         return Headers.adopt(_fields(self._split()[1]))
 
     @property
@@ -225,22 +226,22 @@ class ResponseHead:
 
     @property
     def certificate(self) -> dict[str, Any] | None:
-        """What the server presented; None over plain http."""
+        """The certificate of the server; None over plain http."""
         return as_dict(self.chain) if self.chain else None
 
     @property
     def timings(self) -> dict[str, float]:
-        """When what was reached, in milliseconds from the start of the last hop."""
+        """Milliseconds from the start of the last hop to each of TIMES."""
         return {name: when * 1000 for name, when in zip(TIMES, self.times, strict=False)}
 
     @property
     def num_connects(self) -> int:
-        """How many connections had to be made."""
+        """The number of new connections."""
         return int(self.times[-1]) if self.times else 0
 
     def may_have(self, lower_name: bytes) -> bool:
-        """Whether a field of that name can be in here: a quick look that never misses one."""
-        # find: ``in`` first tries to take what it looks for as a number, and catches an exception
+        """Whether a field of that name can be present: a quick check without false negatives."""
+        # find: ``in`` first tries to convert its operand to a number, and catches an exception
         return b"".join(self._lines).lower().find(lower_name) >= 0
 
 

@@ -1,4 +1,4 @@
-"""Transfer: one message on one handle; what starts it, and what is made of its end."""
+"""Transfer: one request on one handle, from its set-up to a response or an exception."""
 
 from collections.abc import Callable, Iterable, Iterator
 from errno import EPIPE
@@ -56,7 +56,7 @@ WITHOUT_BODY = (204, 304)  # RFC 9110 sections 15.3.5 and 15.4.5
 def annotate(
     error: HttpException, request: PreparedRequest, response: HttpResponse
 ) -> HttpException:
-    """Return an exception with what is known of the exchange."""
+    """Set request and response on an exception and return it."""
     error.url = request.url.text
     error.request = RequestInfo(request.method, request.url.text)
     error.response = response
@@ -64,16 +64,16 @@ def annotate(
 
 
 class Transfer:
-    """One message on its way through one handle.
+    """One request on one handle.
 
     It runs nothing itself. Its constructor sets the handle up, the engine or the scheduler runs the
     handle, and `finish` returns the response or raises. An aborted transfer ends with
     `release_handle`.
 
     Attributes:
-        location: Where the response leads to if it is a redirect that is followed, else "".
+        location: Target of the redirect if one is followed, else "".
         request: The request.
-        received: The head of the response, once it was asked for.
+        received: The head of the response, once it was read.
     """
 
     __slots__ = (
@@ -93,17 +93,17 @@ class Transfer:
     def __init__(
         self, request: PreparedRequest, handle: Handle, sink: Any = None, is_repeated: bool = False
     ) -> None:
-        """Set a handle up for a message.
+        """Set a handle up for a request.
 
         Args:
             request: The request.
             handle: The handle.
-            sink: What the body is written to; None collects it.
-            is_repeated: Whether it is sent again, and over a new connection.
+            sink: The sink of the body; None collects it.
+            is_repeated: Whether the request is sent again, over a new connection.
 
         Raises:
-            HttpException: It cannot be sent; a file that it needs is not there.
-            RuntimeError: The server asked is this thread's own.
+            HttpException: The request cannot be sent; a file that it needs does not exist.
+            RuntimeError: The server belongs to this thread, so that waiting for it would never end.
         """
         self.request = request
         self._handle = handle
@@ -129,8 +129,8 @@ class Transfer:
             handle.plain = True
 
     def release_handle(self) -> None:
-        """Leave the handle set up for a plain GET, as `finish` does."""
-        self._content.close()  # the handle keeps its write method, and would keep the bytes with it
+        """Reset the handle to a plain GET, as `finish` does."""
+        self._content.close()  # the handle keeps the write method, which would keep the bytes
         if self._options is None and self._guard is None:
             return
         if self._guard is not None:
@@ -140,34 +140,35 @@ class Transfer:
         self._handle.plain = True
 
     def may_be_sent_again(self) -> bool:
-        """Whether it was stopped, and is certain not to have been acted on; see resend.py."""
+        """Whether the transfer was stopped with its request not processed; see resend.py."""
         if self._guard is None:
             return self._handle.is_unusable
         return self._guard.may_be_sent_again(self.was_sent())
 
     def status(self) -> int:
-        """Return the status that has come last, 0 if none has."""
+        """Return the status of the last head, 0 if there is none."""
         return int(self._handle.getinfo(pycurl.RESPONSE_CODE))
 
     @property
     def has_head(self) -> bool:
-        """Whether a head has ended, and no other has begun since."""
+        """Whether a head has ended and no other has started since."""
         return bool(self._lines) and self._lines[-1] in BLANK
 
     @property
     def is_redirect(self) -> bool:
-        """Whether what has come is the head of a redirect that is followed."""
+        """Whether the received head is that of a followed redirect."""
         return self.request.settings.follow_redirect and is_redirect(self._lines)
 
     @property
     def ends_connection(self) -> bool:
-        """Whether the connection ends with the response whose head has come."""
+        """Whether the connection ends with the response whose head was received."""
         return ResponseHead(self._lines).ends_connection
 
     def wants_proxy_digest(self) -> bool:
-        """Whether a proxy has answered 407 and gets another method if the message is sent again.
+        """Whether a proxy has answered 407 and requires another authentication method.
 
-        A server may answer 407, too, past a tunnel or without a proxy: nothing is learnt from that.
+        A server may answer 407 too, behind a tunnel or without a proxy: that says nothing about the
+        proxy.
         """
         getinfo, scheme = self._handle.getinfo, self.request.url.origin[0]
         if not getinfo(pycurl.USED_PROXY):
@@ -177,7 +178,7 @@ class Transfer:
         return learn(self.request.settings, scheme, ResponseHead(self._lines))
 
     def was_answered_early(self, status: int) -> bool:
-        """Whether a challenge was answered by what was kept from another; see challenges.py.
+        """Whether a challenge was answered with the data of an earlier one; see resend.py.
 
         Args:
             status: 401 or 407.
@@ -185,21 +186,21 @@ class Transfer:
         return was_answered_early(self._lines, self.request, status)
 
     def forget_challenge(self) -> None:
-        """Have the handle keep nothing of the challenge that was answered last."""
+        """Drop the challenge that the handle has kept."""
         self._handle.invalidate()
 
     def was_sent(self) -> bool:
-        """Whether any of the message was."""
+        """Whether any byte of the request was sent."""
         # PRETRANSFER_TIME is set for a refused connection too
         if self._guard is not None and self._guard.is_refused:
             return False
         return bool(self._handle.getinfo(pycurl.REQUEST_SIZE))
 
     def open_response(self) -> HttpResponse:
-        """Return the response whose head is complete and whose body is still to come.
+        """Return the response whose head is complete and whose body is still to be received.
 
         Raises:
-            ProtocolError: It is no head of a response.
+            ProtocolError: The head is not that of a response.
         """
         response = self._response()
         self._check_head(response)
@@ -210,11 +211,11 @@ class Transfer:
         return response
 
     def _check_head(self, response: HttpResponse) -> None:
-        """Raise if what came is no head of a response.
+        """Check the head of a response.
 
         Raises:
             ProtocolError: It has no end, or a status line is not valid (RFC 9112 section 4).
-            HttpException: The server wants Digest, for which libcurl cannot write the name.
+            HttpException: The server requires Digest, for which libcurl cannot write the user name.
         """
         fault = self.received.fault
         if fault is not None:
@@ -224,7 +225,7 @@ class Transfer:
             self._check_name(response)
 
     def _check_name(self, response: HttpResponse) -> None:
-        """Raise if a 401 wants Digest, for which libcurl cannot write the name."""
+        """Raise if a 401 requires Digest, for which libcurl cannot write the user name."""
         auth, host_port = self.request.settings.auth, self.request.url.host_port
         name = auth[0] if isinstance(auth, tuple) else ""
         if not name.isascii() and self.received.wants_digest_of_a_name:
@@ -238,15 +239,15 @@ class Transfer:
         return HttpResponse.received(self._content.getvalue(), status, url, received)
 
     def finish(self, outcome: Outcome, deadline: float = inf) -> HttpResponse:
-        """Return the response, whatever its status, once the handle has run.
+        """Return the response, whatever its status, after the handle has run.
 
         Args:
-            outcome: How the transfer has ended.
-            deadline: When the body has to be decoded, in terms of `time.monotonic`.
+            outcome: The outcome of the transfer.
+            deadline: When the body must be decoded, in terms of `time.monotonic`.
 
         Raises:
-            HttpException: There is none, it is not whole, or its coding cannot be undone.
-            BaseException: Whatever the caller's own code raised while its data was read.
+            HttpException: There is no response, it is incomplete, or its body cannot be decoded.
+            BaseException: An exception that the caller's code raised while its data was read.
         """
         request, sink = self.request, self._handle.sink
         fault = _finished(sink, outcome)
@@ -270,10 +271,10 @@ class Transfer:
         return response
 
     def _actual_outcome(self, outcome: Outcome, response: HttpResponse) -> Outcome:
-        """Return how the transfer ended, where libcurl does not know.
+        """Return the outcome of the transfer, corrected where libcurl's is not right.
 
         Raises:
-            BaseException: Whatever the caller's own code raised while its data was read.
+            BaseException: An exception that the caller's code raised while its data was read.
         """
         if self._options is not None:
             outcome = self._options.outcome(outcome)
@@ -284,12 +285,12 @@ class Transfer:
         return outcome if self._guard is None else self._guard.outcome(outcome)
 
     def _is_complete(self, response: HttpResponse) -> bool:
-        """Whether the response had ended when the request could not be sent to its end.
+        """Whether the response was complete although the request could not be sent to its end.
 
-        A server may answer without reading all of a body, and close (RFC 9112 section 9.6). libcurl
-        reads before it writes, and says so where a response is cut off; but the connection can
-        break between the two. A length is checked. Of chunks nothing is known but that the
-        server had closed in good order: EPIPE, where a reset would be ECONNRESET.
+        A server may answer before it has read all of a body, and close (RFC 9112 section 9.6).
+        libcurl reads before it writes, and reports a response that is cut off; but the connection
+        can break between the two. A length is checked. A chunked body is accepted if the server has
+        closed in good order: EPIPE, where a reset would be ECONNRESET.
         """
         status, getinfo = response.status, self._handle.getinfo
         if status < 200 or self.received.fault is not None:
@@ -303,9 +304,10 @@ class Transfer:
         return length.isascii() and length.isdigit() and int(length) == received
 
     def _location(self, outcome: Outcome) -> str:
-        """Return where a redirect leads to, "" if there is none or it is not followed.
+        """Return the target of a redirect, "" if there is none or it is not followed.
 
-        Once its head is there, no fault of its body matters; our own clocks and callbacks do.
+        Once its head is complete, a fault in its body does not matter; our own clocks and callbacks
+        do.
         """
         if not self.request.settings.follow_redirect:
             return ""
@@ -314,13 +316,13 @@ class Transfer:
         return self.received.location
 
 
-# libcurl writes username="j%C3%BCrgen", which stands for those very characters; RFC 7616 section
-# 3.4 wants username*, which it does not know
+# libcurl writes username="j%C3%BCrgen", which means exactly these characters; RFC 7616 section 3.4
+# requires username*, which libcurl does not support
 NO_DIGEST = ", as it is not ASCII: use auth_method=http.Auth.BASIC, over TLS"
 
 
 def _configure(handle: Handle, request: PreparedRequest) -> None:
-    """Set a handle up for the settings of a message, and what the environment adds to them."""
+    """Set a handle up for the settings of a request and the environment."""
     settings, origin = request.settings, request.url.origin
     if settings.auth is not None or settings.netrc:
         handle.forget_other_origin(origin)
@@ -334,7 +336,7 @@ OWN_CALLBACKS = {pycurl.E_READ_ERROR, pycurl.E_ABORTED_BY_CALLBACK}
 
 
 def _finished(sink: BodySink, outcome: Outcome) -> HttpException | None:
-    """Return what is wrong with a body that was decoded while it came, None if nothing is."""
+    """Return the error of a body that was decoded while it was received, None if there is none."""
     if sink.error is not None:
         return sink.error
     if outcome is SUCCESS:
@@ -346,7 +348,7 @@ def _finished(sink: BodySink, outcome: Outcome) -> HttpException | None:
 
 
 def times_by(getinfo: Callable[[int], Any]) -> tuple[float, ...]:
-    """Return what `ResponseHead.times` is, at once, since the next request overwrites it: 1 us.
+    """Return the value of `ResponseHead.times`, before the next request overwrites it: 1 us.
 
     Args:
         getinfo: ``getinfo`` of a handle.
@@ -398,7 +400,7 @@ def _failure(
 
 
 def _explained(handle: Handle, request: PreparedRequest, outcome: Outcome) -> tuple[str, str]:
-    """Return what libcurl says, with what is known of certificates and keys, and about whom."""
+    """Return libcurl's message with details of certificates and keys, and the name of the peer."""
     text, host_port = outcome.text, request.url.host_port
     if outcome.code in WITH_CERTIFICATE:
         host = request.url.origin[1]
@@ -411,16 +413,17 @@ def _explained(handle: Handle, request: PreparedRequest, outcome: Outcome) -> tu
     return text, host_port
 
 
-# what libcurl makes of an answer that is none, and of a connection that ends before one
+# libcurl's errors for an answer that is not HTTP, and for a connection that ends before an answer
 NO_ANSWER = {"E_UNSUPPORTED_PROTOCOL", "E_WEIRD_SERVER_REPLY", "E_GOT_NOTHING", "E_SEND_ERROR",
              "E_RECV_ERROR", "E_TOO_LARGE"}  # fmt: skip
 NOT_HTTP = {"E_UNSUPPORTED_PROTOCOL", "E_WEIRD_SERVER_REPLY"}
 
 
 def _is_from_the_proxy(handle: Handle, request: PreparedRequest, code: int) -> bool:
-    """Whether it is a proxy that does not speak HTTP: no server has been asked, or only through it.
+    """Whether the fault is that of a proxy that does not speak HTTP.
 
-    What ends early or is too large may be relayed, and counts as the server's.
+    That is the case if no server was asked, or only through the proxy. A response that ends early
+    or is too large may be relayed, and counts as the server's.
     """
     getinfo, name = handle.getinfo, EXCEPTIONS[code].name if code in EXCEPTIONS else ""
     if name not in NO_ANSWER or not getinfo(pycurl.USED_PROXY):
@@ -431,7 +434,7 @@ def _is_from_the_proxy(handle: Handle, request: PreparedRequest, code: int) -> b
 
 
 def _add_answer(error: ProxyError, status: int, response: HttpResponse) -> None:
-    """Give an exception what a proxy has answered to CONNECT; libcurl drops the body."""
+    """Set the proxy's answer to CONNECT on an exception; libcurl drops its body."""
     error.status = status or None
     if status and error.response is None:
         response.status = status
@@ -447,7 +450,7 @@ WITH_CERTIFICATE = {
 
 
 def _is_about_the_proxy(curl: Any, request: PreparedRequest) -> bool:
-    """Whether a certificate that was refused is that of a proxy, and not the server's."""
+    """Whether a refused certificate is that of a proxy instead of the server."""
     return bool(
         curl.getinfo(pycurl.USED_PROXY)
         and not curl.getinfo(pycurl.HTTP_CONNECTCODE)
@@ -456,7 +459,7 @@ def _is_about_the_proxy(curl: Any, request: PreparedRequest) -> bool:
 
 
 def expected(request: PreparedRequest, host: str) -> str:
-    """Return what a message says was expected of the certificate of a host."""
+    """Return the part of an error message about the expected certificate."""
     settings = request.settings
     if settings.pinned_key is not None:
         return f"expected: the key {settings.pinned_key!r}"
@@ -470,7 +473,7 @@ CLOCKS: dict[str, tuple[type[HttpException], str]] = {
 
 
 def _partial(request: PreparedRequest, response: HttpResponse, deadline: float) -> bytes:
-    """Return what arrived of a body, its coding undone as far as it goes."""
+    """Return the received part of a body, decoded as far as possible."""
     if request.settings.accept_encoding is None or "Content-Encoding" not in response.headers:
         return response.body
     try:
@@ -480,7 +483,7 @@ def _partial(request: PreparedRequest, response: HttpResponse, deadline: float) 
 
 
 def _decode(request: PreparedRequest, response: HttpResponse, deadline: float) -> None:
-    """Undo the Content-Encoding. Part of an encoded whole (206) cannot be decoded, and stays."""
+    """Decode a body. A part of an encoded whole (206) cannot be decoded, and stays as it is."""
     if request.settings.accept_encoding is None or response.status == PARTIAL_CONTENT:
         return
     try:
@@ -495,9 +498,9 @@ def _decoded(
     """Return the decoded body.
 
     Raises:
-        DecodingError: It is not in its coding, or the coding cannot be undone here.
+        DecodingError: The body does not match its coding, or the coding is not supported.
         BodyTooLarge: It is longer than ``max_body_size``.
-        TotalTimeout: It takes too long.
+        TotalTimeout: Decoding takes too long.
     """
 
     def in_time(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -1,16 +1,16 @@
-"""Extras: what a transfer sets on a handle that is not a plain GET, and how it is undone.
+"""TransferOptions: the options of one transfer beyond a plain GET, and their reset.
 
-Between two transfers a handle is set up for a GET without fields or content, since that is what
-comes next nearly always; a transfer that is one has no extras. From the first option set to the
-last undone a handle is not sound (transfer.py): whatever breaks in, a Ctrl-C in any line, it is
-closed, and nothing of one request goes with another.
+Between two transfers a handle is set up for a GET without fields or content, since that is nearly
+always the next request; such a transfer has no further options. From the first option set to the
+last one reset a handle is not reusable (transfer.py): if an exception interrupts in between, such
+as a Ctrl-C, the handle is closed, and no option of one request leaks into another.
 
-Digest at proxies: which of them want it.
+Digest at proxies: which proxies require it.
 
-libcurl gives a proxy name and password by Basic at once: nearly all speak it, and it costs no
-round. One that answers 407, offers Digest and not Basic is remembered by its URL, the request is
-sent once more, and from then on libcurl asks that proxy first and answers with Digest
-(CURLOPT_PROXYAUTH). A proxy that offers both has refused the password, which is not tried twice:
+libcurl sends name and password to a proxy by Basic at once: nearly all accept it, and it saves a
+round. A proxy that answers 407 and offers Digest but not Basic is remembered by its URL, and the
+request is sent once more; from then on libcurl asks that proxy first and answers with Digest
+(CURLOPT_PROXYAUTH). A proxy that offers both has refused the password, which is not sent again:
 accounts get locked.
 """
 
@@ -33,19 +33,19 @@ from bladehttp.client._request.prepared import PreparedRequest
 
 
 def transfer_options_for(handle: Handle, request: PreparedRequest) -> "TransferOptions | None":
-    """Set a handle up for what is more than a plain GET; return None if there is nothing."""
+    """Set a handle up for more than a plain GET; return None if nothing is needed."""
     if request.is_plain and not wire_log_is_on():
         return None
     return TransferOptions(handle, request)
 
 
 class TransferOptions:
-    """What one transfer has set on a handle."""
+    """The options that one transfer has set on a handle."""
 
     __slots__ = ("_handle", "_is_wired", "_options", "_override", "_progress", "_request")
 
     def __init__(self, handle: Handle, request: PreparedRequest) -> None:
-        """Set a handle up for a message."""
+        """Set a handle up for a request."""
         self._handle = handle
         self._request = request
         self._progress: Progress | None = None
@@ -57,7 +57,7 @@ class TransferOptions:
         if settings.progress is not None:
             self._watch(curl, settings.progress)
         if settings.curl_options:
-            handle.invalidate()  # what will be undone may be among them
+            handle.invalidate()  # they may set an option that is reset later
         field_value = request.cookies().decode("latin-1")
         self._override = override(curl, settings.cookies, field_value)
         self._options = _set(handle, request)
@@ -69,12 +69,12 @@ class TransferOptions:
         curl.setopt(pycurl.NOPROGRESS, 0)
 
     def head_received(self) -> None:
-        """Take note that the head of the response has come."""
+        """Record cookies after the head of the response."""
         if self._override is not None:
             self._override.learn()
 
     def reset(self) -> None:
-        """Leave the handle set up for a plain GET."""
+        """Reset the handle to a plain GET."""
         curl = self._handle.curl
         if self._override is not None:
             self._override.restore()
@@ -92,10 +92,10 @@ class TransferOptions:
             curl.setopt(pycurl.HTTPGET, 1)  # clears POST, UPLOAD and NOBODY
 
     def outcome(self, outcome: Outcome) -> Outcome:
-        """Return how the transfer ended in truth.
+        """Return the outcome of the transfer.
 
         Raises:
-            BaseException: Whatever the caller's own code raised while its data was read.
+            BaseException: An exception that the caller's code raised while its data was read.
         """
         body, progress = self._request.body, self._progress
         if body is not None and body.error is not None:
@@ -106,9 +106,9 @@ class TransferOptions:
 
 
 def _may_keep_target(request: PreparedRequest) -> bool:
-    """Whether a path can be sent as it was given (CURLOPT_REQUEST_TARGET), to a server itself.
+    """Whether a path can be sent unchanged (CURLOPT_REQUEST_TARGET), directly to a server.
 
-    A proxy is asked for the whole URL, which libcurl leaves as it is; and a digest is made of the
+    A proxy gets the whole URL, which libcurl leaves unchanged; and a digest is computed from the
     path as libcurl writes it.
     """
     settings = request.settings
@@ -119,7 +119,7 @@ def _may_keep_target(request: PreparedRequest) -> bool:
 
 
 def _set(handle: Handle, request: PreparedRequest) -> list[int]:
-    """Set fields, body and method; return the options of the fields, to be unset."""
+    """Set fields, body and method; return the options of the fields, to be unset later."""
     curl, body, method = handle.curl, request.body, request.method
     fields = {
         pycurl.HTTPHEADER: request.lines(),
@@ -145,7 +145,7 @@ MOST_KNOWN = 256
 offers_basic = partial(re.search, r"(?:^|,)\s*basic\b", flags=re.IGNORECASE)
 
 WANT_DIGEST: dict[str, None] = {}
-"""The URLs of proxies that want Digest, in the order they were learnt."""
+"""The URLs of proxies that require Digest, oldest first."""
 
 
 def proxy_auth_options(settings: Settings, scheme: str) -> tuple[tuple[int, object], ...]:
@@ -163,13 +163,13 @@ def gets_digest(settings: Settings, scheme: str) -> bool:
 
 
 def learn(settings: Settings, scheme: str, received: ResponseHead) -> bool:
-    """Remember a proxy that wants Digest, or forget one that wants Basic again.
+    """Remember a proxy that requires Digest, or forget one that accepts Basic again.
 
     Return whether the request may be sent once more.
 
     Args:
-        settings: Of the request.
-        scheme: Of its URL.
+        settings: The settings of the request.
+        scheme: The scheme of its URL.
         received: The head of a 407.
     """
     proxy = active_proxy(settings, scheme)

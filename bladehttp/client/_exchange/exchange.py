@@ -1,4 +1,4 @@
-"""Exchange: a message and all that redirects and retries make of it, under one clock."""
+"""Exchange: one request of the caller's with its redirects and retries, under one deadline."""
 
 import logging
 from collections.abc import Callable
@@ -27,21 +27,21 @@ logger = logging.getLogger("bladehttp.client")
 
 
 class Exchange:
-    """A message and all that its redirects and retries make of it.
+    """One request of the caller's with its redirects and retries.
 
-    It runs nothing itself, so that a single engine, a batch and asyncio can drive it alike: wait
-    for `not_before`, `prepare` a handle, run it, `finish`; and again until `finish` returns a
-    response or raises.
+    It runs nothing itself, so an engine, a batch and asyncio can drive it alike: wait for
+    `not_before`, `prepare` a handle, run it, `finish`; repeat until `finish` returns a response or
+    raises.
 
     Attributes:
-        request: What is sent next, or was sent last.
+        request: The request that is sent next, or was sent last.
         receive_timeout_s: Longest time without a byte in either direction once connected.
-        deadline: When all of it must be over, in terms of `time.monotonic`.
-        not_before: When the next message is to be sent, likewise; 0 for at once.
-        context: The context variables of whoever asked for it, in which a crowd runs everything of
-            the caller's: hooks, log records, data. None where an engine runs it, whose thread and
-            context are the caller's own.
-        awaitables: What hooks have given to be awaited (async_hooks.py); None or [] for nothing.
+        deadline: When the whole exchange must be over, in terms of `time.monotonic`.
+        not_before: Earliest time of the next request, in terms of `time.monotonic`; 0 for at once.
+        context: The context variables of the caller, in which a scheduler runs all of the caller's
+            code: hooks, log records, data. None where an engine runs it, in the caller's own thread
+            and context.
+        awaitables: Awaitables that hooks have returned (_asyncio/hooks.py); None or [] for none.
     """
 
     __slots__ = (
@@ -67,12 +67,12 @@ class Exchange:
     def __init__(
         self, request: PreparedRequest, hooks: Hooks | None = None, given: Any = None
     ) -> None:
-        """Start the clock of the whole.
+        """Create an exchange and start its total_timeout clock.
 
         Args:
-            request: What to send first.
-            hooks: Whom to tell, None for nobody.
-            given: What responses and exceptions have as ``request.given``.
+            request: The first request.
+            hooks: The hooks to call, None for none.
+            given: Value of ``request.given`` on responses and exceptions.
         """
         self.request = request
         self.given = given
@@ -85,35 +85,35 @@ class Exchange:
         self._retries = self._repeated = 0
         self._hooks = hooks
         self._is_announced = self._is_reauthenticated = False
-        self._on_error_due = False  # whether an on_request has begun and no other hook since
+        self._on_error_due = False  # whether on_request was called and no other hook since
         self.awaitables: list[Any] | None = None
         if hooks is not None:
             self._outgoing = HookRequest(given)
 
     def restart_stopwatch(self) -> None:
-        """Measure how long it takes from now on: it has waited. The clock of the whole runs on."""
+        """Restart ``time_taken`` after a wait for a slot. The total_timeout clock runs on."""
         self._started = monotonic()
 
     def restart_clocks(self) -> None:
-        """Start anew after a wait, the clock of the whole too."""
+        """Restart ``time_taken`` and the total_timeout clock after a wait."""
         self._started = started = monotonic()
         self.deadline = started + self.request.settings.total_timeout_s
 
     def wait_for_retry(self) -> None:
-        """Wait until the next message may be sent."""
+        """Sleep until the next request may be sent."""
         sleep(max(0.0, self.not_before - monotonic()))
 
     def prepare(self, handle: Handle, sink: Any = None) -> None:
-        """Set a handle up for the message.
+        """Set a handle up for the request.
 
         Args:
             handle: The handle.
-            sink: What the body is written to, with the methods of BytesIO; None collects it.
+            sink: The sink of the body, with the methods of BytesIO; None collects it.
 
         Raises:
-            HttpException: It cannot be sent.
-            RuntimeError: The server asked is this thread's own.
-            BaseException: Whatever a hook raises.
+            HttpException: The request cannot be sent.
+            RuntimeError: The server belongs to this thread, so that waiting for it would never end.
+            BaseException: An exception of a hook.
         """
         self.not_before = 0.0
         try:
@@ -126,7 +126,7 @@ class Exchange:
             raise
 
     def _announced(self, hooks: Hooks) -> PreparedRequest:
-        """Return the message with the fields that hooks make of its own."""
+        """Return the request with the fields as the hooks have changed them."""
         if not self._is_announced:
             self._announce(hooks)
         fields = self._outgoing.headers.pairs()
@@ -136,14 +136,14 @@ class Exchange:
 
     @property
     def may_await(self) -> bool:
-        """Whether its hooks may give something to be awaited, kept in ``awaitables``."""
+        """Whether its hooks may return awaitables, which are kept in ``awaitables``."""
         return self._hooks is not None and self._hooks.may_await
 
     def announce(self) -> None:
-        """Call `on_request` for the next message; `prepare` does not do it again.
+        """Call `on_request` for the next request; `prepare` does not call it again.
 
         Raises:
-            BaseException: What a hook raises.
+            BaseException: An exception of a hook.
         """
         if self._hooks is not None and not self._is_announced:
             try:
@@ -158,12 +158,12 @@ class Exchange:
         self._call(hooks.on_request, True, self._outgoing)
 
     def _call(self, hooks: list[Hook], on_error_due: bool, *arguments: object) -> None:
-        """Call hooks, and keep what they give to be awaited if it can be.
+        """Call hooks; keep the awaitables that they return, if they may.
 
         Args:
             hooks: The hooks.
             on_error_due: Value of ``_on_error_due`` once the first of them has begun.
-            arguments: Of each.
+            arguments: The arguments of each hook.
         """
         if not self.may_await:
             self._on_error_due = on_error_due
@@ -184,16 +184,16 @@ class Exchange:
             given.insert(0, note)
 
     def _drop_awaitables(self) -> None:
-        """Forget what hooks have given and nobody will await any more."""
+        """Close the awaitables that will not be awaited."""
         given, self.awaitables = self.awaitables, None
         for each in given or ():
             drop(each)
 
     def is_final(self, has_begun: bool) -> bool:
-        """Whether the response whose head has come is the one to be given.
+        """Whether the response whose head was received is the one to return.
 
-        It is not if it is interim, a redirect, or to be retried; nor may 401 and 407 be, as long
-        as nothing of their body has come: libcurl may answer them itself.
+        It is not if it is interim, a redirect, or to be retried. Nor are 401 and 407 before the
+        first byte of their body: libcurl may answer them itself.
         """
         settings, status = self.request.settings, self._transfer.status()
         if self.is_redirect or not (has_begun or self._transfer.has_head):
@@ -206,29 +206,29 @@ class Exchange:
 
     @property
     def is_redirect(self) -> bool:
-        """Whether what has come is the head of a redirect, so that its body is dropped."""
+        """Whether the received head is that of a redirect, whose body is dropped."""
         return self._transfer.is_redirect
 
     @property
     def can_follow_now(self) -> bool:
-        """Whether it is one whose connection ends with it, so that it is followed at once."""
+        """Whether a redirect ends its connection, so that its body need not be awaited."""
         return self._transfer.is_redirect and self._transfer.ends_connection
 
     def open_response(self, begin: Callable[[HttpResponse], None]) -> HttpResponse:
-        """Return the last response, its body to come.
+        """Return the final response, its body still to be received.
 
         Args:
-            begin: Gives the response the source of its body, before hooks may ask for it.
+            begin: Gives the response the source of its body, before hooks may read it.
         """
         response = self._transfer.open_response()
         begin(response)
         return self._completed(response)
 
     def finish_stream(self, outcome: Outcome) -> None:
-        """Take note of the end of a response that was opened.
+        """Finish the body of a response that was opened.
 
         Raises:
-            HttpException: It is not whole.
+            HttpException: The body is incomplete.
         """
         self._transfer.finish(outcome)
 
@@ -243,9 +243,9 @@ class Exchange:
         self.notify_abort(reason)
 
     def notify_abort(self, reason: BaseException) -> None:
-        """Call `on_error` if it is owed, and log what it raises.
+        """Call `on_error` if it is due, and log its exceptions.
 
-        Raised, that would take the place of a CancelledError or a KeyboardInterrupt.
+        Raised, they would replace a CancelledError or a KeyboardInterrupt.
         """
         if not (self._is_announced or self._on_error_due):
             return
@@ -260,12 +260,12 @@ class Exchange:
             logger.exception("on_error failed for a request that was aborted")
 
     def finish(self, outcome: Outcome) -> HttpResponse | None:
-        """Return the last response, or None if there is another message to be sent.
+        """Return the final response, or None if another request must be sent.
 
         Raises:
-            HttpException: See bladehttp/exceptions.py; with the last response in ``response``.
-            BaseException: Whatever the caller's own code raised while its data was read, or a
-                hook.
+            HttpException: See bladehttp/exceptions.py; ``response`` is the last response.
+            BaseException: An exception of a hook, or one that the caller's code raised while its
+                data was read.
         """
         if outcome is not SUCCESS and self._is_sent_again():
             return None
@@ -294,30 +294,30 @@ class Exchange:
         return None
 
     def _may_be_answered(self, status: int) -> bool:
-        """Whether a challenge is not decided on before its end; see `_is_answered`."""
+        """Whether a challenge is decided only at its end; see `_is_answered`."""
         if not self._is_reauthenticated and self._transfer.was_answered_early(status):
             return True
         settings, scheme = self.request.settings, self.request.url.origin[0]
         return status == PROXY_AUTHENTICATION_REQUIRED and "@" in active_proxy(settings, scheme)
 
     def _is_answered(self, status: int | None) -> bool:
-        """Whether the message is sent once more, as the answer to a challenge may be another.
+        """Whether the request is sent once more with another answer to a challenge.
 
-        A proxy wants Digest, or libcurl has answered by an earlier challenge, which it keeps, and
+        A proxy requires Digest; or libcurl has answered with the data of an earlier challenge and
         takes the new one for a refusal (another realm, a nonce that is used once).
         """
         transfer = self._transfer
         if status not in CHALLENGES:
             return False
         is_other = status == PROXY_AUTHENTICATION_REQUIRED and transfer.wants_proxy_digest()
-        transfer.forget_challenge()  # refused: it is of no use, and is not to be tried again
+        transfer.forget_challenge()  # refused: it is useless and must not be tried again
         if self._is_reauthenticated or not (is_other or transfer.was_answered_early(status)):
             return False
         self._is_reauthenticated = self._is_rewound()
         return self._is_reauthenticated
 
     def _is_sent_again(self) -> bool:
-        """Whether the message goes again because nothing was done with it; see resend.py."""
+        """Whether the request is sent again because it was not processed; see resend.py."""
         if self._repeated == MOST or not self._transfer.may_be_sent_again():
             return False
         if not self._is_rewound():
@@ -327,7 +327,7 @@ class Exchange:
         return True
 
     def _is_rewound(self) -> bool:
-        """Make the body ready to be sent again; return whether that can be done."""
+        """Rewind the body; return whether it can be sent again."""
         try:
             if self.request.body is not None:
                 self.request.body.rewind()
@@ -348,12 +348,12 @@ class Exchange:
         return response
 
     def _following(self, response: HttpResponse) -> PreparedRequest:
-        """Return the message that a redirect leads to."""
+        """Return the request that a redirect leads to."""
         location = self._transfer.location
         return _follow(self.request, response, location, len(self._history) + 1)
 
     def _move_to(self, following: PreparedRequest, response: HttpResponse) -> None:
-        """Go on with the message that a redirect leads to."""
+        """Continue with the request that a redirect leads to."""
         self._is_reauthenticated = False
         self._history += (Hop(response.status, self.request.url.text),)
         self.request = following
@@ -362,13 +362,13 @@ class Exchange:
             self._call(self._hooks.on_redirect, False, self._outgoing, response)
 
     def _delay_for(self, response: HttpResponse, retry: Retry) -> float | None:
-        """Return how long to wait because of an answer, None if it is not one to be tried again."""
+        """Return the seconds to wait before a retry because of a response, None for no retry."""
         if response.status not in retry.statuses or self.request.method not in retry.methods:
             return None
         return self._delay(retry, response.headers.get("Retry-After"))
 
     def _delay_after(self, error: BaseException) -> float | None:
-        """Return how long to wait after a failure, None if it is not one to be tried again."""
+        """Return the seconds to wait before a retry after a failure, None for no retry."""
         retry = self.request.settings.retry
         if retry is None or not isinstance(error, Exception):
             return None
@@ -377,14 +377,14 @@ class Exchange:
         return self._delay(retry, None)
 
     def _delay(self, retry: Retry, retry_after: str | None) -> float | None:
-        """Return how long to wait, None if there are too many or it would be too late."""
+        """Return the seconds to wait, None after too many retries or if it would be too late."""
         delay = retry.delay(self._retries, retry_after)
         if delay is None or monotonic() + delay >= self.deadline:
             return None
         return delay if self._is_rewound() else None
 
     def _wait(self, result: object, delay: float) -> None:
-        """Send the same message again after some seconds."""
+        """Send the same request again after some seconds."""
         self._retries += 1
         self.not_before = monotonic() + delay
         if self._hooks is not None:
@@ -392,7 +392,7 @@ class Exchange:
             self._call(self._hooks.on_retry, False, self._outgoing, result, delay * 1000)
 
     def notify_error(self, error: BaseException) -> None:
-        """Call `on_error` if `on_request` was called and nothing has followed it."""
+        """Call `on_error` if `on_request` was called and no hook has followed it."""
         if isinstance(error, Exception):
             self._call_on_error(error)
         else:
@@ -405,11 +405,11 @@ class Exchange:
 
 
 def exchange(engine: Engine, request: PreparedRequest, hooks: Hooks | None) -> HttpResponse:
-    """Send a message, follow its redirects and return the last response.
+    """Send a request, follow its redirects and return the final response.
 
     Raises:
-        HttpException: As `Exchange.finish`.
-        BaseException: Likewise, and whatever a signal handler raises.
+        HttpException: See `Exchange.finish`.
+        BaseException: See `Exchange.finish`, or an exception of a signal handler.
     """
     current = Exchange(request, hooks)
     response = None

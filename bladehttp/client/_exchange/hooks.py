@@ -1,8 +1,7 @@
-"""Hooks: functions of the caller's that are told of every step of an exchange.
+"""Hooks: functions of the caller's that are called at each step of an exchange.
 
-Log: what the client says under ``bladehttp.client``, as hooks.
-
-Everything is at level DEBUG. While that is off for a logger it costs one look-up for a request.
+The log of the client, under ``bladehttp.client``, is made of hooks too. Everything is logged at
+DEBUG; while that is off for the logger it costs one look-up per request.
 """
 
 import logging
@@ -45,7 +44,7 @@ class HookRequest:
         self.retries: int = 0
 
     def update(self, request: PreparedRequest, redirects: int, retries: int) -> None:
-        """Be about the next message."""
+        """Describe the next request."""
         self.method, self.url = request.method, request.url.text
         self.headers = Headers.adopt(request.fields)
         self.redirects, self.retries = redirects, retries
@@ -98,16 +97,16 @@ NAMES = tuple(row.name for row in fields(Hooks))
 
 
 def call(hooks: list[Hook], *arguments: object, given: list[Any] | None = None) -> None:
-    """Call each of the hooks; the first that raises ends it.
+    """Call each hook in order; the first exception ends the calls.
 
     Args:
         hooks: The hooks.
-        arguments: Of each.
-        given: The list for what they give to be awaited, and for the calls that have to wait for
-            that; None where nobody can.
+        arguments: The arguments of each.
+        given: The list for the awaitables that they return, and for the calls that must wait for
+            these; None where nothing can be awaited.
 
     Raises:
-        TypeError: A hook gives something to be awaited, and nobody can.
+        TypeError: A hook returns an awaitable, and nothing can be awaited.
     """
     for hook in tuple(hooks):
         if given:
@@ -123,7 +122,7 @@ def call(hooks: list[Hook], *arguments: object, given: list[Any] | None = None) 
 
 
 def drop(awaitable: object) -> None:
-    """Close a coroutine that nobody will await."""
+    """Close a coroutine that will not be awaited."""
     if iscoroutine(awaitable):
         awaitable.close()
 
@@ -138,10 +137,11 @@ ASYNCHRONOUS = "the hooks of an HttpClient are plain functions"
 
 
 def hook_list(name: str, value: Any, may_await: bool) -> list[Hook]:
-    """Return a list of functions as it is kept.
+    """Return a checked list of hooks.
 
     Raises:
-        TypeError: It is not a list of functions, or one is a coroutine function and may not be.
+        TypeError: The value is not a list of functions, or one is a coroutine function where plain
+            functions are required.
     """
     hooks = list(value)
     for hook in hooks:
@@ -189,7 +189,7 @@ LOGGING = Hooks([_request], [_response], [_redirect], [_retry], [_error])
 
 
 def active_hooks(hooks: Hooks) -> Hooks | None:
-    """Return a client's hooks, the log's after them if it is on; None where there are none."""
+    """Return the hooks of a client, and those of the log if it is on; None if there are none."""
     if logger.isEnabledFor(logging.DEBUG):
         return hooks.joined(LOGGING)
     return hooks or None

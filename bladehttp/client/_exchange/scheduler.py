@@ -37,20 +37,20 @@ Result = HttpResponse | Exception
 T = TypeVar("T")
 
 PAUSE = 0.02
-"""The least time between two looks at the byte counts, in seconds; about 1 % of a core at 100."""
+"""Least time between two samples of the byte counts, in seconds; about 1 % of a core at 100."""
 
 
 WANTING = "max_host_connections are in use: waiting for"
 
 
 class ScheduledHandle(Handle):
-    """A handle for one exchange after another.
+    """A handle that runs one exchange after another.
 
     Attributes:
-        exchange: What runs on it; not there while nothing does.
-        context: In which libcurl calls the caller's code; None where it calls none.
-        last: When the bytes it has moved were last seen to change.
-        moved: How many they were then.
+        exchange: The exchange that runs on it; unset while none does.
+        context: The context in which libcurl calls the caller's code; None while it calls none.
+        last: When its byte count was last seen to change.
+        moved: The byte count at that time.
     """
 
     __slots__ = (
@@ -80,16 +80,16 @@ class ScheduledHandle(Handle):
         self.context: Context | None = None
 
     def set_pipewait(self, waits: bool) -> None:
-        """Have it wait for a connection to share, or not. CURLOPT_PIPEWAIT."""
+        """Set whether it waits for a connection to share. CURLOPT_PIPEWAIT."""
         if waits != self._waits:
             self._waits = waits
             self.curl.setopt(pycurl.PIPEWAIT, waits)
 
     def in_context(self, function: Call) -> Call:
-        """Return a function of the caller's as one that runs in the caller's context.
+        """Return a function of the caller's bound to the caller's context.
 
-        It is a copy of it, one for each transfer: a context is entered once at a time, and libcurl
-        may call while the caller's own is.
+        Each transfer uses a copy of the context: a context can be entered only once at a time, and
+        libcurl may call while the caller's own is entered.
         """
         if self.context is None:
             self.context = copy_context()
@@ -114,7 +114,7 @@ class ScheduledHandle(Handle):
         self._guard = guard
 
     def _before_request(self, *address: Any) -> int:
-        """Decide whether a request is written to a connection (CURLOPT_PREREQFUNCTION)."""
+        """Decide whether a request is written to a connection. CURLOPT_PREREQFUNCTION."""
         if self._guard is not None:
             return self._guard(*address)
         if not self.opened and not self.connections.is_usable(address, True):
@@ -131,7 +131,7 @@ class ScheduledHandle(Handle):
 
 
 class DelayedExchange(NamedTuple):
-    """An exchange that is to be tried again at a time; the number makes each one different."""
+    """An exchange that is continued at a time; the number makes each one unique."""
 
     due: float
     number: int
@@ -142,14 +142,14 @@ class Scheduler:
     """Exchanges that run at the same time, and idle handles for more.
 
     Attributes:
-        chains: As of `Handle`, of all its handles.
-        connections: Those of its multi.
-        gate: Called with an exchange with hooks that may be awaited, before each of its messages;
-            False: it is held back until `start_held` or `fail`. None: there is none.
-        multi: What drives libcurl.
-        is_reusable: Whether it may be kept for more; False once something broke into it.
-        budget: What bodies are decoded in while they are received; None where that is done at
-            their end.
+        chains: Certificates by connection and origin; see `Handle`.
+        connections: The connections of its multi.
+        gate: Called before each request of an exchange whose hooks may be awaited; False holds the
+            exchange back until `start_held` or `fail`. None for no gate.
+        multi: The multi that drives libcurl.
+        is_reusable: Whether it may be kept for more; False after an exception has interrupted it.
+        budget: The budget for decoding bodies while they are received; None decodes them at their
+            end.
     """
 
     __slots__ = (
@@ -175,11 +175,11 @@ class Scheduler:
     idle_since: float
 
     def __init__(self, watch: Watch | None = None, budget: DecodingBudget | None = None) -> None:
-        """Make one.
+        """Create a scheduler.
 
         Args:
-            watch: Called with a descriptor and what libcurl waits for there (CURL_POLL_); None: it
-                is driven by `wait`.
+            watch: Called with a descriptor and libcurl's interest in it (CURL_POLL_); None: it is
+                driven by `wait`.
             budget: The attribute.
         """
         self.is_reusable = True
@@ -204,17 +204,17 @@ class Scheduler:
         self.multi.limit(host_connections)
 
     def __len__(self) -> int:
-        """How many exchanges have not ended."""
+        """The number of exchanges that have not ended."""
         return len(self._running) + len(self._delayed)
 
     def start(self, exchange: Exchange) -> None:
-        """Begin an exchange, in the context of the caller; how it ended is given by `step`."""
+        """Start an exchange in the context of the caller; `step` returns its result."""
         if exchange.context is None:
             exchange.context = copy_context()
         self._begin(exchange)
 
     def _begin(self, exchange: Exchange) -> None:
-        """Begin an exchange, or go on with it."""
+        """Start an exchange, or continue it."""
         if not may_be_repeated(exchange.request) and self._has_to_wait(exchange):
             return
         if self.gate is not None and exchange.may_await and not self.gate(exchange):
@@ -222,12 +222,12 @@ class Scheduler:
         self.start_held(exchange)
 
     def start_held(self, exchange: Exchange) -> None:
-        """Begin an exchange that the gate has held back."""
+        """Start an exchange that the gate has held back."""
         handle = self._idle.pop() if self._idle else ScheduledHandle(self)
         handle.exchange = exchange
         try:
             run_in_context(exchange, exchange.prepare, handle)
-        except Exception as error:  # noqa: BLE001 - a value, as all that ends an exchange
+        except Exception as error:  # noqa: BLE001 - returned as a result
             self._put_back(handle)
             self.fail(exchange, error)
             return
@@ -241,7 +241,7 @@ class Scheduler:
             self._watch_clocks(exchange, now)
 
     def _has_to_wait(self, exchange: Exchange) -> bool:
-        """Have an exchange begin when it is known whether its server keeps connections."""
+        """Delay an exchange until it is known whether its server keeps connections."""
         connection = self.connections.on_probation(exchange.request.url.origin)
         if connection is None:
             return False
@@ -253,13 +253,14 @@ class Scheduler:
         heappush(self._delayed, DelayedExchange(due, self._counter, exchange))
 
     def _watch_clocks(self, exchange: Exchange, last: float) -> None:
-        """Look no later than when one of its clocks may run out."""
+        """Check the clocks no later than one of an exchange's may run out."""
         self._check_at = min(self._check_at, exchange.deadline, last + exchange.receive_timeout_s)
 
     def host_limit(self, exchange: Exchange) -> int | None:
-        """Return how many requests to the host of one may be under way, None for any number.
+        """Return the most requests under way to the host of an exchange, None for no limit.
 
-        That is the limit of its connections, unless they are known to carry many at once.
+        It equals the limit of connections, unless these are known to carry several requests at
+        once.
         """
         limit = exchange.request.settings.max_host_connections
         if limit is None or self._sharing.multiplexes(exchange.request.url.origin):
@@ -272,23 +273,24 @@ class Scheduler:
             self.handle_events(events)
 
     def handle_events(self, events: Events) -> None:
-        """Tell libcurl of descriptors that are ready, with what poll(2) or epoll(7) say of them."""
+        """Pass ready descriptors to libcurl, with the events of poll(2) or epoll(7)."""
         self._sample_if_due()
         self.multi.handle_events(events)
         self._note_activity()
 
     def next_step_at(self) -> float:
-        """Return when `step` is to be called at the latest, in terms of `time.monotonic`."""
+        """Return the latest time at which `step` must be called, in terms of `time.monotonic`."""
         if self._ended:
             return 0.0
         due = self._delayed[0].due if self._delayed else inf
         return min(self.multi.due(), self._check_at, self._over_at, due)
 
     def step(self) -> list[tuple[Exchange, Result]]:
-        """Do what is due, and return the exchanges that have ended.
+        """Do everything that is due; return the exchanges that have ended.
 
         Raises:
-            BaseException: What broke into libcurl's callbacks, such as KeyboardInterrupt.
+            BaseException: An exception that interrupted a callback of libcurl, such as
+                KeyboardInterrupt.
         """
         multi = self.multi
         if multi.must_perform:
@@ -315,7 +317,7 @@ class Scheduler:
         return ended
 
     def _read_info(self) -> None:
-        """Finish what libcurl says has ended."""
+        """Finish the transfers that libcurl reports as ended."""
         left = 1
         while left:
             left, succeeded, failed = self.multi.info_read()
@@ -328,7 +330,7 @@ class Scheduler:
                     self._finish(self._running[curl], Outcome(code, text))
 
     def _may_restart(self, curl: Any, code: int) -> bool:
-        """Whether it is the wait for one of few connections that was taken for time to connect."""
+        """Whether a connect timeout was only a wait for one of a limited number of connections."""
         if code != pycurl.E_OPERATION_TIMEDOUT or not self.multi.is_limited:
             return False
         return _is_queued(curl)
@@ -338,7 +340,7 @@ class Scheduler:
         self._take_off(handle, outcome)
         try:
             response = run_in_context(exchange, exchange.finish, outcome)
-        except Exception as error:  # noqa: BLE001 - a value
+        except Exception as error:  # noqa: BLE001 - returned as a result
             self._put_back(handle)
             self.fail(exchange, error)
             return
@@ -351,7 +353,7 @@ class Scheduler:
             self._begin(exchange)
 
     def fail(self, exchange: Exchange, error: Exception) -> None:
-        """Note that an exchange has ended with an exception."""
+        """Record that an exchange has ended with an exception."""
         request = exchange.request
         set_request(error, RequestInfo(request.method, request.url.text, exchange.given))
         self._ended.append((exchange, error))
@@ -369,7 +371,7 @@ class Scheduler:
             self._release(origin)
 
     def _release(self, origin: Origin) -> None:
-        """Begin anew what has waited to share a connection."""
+        """Restart the transfers that have waited to share a connection."""
         for curl, handle in self._running.items():
             if handle.exchange.request.url.origin == origin and _is_queued(curl):
                 handle.set_pipewait(self._sharing.join(curl, origin))
@@ -384,27 +386,27 @@ class Scheduler:
             handle.close()
 
     def _sample_if_due(self) -> None:
-        """Look who has moved bytes before libcurl is called, if the last look was some time ago."""
+        """Sample the byte counts before libcurl is called, if the last sample is old enough."""
         now = monotonic()
         if now - self._looked >= PAUSE:
             self._sample_byte_counts()
             self._looked = now
 
     def _note_activity(self) -> None:
-        """Note that bytes may have moved, and look soon for heads after which nothing is wanted."""
+        """Record that bytes may have moved, and check soon for bodies that are no longer needed."""
         self._last = now = monotonic()
         if self._over_at == inf and self._running:
             self._over_at = now + PAUSE
 
     def _complete_ended_bodies(self) -> None:
-        """End the transfers of which no more is wanted; see `BodySink.is_over`."""
+        """End the transfers whose body is not needed any further; see `BodySink.is_over`."""
         self._over_at = inf
         for handle in list(self._running.values()):
             if handle.sink.lines and handle.sink.is_over():
                 self._finish(handle, SUCCESS)
 
     def _sample_byte_counts(self) -> None:
-        """Note who has moved bytes since the last look; the last events were when at the latest."""
+        """Record which transfers have moved bytes, at the latest at the time of the last events."""
         for handle in self._running.values():
             moved = _bytes_moved(handle.curl)
             if moved != handle.moved:
@@ -412,13 +414,13 @@ class Scheduler:
                 handle.last = self._last
 
     def _expire(self, now: float) -> None:
-        """End those whose clock has run out, and note when to look next."""
+        """End the exchanges whose clock has run out, and set the time of the next check."""
         self._sample_byte_counts()
         self._check_at = inf
         for handle in list(self._running.values()):
             exchange = handle.exchange
             if not handle.moved or handle.sink.is_busy or _waits_for_caller(exchange):
-                handle.last = now  # the time to connect is libcurl's to watch
+                handle.last = now  # libcurl watches the time to connect
             if exchange.deadline <= now:
                 self._finish(handle, Outcome(text=self._wanting(handle.curl), expired=TOTAL))
             elif handle.last + exchange.receive_timeout_s <= now:
@@ -427,26 +429,26 @@ class Scheduler:
                 self._watch_clocks(exchange, handle.last)
 
     def _wanting(self, curl: Any) -> str:
-        """Return what a transfer waits for inside of libcurl, "" if it does not wait."""
+        """Return the reason why a transfer waits inside libcurl, "" if it does not wait."""
         return WANTING if self.multi.is_limited and _is_queued(curl) else ""
 
     def resume(self, curl: Any) -> None:
-        """Begin the silence of a transfer anew, and let libcurl go on with it, after a pause."""
+        """Resume a paused transfer and restart its receive_timeout clock."""
         handle = self._running[curl]
         handle.last = monotonic()
         self.multi.is_due = True
         self._watch_clocks(handle.exchange, handle.last)
 
     def complete(self, curl: Any) -> None:
-        """Take a transfer for ended of which no more is wanted; its connection is closed."""
+        """End a transfer whose body is not needed any further; its connection is closed."""
         self._finish(self._running[curl], SUCCESS)
 
     def abort(self, exchange: Exchange, reason: BaseException) -> None:
-        """Abort an exchange, if it has not ended; nothing is said of it any more.
+        """Abort an exchange if it has not ended; `step` does not return it any more.
 
         Args:
             exchange: The exchange.
-            reason: What its hooks are told, as of `Exchange.abort`.
+            reason: The exception that its hooks get; see `Exchange.abort`.
         """
         self._ended = [pair for pair in self._ended if pair[0] is not exchange]
         self._delayed = [waiting for waiting in self._delayed if waiting.exchange is not exchange]
@@ -474,23 +476,23 @@ class Scheduler:
             self.sweep(limits)
 
     def sweep(self, limits: Limits) -> None:
-        """Close idle connections that are too many, too old, or closed by the server."""
+        """Close idle connections beyond a limit, too old ones, and those closed by the server."""
         self.multi.sweep(limits.max_idle_connections, limits.idle_timeout)
         while self._idle[limits.max_idle_connections or len(self._idle) :]:
             self._idle.pop(0).close()
 
     def is_open(self, limits: Limits) -> bool:
-        """Close connections that are of no use; whether there is any left."""
+        """Close connections that are of no use; return whether any is left."""
         self.sweep(limits)
         return self.has_connections
 
     @property
     def has_connections(self) -> bool:
-        """Whether a connection is open, used or idle."""
+        """Whether a connection is open, in use or idle."""
         return self.multi.has_connections
 
     def extend_clocks(self, seconds: float) -> None:
-        """Do not count some time in which nobody had a chance to look."""
+        """Exclude ``seconds`` from every running clock: the caller was not iterating."""
         for handle in self._running.values():
             handle.last += seconds
             handle.exchange.deadline += seconds
@@ -498,7 +500,7 @@ class Scheduler:
         self._check_at += seconds
 
     def close(self, reason: BaseException | None = None) -> None:
-        """Abort what runs, for a reason as of `abort`, and close every connection and handle."""
+        """Abort every exchange, as `abort` does, and close all connections and handles."""
         self.abort_all(reason or ClientClosed("client has been closed"))
         for handle in self._idle:
             handle.close()
@@ -507,19 +509,19 @@ class Scheduler:
 
 
 def run_in_context(exchange: Exchange, function: Callable[..., T], *arguments: Any) -> T:
-    """Call a function in the context of whoever asked for an exchange."""
+    """Call a function in the context of the caller of an exchange."""
     context = exchange.context
     return function(*arguments) if context is None else context.run(function, *arguments)
 
 
 def _waits_for_caller(exchange: Exchange) -> bool:
-    """Whether it is the caller's data that is waited for, and not the peer."""
+    """Whether libcurl waits for the caller's data instead of the peer."""
     body = exchange.request.body
     return body is not None and body.waits
 
 
 def _is_queued(curl: Any) -> bool:
-    """Whether it has not been a transfer's turn to connect yet."""
+    """Whether a transfer has not yet been allowed to connect."""
     return not curl.getinfo(pycurl.NUM_CONNECTS) and not curl.getinfo(pycurl.REQUEST_SIZE)
 
 
@@ -534,7 +536,7 @@ def _bytes_moved(curl: Any) -> int:
 
 
 def set_request(error: Exception, request: RequestInfo) -> None:
-    """Give an exception, of whatever class, the request it is about."""
+    """Set ``request`` on an exception of any class."""
     vars(error)["request"] = request
 
 

@@ -18,25 +18,26 @@ from bladehttp.client._exchange.slots import STALL, Slots
 Make = Callable[[Any], Exchange]
 
 ABSENT = 0.01
-"""A caller who keeps the generator waiting for so many seconds does not use up a clock."""
+"""Seconds. A longer time between two results is the caller's, and does not count in any clock."""
 
 
 AHEAD = 1000
-"""How many requests are taken at the most while some of them wait because their host does."""
+"""Most requests that are taken while some of them wait for a stalled host."""
 
 
 class Batch:
     """Requests on their way in and results on their way out.
 
-    ``concurrency`` requests are taken at first, and never more than that many results held back,
-    whether for their order or because nobody has taken them. Where nothing ends for a while, and
-    it may be one host that all of them wait for, more are taken, AHEAD of them in the end, so that
-    those to other hosts among them can go on.
+    ``concurrency`` requests are taken at first, and never more results than that are held back,
+    either for their order or until the caller takes them. If nothing ends for a while, all of them
+    may wait for one host; then more are taken, AHEAD of them in the end, so that requests to other
+    hosts can proceed.
 
     Attributes:
-        making: Returns what makes exchanges of requests, with the client's hooks there are now.
-        ready: The results that are to be given, in order.
-        stalls_at: When more are to be taken if nothing has ended, in terms of `time.monotonic`.
+        making: Returns the function that turns a request into an exchange, with the client's
+            current hooks.
+        ready: The results to return, in order.
+        stalls_at: When more are taken if nothing has ended, in terms of `time.monotonic`.
     """
 
     def __init__(self, making: Callable[[], Make], concurrency: int, ordered: bool) -> None:
@@ -54,7 +55,7 @@ class Batch:
 
     @property
     def room(self) -> int:
-        """How many requests may be taken at least."""
+        """The number of requests that may be taken now."""
         if not self._has_more:
             return 0
         held = self.concurrency - len(self.ready) - len(self._held)
@@ -68,7 +69,7 @@ class Batch:
             self._set_clock(now)
 
     def has_ended(self, now: float) -> None:
-        """Take note that something has ended."""
+        """Record that an exchange has ended."""
         if len(self._numbers) < self.concurrency:
             self._window = self.concurrency
         self._set_clock(now)
@@ -78,12 +79,12 @@ class Batch:
         self.stalls_at = now + STALL if may_look else inf
 
     def take(self, given: Any, make: Make) -> Exchange | None:
-        """Return the exchange for a request, None for a bad one, whose error is its result."""
+        """Return the exchange for a request; None for a bad one, whose error becomes its result."""
         number = self._taken
         self._taken += 1
         try:
             exchange = make(given)
-        except Exception as error:  # noqa: BLE001 - a bad request is a value too
+        except Exception as error:  # noqa: BLE001 - returned as a result
             set_request(error, _sent(given))
             self._put(number, error)
             return None
@@ -91,11 +92,11 @@ class Batch:
         return exchange
 
     def end(self) -> None:
-        """Take note that there are no more requests."""
+        """Record that there are no more requests."""
         self._has_more = False
 
     def put(self, exchange: Exchange, result: Result) -> None:
-        """Take the result of an exchange."""
+        """Store the result of an exchange."""
         self._put(self._numbers.pop(exchange), result)
 
     def _put(self, number: int, result: Result) -> None:
@@ -109,7 +110,7 @@ class Batch:
 
     @property
     def over(self) -> bool:
-        """Whether every request was taken and every result given."""
+        """Whether every request was taken and every result returned."""
         return not (self._has_more or self._numbers or self.ready)
 
 
@@ -142,7 +143,7 @@ def run_batch(
 
     Raises:
         ClientClosed: The client has been closed.
-        BaseException: What the caller's iterable raises, or a signal handler.
+        BaseException: An exception of the caller's iterable or of a signal handler.
     """
     scheduler = pool.acquire()
     try:
@@ -180,7 +181,7 @@ def _loop(scheduler: Scheduler, batch: Batch, requests: Iterator[Any]) -> Iterat
 
 
 def _take_results(ended: list[tuple[Exchange, Result]], batch: Batch, slots: Slots) -> None:
-    """Take the results of exchanges and give their places back."""
+    """Store the results of exchanges and release their slots."""
     now = monotonic()
     for exchange, result in ended:
         slots.leave(exchange, now)
@@ -192,7 +193,7 @@ def _take_results(ended: list[tuple[Exchange, Result]], batch: Batch, slots: Slo
 
 
 def _take(scheduler: Scheduler, batch: Batch, slots: Slots, requests: Iterator[Any]) -> None:
-    """Take as many requests as there is room for, and start those that there are places for."""
+    """Take as many requests as there is room for, and start those that get a slot."""
     while room := batch.room:
         make = batch.making()
         for given in islice(requests, room):

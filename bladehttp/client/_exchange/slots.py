@@ -1,23 +1,23 @@
-"""Places: how many requests are under way at once, and whose is next.
+"""Slots: how many requests run at once, and whose turn is next.
 
-A request has a place from its start to its end. Those that find none wait in a queue for each host
-(origin), and the hosts take turns. A host at its own limit (``max_host_connections``) delays its
-own requests only. Nor does a host that is dead or slow delay the others: where the hosts that hold
-more than their share of the places have given none back for STALL seconds, each of the others may
-hold a share beyond the limit, and all of them together no more than as many again.
+A request holds a slot from its start to its end. Requests without a slot wait in one queue per host
+(origin), and the hosts take turns. A host at its own limit (``max_host_connections``) delays only
+its own requests. A dead or slow host does not delay the others: if the hosts that hold more than
+their share of the slots have released none for STALL seconds, each other host may hold a share
+beyond the limit, and all of them together no more than as many again.
 
-A share is the number of places divided by the number of hosts: with fewer places than hosts, one
-place above all, nobody has a share, and the order is all there is.
+A share is the number of slots divided by the number of hosts. With fewer slots than hosts, above
+all with one slot, there is no share, and only the order matters.
 
-Nothing here knows a clock, an event loop or libcurl. turns.py runs it on asyncio, batch.py for
-`HttpClient.send_many`.
+Nothing here uses a clock, an event loop or libcurl. `AsyncSlots` drives it on asyncio, `run_batch`
+for `HttpClient.send_many`.
 
-ConnectionSharing: which transfers of a crowd wait for the connection of another, to share it.
+ConnectionSharing: which transfers of a scheduler wait to share the connection of another.
 
-With CURLOPT_PIPEWAIT libcurl lets all but the first wait until it is known whether the connection
-is HTTP/2: 48 k/s over one connection against 16 k/s over a hundred. But where it turns out
-to be HTTP/1 libcurl lets them wait on, for the whole of the first response. So the first to a
-new origin is watched, and as soon as it has a connection the others are begun anew.
+With CURLOPT_PIPEWAIT libcurl has all but the first transfer wait until it is known whether the
+connection is HTTP/2: 48 k/s over one connection against 16 k/s over a hundred. But if it turns out
+to be HTTP/1, libcurl has them wait for the whole of the first response. So the first transfer to a
+new origin is watched, and as soon as it has a connection the others are restarted.
 """
 
 from collections import OrderedDict
@@ -34,7 +34,7 @@ Origin = tuple[str, str, int]
 
 
 class ConnectionSharing:
-    """What is known of the origins, and the transfers that are first at one.
+    """The origins whose version is known, and the first transfer to each other one.
 
     Attributes:
         shared: Whether there is an origin whose connections may be shared.
@@ -48,7 +48,7 @@ class ConnectionSharing:
         self._waits: dict[Origin, bool] = {}
 
     def join(self, curl: Any, origin: Origin) -> bool:
-        """Return whether a transfer waits. Without TLS nothing is agreed on, and none does."""
+        """Return whether a transfer waits. Without TLS no version is negotiated, and none waits."""
         if origin[0] != "https":
             return False
         self.shared = True
@@ -58,11 +58,11 @@ class ConnectionSharing:
         return waits
 
     def multiplexes(self, origin: Origin) -> bool:
-        """Whether the connections to an origin are known to carry many requests at once."""
+        """Whether connections to an origin are known to carry several requests at once."""
         return bool(self._waits) and origin in self._waits and self._waits[origin]
 
     def decided(self) -> list[Origin]:
-        """Return the origins for which those that wait are to wait no more."""
+        """Return the origins whose waiting transfers must not wait any longer."""
         if not self._first:
             return []
         connected = [
@@ -76,7 +76,7 @@ class ConnectionSharing:
         return True
 
     def leave(self, curl: Any, origin: Origin) -> bool:
-        """Learn from the end of one over TLS; whether those that wait are to wait no more."""
+        """Learn from the end of a transfer over TLS; return whether others must stop waiting."""
         version = curl.getinfo(pycurl.INFO_HTTP_VERSION)
         first = self._first.get(origin) is curl and self._decide(origin)
         if version:
@@ -94,10 +94,10 @@ class Host:
     """The requests to one host.
 
     Attributes:
-        origin: The host.
-        held: How many have a place.
-        since: When one of them last got or gave back a place while it stood still otherwise.
-        waiting: Those that wait for one, in order; the values mean nothing.
+        origin: The origin.
+        held: The number of requests that hold a slot.
+        since: When one of them last took or released a slot.
+        waiting: The requests that wait for a slot, in order; the values are unused.
     """
 
     __slots__ = ("held", "origin", "since", "waiting")
@@ -110,21 +110,21 @@ class Host:
 
 
 class Slots:
-    """The places of one client, or of one `send_many`.
+    """The slots of one client, or of one `send_many`.
 
     Attributes:
-        most: How many there are.
-        taken: How many are taken.
+        most: Number of slots.
+        taken: Number of slots that are held.
     """
 
     __slots__ = ("_holders", "_hosts", "_limit_of", "_queue", "most", "taken")
 
     def __init__(self, most: int, limit_of: LimitOf) -> None:
-        """Make them.
+        """Create slots.
 
         Args:
-            most: How many there are.
-            limit_of: Returns the most places that the host of a request may hold, None for any.
+            most: Number of slots.
+            limit_of: Returns the most slots that the host of a request may hold, None for no limit.
         """
         self.most = most
         self.taken = 0
@@ -135,7 +135,7 @@ class Slots:
         self._holders: dict[Exchange, Host] = {}
 
     def enter(self, exchange: Exchange, now: float) -> bool:
-        """Give a request a place if there is one for it; else it waits, and `admit` returns it."""
+        """Give a request a slot if one is free; else queue it, and `admit` yields it later."""
         origin = exchange.request.url.origin
         host = self._hosts.get(origin)
         if host is None:
@@ -152,7 +152,7 @@ class Slots:
         return False
 
     def admit(self, now: float) -> Iterator[Exchange]:
-        """Give places to those that wait, and yield them."""
+        """Give slots to waiting requests, and yield these."""
         blocked = 0
         while blocked < len(self._queue):
             share = self._share(now)
@@ -188,20 +188,20 @@ class Slots:
         return self.taken < self.most or host.held < share
 
     def _share(self, now: float) -> int:
-        """Return how many places a host may hold where there are none left, 0 for none."""
+        """Return how many slots a host may hold when none is left, 0 for none."""
         if len(self._hosts) < 2 or not self.most <= self.taken < 2 * self.most:
             return 0
         share = self.most // len(self._hosts)
         return share if share and self._stalls_at(share) <= now else 0
 
     def _stalls_at(self, share: int) -> float:
-        """Return when the hosts that hold more than a share are thought to stand still."""
+        """Return when the hosts that hold more than a share count as stalled."""
         last = max((host.since for host in self._hosts.values() if host.held > share), default=inf)
         return last + STALL
 
     @property
     def stalls_at(self) -> float:
-        """When `admit` may have something to yield though no place was given back."""
+        """When `admit` may yield a request although no slot was released."""
         if len(self._hosts) < 2 or not self._queue:
             return inf
         if not self.most <= self.taken < 2 * self.most:
@@ -213,11 +213,11 @@ class Slots:
 
     @property
     def waits(self) -> bool:
-        """Whether there are requests that wait."""
+        """Whether requests are waiting."""
         return bool(self._queue)
 
     def leave(self, exchange: Exchange, now: float) -> None:
-        """Take the place back, or take the request out of the queue."""
+        """Release the slot of a request, or remove it from its queue."""
         host = self._holders.pop(exchange, None)
         if host is not None:
             host.held -= 1
@@ -230,7 +230,7 @@ class Slots:
             del self._hosts[host.origin]
 
     def reason(self, exchange: Exchange) -> str:
-        """Return what a request that waits waits for."""
+        """Return the reason why a request waits."""
         limit = self._limit_of(exchange)
         if limit is not None and self._hosts[exchange.request.url.origin].held >= limit:
             return f"max_host_connections ({limit}) are in use"

@@ -1,7 +1,7 @@
-"""Streaming: a response whose body is received while it is read, in constant memory.
+"""Streams: a response whose body is received while it is read, in constant memory.
 
-Nothing is received while nobody reads: the engine stands still between two chunks, the kernel's
-buffers fill, and the server has to wait. The clock of silence stands still as well.
+Nothing is received while nothing is read: the engine rests between two chunks, the kernel's buffers
+fill, and the server has to wait. The receive_timeout clock stops as well.
 """
 
 from collections import deque
@@ -25,27 +25,27 @@ from bladehttp.client._request.prepared import PreparedRequest
 from bladehttp.exceptions import BodyTooLarge, DecodingError
 
 QUEUED_CHUNKS = 64
-"""The most chunks that wait to be read, of 16 KiB each or as large as they come."""
+"""Most chunks that wait to be read, of 16 KiB each or as large as they are received."""
 
 
 class StreamSink:
-    """What libcurl writes a body to: a queue of chunks.
+    """A queue of chunks that libcurl writes a body to.
 
     Attributes:
-        chunks: What has come.
+        chunks: The received chunks.
         is_full: Whether libcurl keeps a chunk and has paused.
-        is_open: Whether the body is read in chunks. That of a redirect is dropped, that of an
-            answer that may be retried is collected.
+        is_open: Whether the body is read in chunks. The body of a redirect is dropped, that of a
+            response that may be retried is collected.
     """
 
     __slots__ = ("_dropped", "_most", "_notify", "chunks", "is_full", "is_open")
 
     def __init__(self, notify: Callable[[], None], most: float = QUEUED_CHUNKS) -> None:
-        """Make one.
+        """Create an empty sink.
 
         Args:
-            notify: Called whenever something has come.
-            most: How many chunks there may be at a time.
+            notify: Called whenever a chunk or the end of a head is received.
+            most: Most chunks in the queue at a time.
         """
         self._notify = notify
         self._most = most
@@ -55,7 +55,7 @@ class StreamSink:
         self.is_open = False
 
     def write(self, data: bytes) -> int:
-        """Take a chunk, or have libcurl keep it and pause (CURLOPT_WRITEFUNCTION)."""
+        """Queue a chunk, or have libcurl keep it and pause. CURLOPT_WRITEFUNCTION."""
         if self._dropped is not None:
             self._dropped += len(data)
             return len(data) if self._dropped <= LONGEST_DROPPED else 0
@@ -68,11 +68,11 @@ class StreamSink:
 
     @property
     def has_begun(self) -> bool:
-        """Whether something of a body has come."""
+        """Whether a byte of the body was received."""
         return self.is_full or bool(self.chunks)
 
     def header_callback(self, lines: list[bytes]) -> Callable[[bytes], None]:
-        """Return what takes header lines (CURLOPT_HEADERFUNCTION) and tells of each head's end."""
+        """Return the CURLOPT_HEADERFUNCTION, which also reports the end of each head."""
 
         def on_header(line: bytes) -> None:
             lines.append(line)
@@ -82,11 +82,11 @@ class StreamSink:
         return on_header
 
     def collect(self) -> None:
-        """Take as many chunks as there are from now on."""
+        """Collect chunks without a limit from now on."""
         self._most = inf
 
     def drop(self) -> None:
-        """Keep nothing from now on, and abort the transfer beyond LONGEST_DROPPED."""
+        """Drop all chunks from now on, and abort the transfer beyond LONGEST_DROPPED."""
         if self._dropped is None:
             self._dropped = sum(map(len, self.chunks))
             self.chunks.clear()
@@ -97,28 +97,28 @@ class StreamSink:
         self._most = QUEUED_CHUNKS
 
     def resume(self, curl: Any) -> None:
-        """Have libcurl give what it keeps, if it does."""
+        """End libcurl's pause, if there is one."""
         if self.is_full:
             self.is_full = False
-            with suppress(pycurl.error):  # what it met ends the transfer, which tells of it
+            with suppress(pycurl.error):  # an error ends the transfer, which reports it
                 curl.pause(pycurl.PAUSE_CONT)
 
     def getvalue(self) -> bytes:
-        """Return what was collected, nothing of a body that is read in chunks."""
+        """Return the collected body; empty for a body that is read in chunks."""
         return b"" if self.is_open else b"".join(self.chunks)
 
     def close(self) -> None:
-        """Forget what was collected."""
+        """Release the collected chunks."""
         self.is_full = False
         if not self.is_open:
             self.chunks.clear()
 
 
 class DecodingStage:
-    """A stage that undoes the Content-Encoding of a streamed body; see `ContentDecoder`."""
+    """A stage that decodes the Content-Encoding of a streamed body; see `ContentDecoder`."""
 
     def __init__(self, request: PreparedRequest, response: HttpResponse) -> None:
-        """Take what was sent and what came."""
+        """Create a stage for the body of a response."""
         self._request = request
         self._response = response
         settings = request.settings
@@ -128,17 +128,17 @@ class DecodingStage:
         self._decoding = ContentDecoder(coding, settings.max_body_size)
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """Yield what the next chunk holds.
+        """Yield the decoded content of a chunk.
 
         Raises:
-            DecodingError: With the request and the response, as all.
-            BodyTooLarge: It becomes more than ``max_body_size``.
+            DecodingError: The body does not match its coding.
+            BodyTooLarge: It becomes longer than ``max_body_size``.
         """
         with self._told():
             yield from self._decoding.feed(chunk)
 
     def finish(self) -> Iterator[bytes]:
-        """Yield what is left; it raises as `feed` does."""
+        """Yield the rest of the decoded content; raises as `feed` does."""
         with self._told():
             yield from self._decoding.finish()
 
@@ -155,7 +155,7 @@ class ResponseStream:
 
     Attributes:
         wait_until: When to stop waiting for more, in terms of `time.monotonic`. The stream can be
-            read on then.
+            read on after that.
     """
 
     _response: HttpResponse
@@ -171,10 +171,10 @@ class ResponseStream:
         self.wait_until = inf
 
     def open(self) -> HttpResponse:
-        """Send the request, follow its redirects and return the response when its head is here.
+        """Send the request, follow its redirects and return the response once its head is received.
 
         Raises:
-            HttpException: As `HttpClient.send_request`.
+            HttpException: See `HttpClient.send_request`.
         """
         current, engine = self._current, self._engine
         response = None
@@ -200,7 +200,7 @@ class ResponseStream:
         response._open(self)
 
     def _receive_head(self) -> Outcome | None:
-        """Receive the head of the response whose body will be read, or all there is."""
+        """Receive the head of the response whose body is streamed, or the whole of another one."""
         current, engine, sink = self._current, self._engine, self._sink
         outcome = engine.step(current.receive_timeout_s, current.deadline)
         while outcome is None and not current.is_final(sink.has_begun):
@@ -215,14 +215,14 @@ class ResponseStream:
         return outcome
 
     def __iter__(self) -> Iterator[bytes]:
-        """Return the iterator over the chunks, Content-Encoding undone: one, however often.
+        """Return the iterator over the decoded chunks; every call returns the same one.
 
         Raises:
-            IncompleteBody: The body ends early; ``partial`` is empty, the chunks have been given.
-            DecodingError: Its Content-Encoding cannot be undone, or ends early.
-            HttpException: Anything else that ends it; clocks too.
+            IncompleteBody: The body ends early; ``partial`` is empty, its chunks were yielded.
+            DecodingError: Its Content-Encoding cannot be decoded, or ends early.
+            HttpException: Any other failure, timeouts included.
             ValueError: The stream is closed.
-            BlockingIOError: Nothing has come by `wait_until`.
+            BlockingIOError: No chunk was received by `wait_until`.
         """
         if self._chunks is None:
             received = iter(self._received, None)
@@ -235,7 +235,7 @@ class ResponseStream:
         """Return the next chunk as received, None at the end."""
         chunks = self._sink.chunks
         while not self._closed:
-            if chunks:  # at most what a sink holds: joining them costs less than handing each on
+            if chunks:  # joining the few chunks of a sink costs less than yielding each
                 whole = b"".join(chunks) if len(chunks) > 1 else chunks[0]
                 chunks.clear()
                 return whole
@@ -269,10 +269,10 @@ class ResponseStream:
         self._engine.ended_cleanly = ended_cleanly
 
     def close(self, reason: BaseException | None = None) -> None:
-        """Give up what has not come yet.
+        """Abort the rest of the transfer.
 
         Args:
-            reason: What ends it before its head has come; None for the reader.
+            reason: The exception that ends it before its head; None if the reader closes it.
         """
         self._closed = True
         if self._running:
