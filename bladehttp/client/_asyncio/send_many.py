@@ -31,7 +31,7 @@ class AsyncBatch:
         """Create a batch.
 
         Args:
-            running: Returns the driver, called for each request: the client may be closed meanwhile.
+            running: Returns the driver. Called for each request: the client may close meanwhile.
             driver: The driver at the start.
             batch: The requests and results.
         """
