@@ -119,7 +119,7 @@ class Properties(TypedDict, total=False):
 
 
 class Parts(TypedDict, total=False):
-    """What makes the body and the query of a request."""
+    """The arguments for the body and the query of a request."""
 
     json: Any
     form: FieldPairs | None
@@ -128,7 +128,7 @@ class Parts(TypedDict, total=False):
 
 
 class DownloadOptions(Properties, Parts, total=False):
-    """The keyword arguments of ``download`` beside its own."""
+    """The keyword arguments of ``download`` that it passes on."""
 
     method: str
     data: AsyncData | None

@@ -1,8 +1,6 @@
-"""The properties of a client, and the request that they and a call's arguments make.
+"""Properties and verbs of both clients, and the request made from them and a call's arguments.
 
-Verbs: what both clients have besides their properties, written once.
-
-What they differ in is what a verb gives: `HttpClient` the response, `AsyncHttpClient` a coroutine.
+The verbs return a response for `HttpClient` and a coroutine for `AsyncHttpClient`.
 """
 
 import os
@@ -102,99 +100,98 @@ class HookList(Generic[HookType]):
 
 
 class Configured:
-    """What `HttpClient` and `AsyncHttpClient` have in common: the properties.
+    """The properties of `HttpClient` and `AsyncHttpClient`.
 
-    Setting a property that does not exist raises AttributeError; a value of a wrong type
-    TypeError; one that cannot be used ValueError.
+    Setting a property that does not exist raises AttributeError; a value of a wrong type TypeError;
+    any other value that is not valid ValueError.
 
     Attributes:
-        base_url: What relative URLs are relative to (RFC 3986 section 5: "users" below
-            "https://example.com/v1/" is "https://example.com/v1/users", "/users" is
-            "https://example.com/users"). None, the default: "https://" and the Host field
-            of ``headers``, if there is one.
-        headers: Fields sent with every request. {} by default. libcurl adds Host, ``Accept:
-            */*``, User-Agent and Accept-Encoding; a field set here replaces its namesake. To
-            another origin than the one asked for none is sent that holds credentials.
+        base_url: Base of relative URLs (RFC 3986 section 5: "users" with "https://example.com/v1/"
+            is "https://example.com/v1/users", "/users" is "https://example.com/users"). None, the
+            default: "https://" and the Host field of ``headers``, if there is one.
+        headers: Fields sent with every request. {} by default. libcurl adds Host, ``Accept: */*``,
+            User-Agent and Accept-Encoding; a field of the same name set here replaces them. On a
+            redirect to another origin, fields with credentials are not sent.
         user_agent: The User-Agent field; "" sends none. CURLOPT_USERAGENT.
-        follow_redirect: Whether 301, 302, 303, 307 and 308 with a Location are followed. True.
-            The body of one that is followed is neither kept nor decoded; beyond 64 KiB of it, or
-            if the connection ends with it, the connection is given up.
-        max_redirects: How many at the most, then TooManyRedirects is raised. 20; 0 allows none.
-        allow_insecure_redirect: Whether a redirect from https to http is followed; anybody on the
-            way can read what is asked for then, and change the answer. False, the default: it
-            raises UnsupportedProtocol. Credentials stay behind as with any other origin.
-        sensitive_headers: Names of fields that are not sent to another origin on a redirect, "*"
-            standing for anything, besides Authorization, Cookie, Proxy-Authorization, Host
-            and Referer, which never are. ``sensitive.SENSITIVE_HEADERS`` by default: names that
-            end in -Key, -Token, -Secret and the like.
+        follow_redirect: Whether 301, 302, 303, 307 and 308 with a Location are followed. True. The
+            body of a followed redirect is neither kept nor decoded; if it is longer than 64 KiB, or
+            ends with its connection, the connection is closed.
+        max_redirects: Most redirects of one request; one more raises TooManyRedirects. 20; 0 allows
+            none.
+        allow_insecure_redirect: Whether a redirect from https to http is followed; then anyone on
+            the path can read the request and change the answer. False, the default: it raises
+            UnsupportedProtocol. Credentials are not sent, as to any other origin.
+        sensitive_headers: Names of fields that are not sent to another origin on a redirect; "*"
+            matches any text. Authorization, Cookie, Proxy-Authorization, Host and Referer are never
+            sent. By default names that end in -Key, -Token,
+            -Secret and the like.
         referer: The Referer field. None, the default, sends none.
-        skip_hostname_verification: Whether to accept a certificate made out to another host.
-            False. True warns (InsecureWarning), as for the next. CURLOPT_SSL_VERIFYHOST.
-        skip_peer_verification: Whether to accept a certificate that nobody vouches for, which
-            makes the connection a lot less secure; the host name is checked even then. False.
-            CURLOPT_SSL_VERIFYPEER.
-        ca_cert: A PEM file, or a directory as ``openssl rehash`` makes it, with the authorities
-            to trust, and no others. None, the default: the system's bundle, or certifi's.
+        skip_hostname_verification: Whether a certificate for another host is accepted. False. True
+            warns (InsecureWarning). CURLOPT_SSL_VERIFYHOST.
+        skip_peer_verification: Whether a certificate from an unknown issuer is accepted, which
+            makes the connection much less secure; the host name is checked even then. False. True
+            warns (InsecureWarning). CURLOPT_SSL_VERIFYPEER.
+        ca_cert: A PEM file, or a directory as ``openssl rehash`` makes it, with the only
+            authorities to trust. None, the default: the system's bundle, or certifi's.
             CURLOPT_CAINFO, CURLOPT_CAPATH.
-        trust_env: Whether the environment may say whom to trust when ``ca_cert`` is None:
-            SSL_CERT_FILE and SSL_CERT_DIR, else REQUESTS_CA_BUNDLE, else CURL_CA_BUNDLE, read
+        trust_env: Whether the environment may name the authorities to trust when ``ca_cert`` is
+            None: SSL_CERT_FILE and SSL_CERT_DIR, else REQUESTS_CA_BUNDLE, else CURL_CA_BUNDLE, read
             for each request. True.
-        min_tls: The oldest version of TLS to speak: "1.0", "1.1", "1.2" (the default) or "1.3".
+        min_tls: The oldest accepted version of TLS: "1.0", "1.1", "1.2" (the default) or "1.3".
             CURLOPT_SSLVERSION.
-        client_cert: The certificate to show a server that asks for one: a PEM file with
-            certificate and key, (certificate, key), or (certificate, key, password), the key None
-            where it is in the same file. Files that end in .p12 or .pfx are PKCS#12. It is not
-            shown to another origin on a redirect. None, the default: none. CURLOPT_SSLCERT,
-            CURLOPT_SSLKEY, CURLOPT_KEYPASSWD.
-        pinned_key: The public key the server must have, beside all other checks: "sha256//" and
-            the base64 of its SHA-256, several parted by ";", or a PEM or DER file. None, the
-            default: any. CURLOPT_PINNEDPUBLICKEY.
-        connect_timeout: Longest time to establish a connection, in milliseconds, name
-            resolution, proxy and TLS handshake included. 60000; 0 and None mean libcurl's
-            default, 300 s. CURLOPT_CONNECTTIMEOUT_MS.
-        receive_timeout: Longest silence once connected, in milliseconds: no byte received or
-            sent. Not a limit for the whole. 300000; 0 and None mean no limit.
-        total_timeout: Longest time for everything, redirects and retries included, in
-            milliseconds. With `AsyncHttpClient` it holds from the call on, while the request waits
-            for its place too (``concurrency``, ``max_host_connections``), and the exception says
-            if that is where the time went. In a `send_many` it begins when the request has its
-            place. None, the default, and 0 mean no limit.
-        no_expect: Whether to leave out ``Expect: 100-continue``, which libcurl sends with
-            bodies over 1 MiB or of unknown length and which costs a second with a server that
-            ignores it. False.
-        auth: (name, password), or a bearer token as str. None by default. An Authorization
-            field wins over a name in the URL, and that over this. CURLOPT_USERNAME.
-        auth_method: Which methods may be used, for ``auth``, a URL with name and password and
-            ``netrc`` alike. Auth.ANY, the default, asks the server first: it costs a round, sends
-            a body twice, and gives nothing to a server that answers strangers without a 401.
-            Auth.BASIC sends the password at once. With a password Auth.ANY leaves out Negotiate,
-            which needs a ticket; Auth.NEGOTIATE asks for it. Auth.DIGEST is that of MD5 and
-            SHA-256 (RFC 7616); with a body only where the server offers qop "auth", since libcurl
-            answers "auth-int" as if there were none. CURLOPT_HTTPAUTH.
+        client_cert: The certificate sent to a server that asks for one: a PEM file with certificate
+            and key, (certificate, key), or (certificate, key, password), the key None if it is in
+            the same file. Files that end in .p12 or .pfx are PKCS#12. It is not sent to another
+            origin on a redirect. None, the default: none. CURLOPT_SSLCERT, CURLOPT_SSLKEY,
+            CURLOPT_KEYPASSWD.
+        pinned_key: The public key that the server must have, in addition to all other checks:
+            "sha256//" and the base64 of its SHA-256, several separated by ";", or a PEM or DER
+            file. None, the default: any. CURLOPT_PINNEDPUBLICKEY.
+        connect_timeout: Longest time to establish a connection, in milliseconds, name resolution,
+            proxy and TLS handshake included. 60000; 0 and None mean libcurl's default, 300 s.
+            CURLOPT_CONNECTTIMEOUT_MS.
+        receive_timeout: Longest time without a byte received or sent once connected, in
+            milliseconds. It does not limit the whole transfer. 300000; 0 and None mean no limit.
+        total_timeout: Longest time for the whole request, redirects and retries included, in
+            milliseconds. With `AsyncHttpClient` it starts with the call and includes the wait for a
+            slot (``concurrency``, ``max_host_connections``); the exception says if the time ran out
+            there. In a `send_many` it starts when the request has its slot. None, the default, and
+            0 mean no limit.
+        no_expect: Whether to leave out ``Expect: 100-continue``, which libcurl sends with bodies
+            over 1 MiB or of unknown length and which costs a second if the server ignores it.
+            False.
+        auth: (name, password), or a bearer token as str. None by default. An Authorization field
+            wins over a name in the URL, and that over this. CURLOPT_USERNAME.
+        auth_method: The methods that may be used for ``auth``, for a URL with name and password and
+            for ``netrc``. Auth.ANY, the default, asks the server first: it costs a round, sends a
+            body twice, and sends no credentials to a server that answers without a 401. Auth.BASIC
+            sends the password at once. With a password Auth.ANY excludes Negotiate, which needs a
+            ticket; Auth.NEGOTIATE includes it. Auth.DIGEST supports MD5 and SHA-256 (RFC 7616);
+            with a body only if the server offers qop "auth", since libcurl answers "auth-int" as if
+            there were no body. CURLOPT_HTTPAUTH.
         accept_encoding: The Accept-Encoding field. "", the default, lists every coding that can be
-            undone: gzip, deflate, br with the package brotli or brotlicffi (1.2 or later), and
+            decoded: gzip, deflate, br with the package brotli or brotlicffi (1.2 or later), and
             zstd on Python 3.14 or with the package zstandard. None sends none and leaves bodies
-            as they come. CURLOPT_ACCEPT_ENCODING.
-        max_body_size: The longest body to accept, decoded, in bytes; that of a redirect which
-            is followed does not count. None, the default: no limit. CURLOPT_MAXFILESIZE_LARGE.
-        retry: A `Retry` that says when a request is sent again. None, the default: never.
-        max_host_connections: How many connections to one host one call of `HttpClient.send_many`,
-            or an `AsyncHttpClient`, has open at the same time. Further requests to that host wait,
-            which counts neither as time to connect nor for ``concurrency``: those to other hosts
-            go on. Connections of HTTP/2 carry many requests, so there it limits these only as long
-            as nothing is known of the host. It does not hold for other requests of an
-            `HttpClient`: each thread that is in one, and each open stream, has a connection of
-            its own. None, the default: as many as there are requests at once.
-            CURLMOPT_MAX_HOST_CONNECTIONS.
-        max_idle_connections: How many connections are kept open while no request uses them, the
-            oldest being closed first. 100; None: any number. An `AsyncHttpClient` and each
-            `HttpClient.send_many` count all of theirs, within two seconds of a burst. For other
-            requests an `HttpClient` keeps one connection, and up to three to other hosts, for
-            each thread that was in a request at the same time; these groups are what is counted.
-        idle_timeout: Longest time that a connection is kept without being used, in milliseconds,
-            in steps of a second. 90000; None and 0: no limit. Connections that the server closes
-            are closed here too: by an `AsyncHttpClient` within some seconds, by an `HttpClient`,
-            which has no thread of its own, when it is used. CURLOPT_MAXAGE_CONN.
+            encoded. CURLOPT_ACCEPT_ENCODING.
+        max_body_size: The longest accepted body, decoded, in bytes; the body of a followed redirect
+            does not count. None, the default: no limit. CURLOPT_MAXFILESIZE_LARGE.
+        retry: A `Retry`, which decides when a request is sent again. None, the default: never.
+        max_host_connections: Most open connections to one host, of one call of
+            `HttpClient.send_many` or of an `AsyncHttpClient`. Further requests to that host wait,
+            which counts neither for ``connect_timeout`` nor for ``concurrency``: requests to other
+            hosts proceed. HTTP/2 connections carry many requests; there the limit applies only
+            until the version of the host is known. It does not apply to other requests of an
+            `HttpClient`: each thread that sends one, and each open stream, has a connection of its
+            own. None, the default: no limit. CURLMOPT_MAX_HOST_CONNECTIONS.
+        max_idle_connections: Most idle connections that are kept; the oldest are closed first. 100;
+            None: no limit. An `AsyncHttpClient` and each `HttpClient.send_many` count all of
+            theirs, within two seconds of a burst. For other requests an `HttpClient` keeps one
+            connection, and up to three to other hosts, for each thread that sent requests at the
+            same time; these groups are counted.
+        idle_timeout: Longest time that an unused connection is kept, in milliseconds, in steps of a
+            second. 90000; None and 0: no limit. Connections that the server closes are closed here
+            too: by an `AsyncHttpClient` within some seconds, by an `HttpClient`, which has no
+            thread of its own, at its next use. CURLOPT_MAXAGE_CONN.
         on_request: Functions that are called with a `HookRequest` before each request is sent,
             redirects and retries included. They may change its ``headers``. Each call is followed
             by a call of exactly one of the other four, with the same object, however the request
@@ -202,54 +199,54 @@ class Configured:
             may be coroutine functions: they are awaited before the request is sent, the response is
             returned or the exception is raised. Hooks run in the context (`contextvars`) of the
             caller, also where asyncio or `HttpClient.send_many` runs many requests at once.
-        on_response: Called with an `HookRequest` and the response that will be returned.
-        on_redirect: Called with an `HookRequest` and the response of a redirect that will be
-            followed; its body is empty, whatever was received.
-        on_retry: Called with an `HookRequest`, the response or exception because of which the
-            request will be sent again, and the milliseconds until then.
-        on_error: Called with an `HookRequest` and the exception that will be raised, one that
-            ``on_request`` raises among them. For a request that is aborted that is CancelledError,
+        on_response: Called with a `HookRequest` and the response that will be returned.
+        on_redirect: Called with a `HookRequest` and the response of a redirect that will be
+            followed; its body is empty.
+        on_retry: Called with a `HookRequest`, the response or exception that causes the retry, and
+            the milliseconds until then.
+        on_error: Called with a `HookRequest` and the exception that will be raised, including an
+            exception of ``on_request``. For an aborted request that is CancelledError,
             KeyboardInterrupt, GeneratorExit (`HttpClient.send_many` left early) or ClientClosed;
-            what ``on_error`` itself raises is logged then. What any other hook raises is raised
-            as it is, and is not told to ``on_error``.
-        http_version: "auto", the default: over TLS what both sides agree on by ALPN, HTTP/2 or
-            1.1, else 1.1. "1.0", "1.1", "2" (the same as "auto") or "3", which is tried first and
-            falls back to what "auto" would do where the server does not answer it; nothing but
-            HTTP/3: ``curl_options={pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_3ONLY}``, which
-            raises ConnectError or ConnectTimeout then. CURLOPT_HTTP_VERSION.
+            then exceptions of ``on_error`` are logged. Exceptions of the other hooks are raised
+            unchanged, and not passed to ``on_error``.
+        http_version: "auto", the default: over TLS the version negotiated by ALPN, HTTP/2 or 1.1,
+            else 1.1. "1.0", "1.1", "2" (the same as "auto") or "3", which is tried first and falls
+            back to "auto" if the server does not answer it. HTTP/3 only:
+            ``curl_options={pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_3ONLY}``, which raises
+            ConnectError or ConnectTimeout without an answer. CURLOPT_HTTP_VERSION.
         proxy: The proxy for all requests, such as "http://name:password@host:3128"; http, https,
-            socks4, socks4a, socks5 or socks5h (the last has the proxy resolve names). The
-            certificate of an https proxy is checked as a server's would be, and always. Name and
-            password are percent-decoded and never sent to a server. None, the default: with
-            ``trust_env`` that of http_proxy, https_proxy, HTTPS_PROXY, all_proxy or ALL_PROXY,
-            and outside of CGI programs of HTTP_PROXY. "": none at all. CURLOPT_PROXY.
-        no_proxy: Hosts to reach without a proxy, as list or with commas: "a.example" means its
-            subdomains too, "10.0.0.0/8" is a network, "*" is every host. None, the default:
-            with ``trust_env`` and without ``proxy`` what no_proxy says. CURLOPT_NOPROXY.
-        resolve: {"host:port": "address"}: where to connect to instead of asking DNS. Host field,
-            certificate and cookies stay the host's. {} by default. CURLOPT_CONNECT_TO.
-        unix_socket: The path of a socket to connect to, whatever the URL's host; redirects go
-            there too. None by default. CURLOPT_UNIX_SOCKET_PATH.
-        interface: A network interface, address or host name of this machine to connect from.
-            None, the default: the system's choice. CURLOPT_INTERFACE.
-        netrc: Whether to look for name and password in ~/.netrc, or the path of such a file. With
-            Auth.ANY they are sent when the server asks, with Auth.BASIC at once.
-            What a request says itself wins: an Authorization field, the URL, ``auth``. False.
-            CURLOPT_NETRC, CURLOPT_NETRC_FILE.
-        cookies: None, the default: cookies are neither kept nor sent. Set to True: they are kept
-            in memory, for all threads, in a `CookieJar`, which is what this property then is. A jar
-            may also be given, of another client for example. The cookies of a Cookie field of
-            the request are sent beside those of the jar, in place of their namesakes. Public
-            suffixes are refused. CURLOPT_SHARE, CURLOPT_COOKIEFILE.
-        cookie_file: A file in Netscape format to fill ``cookies`` from, if it is there, and to
-            save them to when the client is closed. None by default.
-        progress: A function that is called with the bytes done and the bytes there will be, or
-            None, of the request's body if it has one, else of the response's, as they are on
-            the wire. What it raises ends the request and is raised as it is. None by default.
+            socks4, socks4a, socks5 or socks5h (with which the proxy resolves names). The
+            certificate of an https proxy is always checked like that of a server. Name and password
+            are percent-decoded and never sent to a server. None, the default: with ``trust_env``
+            the proxy of http_proxy, https_proxy, HTTPS_PROXY, all_proxy or ALL_PROXY, and outside
+            of CGI programs of HTTP_PROXY. "": no proxy. CURLOPT_PROXY.
+        no_proxy: Hosts to reach without a proxy, as a list or separated by commas: "a.example"
+            includes its subdomains, "10.0.0.0/8" is a network, "*" is every host. None, the
+            default: with ``trust_env`` and without ``proxy`` the value of no_proxy.
+            CURLOPT_NOPROXY.
+        resolve: {"host:port": "address"}: addresses to connect to without DNS. Host field,
+            certificate and cookies stay those of the host. {} by default. CURLOPT_CONNECT_TO.
+        unix_socket: The path of a socket to connect to, whatever the URL's host; redirects go there
+            too. None by default. CURLOPT_UNIX_SOCKET_PATH.
+        interface: A network interface, address or host name of this machine to connect from. None,
+            the default: the system's choice. CURLOPT_INTERFACE.
+        netrc: Whether to read name and password from ~/.netrc, or the path of such a file. With
+            Auth.ANY they are sent when the server asks, with Auth.BASIC at once. An Authorization
+            field, the URL and ``auth`` win over it. False. CURLOPT_NETRC, CURLOPT_NETRC_FILE.
+        cookies: None, the default: cookies are neither kept nor sent. True: they are kept in
+            memory, for all threads, in a `CookieJar`, which becomes the value of the property. A
+            jar can be given too, for example that of another client. Cookies of a Cookie field of
+            the request are sent together with those of the jar, and replace those of the same name.
+            Public suffixes are refused. CURLOPT_SHARE, CURLOPT_COOKIEFILE.
+        cookie_file: A file in Netscape format that ``cookies`` are read from, if it exists, and
+            saved to when the client is closed. None by default.
+        progress: A function that is called with the bytes done and the total, or None, of the
+            request's body if it has one, else of the response's, as sent over the wire. An
+            exception that it raises ends the request and is raised unchanged. None by default.
             CURLOPT_XFERINFOFUNCTION.
-        curl_options: {pycurl.CONSTANT: value}: anything else libcurl can do, set after all the
-            rest; undone when another request does not have it, but for what libcurl keeps in
-            its caches. What every request sets itself is refused. {} by default.
+        curl_options: {pycurl.CONSTANT: value}: further options of libcurl, set after all others,
+            and reset when another request does not have them, except for libcurl's caches. Options
+            that every request sets are refused. {} by default.
     """
 
     __slots__ = ("_bare", "_headers", "_hooks", "_settings")
@@ -306,7 +303,7 @@ class Configured:
         headers: HeadersLike | None = None,
         **properties: Unpack[ClientOptions],
     ) -> None:
-        """Make a client; properties can be given by name."""
+        """Create a client; properties can be given by name."""
         kind, values = self._hooks_type, dict[str, Any](properties)
         self._hooks = kind(
             **{name: hook_list(name, values.pop(name, ()), kind.may_await) for name in NAMES}
@@ -337,7 +334,7 @@ class Configured:
         headers: HeadersLike | None = None,
         **others: Any,
     ) -> PreparedRequest:
-        """Return the request that arguments as of `HttpClient.send_request` make."""
+        """Return the request for arguments as of `HttpClient.send_request`."""
         is_bare = not others and headers is None and data is None and method == "GET"
         if not is_bare or not isinstance(url, str):
             return self._new_request(url, method, data, headers, **others)
@@ -367,7 +364,7 @@ class Configured:
         return prepare_request(method, parse_url(url), fields, body, settings)
 
     def save_cookies(self) -> None:
-        """Write ``cookies`` to ``cookie_file`` now, whole or not at all, as closing does.
+        """Write ``cookies`` to ``cookie_file`` now, whole or not at all; `close` does the same.
 
         Raises:
             ValueError: There is no ``cookie_file``.
@@ -394,7 +391,7 @@ Body = TypeVar("Body")
 
 
 class Verbs(Configured, ABC, Generic[Given, Body]):
-    """The verbs of a client: they take a ``Body`` as ``data`` and return a ``Given``."""
+    """The verbs of a client."""
 
     __slots__ = ()
 
@@ -418,7 +415,7 @@ class Verbs(Configured, ABC, Generic[Given, Body]):
         checksum: str | None,
         arguments: Mapping[str, Any],
     ) -> Job:
-        """Return what a download with arguments as of `HttpClient.download` has to do."""
+        """Return the job for a download with arguments as of `HttpClient.download`."""
         return Job(
             Path(path),
             self._prepare(url, **arguments),
@@ -429,7 +426,7 @@ class Verbs(Configured, ABC, Generic[Given, Body]):
         )
 
     def _making(self) -> Make:
-        """Return what makes exchanges of what `send_many` is given, with the hooks of now."""
+        """Return a function from items of `send_many` to exchanges, with the current hooks."""
         hooks, request = active_hooks(self._hooks), self._prepare
 
         def make(given: Any) -> Exchange:
@@ -456,39 +453,40 @@ class Verbs(Configured, ABC, Generic[Given, Body]):
 
         Args:
             url: An http or https URL, or one relative to ``base_url`` (RFC 3986 section 5.2). It is
-                sent as it is, what is not ASCII, a blank and { } " < > ^ ` | and backslash
-                percent-encoded. One exception: %2f of a path becomes %2F where libcurl may
-                have to make a digest of it (a name and password, with Auth.ANY or
-                Auth.DIGEST), and at http servers that ``no_proxy`` excepts.
+                sent unchanged, except that characters outside ASCII, spaces and { } " < > ^ ` | and
+                backslash are percent-encoded. One exception: %2f in a path becomes %2F if libcurl
+                may compute a digest of it (a name and password, with Auth.ANY or Auth.DIGEST), and
+                at http servers that ``no_proxy`` excepts.
             method: The method; the standard ones in any case.
-            data: The body: a str (sent as UTF-8), bytes, a binary file (from where it
-                stands, and it is left there), an iterable of bytes (with `AsyncHttpClient` an
-                asynchronous one too), a response (its body; an open stream is passed on while it
-                comes), or a dict. A dict is encoded by the request's Content-Type,
-                as JSON, form or multipart; without one it is multipart if there is an open file
-                or an os.PathLike in it, else JSON. Of unknown length it is sent chunked, unless
-                ``headers`` announce a Content-Length.
-            headers: Fields for this request; they replace those of the client of that name.
-            json: Something to send as JSON; None is null.
-            form: A dict or pairs to send as application/x-www-form-urlencoded. In a form, a query
-                and the fields beside ``files`` None leaves a name out, and a list or another
-                iterable repeats it, without its Nones.
-            files: A dict or pairs of name and file, to send as multipart/form-data together
-                with the fields in ``form`` or in a dict ``data``. A file is an os.PathLike, an
-                open file, bytes or str, or (filename, one of those[, content type]), or a list.
-                A filename of None makes it a part without one. An open file is sent from where
-                it stands, or whole if that is its end, and left there: it can be given again.
+            data: The body: a str (sent as UTF-8), bytes, a binary file (from its position, which is
+                restored afterwards), an iterable of bytes (with `AsyncHttpClient` an asynchronous
+                one too), a response (its body; an open stream is passed on while it is received),
+                or a dict. A dict is encoded by the request's Content-Type, as JSON, form or
+                multipart; without one it is multipart if it holds an open file or an os.PathLike,
+                else JSON. A body of unknown length is sent chunked, unless ``headers`` announce a
+                Content-Length.
+            headers: Fields for this request; they replace the client's fields of the same name.
+            json: A value to send as JSON; None is null.
+            form: A dict or pairs to send as application/x-www-form-urlencoded. In a form, in a
+                query and in the fields sent with ``files`` None leaves a name out, and a list or
+                another iterable repeats it, without its Nones.
+            files: A dict or pairs of name and file, to send as multipart/form-data together with
+                the fields in ``form`` or in a dict ``data``. A file is an os.PathLike, an open
+                file, bytes or str, or (filename, one of those[, content type]), or a list. A
+                filename of None makes it a part without one. An open file is sent from its
+                position, or whole if that is its end, and its position is restored: it can be given
+                again.
             query: A dict or pairs, or an encoded str, to add to the URL.
             properties: Any property of the client, for this request only.
 
         Raises:
-            SocketException: No connection, or it was lost.
+            SocketException: The connection could not be made, or was lost.
             TimeoutException: A clock ran out.
-            HttpException: Anything else that is wrong with the exchange; the tree is in
-                bladehttp/exceptions.py. What code of the caller's raises while the data is
-                read is raised as it is.
-            TypeError: An argument of a wrong type, or an unknown property.
-            ValueError: An argument that cannot be used.
+            HttpException: Any other failure of the exchange; the tree is in
+                bladehttp/exceptions.py. Exceptions of the caller's code while the data is read are
+                raised unchanged.
+            TypeError: An argument has a wrong type, or a property does not exist.
+            ValueError: An argument is not valid.
         """
         others = {"json": json, "form": form, "files": files, "query": query, **properties}
         return self._send(url, method, data, headers, others)
@@ -499,7 +497,7 @@ class Verbs(Configured, ABC, Generic[Given, Body]):
         headers: HeadersLike | None = None,
         **options: Unpack[RequestOptions],
     ) -> Given:
-        """Send a GET request; see `send_request`, as for all the verbs."""
+        """Send a GET request; see `send_request`."""
         return self._send(url, "GET", None, headers, options)
 
     def post(

@@ -1,4 +1,4 @@
-"""HttpClient: the verbs, and the life of its connections.
+"""HttpClient: the synchronous client and its connections.
 
 The default client: the one that the package's module functions share.
 """
@@ -37,9 +37,9 @@ from bladehttp.client._request.prepared import PreparedRequest
 class HttpClient(Verbs[HttpResponse, Data]):
     """An HTTP client that keeps its connections.
 
-    It may be used by any number of threads at once, and after a fork by parent and child. Close
-    it, or use it in a ``with`` statement. Pickling and copying take the properties along and
-    leave the connections. The properties are described in `Configured`.
+    It may be used by any number of threads at once, and after a fork by parent and child. Close it,
+    or use it in a ``with`` statement. Pickling and copying include the properties but not the
+    connections. The properties are described in `Configured`.
     """
 
     __slots__ = ("__weakref__", "_pool", "_quiet", "_schedulers")
@@ -51,8 +51,8 @@ class HttpClient(Verbs[HttpResponse, Data]):
         headers: HeadersLike | None = None,
         **properties: Unpack[ClientOptions],
     ) -> None:
-        """Make a client; properties can be given by name."""
-        self._quiet = True  # nothing to warn of if the next line raises
+        """Create a client; properties can be given by name."""
+        self._quiet = True  # no warning if the next line raises
         super().__init__(base_url, headers=headers, **properties)
         self._start()
 
@@ -84,25 +84,24 @@ class HttpClient(Verbs[HttpResponse, Data]):
         data: Data | None = None,
         **arguments: Unpack[StreamOptions],
     ) -> Iterator[HttpResponse]:
-        """Send a request and give its response while the body is still being received.
+        """Send a request and return its response while the body is still being received.
 
             with client.stream("https://example.com/large") as response:
                 for chunk in response.iter_bytes():
                     ...
 
-        Memory stays constant: nothing is received while nobody reads. ``receive_timeout`` and
-        ``total_timeout`` count only the time spent waiting. Leaving the context early closes the
-        connection, and no other. ``on_response`` is called when the head is there.
+        Memory use is constant: the body is received only while it is read. ``receive_timeout`` and
+        ``total_timeout`` count only the time spent waiting. Leaving the context early closes this
+        connection and no other. ``on_response`` is called when the head has been received.
 
         Args:
-            url: As of `send_request`, as are all the others.
-            method: Likewise.
-            data: Likewise.
-            arguments: Likewise.
+            url: The URL; see `send_request`.
+            method: The method.
+            data: The body; see `send_request`.
+            arguments: The other arguments of `send_request`.
 
         Raises:
-            HttpException: As `send_request`; what is wrong with the body is raised by the
-                iterator.
+            HttpException: See `send_request`; a fault in the body is raised by the iterator.
         """
         with self._streamed(self._prepare(url, method, data, **arguments)) as response:
             yield response
@@ -132,45 +131,44 @@ class HttpClient(Verbs[HttpResponse, Data]):
     ) -> HttpResponse:
         """Write the body of a response to a file, in constant memory.
 
-        The file is there whole or not at all, whenever the program or the machine stops: the body
-        is written to a file beside it, which is renamed when its length is verified and its bytes
-        are on disk. Only a 200, a 203 or a verified 206 is written. For any other status (304, 404)
-        the file stays as it is, and the response has the body.
+        The file exists whole or not at all, whenever the program or the machine stops: the body is
+        written to a temporary file in the same folder, which is renamed once its length is verified
+        and its bytes are on disk. Only a 200, a 203 or a verified 206 is written. For any other
+        status (304, 404) the file stays unchanged, and the response has the body.
 
         With ``retry``, of this call or of the client, a download that breaks off is continued: the
-        missing bytes are asked for (Range with If-Range), and are appended only if the answer
-        has the same strong validator and the right Content-Range. Otherwise it starts from the
+        missing bytes are requested (Range with If-Range), and are appended only if the answer has
+        the same strong validator and the right Content-Range. Otherwise it starts from the
         beginning. A strong validator is an ETag without W/, or a Last-Modified that is older than
-        the response's Date. ``Retry.total`` is for all requests of the download together; each
-        has its own calls of hooks.
+        the response's Date. ``Retry.total`` counts for all requests of the download together; each
+        calls the hooks by itself.
 
-        Content codings are not asked for, unless ``accept_encoding`` is among the arguments. One
-        that the server applies all the same is decoded, as for any response; such a body is not
-        continued.
+        Content codings are not asked for, unless ``accept_encoding`` is among the arguments. A
+        coding that the server applies nevertheless is decoded, as for any response; such a body is
+        not continued.
 
         Args:
-            url: As of `send_request`.
-            path: The file. One that is there is replaced.
-            progress: Called with the bytes written and the bytes there will be, None where that
-                is not known. The first number falls if the download starts from the beginning.
-                What it raises ends the download.
-            resume: Whether to keep what was received when the download fails, in ``path`` +
-                ".part", and to continue from there in a later call with the same URL. Beside it
-                ``path`` + ".part.tag" says what it is part of. One call at a time can hold
-                a ".part".
-            checksum: "ALGORITHM:HEXADECIMAL", such as "sha256:9f86d0...", of any algorithm that
-                hashlib has. The finished file is read again for it. None: not checked.
-            arguments: Others of `send_request`. With a Range header the file is that range, and
-                ``resume`` cannot be set.
+            url: The URL; see `send_request`.
+            path: The file. An existing file is replaced.
+            progress: Called with the bytes written and the total, None if the total is not known.
+                The first number falls if the download starts from the beginning. An exception that
+                it raises ends the download.
+            resume: Whether to keep the received bytes when the download fails, in ``path`` +
+                ".part", and to continue from there in a later call with the same URL. ``path`` +
+                ".part.tag" records the URL and the validator. One call at a time can use a ".part".
+            checksum: "ALGORITHM:HEXADECIMAL", such as "sha256:9f86d0...", of any algorithm of
+                hashlib. The finished file is read again for it. None: not checked.
+            arguments: The other arguments of `send_request`. With a Range header the file is that
+                range, and ``resume`` cannot be set.
 
         Raises:
-            HttpException: As `stream`. ProtocolError if a 206 cannot be used; IncompleteBody if
+            HttpException: See `stream`. ProtocolError if a 206 cannot be used; IncompleteBody if
                 there are more or fewer bytes than announced.
-            ChecksumMismatch: The file has another checksum. Nothing is kept then.
+            ChecksumMismatch: The file has another checksum. No bytes are kept then.
             BlockingIOError: Another download with ``resume`` writes the same ".part".
-            OSError: The file cannot be written. A directory in its place or a folder that is
-                not there raise before anything is sent.
-            ValueError: ``checksum`` is not one, or the method is HEAD.
+            OSError: The file cannot be written. A directory in its place or a missing folder is
+                reported before the request is sent.
+            ValueError: ``checksum`` is not valid, or the method is HEAD.
         """
         return download(self._streamed, self._job(url, path, progress, resume, checksum, arguments))
 
@@ -180,30 +178,28 @@ class HttpClient(Verbs[HttpResponse, Data]):
         concurrency: int = 100,
         ordered: bool = False,
     ) -> Iterator[Result]:
-        """Send many requests at once and yield what becomes of each.
+        """Send many requests at once and yield the result of each.
 
-        A failure is a value too: an exception of whatever class, which `send_request` would have
-        raised. Responses and exceptions have ``request``, and ``request.given`` is the very object
-        that was given for it. Each request has redirects, retries, hooks and clocks of its own;
-        time for which the generator is not asked for the next result does not count for
-        ``receive_timeout`` and ``total_timeout``. HTTP/2 connections are shared, others kept, for
-        the next `send_many` too. Closing the generator, or leaving a loop over it, aborts what
-        is under way.
+        A failure is a result too: the exception of any class that `send_request` would have raised.
+        Responses and exceptions have ``request``, and ``request.given`` is the object that was
+        given for it. Each request has its own redirects, retries, hooks and clocks; time between
+        two results, while the generator is suspended, does not count for ``receive_timeout`` and
+        ``total_timeout``. HTTP/2 connections are shared, others kept, for the next `send_many` too.
+        Closing the generator, or leaving a loop over it, aborts the requests under way.
 
         Args:
-            requests: Each a URL, or a dict of arguments of `send_request`. Taken one by one as
-                there is room, so they may be endless. Where no result comes for 0.1 s more are
-                taken, 1,000 ahead at the most, since there may be some to another host. What it
-                raises is raised here.
-            concurrency: How many are under way at the most; as many results are held back at the
-                most. Where a host that has more than its share of them does not answer, requests
-                to others get up to as many again. See ``max_host_connections`` for how many go
-                to one host.
-            ordered: Whether the results come in the order of the requests; else as they come.
+            requests: Each a URL, or a dict of arguments of `send_request`. They are taken one by
+                one as there is room, so they may be endless. If there is no result for 0.1 s more
+                are taken, up to 1,000 ahead, since some may go to another host. An exception of the
+                iterable is raised here.
+            concurrency: Most requests under way; at most as many results are held back. If a host
+                that has more than its share of them does not answer, requests to others get up to
+                as many again. ``max_host_connections`` limits the requests to one host.
+            ordered: Whether results are in the order of the requests; otherwise as they arrive.
 
         Raises:
             ClientClosed: The client has been closed.
-            TypeError: An argument of a wrong type.
+            TypeError: An argument has a wrong type.
             ValueError: ``concurrency`` is 0 or less.
         """
         batch = Batch(self._making, at_least_one("concurrency", concurrency), ordered)
@@ -215,7 +211,7 @@ class HttpClient(Verbs[HttpResponse, Data]):
         return self._pool.closed
 
     def close(self) -> None:
-        """Close the connections; those in use when their requests are done. Idempotent.
+        """Close idle connections now, and those in use when their requests end. Idempotent.
 
         Raises:
             OSError: ``cookie_file`` cannot be written.
@@ -247,7 +243,7 @@ _client: HttpClient | None = None
 
 
 def shared() -> HttpClient:
-    """Return the shared client, made at the first call, and anew after it was closed.
+    """Return the shared client, created at the first call and again after it was closed.
 
     It is closed when the interpreter ends.
     """

@@ -1,4 +1,4 @@
-"""AsyncHttpClient: the same client on asyncio's event loop; driver.py runs its transfers."""
+"""AsyncHttpClient: the client for asyncio; `EventLoopDriver` runs its transfers."""
 
 import asyncio
 import os
@@ -47,24 +47,24 @@ def _resolve(future: "asyncio.Future[HttpResponse]", _: Exchange, result: Result
 class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse], AsyncData]):
     """An HTTP client for asyncio that keeps its connections.
 
-    It has the properties and verbs of `HttpClient`, the verbs to be awaited. Use it in an ``async
-    with`` statement, or close it. It belongs to the event loop of its first request, and once that
-    is closed, or in a forked child, to the next, where it begins anew without connections.
+    It has the properties and verbs of `HttpClient`; its verbs are coroutines. Use it in an ``async
+    with`` statement, or close it. It belongs to the event loop of its first request. Once that loop
+    is closed, and in a forked child, it belongs to the next loop and starts without connections.
 
     Cancelling a request aborts its transfer. A request waits while ``concurrency`` others are under
-    way; of its clocks ``total_timeout`` runs then. ``data`` may be an asynchronous iterable, which
-    is awaited; other data is read in the event loop's thread, in chunks: what blocks there blocks
-    the loop. Hooks are called there too, and may be coroutine functions. Pickling and copying take
-    the properties along and leave the connections.
+    way; of its clocks only ``total_timeout`` runs meanwhile. ``data`` may be an asynchronous
+    iterable, which is awaited; other data is read in chunks in the event loop's thread: blocking
+    there blocks the loop. Hooks are called there too, and may be coroutine functions. Pickling and
+    copying include the properties but not the connections.
 
-    A task that holds an open stream while it waits for another request needs two places. With as
-    many such tasks as there are places all of them wait for each other; give ``concurrency`` twice
-    their number, or set ``total_timeout``.
+    A task that holds an open stream while it waits for another request needs two slots. With as
+    many such tasks as there are slots, all of them wait for each other; set ``concurrency`` to
+    twice their number, or set ``total_timeout``.
 
     Args:
-        concurrency: How many requests are under way at the most, open streams among them and
-            `send_many` aside, which has a limit of its own. 100. Where a host that has more than
-            its share of the places does not answer, requests to others get up to as many again.
+        concurrency: Most requests under way, open streams included; `send_many` has a limit of its
+            own. 100. If a host that has more than its share of the slots does not answer, requests
+            to others get up to as many again.
     """
 
     __slots__ = ("__weakref__", "_closed", "_concurrency", "_driver")
@@ -78,7 +78,7 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse], AsyncData]):
         headers: HeadersLike | None = None,
         **properties: Unpack[ClientOptions],
     ) -> None:
-        """Make a client; properties can be given by name."""
+        """Create a client; properties can be given by name."""
         self._start(at_least_one("concurrency", concurrency))
         super().__init__(base_url, headers=headers, **properties)
 
@@ -88,7 +88,7 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse], AsyncData]):
         self._concurrency = concurrency
 
     def _running(self) -> EventLoopDriver:
-        """Return what drives the transfers on the running loop.
+        """Return the driver of the running loop.
 
         Raises:
             ClientClosed: The client has been closed.
@@ -105,10 +105,10 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse], AsyncData]):
         return driver
 
     def _leave(self, driver: EventLoopDriver) -> None:
-        """Begin anew after the event loop has been closed, or in a forked child.
+        """Drop the driver of a closed event loop or of the parent process.
 
         Raises:
-            RuntimeError: It may still be used there.
+            RuntimeError: Its loop is still open.
         """
         if driver.pid != os.getpid():
             driver.forget()
@@ -169,18 +169,17 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse], AsyncData]):
         data: AsyncData | None = None,
         **arguments: Unpack[StreamOptions],
     ) -> AsyncIterator[HttpResponse]:
-        """Send a request and give its response while the body is still being received.
+        """Send a request and return its response while the body is still being received.
 
             async with client.stream("https://example.com/large") as response:
                 async for chunk in response.aiter_bytes():
                     ...
 
-        Memory stays constant: libcurl pauses when a MiB waits to be read. Everything else is as of
-        `HttpClient.stream`. It is one of the ``concurrency`` requests for as long as it is open.
+        Memory use is constant: libcurl pauses when a MiB waits to be read. All else is as in
+        `HttpClient.stream`. An open stream is one of the ``concurrency`` requests.
 
         Raises:
-            HttpException: As `send_request`; what is wrong with the body is raised by the
-                iterator.
+            HttpException: See `send_request`; a fault in the body is raised by the iterator.
         """
         self._running()
         async with self._streamed(self._prepare(url, method, data, **arguments)) as response:
@@ -218,9 +217,8 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse], AsyncData]):
     ) -> HttpResponse:
         """Write the body of a response to a file; see `HttpClient.download`.
 
-        The file is written in the event loop's thread, chunk by chunk; a thread of its own waits
-        until it is on disk and reads it for ``checksum``. Cancelling ends the download as a
-        failure does.
+        The file is written in the event loop's thread, chunk by chunk; another thread waits until
+        it is on disk and reads it for ``checksum``. Cancelling ends the download as a failure does.
         """
         job = self._job(url, path, progress, resume, checksum, arguments)
         return await adownload(self._streamed, job)
@@ -234,8 +232,8 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse], AsyncData]):
     ) -> AsyncIterator[Result]:
         """Send many requests at once; see `HttpClient.send_many`.
 
-        The requests may come from an asynchronous iterable too; results are given while the next of
-        it is awaited. The clocks run on while the next result is not asked for: the loop does too.
+        The requests may come from an asynchronous iterable too; results are yielded while its next
+        item is awaited. The clocks do not stop between two results, since the loop does not either.
         """
         driver = self._running()
         batch = Batch(self._making, at_least_one("concurrency", concurrency), ordered)
@@ -264,7 +262,7 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse], AsyncData]):
         self._shut()
 
     async def aclose(self) -> None:
-        """Do as `close` does: `contextlib.aclosing` knows this name."""
+        """Close as `close` does: `contextlib.aclosing` uses this name."""
         self._shut()
 
     def _shut(self) -> None:
