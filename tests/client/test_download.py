@@ -2,9 +2,11 @@
 
 import gzip
 import hashlib
+import itertools
 import json
 import logging
 import os
+import re
 import socket
 import threading
 import time
@@ -799,6 +801,40 @@ def test_the_callers_mistakes_are_not_retried(
     with pytest.raises(KeyError):
         fetch(peers.raw(files).url, tmp_path / "f", break_after_first_piece, retry=AT_ONCE)
     assert (len(files.seen), names(tmp_path)) == (1, [])
+
+
+def test_no_request_of_a_download_begins_after_total_timeout(
+    fetch: Fetch, peers: Any, files: Files, tmp_path: Path
+) -> None:
+    files.breaks = 1
+    much = 10**9  # the wait is at random below that
+    with pytest.raises(IncompleteBody):
+        fetch(
+            peers.raw(files).url, tmp_path / "f",
+            retry=Retry(5, backoff=much, longest=much), total_timeout=2000,
+        )  # fmt: skip
+
+
+def test_a_request_of_a_download_has_what_is_left_of_total_timeout(
+    fetch: Fetch, peers: Any, tmp_path: Path
+) -> None:
+    slowly = threading.Event()
+    count = itertools.count()
+
+    def handle(connection: Any) -> None:
+        connection.read_request()
+        if next(count):
+            connection.socket.recv(1)
+            return
+        slowly.wait(0.2)
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nbreaks")
+        connection.hang_up()
+        connection.socket.recv(1)
+
+    with pytest.raises(TotalTimeout) as caught:
+        fetch(peers.raw(handle).url, tmp_path / "f", retry=AT_ONCE, total_timeout=700)
+    (left,) = re.findall(r"total_timeout is over \((\d+) ms\)", str(caught.value))
+    assert int(left) <= 500
 
 
 def test_the_total_timeout_is_for_all_requests_of_a_download(

@@ -48,7 +48,7 @@ CLIENT = "tests/client/"
 
 TESTS: dict[str, tuple[str, ...]] = {
     "client/_request/redirects.py": ("redirects", "redirect_bodies", "credentials"),
-    "client/_config/retry.py": ("retry",),
+    "client/_config/retry.py": ("retry", "route"),
     "client/_config/tls.py": ("tls", "trust", "renewed", "errors"),
     "client/_config/cookie_jar.py": ("cookies", "redirects"),
     "client/_download/resumption.py": ("resumption", "download"),
@@ -69,9 +69,38 @@ class Equivalent(NamedTuple):
 
 
 EQUIVALENT = (
+    Equivalent("client/_config/tls.py", '",  # ', "XX", "a path of another operating system"),
     Equivalent(
-        "client/_config/tls.py", '",  # ', "XX",
-        "a path of another operating system, which is not here",
+        "client/_config/retry.py", "min(retries, 63)", "min(retries, 126)",
+        "bounds the size of a number; anything far above `longest` will do",
+    ),
+    Equivalent(
+        "client/_config/cookie_jar.py", "_replace(expires=1)", "_replace(expires=2)",
+        "both are in 1970",
+    ),
+    Equivalent(
+        "client/_config/cookie_jar.py", "if jar is None or not field_value:", " and ",
+        "without a jar the field is empty, and with an empty field the jar has none of its names",
+    ),
+    Equivalent(
+        "client/_config/cookie_jar.py", 'line.split("\\t", FIELDS - 1)', "FIELDS + 1",
+        "libcurl has no tab in a value, the last field",
+    ),
+    Equivalent(
+        "client/_config/cookie_jar.py", '.lstrip(".")', "lstrip('.XX')",
+        "libcurl has domains in lower case",
+    ),
+    Equivalent(
+        "client/_config/cookie_jar.py", '"." * (not cookie.host_only)', "(cookie.host_only)",
+        "libcurl ignores the dot; the field after it says whether subdomains get the cookie",
+    ),
+    Equivalent(
+        "client/_download/resumption.py", 'fields.get("Accept-Ranges", "")', "'XX'",
+        'any text but "none" is none',
+    ),
+    Equivalent(
+        "client/_request/redirects.py", "credentials is None else", "",
+        "credentials of a URL are read where a request is prepared, and a redirect is not",
     ),
 )  # fmt: skip
 """What the lines before and after the mutation have in them."""
