@@ -45,6 +45,16 @@ def names_proxy(scheme: str, given: Mapping[bytes, bytes]) -> bool:
     return small in given or capital in given or b"all_proxy" in given or b"ALL_PROXY" in given
 
 
+def names_http_proxy() -> bool:
+    """Whether there is a variable that names a proxy for http; the quick look of plain requests."""
+    return (
+        b"http_proxy" in VARIABLES
+        or b"HTTP_PROXY" in VARIABLES
+        or b"all_proxy" in VARIABLES
+        or b"ALL_PROXY" in VARIABLES
+    )
+
+
 def active_options(settings: Settings, scheme: str) -> tuple[Pair, ...]:
     """Return the libcurl options for a request to a URL of that scheme.
 

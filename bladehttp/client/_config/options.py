@@ -221,6 +221,8 @@ class Settings:
         curl: The libcurl options they become.
         tls_files: The files that they name for TLS.
         files: Names of properties and the files they name, to be there when a request is made.
+        is_bare: Whether there is neither auth nor a proxy: over http nothing but a proxy of the
+            environment adds to ``curl``.
         receive_timeout_s: ``receive_timeout`` in seconds, infinite if there is none.
         total_timeout_s: ``total_timeout`` likewise.
     """
@@ -265,6 +267,7 @@ class Settings:
     curl: tuple[tuple[int, object], ...] = field(init=False, repr=False, compare=False)
     tls_files: TlsFiles = field(init=False, repr=False, compare=False)
     files: tuple[tuple[str, str], ...] = field(init=False, repr=False, compare=False)
+    is_bare: bool = field(init=False, repr=False, compare=False)
     receive_timeout_s: float = field(init=False, repr=False, compare=False)
     total_timeout_s: float = field(init=False, repr=False, compare=False)
 
@@ -276,6 +279,8 @@ class Settings:
         object.__setattr__(self, "tls_files", tls_files(self.curl))
         files = named_files(self.ca_cert, self.client_cert, self.pinned_key)
         object.__setattr__(self, "files", files)
+        is_bare = self.auth is None and not self.netrc and self.proxy is None
+        object.__setattr__(self, "is_bare", is_bare)
         object.__setattr__(self, "receive_timeout_s", self.receive_timeout / 1000 or inf)
         object.__setattr__(self, "total_timeout_s", (self.total_timeout or inf) / 1000)
 

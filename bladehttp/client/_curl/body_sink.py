@@ -37,6 +37,7 @@ class BodySink:
 
     Attributes:
         getvalue: Returns the collected bytes.
+        hear: Appends a header line to ``lines``. CURLOPT_HEADERFUNCTION.
         lines: The header lines received so far.
         error: The exception that decoding raised; None here, since nothing is decoded.
         is_busy: Whether the transfer is paused until received bytes are decoded.
@@ -47,16 +48,21 @@ class BodySink:
     is_busy: bool = False
     is_decoded: bool = False
 
-    __slots__ = ("_buffer", "_left", "_seen", "_write", "getvalue", "lines")
+    __slots__ = ("_buffer", "_left", "_seen", "_write", "getvalue", "hear", "lines")
 
-    def __init__(self, lines: list[bytes], follows: bool) -> None:
-        """Create an empty sink.
+    def __init__(self, follows: bool = False) -> None:
+        """Create an empty sink; see `begin`."""
+        self.lines: list[bytes] = []
+        self.hear = self.lines.append
+        self.begin(follows)
+
+    def begin(self, follows: bool) -> None:
+        """Empty the sink for the next response.
 
         Args:
-            lines: The list that the header lines are appended to.
             follows: Whether redirects are followed.
         """
-        self.lines = lines
+        self.lines.clear()
         self._buffer = buffer = BytesIO()
         self._write, self.getvalue = buffer.write, buffer.getvalue
         self._left = LONGEST_DROPPED if follows else inf
@@ -94,7 +100,7 @@ class BodySink:
         self._buffer.close()
 
 
-NO_SINK = BodySink([], follows=False)
+NO_SINK = BodySink()
 """The sink of a handle whose body goes elsewhere; its `is_over` is always False."""
 
 
@@ -183,7 +189,6 @@ class DecodingSink(BodySink):
 
     def __init__(
         self,
-        lines: list[bytes],
         settings: Settings,
         budget: DecodingBudget,
         curl: Any,
@@ -192,13 +197,12 @@ class DecodingSink(BodySink):
         """Create an empty sink.
 
         Args:
-            lines: The list that the header lines are appended to.
             settings: The settings of the request.
             budget: The decoding budget of the loop.
             curl: The handle of the transfer.
             touch: Called with the handle after its pause has ended.
         """
-        super().__init__(lines, settings.follow_redirect)
+        super().__init__(settings.follow_redirect)
         self._settings = settings
         self._budget = budget
         self._curl = curl

@@ -23,6 +23,8 @@ SECRET_OPTIONS = frozenset(
 )  # fmt: skip
 """Options whose values no message shows."""
 
+URL = pycurl.URL  # once: an attribute of a module costs five times as much as a global
+
 CHAINS_KEPT = 32
 """Most connections and origins whose certificates are kept; the oldest are dropped first."""
 
@@ -52,6 +54,9 @@ class Handle:
         "_asked",
         "_caller_callback",
         "_chains",
+        "_collector",
+        "_receiver",
+        "_url",
         "connections",
         "curl",
         "ended_cleanly",
@@ -88,6 +93,9 @@ class Handle:
         self.setopt, self.getinfo = curl.setopt, curl.getinfo
         self.ended_cleanly = self.plain = True
         self.sink = NO_SINK
+        self._collector = BodySink()
+        self._receiver: object = None
+        self._url: str | None = None
         self._applied: Options | None = None
         self._asked: object = None
         self._chains: Chains = {} if chains is None else chains
@@ -114,7 +122,7 @@ class Handle:
             return
         for name, path in files:
             check_named(name, path)
-        self._applied = None
+        self._applied = self._receiver = self._url = None
         self.curl.reset()
         self._set_up(options)
         self._applied = options
@@ -198,15 +206,33 @@ class Handle:
         """Return a function as libcurl calls it; see `ScheduledHandle.in_context`."""
         return function  # an engine runs in the caller's thread and context
 
-    def make_sink(self, lines: list[bytes], settings: Settings) -> BodySink:
-        """Create the sink of a body, which becomes ``sink``.
+    def make_sink(self, settings: Settings) -> BodySink:
+        """Return the empty sink of a response, which becomes ``sink``.
 
         Args:
-            lines: The list that the header lines are appended to.
             settings: The settings of the request.
         """
-        self.sink = sink = BodySink(lines, settings.follow_redirect)
+        self.sink = sink = self._collector
+        sink.begin(settings.follow_redirect)
         return sink
+
+    def set_target(self, url: str, sink: Any, hear: Callable[[bytes], None]) -> None:
+        """Set the URL of the next transfer and its sink, where they differ from the last one's.
+
+        Args:
+            url: The URL.
+            sink: The sink of the body.
+            hear: Called with each header line; the same function for the same sink.
+        """
+        if url != self._url:
+            self._url = None  # a Ctrl-C can come between any two lines
+            self.setopt(URL, url)
+            self._url = url
+        if sink is not self._receiver:
+            self._receiver = None
+            self.setopt(pycurl.WRITEFUNCTION, sink.write)
+            self.setopt(pycurl.HEADERFUNCTION, hear)
+            self._receiver = sink
 
     def certificates(self, origin: object) -> list[Any]:
         """Return the certificates presented on the last used connection, the server's own first.

@@ -128,10 +128,15 @@ class Pool(Generic[T]):
             engine.close()
             return
         engine.idle_since = now = monotonic()
-        self._idle.append(engine)
+        idle = self._idle
+        idle.append(engine)
         if self.closed:
             self._empty()
-            return
+        elif len(idle) > 1 or now >= self._look_at:  # one is always allowed
+            self._tidy(limits, now)
+
+    def _tidy(self, limits: Limits, now: float) -> None:
+        """Close what is too many, and once in a while what is too old or dead."""
         most = limits.max_idle_connections
         if most is not None and len(self._idle) > most:
             self._close_oldest()

@@ -83,6 +83,9 @@ def guard_for(
         lines: The list that header lines are appended to.
         is_repeated: Whether its connection was lost, so that a new one is required.
     """
+    is_usual = request.is_plain and not is_repeated and request.settings.auth is None
+    if is_usual and not handle.has_events(0):
+        return None
     must_go_once = not may_be_repeated(request)
     if must_go_once:
         is_repeated = is_repeated or handle.await_probation(request.url.origin)

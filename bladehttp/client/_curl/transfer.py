@@ -17,6 +17,7 @@ from bladehttp.client._config.environment import (
     active_authorities,
     active_options,
     is_direct,
+    names_http_proxy,
     names_tls_proxy,
 )
 from bladehttp.client._config.tls import key_advice
@@ -46,6 +47,10 @@ from bladehttp.exceptions import (
     ReceiveTimeout,
     TotalTimeout,
 )
+
+# once: an attribute of a module costs five times as much as a global
+RESPONSE_CODE, NUM_CONNECTS = pycurl.RESPONSE_CODE, pycurl.NUM_CONNECTS
+STARTTRANSFER_TIME, TOTAL_TIME = pycurl.STARTTRANSFER_TIME, pycurl.TOTAL_TIME
 
 PARTIAL_CONTENT = 206
 UNAUTHORIZED = 401
@@ -108,20 +113,19 @@ class Transfer:
         self.request = request
         self._handle = handle
         settings, url = request.settings, request.url
-        check_not_own(*url.origin[1:], settings.unix_socket)
+        origin = url.origin
+        check_not_own(origin[1], origin[2], settings.unix_socket)
         _configure(handle, request)
-        lines: list[bytes] = []
-        self._lines = lines
         if sink is None:
-            self._content = content = handle.make_sink(lines, settings)
+            self._content = content = handle.make_sink(settings)
+            lines = content.lines
+            handle.set_target(url.text, content, content.hear)
         else:
+            lines = []
             self._content, handle.sink = sink, NO_SINK
-            content = sink
-        setopt = handle.setopt
-        setopt(pycurl.URL, url.text)
-        setopt(pycurl.WRITEFUNCTION, content.write)
-        setopt(pycurl.HEADERFUNCTION, lines.append if sink is None else sink.header_callback(lines))
-        handle.origin, handle.lines = url.origin, lines
+            handle.set_target(url.text, sink, sink.header_callback(lines))
+        self._lines = handle.lines = lines
+        handle.origin = origin
         handle.plain = False
         self._options = transfer_options_for(handle, request)
         self._guard = guard_for(handle, request, lines, is_repeated)
@@ -233,10 +237,13 @@ class Transfer:
             raise annotate(HttpException(text), self.request, response)
 
     def _response(self) -> HttpResponse:
-        getinfo = self._handle.getinfo
+        handle, content = self._handle, self._content
+        if content is handle.sink:
+            self._lines = self._lines.copy()  # it is emptied for the next transfer
+        getinfo = handle.getinfo
         self.received = received = ResponseHead(self._lines, times_by(getinfo))
-        status, url = getinfo(pycurl.RESPONSE_CODE), self.request.url.text
-        return HttpResponse.received(self._content.getvalue(), status, url, received)
+        status, url = getinfo(RESPONSE_CODE), self.request.url.text
+        return HttpResponse.received(content.getvalue(), status, url, received)
 
     def finish(self, outcome: Outcome, deadline: float = inf) -> HttpResponse:
         """Return the response, whatever its status, after the handle has run.
@@ -250,10 +257,11 @@ class Transfer:
             BaseException: An exception that the caller's code raised while its data was read.
         """
         request, sink = self.request, self._handle.sink
-        fault = _finished(sink, outcome)
+        fault = _finished(sink, outcome) if sink.is_decoded else None
         response, received = self._response(), self.received
         self.release_handle()
-        outcome = self._actual_outcome(outcome, response)
+        if outcome is not SUCCESS or self._options is not None:
+            outcome = self._actual_outcome(outcome, response)
         status = response.status
         self.location = self._location(outcome) if status in NEXT_METHOD else ""
         if fault is not None and not self.location:
@@ -324,6 +332,9 @@ NO_DIGEST = ", as it is not ASCII: use auth_method=http.Auth.BASIC, over TLS"
 def _configure(handle: Handle, request: PreparedRequest) -> None:
     """Set a handle up for the settings of a request and the environment."""
     settings, origin = request.settings, request.url.origin
+    if settings.is_bare and origin[0] == "http" and not names_http_proxy():
+        handle.configure(settings.curl, settings.files)
+        return
     if settings.auth is not None or settings.netrc:
         handle.forget_other_origin(origin)
     options = active_options(settings, origin[0])
@@ -353,8 +364,8 @@ def times_by(getinfo: Callable[[int], Any]) -> tuple[float, ...]:
     Args:
         getinfo: ``getinfo`` of a handle.
     """
-    first_byte, total = getinfo(pycurl.STARTTRANSFER_TIME), getinfo(pycurl.TOTAL_TIME)
-    connects = getinfo(pycurl.NUM_CONNECTS)
+    first_byte, total = getinfo(STARTTRANSFER_TIME), getinfo(TOTAL_TIME)
+    connects = getinfo(NUM_CONNECTS)
     if not connects:
         return (0.0, 0.0, 0.0, first_byte, total, 0)
     before = (

@@ -96,11 +96,11 @@ class ScheduledHandle(Handle):
         in_context: Any = partial(self.context.run, function)
         return cast("Call", in_context)
 
-    def make_sink(self, lines: list[bytes], settings: Settings) -> BodySink:
+    def make_sink(self, settings: Settings) -> BodySink:
         budget = self._scheduler.budget
         if budget is None:
-            return super().make_sink(lines, settings)
-        self.sink = sink = DecodingSink(lines, settings, budget, self.curl, self._scheduler.resume)
+            return super().make_sink(settings)
+        self.sink = sink = DecodingSink(settings, budget, self.curl, self._scheduler.resume)
         return sink
 
     def _set_up(self, options: Options) -> None:
