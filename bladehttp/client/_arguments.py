@@ -4,7 +4,15 @@ They say what is accepted. How it is checked at run time is in `_config` and `_r
 """
 
 import os
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from collections.abc import (
+    AsyncIterable,
+    Callable,
+    ItemsView,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from typing import Any, Protocol, Required, TypedDict
 
 from bladehttp._data.auth import Auth
@@ -56,7 +64,13 @@ FileValue = (
 """A file to upload: its content, (filename, content), (filename, content, content type), or a list
 of these."""
 
-FilesLike = Mapping[Any, FileValue] | Iterable[tuple[Any, FileValue]]
+# not Iterable, which a dict is too: mypy could not tell of which of the two a literal is
+FilesLike = (
+    Mapping[Any, FileValue]
+    | Sequence[tuple[Any, FileValue]]
+    | Iterator[tuple[Any, FileValue]]
+    | ItemsView[Any, FileValue]
+)
 """What ``files`` takes: a mapping or (name, file) pairs."""
 
 ClientCert = PathLike | tuple[PathLike, PathLike | None] | tuple[PathLike, PathLike | None, str]
