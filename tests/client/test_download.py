@@ -575,6 +575,7 @@ def test_only_get_has_ranges(fetch: Fetch, peers: Any, files: Files, tmp_path: P
     keep_half(fetch, url, files, tmp_path / "f")
     fetch(url, tmp_path / "f", resume=True, method="POST", data=b"x")
     assert (files.ranges(), (tmp_path / "f").read_bytes()) == ([None], BODY)
+    assert names(tmp_path) == ["f", "f.part", "f.part.tag"]  # what a GET can continue
 
 
 def test_a_range_of_the_callers_is_what_the_file_is(

@@ -2,6 +2,7 @@
 
 import gc
 import itertools
+import pickle
 import signal
 import socket
 import threading
@@ -489,6 +490,14 @@ def test_a_handle_that_could_not_be_set_up_is_not_kept(
     results = list(client.send_many(requests, 1, ordered=True))
     assert isinstance(results[0], Exception)
     assert [each.status for each in results[1:]] == [200, 200]
+
+
+def test_results_pickle_without_what_was_given(client: HttpClient, peers: Any) -> None:
+    given = [{"url": peers().url, "retry": Retry()}, {"url": "/no", "data": lambda: b""}]
+    for result in client.send_many(given):
+        assert result.request.given in given
+        again = pickle.loads(pickle.dumps(result))
+        assert (again.request.url, again.request.given) == (result.request.url, None)
 
 
 def test_a_closed_client_sends_nothing(peers: Any) -> None:

@@ -17,6 +17,7 @@ from support import run_async, wait_until
 
 from bladehttp import AsyncHttpClient
 from bladehttp.client import HttpClient
+from bladehttp.client._download.part_file import PartFile
 from bladehttp.exceptions import IncompleteBody
 
 ONE, TWO = b"1" * 300_000, b"2" * 300_000
@@ -81,6 +82,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 CRASH = """
 import os, sys
 from bladehttp.client import HttpClient
+from bladehttp.client._download.part_file import PartFile
 
 url, target, resume = sys.argv[1], sys.argv[2], sys.argv[3] == "resume"
 STEPS = {"open", "os.truncate", "os.remove", "os.rename"}
@@ -189,6 +191,7 @@ def check(target: Path, tag: str, whole: bool) -> None:
 FULL = """
 import resource, sys
 from bladehttp.client import HttpClient
+from bladehttp.client._download.part_file import PartFile
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))  # bytes; as on a full disk
 with HttpClient() as client:
@@ -400,3 +403,19 @@ def test_a_download_does_not_wait_for_the_threads_that_wait_for_it(
 
     assert run_async(main()) == 200
     assert contents(tmp_path) == {"f": ONE}
+
+
+def test_a_part_that_is_descriptor_0_is_removed_too(tmp_path: Path) -> None:
+    standard_input = os.dup(0)
+    os.close(0)
+    try:
+        part = PartFile(tmp_path / "f", "http://a.test/", keep=False)
+        part.open()
+        part.write(b"x")
+        part.close()
+        assert list(tmp_path.iterdir()) == []
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(0)
+    finally:
+        os.dup2(standard_input, 0)
+        os.close(standard_input)

@@ -99,6 +99,21 @@ EQUIVALENT = (
         'any text but "none" is none',
     ),
     Equivalent(
+        "client/_download/part_file.py", "self._kept = Kept()", "pass", "`open` sets it",
+    ),
+    Equivalent(
+        "client/_download/part_file.py", "self._kept = Kept(0, ", "Kept(1, ",
+        "the length is always that of the file",
+    ),
+    Equivalent(
+        "client/_download/part_file.py", "if self._keep and old:", " or ",
+        "what need not be on disk is put there; that takes time only",
+    ),
+    Equivalent(
+        "client/_download/part_file.py", "self._close()", "pass",
+        "a download closes the file in any case",
+    ),
+    Equivalent(
         "client/_request/redirects.py", "credentials is None else", "",
         "credentials of a URL are read where a request is prepared, and a redirect is not",
     ),
