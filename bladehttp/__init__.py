@@ -14,7 +14,7 @@
 
 The names are those of Blade's documentation. `get` and its siblings use one shared client;
 `HttpClient` and `HttpServer` are for more. `map` and `server` shadow a builtin and a
-sub-package here on purpose: they are what the module is documented to have, and
+sub-package here on purpose: they are the documented names of the module, and
 ``from bladehttp.server import HttpServer`` works all the same.
 """
 

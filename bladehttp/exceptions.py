@@ -3,7 +3,7 @@
     HttpException
     ├── SocketException (OSError)          the connection failed
     │   ├── ResolveError                   the name has no address
-    │   ├── ConnectError (ConnectionError) nobody answers at the address
+    │   ├── ConnectError (ConnectionError) no connection to the address
     │   ├── ProxyError                     the proxy refused, or is not there
     │   ├── ReadError                      lost while receiving
     │   ├── WriteError                     lost while sending
@@ -21,15 +21,15 @@
     ├── InvalidHeader (ValueError)         a field that would break the message
     ├── ProtocolError                      the peer does not speak HTTP; on a server, with the
     │                                      status to answer
-    ├── IncompleteBody                     the body ended early; what came is in ``partial``
+    ├── IncompleteBody                     the body ended early; the received part is ``partial``
     ├── ChecksumMismatch                   a file has another checksum than it has to have
-    ├── DecodingError                      Content-Encoding that cannot be undone
+    ├── DecodingError                      Content-Encoding that cannot be decoded
     ├── BodyTooLarge                       the response is longer than allowed
     ├── UnrewindableBody                   a redirect wants the body again and it cannot be
     ├── HttpStatusError                    raise_for_status() only
     └── ClientClosed                       the client was closed before
 
-What a caller passes wrongly beyond that is TypeError or ValueError. `InsecureWarning` is a warning.
+Other invalid arguments raise TypeError or ValueError. `InsecureWarning` is a warning.
 """
 
 from typing import Any
@@ -75,7 +75,7 @@ class HttpException(Exception):
         url: The URL of the exchange, None where there was none.
         code: libcurl's error number (CURLE_*), None where libcurl gave none.
         code_name: Its name, such as "E_COULDNT_CONNECT", or None.
-        request: What was being sent, None where it is not known.
+        request: The request, None where it is not known.
         response: The HttpResponse as far as it had come, or None.
     """
 
@@ -121,14 +121,14 @@ class ResolveError(SocketException):
 
 
 class ConnectError(SocketException, ConnectionError):
-    """Nobody accepts connections at the address, or it cannot be reached."""
+    """No connection to the address: it is refused, or the address cannot be reached."""
 
 
 class ProxyError(SocketException):
     """The proxy cannot be found or refused to connect.
 
     Attributes:
-        status: What it answered to CONNECT, such as 407; None where it did not get so far.
+        status: Its response to CONNECT, such as 407; None if there was none.
     """
 
     status: int | None = None
@@ -215,9 +215,9 @@ class ChecksumMismatch(HttpException):
 
 
 class DecodingError(HttpException):
-    """The body's Content-Encoding cannot be undone: it is damaged, cut off or not supported.
+    """The body's Content-Encoding cannot be decoded: damaged, cut off or not supported.
 
-    ``accept_encoding=None`` has bodies left as they come.
+    ``accept_encoding=None`` leaves bodies encoded.
     """
 
 

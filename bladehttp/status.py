@@ -1,6 +1,6 @@
 """HTTP status codes under Blade's names: one row per status.
 
-The phrase is the name in words; it is what a server sends as the reason phrase. Where
+The phrase is the name in words, sent as the reason phrase. Where
 RFC 9110 has given a status a new one since, the row says so. 444, 499 and 599 are not in
 IANA's registry: they are conventions of nginx and of proxies that Blade lists.
 """

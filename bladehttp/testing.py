@@ -1,4 +1,4 @@
-"""For test suites: a server that is told what to expect, and faults it answers with.
+"""For test suites: a server with expected requests and prepared responses, and faults.
 
     with BladeServer() as server:
         server.expect("GET", "/users/1").respond(json={"name": "Ada"})

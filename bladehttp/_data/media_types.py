@@ -3,8 +3,8 @@
 The types are those of the IANA registry, or the ones browsers use where it has none. The tables of
 the operating system are not asked: they differ between machines, and some of them say
 ``text/plain`` of scripts, which a browser then does not run, or ``video/mp2t`` of TypeScript.
-What people read as text (source, configuration, logs) is ``text/plain``: of other types, registered
-or not, browsers offer a download.
+Text for people (source, configuration, logs) is ``text/plain``: browsers offer a download for other
+types, registered or not.
 """
 
 from collections.abc import Iterator
@@ -127,8 +127,8 @@ MEDIA_TYPES = dict(_rows())
 def guess_media_type(name: str) -> str:
     """Return the media type of a file by its name, without a charset.
 
-    A compressed file has the type of its compression: what it holds can be had only by
-    decompressing it.
+    A compressed file has the type of its compression: its content is available only after
+    decompression.
     """
     stem, dot, ending = name.rpartition("/")[2].rpartition(".")
     ending = ending.lower()

@@ -28,12 +28,12 @@ class Required(dict[str, V]):
 
 
 class MultiDict(Required[V]):
-    """A dict of what a query, a form or a Cookie field holds, repeated names included.
+    """A dict of the fields of a query, a form or a Cookie field, repeated names included.
 
     ``values[name]`` is the last value that was sent under a name, as in Blade;
     `get_all` gives every one. Assignment replaces them all. It is a real dict of
-    the last values, so ``json.dumps``, ``**values`` and ``==`` do what they do for dicts.
-    A name that is not there raises MissingValueError, a KeyError.
+    the last values, so ``json.dumps``, ``**values`` and ``==`` behave as for dicts.
+    A missing name raises MissingValueError, a KeyError.
     """
 
     __slots__ = ("_earlier",)

@@ -35,14 +35,14 @@ FRAMING = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ClientInfo:
-    """The far end of a server's connection; what on_disconnect callbacks are given.
+    """The other end of a server's connection; the argument of on_disconnect callbacks.
 
     Attributes:
         ip: Its address.
         port: Its port.
         ipv6: Whether the address is IPv6.
-        certificate: What it showed in the TLS handshake and what was verified, as
-            ssl.SSLSocket.getpeercert() has it; None for none.
+        certificate: The client's verified certificate, as returned by ssl.SSLSocket.getpeercert();
+            None for none.
     """
 
     ip: str
@@ -63,7 +63,7 @@ class HttpRequest(Lazy):
         headers: The fields, Cookie excepted.
         cookies: The cookies the client sent; `MultiDict.get_all` gives every value of a name.
         queries: The fields of the query; the last of a repeated name, `get_all` gives every one.
-        http_version: "1.0" or "1.1" (or what else of 1.x the client says).
+        http_version: "1.0" or "1.1" (or another 1.x that the client sent).
         ip: The address of the client, "" where it is not known.
         port: The client's port, 0 where it is not known.
         ipv6: Whether ``ip`` is an IPv6 address.
@@ -73,7 +73,7 @@ class HttpRequest(Lazy):
         files: Name to an `Upload` {name, filename, mime, content, size} for each part of a
             multipart form that has a filename or a Content-Type; `get_all` gives several under
             one name. A part without a filename is in ``body`` as well if it is text.
-        raw_body: The content as it was sent, chunking undone.
+        raw_body: The content as it was sent, without chunked framing.
         body_file: The temporary file with a body longer than the server's ``spool_size``, else
             None. It is closed when the request has been answered.
         trailers: The trailer fields of a chunked body.
@@ -86,7 +86,7 @@ class HttpRequest(Lazy):
             name and a password. Auth.ANY.
 
     ``body``, ``files``, ``raw_body`` and ``body_file`` are decoded when they are first read. They
-    raise a ProtocolError then if the content is not what the fields say. ``body``, ``files``,
+    raise a ProtocolError then if the content is malformed. ``body``, ``files``,
     ``queries``, ``cookies`` and ``params`` raise a KeyError for a name that is not there. If a
     handler does not catch them, the answer is 400 (or the error's ``status``), and on_error is
     not called.
@@ -135,7 +135,7 @@ class HttpRequest(Lazy):
 
     @classmethod
     def from_wire(cls, message: Request, client: ClientInfo, is_secure: bool) -> "HttpRequest":
-        """Make the request that callbacks get of what came over the wire, but for its body."""
+        """Make the request for callbacks from a received message, its body excluded."""
         request = cls.__new__(cls)
         request._lazy = None
         request._message = message
@@ -162,7 +162,7 @@ class HttpRequest(Lazy):
 
     @property
     def size(self) -> int:
-        """Bytes of the content as it was sent; chunking undone, Content-Encoding not."""
+        """Bytes of the content as it was sent, without chunked framing."""
         message = self._message
         return len(message.body) if message.file is None else fstat(message.file.fileno()).st_size
 

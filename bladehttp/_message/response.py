@@ -47,12 +47,12 @@ class Hop(NamedTuple):
 
 @dataclass(slots=True)  # one is made for each response, and frozen it would cost 2 us
 class RequestInfo:
-    """What a response or an exception knows of its request. It pickles without ``given``.
+    """The request of a response or an exception. It pickles without ``given``.
 
     Attributes:
         method: Its method, that of the last redirect if there were any.
-        url: Its URL, likewise, without userinfo.
-        given: With `HttpClient.send_many` the very object that was given for it, else None.
+        url: Its URL, of the last redirect if there were any, without userinfo.
+        given: With `HttpClient.send_many` the object given for it, else None.
     """
 
     method: str
@@ -64,7 +64,7 @@ class RequestInfo:
 
 
 class ReceivedHead(Protocol):
-    """What a client knows of a response's head and parses when it is asked for."""
+    """The head of a received response, parsed on access; implemented by the client."""
 
     @property
     def headers(self) -> Headers: ...
@@ -163,10 +163,10 @@ class HttpResponse(ResponseWriter):
             ``serial``, ``names``, ``not_before``, ``not_after``, ``pem`` and ``chain``; None
             over http. Client side only.
         timings: When the last hop had reached "namelookup", "connect", "tls", "first_byte" and
-            "total", in milliseconds from its start; 0 for what a kept connection spared. Of a
+            "total", in milliseconds from its start; 0 for steps that a kept connection spared. Of a
             streamed body "total" is that of the head. {} on a server.
         num_connects: How many connections the last hop had to make: 0 if it found one kept.
-        deferred: What `defer` has returned, else None.
+        deferred: The `Deferred` that `defer` has returned, else None.
         source: Where the body comes from when it is streamed (see `stream`), else None: an
             iterable of bytes, with `AsyncHttpClient.stream` an asynchronous one.
     """
@@ -218,7 +218,7 @@ class HttpResponse(ResponseWriter):
 
     @classmethod
     def for_server(cls, blank: DefaultHead = DEFAULT_HEAD) -> "HttpResponse":
-        """Make the response a handler is given: 200, empty, with the fields all start with."""
+        """Make the response for a handler: 200, empty, with the default fields."""
         response = cls.__new__(cls)
         response._fields = blank
         response._parts = []
@@ -228,7 +228,7 @@ class HttpResponse(ResponseWriter):
 
     @classmethod
     def received(cls, body: bytes, status: int, responder: str, fields: ReceivedHead) -> Self:
-        """Make the response a client gives back, its head to be parsed when it is read."""
+        """Make the response a client returns, its head parsed on access."""
         response = cls.__new__(cls)
         response._fields = fields
         response._lazy = {"responder": responder}
@@ -245,7 +245,7 @@ class HttpResponse(ResponseWriter):
         """Write ``data`` as JSON and set the Content-Type; without ``data`` read the body.
 
         Raises:
-            ValueError: Reading: the body is not JSON; also what `body` raises. Writing: NaN or
+            ValueError: Reading: the body is not JSON; also as `body`. Writing: NaN or
                 infinity.
             TypeError: Writing: something JSON has no form for (see `as_json`).
         """
@@ -258,7 +258,7 @@ class HttpResponse(ResponseWriter):
         return None
 
     def as_sent(self) -> tuple[int, str | None, Pairs, bytes]:
-        """Return what a server sends: status, reason phrase, fields and the body that is here.
+        """Return the parts a server sends: status, reason phrase, fields and the body in memory.
 
         The reason phrase is None for the status's own one.
 
@@ -299,8 +299,8 @@ class HttpResponse(ResponseWriter):
     def text(self) -> str:
         """The body as str: by its byte order mark, the charset of Content-Type, else UTF-8.
 
-        Nothing is guessed. What cannot be decoded becomes U+FFFD. A charset is one of the Encoding
-        Standard's labels, any other name counts as UTF-8. Raises what `body` does.
+        Nothing is guessed. Undecodable bytes become U+FFFD. A charset is one of the Encoding
+        Standard's labels, any other name counts as UTF-8. Raises as `body`.
         """
         return text_of(*without_bom(self.body, self._charset))
 
@@ -405,7 +405,7 @@ class HttpResponse(ResponseWriter):
         return self.read()
 
     def close(self) -> None:
-        """Close what the body is streamed from, without sending it."""
+        """Close the source of a streamed body, without sending it."""
         close = getattr(self.source, "close", None)
         self.source = None
         if close is not None:
@@ -415,7 +415,7 @@ class HttpResponse(ResponseWriter):
         """Yield the body in chunks, as they come if it is streamed (`HttpClient.stream`).
 
         An iterator over a stream that is left early loses nothing: this one, `iter_lines` and
-        `read` go on where the last has stopped. A body that is here whole begins anew.
+        `read` continue where the last has stopped. A body in memory starts from the beginning.
 
         Args:
             chunk_size: How long each is, the last excepted; None for as they come.
@@ -440,10 +440,11 @@ class HttpResponse(ResponseWriter):
         return reader.items(reader.unread.take_line)
 
     def read(self) -> bytes:
-        """Receive what is left of a streamed body; ``body`` has it all then, and it is returned.
+        """Receive the rest of a streamed body; ``body`` has it all then, and it is returned.
 
         Raises:
-            HttpException: It cannot be received. `IncompleteBody` has what came in ``partial``.
+            HttpException: It cannot be received. `IncompleteBody` has the received bytes in
+                ``partial``.
             ValueError: The stream is closed.
             TypeError: It is a stream of `AsyncHttpClient`: see `aread`.
         """
@@ -468,7 +469,7 @@ class HttpResponse(ResponseWriter):
         return AsyncItems(reader, reader.unread.take_line)
 
     async def aread(self) -> bytes:
-        """Receive what is left of a streamed body as `read` does, awaited."""
+        """Receive the rest of a streamed body as `read` does, awaited."""
         if self.source is not None:
             self._set_body(await self._reader.aread_all())
         return self.body

@@ -1,7 +1,7 @@
-"""Answer: what a handler on the server's side does with a response.
+"""ResponseWriter: the methods of a response that are for a server's handlers.
 
-Whole bodies, streams, files and what is written later; cookies and redirects; and answers as
-no sound server gives them, for testing clients.
+Bodies in memory, streams, files and deferred bodies; cookies and redirects; and faulty responses,
+for testing clients.
 """
 
 import re
@@ -42,13 +42,13 @@ has_authority = partial(
 
 
 class Unset(int):
-    """A status that nobody has set: it equals 200 and is told apart by its type."""
+    """The type of a status that was not set: it equals 200."""
 
     __slots__ = ()
 
 
 UNSET_STATUS = Unset(200)
-"""The status of a server's response until a handler sets one, to 200 maybe."""
+"""The status of a server's response until a handler sets one."""
 
 
 class ResponseWriter(Lazy):
@@ -63,18 +63,18 @@ class ResponseWriter(Lazy):
     status: int
 
     def __getstate__(self) -> Any:
-        """Return what copying and pickling take along, as `Lazy` does."""
+        """Return the state for copying and pickling, as `Lazy` does."""
         others, slots = super().__getstate__()
         return others, {**slots, "_parts": copy(self._parts)}
 
     @property
     def body(self) -> bytes:
-        """The content as bytes, Content-Encoding undone on the client side.
+        """The content as bytes; on the client side with Content-Encoding decoded.
 
-        Of `HttpClient.stream` it is received when it is first asked for.
+        The body of `HttpClient.stream` is received on first access.
 
         Raises:
-            RuntimeError: It has to be awaited (`HttpResponse.aread`), or an iterator has given
+            RuntimeError: It has to be awaited (`HttpResponse.aread`), or an iterator has returned
                 part of it already.
             ValueError: The stream was closed before.
             HttpException: It cannot be received.
@@ -89,10 +89,10 @@ class ResponseWriter(Lazy):
 
     @property
     def is_answered(self) -> bool:
-        """Whether a handler has answered. Only for responses a server gives its handlers.
+        """Whether a handler has answered. Only for responses of a server.
 
-        It has if it wrote (be it nothing), set a status (be it 200), streams, or answers later. A
-        header alone is no answer, and neither is `delay`.
+        It has if it wrote (even an empty body), set a status (even 200), streams, or deferred the
+        response. A header alone is no answer, and neither is `delay`.
         """
         deferred = self.deferred
         return (
@@ -103,7 +103,7 @@ class ResponseWriter(Lazy):
         )
 
     def _whole(self) -> bytes:
-        """Return the body where it is not in one part."""
+        """Return the body, joining its parts."""
         if not self._parts:  # and stay so: to look at it is not to write it
             return b""
         body = b"".join(self._parts)
@@ -121,27 +121,27 @@ class ResponseWriter(Lazy):
         self._parts.append(data)
 
     def stream(self, source: Iterable[bytes | str]) -> None:
-        """Send what an iterable gives, chunk by chunk, as the client takes it.
+        """Send the chunks of an iterable as the client receives them.
 
         The body is chunked, or for an HTTP/1.0 client ended by closing, unless
         Content-Length is set. A ``close`` method of the iterable is called at the end,
-        also when the client goes away.
+        also when the client leaves.
         """
         self.source = (chunk.encode() if isinstance(chunk, str) else chunk for chunk in source)
         if hasattr(source, "close"):
             self.source = _Closing(self.source, source)
 
     def defer(self, timeout: int = 30_000) -> Deferred:
-        """Let the handler return without an answer, which is given later, from any thread.
+        """Let the handler return without a response, which is sent later, from any thread.
 
-        Whatever is done to the response meanwhile counts; ``send()`` of what is returned sends
-        it. The connection takes no other request until then.
+        Changes to the response meanwhile count; ``send()`` of the returned `Deferred` sends it. The
+        connection takes no other request until then.
 
         Args:
-            timeout: Milliseconds after which the answer is 503. 0: no limit.
+            timeout: Milliseconds after which the response is 503. 0: no limit.
 
         Raises:
-            RuntimeError: It was deferred before, as that of an offloaded handler is.
+            RuntimeError: It is deferred already, as that of an offloaded handler is.
             TypeError: The time is not an int.
             ValueError: It is negative.
         """
@@ -156,8 +156,8 @@ class ResponseWriter(Lazy):
     def channel(self) -> Channel:
         """Send a body that is written chunk by chunk, later and from any thread.
 
-        The body is framed as that of `stream`. It ends when the channel is closed; at most
-        256 KiB may wait for a slow client.
+        The body is framed as that of `stream`. It ends when the channel is closed; at most 256 KiB
+        may wait for a slow client.
         """
         self.source = channel = Channel()
         return channel
@@ -165,11 +165,11 @@ class ResponseWriter(Lazy):
     def events(self, heartbeat: int = 15_000) -> Events:
         """Send server-sent events, from any thread (HTML standard, section 9.2).
 
-        The id of the last event a client has got is in its request's Last-Event-ID.
+        The request's Last-Event-ID is the id of the last event the client has received.
 
         Args:
-            heartbeat: Milliseconds of silence after which a comment is sent, by which proxies
-                keep the connection and it is found out who has gone. 0: never.
+            heartbeat: Milliseconds of silence after which a comment is sent: it keeps proxies from
+                closing the connection and detects clients that have left. 0: never.
         """
         check_milliseconds("heartbeat", heartbeat)
         self.headers["Content-Type"] = "text/event-stream; charset=utf-8"
@@ -178,7 +178,7 @@ class ResponseWriter(Lazy):
         return events
 
     def raw(self, data: bytes | Iterable[bytes]) -> None:
-        """Send bytes in place of a whole response, head and all, and close: for testing clients.
+        """Send bytes in place of a whole response, head included, and close: for testing clients.
 
         Args:
             data: The bytes, or an iterable of chunks; one that raises resets the connection.
@@ -192,17 +192,19 @@ class ResponseWriter(Lazy):
         self.source = Raw((data,) if isinstance(data, bytes) else data)
 
     def abort(self) -> None:
-        """Reset the connection in place of an answer: for testing clients."""
+        """Reset the connection in place of a response: for testing clients."""
         self.raw(reset())
 
     def delay(self, ms: int) -> None:
-        """Send the answer later, while others are served: for testing clients.
+        """Send the response later, while others are served: for testing clients.
 
         Args:
             ms: Milliseconds from the handler's return. 0: at once.
 
         Raises:
-            RuntimeError: As `defer`; TypeError and ValueError, too.
+            RuntimeError: The response is deferred already.
+            TypeError: The time is not an int.
+            ValueError: It is negative.
         """
         if check_milliseconds("delay", ms):
             self._defer(Delay(ms))
@@ -237,11 +239,11 @@ class ResponseWriter(Lazy):
         sent with 206, and a client that has the file gets 304.
 
         Args:
-            path: Of the file. Do not make it of what a client sends: see
+            path: The path of the file. Do not make it of a client's data: see
                 `HttpServer.serve_files`.
             status: None: 200 unless set.
             download_name: The name under which browsers save the file, which they then do not
-                show (Content-Disposition: attachment). None: they show what they can.
+                show (Content-Disposition: attachment). None: they show supported types.
 
         Raises:
             OSError: The file cannot be opened.
@@ -301,7 +303,7 @@ class ResponseWriter(Lazy):
 
 
 class _Closing(Iterator[bytes]):
-    """An iterator of a body's chunks that closes what they come from."""
+    """An iterator of a body's chunks that closes their source."""
 
     __slots__ = ("_chunks", "close")
 

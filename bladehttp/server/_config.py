@@ -1,4 +1,4 @@
-"""Configured: the properties of a server, and what they mean to its parts."""
+"""ServerConfig: the properties of a server, and their conversion for its parts."""
 
 import os
 import socket
@@ -62,7 +62,7 @@ DEFAULTS = {
     "record": False,
     "powered_by": POWERED_BY,
 }
-"""The properties that are not arguments of the constructor, and what they are at first."""
+"""The properties that are not arguments of the constructor, with their defaults."""
 
 
 ANY = "0.0.0.0"  # noqa: S104 - only for who asks for it
@@ -120,81 +120,80 @@ class ServerOptions(TypedDict, total=False):
 class ServerConfig:
     """The properties of an `HttpServer`.
 
-    Properties are read when the server starts to listen. Times are milliseconds, sizes
-    bytes. A limit that is met is answered with the status named and the connection closed.
+    Properties are read when the server starts to listen. Times are milliseconds, sizes bytes. When
+    a limit is exceeded, the response has the status given here and the connection is closed.
 
     Attributes:
         host: The address to bind, a name that has one, or the path of a unix socket:
             "unix:/run/app.sock". "0.0.0.0" or "" is every interface; "::1" and "[::1]" are the
-            same. What is left of a server that was killed is replaced there, and
-            the file is removed at the end. "127.0.0.1".
-        port: The port to bind. 0 takes a free one, and this then holds it. 0 with a unix socket.
-        is_secure: Whether it speaks TLS; it needs `load_certs` then. False.
-        reuse_address: Whether a port may be bound whose last connections are in TIME_WAIT.
-            True. ``resuse_address``, as Blade's documentation spells it, is the same.
-        reuse_port: Whether several processes may listen on the port, each of which says so
+            same. The socket file of a server that was killed is replaced, and the file is removed
+            at the end. "127.0.0.1".
+        port: The port to bind. 0 takes a free one, which is then the value. 0 with a unix socket.
+        is_secure: Whether the server speaks TLS; it needs `load_certs` then. False.
+        reuse_address: Whether a port may be bound whose last connections are in TIME_WAIT. True.
+            ``resuse_address``, as Blade's documentation spells it, is the same.
+        reuse_port: Whether several processes may listen on the port, each of which sets this
             (SO_REUSEPORT). The kernel spreads the connections. False.
-        unix_mode: Permissions of a unix socket's file, such as 0o660. None: the umask's.
-        read_timeout: Longest silence of a client that is sending a request, and of a new one
-            before its first. 2000. Part of a request is answered with 408. 0: no limit.
-        write_timeout: Longest time in which a client takes nothing of its answer; then its
-            connection is reset, and the log says whose. What counts is what the client reads, as
-            far as the kernel knows, not what the kernel takes from the server. One that has read
-            faster than 6 KiB/s may rest as long as that pays for, 30 times this at the most.
-            2000. 0: no limit.
+        unix_mode: Permissions of a unix socket's file, such as 0o660. None: by the umask.
+        read_timeout: Longest silence of a client that is sending a request, and of a new one before
+            its first. 2000. Part of a request is answered with 408. 0: no limit.
+        write_timeout: Longest time in which a client receives nothing of its response; then its
+            connection is reset and the client is logged. The client's own reading is measured, as
+            far as the kernel knows, not how much the kernel takes from the server. A client that
+            has read faster than 6 KiB/s may pause in proportion, 30 times this at the most. 2000.
+            0: no limit.
         handshake_timeout: Longest TLS handshake in all. 10000. 0: no limit.
-        header_timeout: Longest time for one head in all, however steadily it drips. 10000.
-            408. 0: no limit.
+        header_timeout: Longest time for one head in all, however steadily it arrives. 10000. 408.
+            0: no limit.
         request_timeout: Longest time for head and body in all. 300000. 408. 0: no limit.
         keep_alive_timeout: How long a connection may be idle between requests. 5000. 0: no limit.
-        min_body_rate: Bytes per second that a body has to come with after its first 20 seconds, on
-            average, as Apache's MinRate asks. 500. 408. None or 0: any, as with nginx and h2o,
-            which leave a client that drips to a limit of silence.
-        shutdown_timeout: How long `HttpServer.shutdown`, or the first signal, waits for what is
-            being answered. What has no answer by then gets 503. 5000. 0: as `close`.
-        max_requests_per_connection: Requests answered before a connection is closed. 1000.
-            0: no limit.
+        min_body_rate: Lowest average rate of a body after its first 20 seconds, in bytes per
+            second, as Apache's MinRate. 500. 408. None or 0: any, as with nginx and h2o, which
+            limit only silence.
+        shutdown_timeout: How long `HttpServer.shutdown`, or the first signal, waits for pending
+            requests. Those without a response by then get 503. 5000. 0: as `close`.
+        max_requests_per_connection: Requests answered before a connection is closed. 1000. 0: no
+            limit.
         max_workers: Offloaded handlers (see `HttpServer.handle`) that run at a time. 8.
-        max_offloaded: Those that run or wait to; more are answered with 503. 128.
-        slow_handler_time: A handler that keeps the server's thread for longer is named in the
-            log, as a warning: everybody else has waited for it. 100. 0: none is.
-        max_connections: Connections open at a time. For one more the longest idle one is closed;
-            if none is idle it waits in the kernel's backlog. 1000. 0: no limit.
+        max_offloaded: Offloaded handlers that run or wait; further ones are answered with 503. 128.
+        slow_handler_time: A handler that blocks the server's thread for longer is logged as a
+            warning, since every other client waits for it. 100. 0: none is.
+        max_connections: Connections open at a time. For one more the longest idle one is closed; if
+            none is idle it waits in the kernel's backlog. 1000. 0: no limit.
         backlog: Length of that backlog. socket.SOMAXCONN.
         max_request_line: Request line. 8 KiB. 414.
         max_field_line: One field. 8 KiB. 431.
         max_head_size: Request line and fields. 64 KiB. 431.
         max_fields: Number of fields. 100. 431.
-        max_body_size: Body, chunking undone. 16 MiB. 413. None: no limit.
+        max_body_size: Body, without chunked framing. 16 MiB. 413. None: no limit.
         spool_size: A longer body or upload is kept in a temporary file. 1 MiB.
         max_parts: Parts of a multipart form, fields of an urlencoded one. 1000. 413.
         max_part_fields: Fields in the head of one part. 16. 413.
         max_decoded_size: Bytes that are decoded when ``request.body`` or ``files`` is read: of
-            JSON, of an urlencoded form, of the text fields of a multipart one. Bytes, and
-            uploads, are not decoded. 4 MiB. 413. None: no limit.
+            JSON, of an urlencoded form, of the text fields of a multipart one. Bytes, and uploads,
+            are not decoded. 4 MiB. 413. None: no limit.
         max_decoded_values: Values of JSON, counted by commas, colons and brackets; a form may have
-            twice as many percent-encoded octets. With the default no body keeps everybody
-            waiting for longer than some 50 ms. 200,000. 413. None: no limit.
-        verify_certs: Whether clients are asked for a certificate: False; True, and one that
-            is shown is checked; or "required". False.
-        client_ca_file: PEM file of the authorities that clients' certificates are checked
-            against. None: those in ``cert_file``.
-        decode_request_body: Whether gzip, deflate, br and zstd (the latter two where their
-            libraries are installed) are undone in requests' bodies when they are read,
-            under the limit of ``max_body_size`` for what comes out. 415 for another coding.
-            False: bodies stay as they were sent.
-        trusted_proxies: Addresses and networks ("10.0.0.0/8") whose word is taken for who a
-            client is, and for the host and scheme it asked for; "unix:" for who comes over a
-            unix socket. They have to set every one of the fields below, or let no client's
-            through. (): nobody's.
-        forwarded_fields: In which fields they say so: "X-Forwarded" (-For, -Host, -Proto and
-            -Port) or "Forwarded" (RFC 7239). The others are not read. "X-Forwarded".
-        proxy_protocol: Whether every connection has to begin with a PROXY header, of version 1
-            or 2, and comes from whom that names. Only where nobody but the proxy can
-            connect. False.
-        record: Whether requests are kept, to be read from `HttpServer.requests`. False.
-        powered_by: The value of X-Powered-By in every response, errors included. "Blade".
-            None: there is no such field.
+            twice as many percent-encoded octets. With the default no body blocks other clients for
+            longer than some 50 ms. 200,000. 413. None: no limit.
+        verify_certs: Whether clients are asked for a certificate: False; True, and a given one is
+            verified; or "required". False.
+        client_ca_file: PEM file of the CAs that clients' certificates are verified against. None:
+            those in ``cert_file``.
+        decode_request_body: Whether Content-Encoding gzip, deflate, br and zstd (the latter two if
+            their libraries are installed) of a request's body is decoded when it is read, with
+            ``max_body_size`` as the limit of the decoded body. 415 for another coding. False:
+            bodies stay as they were sent.
+        trusted_proxies: Addresses and networks ("10.0.0.0/8") of proxies whose fields about the
+            client, and the host and scheme it asked for, are believed; "unix:" for clients of a
+            unix socket. The proxies have to set every one of the fields below, or drop the
+            client's. (): none.
+        forwarded_fields: The fields the proxies set: "X-Forwarded" (-For, -Host, -Proto and -Port)
+            or "Forwarded" (RFC 7239). The others are ignored. "X-Forwarded".
+        proxy_protocol: Whether every connection has to begin with a PROXY header, of version 1 or
+            2, which names the client. Only if no client can bypass the proxy. False.
+        record: Whether requests are recorded for `HttpServer.requests`. False.
+        powered_by: The value of X-Powered-By in every response, errors included. "Blade". None: no
+            such field.
     """
 
     __slots__ = (*DEFAULTS, "host", "is_secure", "port")
@@ -237,7 +236,7 @@ class ServerConfig:
     def __init__(
         self, port: int, host: str, is_secure: bool, **properties: Unpack[ServerOptions]
     ) -> None:
-        """Take what `HttpServer` is made with."""
+        """Take the arguments of `HttpServer`."""
         if not isinstance(port, int) or isinstance(port, bool):
             raise TypeError(f"port is an int, not {port!r}")
         if not isinstance(host, str):
@@ -290,7 +289,7 @@ class ServerConfig:
         return TrustedProxies(self.trusted_proxies, self.forwarded_fields)
 
     def _listen(self, given: socket.socket | int | None) -> Endpoint:
-        """Listen on what the properties say, or on a given socket, and make them say where."""
+        """Listen by the properties, or on a given socket, and set host and port to its address."""
         if given is not None:
             endpoint = listen_on(given, self.backlog)
         elif self.host.startswith(UNIX):

@@ -42,25 +42,24 @@ from bladehttp.server._net.send_queue import SAMPLES
 from bladehttp.server._net.transport import PlainTransport, TlsTransport
 
 LINGER_MS = 2000
-"""How long a client may be silent until no more of what it sends is discarded, after an answer
-that it had not waited for."""
+"""Silence after which lingering ends: received bytes are discarded after an early response."""
 
 BODY_RATE_MS = 1000
-"""How often it is looked at how much of a body has come."""
+"""Interval of the checks of a body's rate."""
 
 LINGER_ALL_MS = 30_000
-"""How long that goes on at the most, as nginx's lingering_time."""
+"""Longest time of lingering, as nginx's lingering_time."""
 
 
 SPARE = 128
-"""Descriptors that are not used for connections but for the files that these ask for: twice as
-many as are accepted in a turn; of few half."""
+"""Descriptors kept free of connections, for files: twice the number accepted in a turn; half of a
+small limit."""
 
 log = logging.getLogger("bladehttp.server")
 
 
 def most_descriptors() -> int:
-    """Return how many descriptors this process may have; a very large number for no limit."""
+    """Return the process's limit of open descriptors; a very large number for no limit."""
     if sys.platform == "win32":
         return sys.maxsize
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -71,13 +70,13 @@ class Runtime:
     """The loop, the listener and the connections of one run.
 
     Attributes:
-        loop: The loop.
-        listener: What accepts connections.
+        loop: The event loop.
+        listener: Accepts connections.
         context: Shared by the connections.
         ssl_context: The SSLContext of new connections, None for plain ones. May be replaced.
-        stopped: To be set by who called `run` when that has returned.
-        stepping: None for a run by itself. Else a host has it step by step, and this is held
-            while it does.
+        stopped: Set by the caller of `run` after it has returned.
+        stepping: None for a run of its own. Otherwise a host calls `step`, and this lock is held
+            meanwhile.
     """
 
     def __init__(
@@ -92,16 +91,16 @@ class Runtime:
         max_connections: int,
         **shared: Any,
     ) -> None:
-        """Start to accept as soon as `run` is called.
+        """Start accepting when `run` is called.
 
         Args:
-            endpoint: Where to listen. It is closed with everything else.
+            endpoint: The listening socket; closed at the end.
             ssl_context: For TLS; None for plain HTTP.
             dispatcher: The callbacks and routes.
-            limits: Of requests.
+            limits: The limits of requests.
             clocks: Name in `states.PLANS` to milliseconds.
-            owner: The thread that will call `run`; None: whichever does.
-            max_connections: Most that are open at a time; 0 for no limit.
+            owner: The thread that will call `run`; None: the one that does.
+            max_connections: Most open connections; 0 for no limit.
             **shared: The other attributes of the `ServerContext`.
         """
         self.loop = Loop(owner)
@@ -137,12 +136,12 @@ class Runtime:
         self.listener.resume()
 
     def run(self) -> None:
-        """Serve until the loop is stopped; then, or when something ends it, `close` is due."""
+        """Serve until the loop is stopped; afterwards, or after an exception, call `close`."""
         with serving(self._address, self._free_descriptors):
             self.loop.run()
 
     def step(self, seconds: float | None) -> bool:
-        """Wait once, so many seconds at the most, and serve what is due; False when stopped."""
+        """Wait once, at most that long, and process the events; False when stopped."""
         with serving(self._address, self._free_descriptors):
             self.loop.step(seconds)
         return not self.loop.stopped
@@ -153,15 +152,15 @@ class Runtime:
             self.stopped.wait()
 
     def drain(self, seconds: float) -> None:
-        """Accept nothing more, let what is being answered finish, then end `run`.
+        """Accept no more, finish the pending requests, then end `run`.
 
         Args:
-            seconds: After which what is left is cut off; 0: at once.
+            seconds: After which remaining connections are aborted; 0: at once.
         """
         self._draining.start(seconds)
 
     def close_in_child(self) -> None:
-        """Let go in a forked child: its descriptors are closed, the parent's stay registered."""
+        """Close the descriptors in a forked child; the parent's registrations stay."""
         self.listener.socket.close()
         for connection in self.context.connections:
             connection.transport.socket.close()
@@ -196,12 +195,12 @@ class Runtime:
         return not (self._is_short or 0 < self._max_connections <= len(self.context.connections))
 
     def _free_descriptors(self) -> bool:
-        """Close idle connections for descriptors that something else needs."""
+        """Close idle connections to free descriptors."""
         self._warn_of_shortage()
         return self._make_room(ROOM)
 
     def _warn_of_shortage(self) -> None:
-        """Say once that there are fewer descriptors than max_connections needs."""
+        """Log once that the limit of descriptors is too low for max_connections."""
         if not self._has_warned:
             self._has_warned = True
             log.warning(
@@ -213,11 +212,7 @@ class Runtime:
             )
 
     def _make_room(self, wanted: int) -> bool:
-        """Close the connections that have been idle, or have lingered, longest.
-
-        Returns:
-            Whether there were any.
-        """
+        """Close the connections that were idle longest; return whether there were any."""
         made, clocks = 0, self.context.clocks
         for connection in [*clocks["keep_alive"].waiting, *clocks["linger"].waiting]:
             if made == wanted:
@@ -228,7 +223,7 @@ class Runtime:
         return made > 0
 
     def close(self) -> None:
-        """Close everything. Again does no harm."""
+        """Close everything. Closing twice is harmless."""
         self.context.draining = True
         with ExitStack() as closing:  # all of it, whatever a callback raises
             closing.callback(self.loop.close)
@@ -239,17 +234,16 @@ class Runtime:
 
 
 MOMENT = 1.0
-"""Seconds an idle connection is kept for a request that is on its way; fewer if draining may not
-take twice as long."""
+"""Seconds an idle connection stays open for a request on its way; at most half the timeout."""
 
 SHORTENED = ("keep_alive", "handshake", "silence")
-"""The clocks of clients that have nothing to wait for."""
+"""The clocks of clients without a pending request."""
 
 HANDSHAKE = 0.25
-"""Seconds until the listener is closed: those whose handshake is under way come through."""
+"""Seconds until the listener is closed, so that TCP handshakes in progress complete."""
 
 LAST_WORDS = 0.5
-"""Seconds in which a client may read the 503 that it gets at the end."""
+"""Seconds for clients to read the final 503."""
 
 
 class Draining:
@@ -265,10 +259,10 @@ class Draining:
         self._timers: list[Timer] = []
 
     def start(self, seconds: float) -> None:
-        """Begin, or begin again with another limit.
+        """Start draining, or restart it with another timeout.
 
         Args:
-            seconds: After which what is left is cut off. 0: at once.
+            seconds: After which remaining connections are aborted. 0: at once.
         """
         for timer in self._timers:
             timer.cancel()
@@ -290,7 +284,7 @@ class Draining:
         ]
 
     def check(self) -> None:
-        """End the run if nothing is left to be done."""
+        """End the run if no connection is left."""
         if not self._context.connections and self._listener.is_closed:
             self._loop.stop()
 

@@ -69,16 +69,16 @@ class HttpServer(ServerConfig):
         """Make a server; nothing is bound before `listen`, `start` or `step`.
 
         Args:
-            port: See `ServerConfig`; so are the next two.
-            host: Beside the port.
-            is_secure: Whether it speaks TLS.
-            socket: One that is bound already, or its descriptor, to listen on in place of host
-                and port, which then are what it says. Who gave it closes it. None: none, so that
-                ``socket=inherited_socket()`` does for a start with and without systemd.
+            port: See `ServerConfig`.
+            host: See `ServerConfig`.
+            is_secure: See `ServerConfig`.
+            socket: A bound socket, or its descriptor, to listen on instead of host and port, which
+                then have its address. The owner closes it. None: none, so
+                ``socket=inherited_socket()`` works with and without systemd.
             **properties: Other properties by name.
 
         Raises:
-            TypeError: The port is not an int or the host not a str, or there is no such property.
+            TypeError: The port is not an int, the host not a str, or a property does not exist.
             ValueError: The port is not 0 to 65535.
         """
         super().__init__(port, host, is_secure, **properties)
@@ -96,7 +96,7 @@ class HttpServer(ServerConfig):
         return self._add("connect", fn)
 
     def on_disconnect(self, fn: DisconnectFunction) -> DisconnectFunction:
-        """Call ``fn(client)`` once for each on_connect, when that client has gone.
+        """Call ``fn(client)`` once for each on_connect, when that client has left.
 
         Args:
             fn: Gets a ClientInfo: ``ip``, ``port``, ``ipv6``.
@@ -106,56 +106,56 @@ class HttpServer(ServerConfig):
     def on_receive(self, fn: H) -> H:
         """Call ``fn(request, response)`` for each request, before its route.
 
-        All of them are called, then the route, whatever they do to the response: none of them can
-        keep the next from running. What guards others is `before_request`, or `abort`.
+        All of them are called, then the route: none can keep the next from running. To guard
+        handlers, use `before_request` or `abort`.
         """
         return self._add("receive", fn)
 
     def before_request(self, fn: H) -> H:
         """Call ``fn(request, response)`` for each request, before on_receive and routes.
 
-        On every request that is understood: of unknown paths and static files, too. If it answers,
-        nothing but after_request is called any more, not even the next of these. It answers by
-        writing to the response, setting its status, streaming, deferring, or by `abort`. A header
-        alone is no answer: it is kept for what does answer.
+        For every well-formed request, also of unknown paths and static files. If it answers, only
+        after_request functions are called afterwards. It answers by writing to the response,
+        setting its status, streaming, deferring, or by `abort`. Headers alone are no answer: they
+        are kept for the later response.
         """
         return self._add("before", fn)
 
     def after_request(self, fn: H) -> H:
         """Call ``fn(request, response)`` for each response, before its head is made.
 
-        On every one: of routes, on_receive, before_request, none_handler and files, answers given
-        later, errors and refusals. The last registered is called first. It may change the response
-        in every way but to defer it; `abort` puts another in its place. One that cannot be sent
-        after that is replaced by 500, for which they are called again.
+        For every response: of routes, on_receive, before_request, none_handler and files, deferred
+        ones, errors and refusals. The last registered is called first. It may change the response
+        in every way except deferring it; `abort` replaces it. A response that cannot be sent
+        afterwards is replaced by 500, for which they are called again.
 
-        Of a request that was refused it gets what was understood: an empty `method` and `path`
-        where that is nothing, and maybe no headers.
+        For a refused request it gets the part that was understood: `method` and `path` may be
+        empty, headers may be missing.
         """
         return self._add("after", fn)
 
     def on_reply(self, fn: ReplyFunction) -> ReplyFunction:
-        """Call ``fn(response)`` after each answer, also those the server gives by itself.
+        """Call ``fn(response)`` after each response, also for the server's own.
 
-        Its head has been sent: a change is too late, and reported as an error. See `after_request`.
+        The head has been sent: changes are too late, and reported as errors. See `after_request`.
         """
         return self._add("reply", fn)
 
     def on_answered(self, fn: AnsweredFunction) -> AnsweredFunction:
-        """Call ``fn(answered)`` when an answer is over: sent, or its client gone.
+        """Call ``fn(answered)`` when a response is finished: received, or its client has left.
 
-        For logs and counters: see `Answered` and `access_log`. Those the server gives by itself
-        come here, too. Under `wsgi` it is called when the WSGI server closes the answer.
+        For logs and counters: see `Answered` and `access_log`. The server's own responses are
+        included. Under `wsgi` it is called when the WSGI server closes the response.
         """
         return self._add("answered", fn)
 
     def on_error(self, fn: ErrorFunction) -> ErrorFunction:
         """Call ``fn(exception, socket)`` when a handler or the server itself failed.
 
-        The exception's attribute ``request`` is the request that was being answered, or None: it
-        was none, as in on_connect and timers. (One with a property of that name keeps it.) It may
-        be any BaseException. The socket is the client's, None under WSGI. What is a client's fault
-        is answered with a 4xx and does not come here.
+        The exception's attribute ``request`` is the request being answered, or None if there is
+        none, as in on_connect and timers. (An exception with a property of that name keeps it.) It
+        may be any BaseException. The socket is the client's, None under WSGI. Errors of clients are
+        answered with a 4xx and not reported here.
         """
         return self._add("error", fn)
 
@@ -168,20 +168,20 @@ class HttpServer(ServerConfig):
     ) -> H | Callable[[H], H]:
         """Set the handler of a method and a path; without ``fn`` this decorates.
 
-        It runs after every on_receive, on the same response. Of several routes that have a
-        path the exact one comes first; then those with parameters, the more literal first;
-        then the longest that ends in "/" and that the path begins with ("/" itself takes only
-        "/"). HEAD is answered by the route of GET if it has none. Unless an on_receive has
-        answered, OPTIONS is answered with the methods a path has, and others with 405.
+        It runs after every on_receive, on the same response. Of several matching routes the exact
+        path comes first; then those with parameters, the more literal first; then the longest that
+        ends in "/" and is a prefix of the path ("/" itself matches only "/"). HEAD is answered by
+        the route of GET if it has none. Unless an on_receive has answered, OPTIONS is answered with
+        the methods of the path, and other methods with 405.
 
         Args:
             method: Such as "GET".
-            path: Compared with ``request.path``. A segment ``{name}`` stands for any that is
-                not empty; ``{name:path}``, as the last, for all the rest, maybe none. What they
-                stand for is in ``request.params``.
-            fn: Is given the request and the response.
-            offload: Whether it runs on a thread of its own (``max_workers``) because it takes
-                long or waits for something. Its connection takes no other request meanwhile.
+            path: Compared with ``request.path``. A segment ``{name}`` matches any one segment that
+                is not empty; ``{name:path}``, as the last, matches the rest, which may be empty.
+                The values are in ``request.params``.
+            fn: Receives the request and the response.
+            offload: Whether it runs on a worker thread (``max_workers``) because it takes long or
+                blocks. Its connection takes no other request meanwhile.
 
         Raises:
             TypeError: The function does not take two arguments, or is a coroutine function.
@@ -193,9 +193,9 @@ class HttpServer(ServerConfig):
         return fn
 
     def none_handler(self, fn: H) -> H:
-        """Set what answers where nothing else does; 404 unless set.
+        """Set the handler for requests that nothing else answers; 404 unless set.
 
-        That is when there is no route for the path and, if there are routes for others, no
+        It is called if there is no route for the path and, if there are routes for others, no
         on_receive has answered; without any routes only if there is no on_receive at all.
 
         Raises:
@@ -217,27 +217,27 @@ class HttpServer(ServerConfig):
     ) -> None:
         """Answer GET and HEAD below a path with the files of a directory.
 
-        Other routes come first unless their path is shorter. What is not there is answered by
-        none_handler; what an on_receive has answered (a status, a body) is left to it. Ranges,
-        conditions (304, 412) and ``name.br`` and ``name.gz`` beside a file, where a client takes
-        them and they are not older, are seen to. Names that begin with "." (``.well-known``
-        excepted), that have control characters or a backslash in them, and links that lead out of
-        the directory are not there. Several "/" in a row are redirected to one.
+        Other routes come first unless their path is shorter. Missing files are answered by
+        none_handler; a response that an on_receive has begun (a status, a body) is left alone.
+        Ranges and conditions (304, 412) are supported, and ``name.br`` or ``name.gz`` is sent for
+        ``name`` if the client accepts it and it is not older. Treated as missing: names that begin
+        with "." (``.well-known`` excepted), names with control characters or a backslash, and links
+        that lead out of the directory. Repeated "/" are redirected to one.
 
         Args:
             base_path: Such as "/static" or "/".
-            directory: Opened anew for each request, so that a link can be turned to another.
-            cache_age: Seconds for which a client need not ask again. 0: it asks each time and
-                is told if nothing has changed.
-            tag: How the ETag beside Last-Modified is made. True: of size and time of modification.
-                "content": of the content, for files whose times are set to one by a build, or
-                differ between machines; it is read once, if it is not longer than 16 MiB. False:
-                there is none. None: as True.
-            index: The file that stands for a directory. None: there is none.
-            listing: Whether a directory without one is listed, in pages of 1,000 entries.
+            directory: Opened for each request, so that a link can be switched to another directory.
+            cache_age: Seconds for which a client need not revalidate. 0: it does so each time, and
+                gets 304 if nothing has changed.
+            tag: How the ETag is made, which is sent with Last-Modified. True: of size and time of
+                modification. "content": of the content, for files whose times are reset by a build,
+                or differ between machines; it is read once, up to 16 MiB. False: no ETag. None: as
+                True.
+            index: The file sent for a directory. None: there is none.
+            listing: Whether a directory without an index is listed, in pages of 1,000 entries.
 
         Raises:
-            NotADirectoryError: The directory is none.
+            NotADirectoryError: ``directory`` is not a directory.
             NotImplementedError: The system has no openat (Windows).
             TypeError: An argument is of another type.
             ValueError: ``cache_age`` is negative or the path has parameters.
@@ -280,10 +280,10 @@ class HttpServer(ServerConfig):
 
     @property
     def wsgi(self) -> WsgiApplication:
-        """The callbacks and routes as a WSGI application, under the limits as they are now.
+        """The callbacks and routes as a WSGI application, with the current limits.
 
-        What is about connections is the WSGI server's: on_connect and on_disconnect are not
-        called, and on_error gets None for the socket.
+        Connections are the WSGI server's: on_connect and on_disconnect are not called, and on_error
+        gets None for the socket.
         """
         self._dispatcher.blank = DefaultHead(self.powered_by)
         return WsgiApplication(
@@ -312,7 +312,7 @@ class HttpServer(ServerConfig):
             True, or False for a server that is not secure, which has no use for it.
 
         Raises:
-            CertificateFileError: The files cannot be used; what was loaded before stays.
+            CertificateFileError: The files cannot be used; earlier certificates stay loaded.
         """
         if not self.is_secure:
             return False
@@ -350,7 +350,7 @@ class HttpServer(ServerConfig):
         self._run(runtime, ending)
 
     def _reopening(self) -> Callable[[], None] | None:
-        """Return what opens the log files again, None if there are none."""
+        """Return a function that reopens the log files, None if there are none."""
         callbacks = self._dispatcher.callbacks["answered"]
         logs = [each for each in callbacks if isinstance(each, AccessLog) and each.has_file]
 
@@ -379,26 +379,25 @@ class HttpServer(ServerConfig):
         return self
 
     def step(self, timeout: int | None = 0) -> bool:
-        """Serve what is ready and return, for a program with a loop of its own.
+        """Process pending events and return, for a program with a loop of its own.
 
-        The first call binds. Nothing is served between two calls, deadlines are met by the next
-        one, and a blocking request to the server itself would wait for ever there.
+        The first call binds. Between two calls nothing is served, deadlines are met by the next
+        one, and a blocking request to the server itself would wait forever.
 
             while server.step(10):
                 draw_the_next_frame()
 
         Args:
-            timeout: Milliseconds to wait at the most until something is ready. 0: do not wait.
-                None: no limit.
+            timeout: Most milliseconds to wait for an event. 0: do not wait. None: no limit.
 
         Returns:
-            Whether it goes on: False after `close`, when everything is closed, and after
-            `shutdown`, when the last answer is through.
+            Whether the server still runs: False after `close`, and after the last response of
+            `shutdown`.
 
         Raises:
             OSError: The address cannot be bound.
             HttpException: It is secure and has no certificate.
-            RuntimeError: It runs by itself, or this is called within a step.
+            RuntimeError: The server runs on its own, or this is called within a step.
         """
         runtime = self._runtime
         if runtime is None:
@@ -434,17 +433,18 @@ class HttpServer(ServerConfig):
                     self._end(runtime)
 
     def shutdown(self, timeout: int | None = None) -> None:
-        """Stop serving without cutting anybody off. From any thread, handler or signal handler.
+        """Stop serving without losing requests. From any thread, handler or signal handler.
 
-        Connections that are made are accepted, no more are; what is asked is answered, as the
-        last thing on its connection; one that is idle stays for a second, because a request may be
-        on its way. Returns when that is done, except on the server's own thread; a program that
-        calls `step` goes on to do so until it says False. A handler that hangs on a thread of its
-        own is not waited for.
+        Established connections are accepted, no new ones are; pending requests are answered, as the
+        last on their connections; an idle connection stays open for a second, since a request may
+        be on its way. Returns when that is done, except on the server's own thread; a program that
+        calls `step` continues until it returns False. A handler that hangs on a worker thread is
+        not waited for.
 
         Args:
-            timeout: Milliseconds after which what has no answer gets 503 and all else is closed,
-                half a second later at the latest. 0: as `close`. None: `shutdown_timeout`.
+            timeout: Milliseconds after which requests without a response get 503 and every
+                connection is closed, half a second later at the latest. 0: as `close`. None:
+                `shutdown_timeout`.
         """
         runtime = self._runtime
         if runtime is not None:
@@ -455,7 +455,7 @@ class HttpServer(ServerConfig):
     def call_soon(self, fn: Callable[[], object]) -> None:
         """Call a function on the server's thread, between requests. From any thread.
 
-        What it raises goes to on_error, with None for the socket.
+        Exceptions go to on_error, with None for the socket.
 
         Raises:
             RuntimeError: The server does not listen.

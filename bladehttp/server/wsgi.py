@@ -1,8 +1,8 @@
-"""Wsgi: a server's callbacks and routes as a WSGI application (PEP 3333).
+"""A server's callbacks and routes as a WSGI application (PEP 3333).
 
-What a WSGI server has taken apart is put together again and read by the reader that reads
-sockets, and answers are written by the same writer, less what belongs to the connection. So
-there is one set of rules and limits, whoever accepts the connections.
+The request is reassembled from the WSGI environment and parsed by the same reader as requests from
+sockets; responses are written by the same writer, except for fields of the connection. So the same
+rules and limits apply.
 """
 
 import re
@@ -40,7 +40,7 @@ BLOCK = 64 * 1024
 """Bytes of a body read at a time."""
 
 PATH_SAFE = "/!$&'()*+,;=:@"
-"""RFC 3986 section 3.3: pchar without what `quote` leaves alone anyhow."""
+"""RFC 3986 section 3.3: pchar without the characters that `quote` never encodes."""
 
 NAMELESS = {"CONTENT_TYPE": "Content-Type", "CONTENT_LENGTH": "Content-Length"}
 """Fields that are in the environment without HTTP_. Those that are there with it too are not
@@ -55,9 +55,9 @@ _later_version = re.compile("HTTP/([2-9](?:[.][0-9])?)").fullmatch
 
 
 class WsgiApplication:
-    """The callbacks and routes of one server, to be called by a WSGI server.
+    """The callbacks and routes of one server, called by a WSGI server.
 
-    It may be called by several threads at a time, if the callbacks may.
+    Several threads may call it at a time, if the callbacks allow it.
     """
 
     __slots__ = ("_decode_request_body", "_dispatcher", "_parser", "_proxies")
@@ -69,14 +69,14 @@ class WsgiApplication:
         proxies: TrustedProxies,
         decode_request_body: bool,
     ) -> None:
-        """Answer by a dispatcher what a parser, which holds the limits, lets through."""
+        """Answer requests that pass the parser, which holds the limits, by a dispatcher."""
         self._dispatcher = dispatcher
         self._parser = parser
         self._proxies = proxies
         self._decode_request_body = decode_request_body
 
     def __call__(self, environ: Environ, start_response: Callable[..., object]) -> Iterable[bytes]:
-        """Answer one request; errors of callbacks are answered with 500 and do not come out."""
+        """Answer one request; an exception of a callback is answered with 500."""
         method, dispatcher = environ["REQUEST_METHOD"], self._dispatcher
         begun, is_understood = monotonic(), True
         try:
@@ -110,7 +110,7 @@ class WsgiApplication:
         begun: float,
         sent: int,
     ) -> None:
-        """Tell on_answered of an answer that is over."""
+        """Call on_answered for a finished response."""
         milliseconds = (monotonic() - begun) * 1000
         answered = Answered(client, request, response, sent, milliseconds)
         self._dispatcher.call("answered", answered, None, request)
@@ -148,7 +148,7 @@ class WsgiApplication:
     def _write(
         self, request: HttpRequest, response: HttpResponse, method: str
     ) -> tuple[HttpResponse, Reply]:
-        """Return an answer that can be sent, this one or another in its place, and its head."""
+        """Return a response that can be sent, this one or its replacement, and its head."""
         try:
             return response, _head(response, method)
         except Exception as error:  # noqa: BLE001 - what cannot be sent is the handler's fault
@@ -243,7 +243,7 @@ def _exactly(source: Iterable[Any], length: int | None) -> Iterator[bytes]:
 
 
 def _partial_request(environ: Environ) -> HttpRequest:
-    """Return a request that was refused, as far as it is known: its line, not its fields."""
+    """Return the understood part of a refused request: its line, without fields."""
     query = environ.get("QUERY_STRING", "")
     path = quote(environ.get("PATH_INFO", "").encode("latin-1", "replace"), PATH_SAFE)
     target = path + ("?" + query if query else "")
@@ -293,10 +293,10 @@ def _request_head(environ: Environ) -> bytes:
 
 
 def _target(environ: Environ) -> str:
-    """Return the request target: as it was sent where the server tells, else one that means it.
+    """Return the request target: as it was sent if the server reports it, else an equivalent one.
 
-    What it means is for PATH_INFO and QUERY_STRING to say, as something in front of the
-    application may have changed them, or made SCRIPT_NAME of a part.
+    It has to be equivalent to PATH_INFO and QUERY_STRING, since middleware may have changed them,
+    or moved a part to SCRIPT_NAME.
     """
     path, query = environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", "")
     sent = environ.get("RAW_URI") or environ.get("REQUEST_URI")
@@ -326,7 +326,7 @@ def _content(environ: Environ) -> Iterator[bytes]:
 
 
 def _take(source: IO[bytes], size: int) -> bytes:
-    """Read from the client, whose fault it is when that fails."""
+    """Read from the client; a failure is the client's error."""
     try:
         return source.read(size)
     except Exception as error:
@@ -339,11 +339,11 @@ def _client(environ: Environ) -> ClientInfo:
 
 
 def _head(response: HttpResponse, method: str = "GET") -> Reply:
-    """Return the head of a response; Date is the server's to add, as Connection is.
+    """Return the head of a response; Date is left to the WSGI server, as Connection is.
 
     Raises:
-        ValueError: As `write_head`.
-        TypeError: There is no way through WSGI for what is to be sent.
+        ValueError: The status or the framing fields are invalid (`write_head`).
+        TypeError: A raw response cannot be sent through WSGI.
     """
     if isinstance(response.source, Raw):
         raise TypeError("a raw answer cannot be sent through WSGI")

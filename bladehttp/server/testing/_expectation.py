@@ -19,7 +19,7 @@ UNSET: Any = object()
 """In place of a value where None is one."""
 
 MOST_TOLD = 10
-"""Most differences that are told of by one criterion: JSON of a client's may have any number."""
+"""Most differences reported for one criterion: a client's JSON may have any number."""
 
 CRITERIA: dict[str, Callable[[Any], matching.Criterion]] = {
     # argument of `BladeServer.expect`: what makes a criterion of it
@@ -32,14 +32,14 @@ CRITERIA: dict[str, Callable[[Any], matching.Criterion]] = {
 
 
 class Expectation:
-    """A request that is expected; `BladeServer.expect` makes one.
+    """An expected request; made by `BladeServer.expect`.
 
     Attributes:
-        times: How often; None: any number of times, never too.
-        ordered: Whether it has its place among those that are.
-        calls: How often it has been answered.
-        at_close: Whether it may come until the server is closed, and not only while the test runs:
-            a fixture made it that does something after the test.
+        times: How often it is expected; None: any number of times, or never.
+        ordered: Whether it has a place in the order of expectations.
+        calls: How often it was received.
+        at_close: Whether it may be received until the server is closed, after the test: it was made
+            by a fixture that sends requests when it ends.
     """
 
     __slots__ = (
@@ -64,7 +64,7 @@ class Expectation:
         ordered: bool,
         **wanted: Any,
     ) -> None:
-        """Take what `BladeServer.expect` is given; what is UNSET is not compared."""
+        """Take the arguments of `BladeServer.expect`; UNSET ones are not compared."""
         check_expected(method, path, times)
         if times is not None and times < 1:
             raise ValueError(f"a request is expected at least once, not {times!r} times")
@@ -97,24 +97,24 @@ class Expectation:
         delay: int = 0,
         fault: Fault | None = None,
     ) -> Self:
-        """Set the answer, which is 200 and empty otherwise.
+        """Set the response, which is 200 and empty otherwise.
 
         Args:
-            body: A str as UTF-8.
+            body: A str is sent as UTF-8.
             status: The status.
-            headers: In place of those of their names that a server sends by itself.
+            headers: Replace the server's own of the same names.
             json: The body as JSON.
-            handler: Is given the request and the response, with all of the above in it. What
-                it raises (`pytest.fail` and the like, too) is the cause of what
-                `BladeServer.check` raises; an `abort` is an answer.
-            delay: Milliseconds to wait before it is sent, an int, while others are served.
-            fault: Called with the response at last; see `bladehttp.server.testing.faults`.
+            handler: Receives the request and the response, filled in with the above. An exception
+                (`pytest.fail` included) is the cause of the error of `BladeServer.check`; an
+                `abort` is a response.
+            delay: Milliseconds before it is sent, an int; others are served meanwhile.
+            fault: Called with the complete response; see `bladehttp.testing.faults`.
 
         Raises:
             TypeError: The body or the JSON cannot be sent, or both are given; the status or the
                 delay is not an int; the handler does not take two arguments, or the fault one.
             ValueError: The status is not 200 to 599, or the delay is negative.
-            InvalidHeader: One of the headers cannot be sent.
+            InvalidHeader: A header cannot be sent.
         """
         if body and json is not UNSET:
             raise TypeError("an answer has a body or JSON, not both")
@@ -138,11 +138,11 @@ class Expectation:
         return self.times is None or self.calls >= self.times
 
     def differences(self, request: HttpRequest, turn: "Expectation | None") -> list[str]:
-        """Return how a request differs, [] for one that it takes.
+        """Return how a request differs, [] for one that matches.
 
         Args:
             request: The request.
-            turn: The next one of those that are ordered; None: there is none.
+            turn: The next ordered expectation; None: there is none.
         """
         found = [
             each
@@ -156,14 +156,14 @@ class Expectation:
         return found
 
     def likeness(self, request: HttpRequest) -> int:
-        """Return how much of a request is as it is expected, to tell of the most similar first."""
+        """Return the number of matching criteria, to report the most similar expectation first."""
         return sum(not any(criterion.differences(request)) for criterion in self._criteria)
 
     def answer(self, request: HttpRequest, response: HttpResponse) -> None:
         """Fill in a response.
 
         Raises:
-            Exception: What the handler or the fault raises.
+            Exception: The handler or the fault raised it.
         """
         request.params = self._params(request.path) or {}
         response.status = self._response.status

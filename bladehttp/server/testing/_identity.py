@@ -1,4 +1,4 @@
-"""Identity: what a secure server shows to prove who it is."""
+"""Identity: the certificate of a secure server."""
 
 import ssl
 from pathlib import Path
@@ -8,13 +8,13 @@ from bladehttp.server._net.tls import CertificateFiles, server_context, throw_aw
 
 
 class Identity(NamedTuple):
-    """A certificate that is loaded, for any number of servers.
+    """A loaded certificate, for any number of servers.
 
-    To load one takes several times as long as to start a server and stop it.
+    Loading takes several times as long as starting and stopping a server.
 
     Attributes:
-        ca_file: The authority that signed it, as a PEM file.
-        context: With the certificate.
+        ca_file: The CA that signed it, as a PEM file.
+        context: The SSLContext with the certificate.
     """
 
     ca_file: str
@@ -22,10 +22,10 @@ class Identity(NamedTuple):
 
     @classmethod
     def throw_away(cls, directory: Path) -> Self:
-        """Make one for localhost, signed by an authority nobody else has.
+        """Make a certificate for localhost, signed by a CA of its own.
 
         Args:
-            directory: Where its files go.
+            directory: Directory for its files.
 
         Raises:
             ImportError: trustme is not installed.

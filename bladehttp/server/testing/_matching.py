@@ -1,7 +1,7 @@
-"""Matching: what of a request is compared with what, and how a difference is told.
+"""Matching: the criteria of an expected request, and the description of differences.
 
 Each function makes one `Criterion`. Values are compared by ``==``, so that ``unittest.mock.ANY``
-and the like do what they are for.
+and similar objects work.
 """
 
 import json
@@ -26,10 +26,10 @@ LONGEST = 200
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """One thing a request has to have.
+    """One property that a request has to have.
 
     Attributes:
-        text: How it is told, "" for nothing to tell.
+        text: Its description, "" for none.
         differences: How a request differs, empty if it does not.
     """
 
@@ -55,7 +55,7 @@ def method_is(wanted: str) -> Criterion:
 
 
 def path_matcher(wanted: str | re.Pattern[str]) -> Callable[[str], Params | None]:
-    """Return what finds the parameters in a path, and None for a path that is another.
+    """Return a function from a path to its parameters, or to None for another path.
 
     Raises:
         ValueError: It is not a path, holds a query, or its braces are not parameters.
@@ -78,7 +78,7 @@ def path_matcher(wanted: str | re.Pattern[str]) -> Callable[[str], Params | None
 
 
 def path_is(wanted: str | re.Pattern[str], params: Callable[[str], Params | None]) -> Criterion:
-    """Compare the path with what `path_matcher` has made of the one wanted."""
+    """Compare the path by the function of `path_matcher`."""
     text = wanted if isinstance(wanted, str) else f"a path like {wanted.pattern!r}"
 
     def differences(request: HttpRequest) -> Differences:
@@ -165,11 +165,7 @@ def body_is(wanted: Any) -> Criterion:
 
 
 def json_is(wanted: Any) -> Criterion:
-    """Compare what the body is as JSON, whatever its Content-Type says.
-
-    Raises:
-        TypeError: A key of a dict that JSON has no form for.
-    """
+    """Compare the body as JSON, whatever its Content-Type."""
     wanted = _in_json(wanted)
 
     def differences(request: HttpRequest) -> Differences:

@@ -1,4 +1,4 @@
-"""BladeServer: a server that is told what to expect and tells what came instead."""
+"""BladeServer: a server with expected requests that reports unexpected and missing ones."""
 
 import logging
 import re
@@ -28,10 +28,10 @@ from bladehttp.server.testing._matching import short
 log = logging.getLogger("bladehttp.server.testing")
 
 MOST_TOLD = 10
-"""Most unexpected requests that are told of."""
+"""Most unexpected requests that are reported."""
 
 MOST_ALIKE = 2
-"""Most expectations beside one of them that are shown: those most like it."""
+"""Most expectations shown for an unexpected request: the most similar ones."""
 
 MOST_RECEIVED = 10
 """Most requests that are named as received."""
@@ -39,22 +39,22 @@ MOST_RECEIVED = 10
 NO_CLOCKS = dict.fromkeys(
     [*CLOCKS.values(), *(name for name in DEFAULTS if name.endswith("_rate"))], 0
 )
-"""The properties of `HttpServer` that end what takes too long."""
+"""The properties of `HttpServer` that are timeouts or rates."""
 
 
 class BladeServer(HttpServer):
-    """An `HttpServer` for tests: it answers what is expected of it, and 500 to what is not.
+    """An `HttpServer` for tests: it answers expected requests, and others with 500.
 
-    Everything else is that of any server, `requests` included. What an on_receive or a route
-    takes is none of the expectations' business.
+    Everything else is as with any server, `requests` included. Requests that an on_receive or a
+    route answers are not compared with the expectations.
 
         with BladeServer() as server:
             server.expect("POST", "/users", json={"name": "Ada"}).respond(status=201)
             create_user(server.url, "Ada")
 
-    The context ends with `close` and, unless something was raised in it, `check`.
+    The context ends with `close` and, unless an exception was raised in it, `check`.
 
-    No clock runs unless it is set: a client that a debugger has stopped is waited for.
+    No clock runs unless it is set, so that a client can be stopped in a debugger.
     """
 
     __slots__ = (
@@ -79,10 +79,10 @@ class BladeServer(HttpServer):
         """Make a server as `HttpServer`, with requests recorded and their bodies in memory.
 
         Args:
-            port: As there; so are the next two.
-            host: Beside the port.
+            port: As there.
+            host: As there.
             is_secure: Whether it speaks TLS.
-            identity: With what it does so. None: with what `load_certs` is given.
+            identity: Its certificate. None: use `load_certs`.
             **properties: As there.
         """
         values: Any = {**NO_CLOCKS, "record": True, "spool_size": RECORDED_BYTES, **properties}
@@ -112,26 +112,26 @@ class BladeServer(HttpServer):
         times: int | None = 1,
         ordered: bool = False,
     ) -> Expectation:
-        """Expect a request. What is left out may be whatever it is.
+        """Expect a request. Arguments that are left out are not compared.
 
-        Of several that take a request the first one answers that has not come as often as it
-        is to; those without a number come last, so that they are what else is answered.
+        If several expectations match, the first one answers that was not received often enough;
+        those without a number come last, as defaults.
 
         Args:
-            method: In capitals or not. None: any.
-            path: The whole path, decoded: as it is, with parameters as of `HttpServer.handle`, or
-                a pattern. Parameters and named groups are in ``request.params``. None: any.
-            query: All of it: a dict of its fields in any order, a list for a repeated one, or a
-                str, as it is sent. {} or "": there is none.
-            headers: Those that have to be there; others may be.
-            body: What is sent, a str as UTF-8.
-            json: What the body is as JSON.
-            where: Says of a request whether it is the one.
-            times: How often. None: any number of times, never too.
-            ordered: Whether it is to come after those ordered ones that were expected before.
+            method: In any case. None: any.
+            path: The whole path, decoded: as it is, with parameters as of `HttpServer.handle`, or a
+                pattern. Parameters and named groups are in ``request.params``. None: any.
+            query: The whole query: a dict of its fields in any order, a list for a repeated one, or
+                a str, as it is sent. {} or "": there is none.
+            headers: Headers that have to be there, among others.
+            body: The body as sent, a str as UTF-8.
+            json: The body as JSON.
+            where: Returns whether a request matches.
+            times: How often. None: any number of times, or never.
+            ordered: Whether it has to come after the ordered ones that were expected before.
 
         Returns:
-            The expectation, to be given an answer: `Expectation.respond`.
+            The expectation; set its response by `Expectation.respond`.
 
         Raises:
             TypeError: An argument is of another type.
@@ -150,12 +150,12 @@ class BladeServer(HttpServer):
 
     @property
     def ca_file(self) -> str | None:
-        """What a client has to trust, as a PEM file; None without an `Identity`."""
+        """The CA for clients to trust, as a PEM file; None without an `Identity`."""
         return None if self._identity is None else self._identity.ca_file
 
     @property
     def client_options(self) -> dict[str, Any]:
-        """What `HttpClient` and `AsyncHttpClient` take to be clients of this server."""
+        """The arguments of `HttpClient` and `AsyncHttpClient` for clients of this server."""
         options: dict[str, Any] = {"base_url": self.url}
         return options if self.ca_file is None else options | {"ca_cert": self.ca_file}
 
@@ -186,7 +186,7 @@ class BladeServer(HttpServer):
         self._check(is_closed=True)
 
     def _check(self, *, is_closed: bool) -> None:
-        """Raise as `check`; while it is not closed, what may come until then is not missing."""
+        """Raise as `check`; expectations for the end count only once the server is closed."""
         __tracebackhide__ = True
         with self._changed:
             told = [*self._missing(is_closed=is_closed), *self._unexpected]
@@ -197,7 +197,7 @@ class BladeServer(HttpServer):
             raise AssertionError("\n".join(told)) from _as_one(errors)
 
     def clear(self) -> None:
-        """Forget what was expected, what went wrong, and what was asked."""
+        """Forget the expectations, the failures and the recorded requests."""
         with self._changed:
             self._expectations, self._unexpected, self._errors = [], [], []
             self._received.clear()
@@ -265,7 +265,7 @@ class BladeServer(HttpServer):
             self._received.append(_named(request))
 
     def _note_refusal(self, request: HttpRequest, error: ProtocolError | MissingValueError) -> None:
-        """Tell of a request that was answered with an error before or while it was handled."""
+        """Report a request that was answered with an error before or while it was handled."""
         reason = f"{error} is missing" if isinstance(error, MissingValueError) else str(error)
         text = f"refused with {error.status}: {_named(request)}: {reason}"
         log.warning("%s", text)
@@ -279,7 +279,7 @@ class BladeServer(HttpServer):
             kept.add(request)
 
     def _compared(self, request: HttpRequest) -> str:
-        """Return how a request differs from what is expected, the most similar first."""
+        """Return how a request differs from the expectations, the most similar first."""
         turn = self._turn()
         similar = sorted(self._expectations, key=lambda each: -each.likeness(request))
         lines = [f"not expected: {_named(request)}"]

@@ -1,4 +1,4 @@
-"""Faults: what servers do wrong, for `Expectation.respond` and for any handler.
+"""Faults: errors of servers, for `Expectation.respond` and for any handler.
 
 A fault is a function that is called with a response when it is complete, and spoils it.
 `abort`, `delay`, `raw` and `truncate` are methods of a response as well.
@@ -95,7 +95,7 @@ class Throttled(Channel):
         super().attach(wake)
 
     def beat(self) -> None:
-        """Write what is due by now, and close after the last byte."""
+        """Write the bytes due by now, and close after the last one."""
         due = int((monotonic() - self._begun) * self._speed)
         self.write(self._body[self._given : due])
         self._given = due
