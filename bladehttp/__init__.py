@@ -257,9 +257,9 @@ def tls_server(port: int, address: str = "127.0.0.1") -> HttpServer:
 
 
 def info() -> dict[str, str | list[str]]:
-    """Return versions, features and whom is trusted: what ``python -m bladehttp info`` prints.
+    """Return versions, features and trusted CAs, as printed by ``python -m bladehttp info``.
 
     Raises:
-        CertificateFileError: A variable of the environment names a file that is not there.
+        CertificateFileError: A variable of the environment names a missing file.
     """
     return _client.describe(__version__)

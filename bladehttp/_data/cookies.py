@@ -1,6 +1,6 @@
 """Cookies: the Cookie field of a request in, the Set-Cookie field of a response out.
 
-RFC 6265, sections 4.1 (what a server may send), 4.2 and 5.4 (what a browser sends).
+RFC 6265, sections 4.1 (sent by servers), 4.2 and 5.4 (sent by browsers).
 """
 
 import re

@@ -96,7 +96,7 @@ class FileBody:
 
 
 def open_at_once(path: str, flags: int) -> int:
-    """Open a file; a pipe would wait until somebody writes to it."""
+    """Open a file; opening a pipe would block until it has a writer."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 

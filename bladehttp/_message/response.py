@@ -157,9 +157,9 @@ class HttpResponse(ResponseWriter):
         reason: The reason phrase; the status's own one unless set.
         trailers: The fields that came after a chunked body. Client side only.
         history: A `Hop` for each redirect that was followed. Client side only.
-        request: What was sent to get it: its ``method`` and ``url``, after redirects, and as
-            ``items`` what `HttpClient.send_many` was given for it. None on a server.
-        certificate: What the server presented over https, as a dict: ``subject``, ``issuer``,
+        request: The request that was sent: its ``method`` and ``url``, after redirects, and as
+            ``given`` the item given to `HttpClient.send_many`. None on a server.
+        certificate: The server's certificate over https, as a dict: ``subject``, ``issuer``,
             ``serial``, ``names``, ``not_before``, ``not_after``, ``pem`` and ``chain``; None
             over http. Client side only.
         timings: When the last hop had reached "namelookup", "connect", "tls", "first_byte" and

@@ -1,6 +1,7 @@
-"""Decoders of a request's body, and the sink they fill.
+"""Decoders of a request's body framing, and the sink they fill.
 
-A decoder takes what it can from the buffer at each call and says whether it is done.
+At each call a decoder takes the available bytes from the buffer and returns whether the body is
+complete.
 """
 
 import tempfile
@@ -28,33 +29,33 @@ FORBIDDEN_TRAILERS = frozenset(
 
 
 KEPT_FIRST = 64 * 1024
-"""Most bytes in memory of a body that is announced to be too long for it: what a client only
-announces costs no file yet, and what it sends is not copied twice."""
+"""Most bytes in memory of a body whose announced length exceeds the memory limit: a mere
+announcement creates no file, and received bytes are not copied twice."""
 
 
 AT_ONCE = 1 << 20
-"""Most bytes of small chunks taken at once."""
+"""Most bytes of small chunks taken in one call."""
 
 
 class BodySink:
-    """Where a body's bytes go: memory up to a limit, a temporary file beyond."""
+    """Stores the bytes of a body: in memory up to a limit, in a temporary file beyond."""
 
     __slots__ = ("_announced", "_first", "_more", "_spool", "file", "size")
 
     def __init__(self, spool: int, announced: int = 0) -> None:
-        """Keep up to ``spool`` bytes in memory, less if more than that is announced.
+        """Keep up to ``spool`` bytes in memory, fewer if more than that is announced.
 
         Args:
             spool: In bytes.
-            announced: How many will come, exactly; 0 or less if that is not known.
+            announced: The exact length; 0 or less if it is not known.
         """
-        # The first chunk as it is: most bodies are one. Chunks of few bytes each would take twenty
-        # times their size if they were kept apart.
+        # The first chunk as it is: most bodies are one chunk. Chunks of few bytes each would take
+        # twenty times their size as separate objects.
         self._first = b""
         self._more: BytesIO | None = None
         self._spool = spool if announced <= spool else min(spool, KEPT_FIRST)
-        # One that grows moves, again and again: what is announced has its place at once. It is
-        # made when the second chunk is here, as one who only announces is to cost nothing.
+        # A growing buffer is moved repeatedly, so the announced length is allocated at once: with
+        # the second chunk, so that a mere announcement costs nothing.
         self._announced = announced if 0 < announced <= self._spool else 0
         self.file: IO[bytes] | None = None
         self.size = 0
@@ -87,12 +88,12 @@ class BodySink:
         self._more = None
 
     def getvalue(self) -> bytes:
-        """Return the bytes kept in memory: all of them, or b"" when they went to the file."""
-        # A BytesIO gives away the bytes it has, without a copy.
+        """Return the bytes in memory: all of them, or b"" if they are in the file."""
+        # BytesIO.getvalue returns its bytes without a copy.
         return self._first if self._more is None else self._more.getvalue()
 
     def close(self) -> None:
-        """Drop the bytes."""
+        """Discard the bytes."""
         self._forget()
         if self.file is not None:
             with suppress(OSError):  # no room for what was not written yet
@@ -100,7 +101,7 @@ class BodySink:
 
 
 class Decoder(Protocol):
-    """What takes one body out of a buffer.
+    """Takes one body out of a buffer.
 
     Attributes:
         trailers: The trailer fields, forbidden ones left out. Complete when the body is.
@@ -109,7 +110,7 @@ class Decoder(Protocol):
     trailers: Pairs
 
     def take(self, buffer: ReceiveBuffer, sink: BodySink) -> bool:
-        """Move what is there from the buffer to the sink; True when the body is complete."""
+        """Move available bytes from the buffer to the sink; True when the body is complete."""
 
 
 class FixedLength:
@@ -130,7 +131,7 @@ class FixedLength:
 
 
 class _Part(IntEnum):
-    """What comes next in a chunked body."""
+    """The next part of a chunked body."""
 
     SIZE = 0
     DATA = 1
@@ -153,7 +154,7 @@ class Chunked:
     )
 
     def __init__(self, limits: Limits, field: Callable[[bytes], tuple[str, str]]) -> None:
-        """Decode under limits; ``field`` parses one trailer line."""
+        """Decode with limits; ``field`` parses one trailer line."""
         self.trailers: Pairs = ()
         self._limits = limits
         self._field = field
@@ -224,4 +225,4 @@ STEPS: dict[_Part, Callable[[Chunked, ReceiveBuffer, BodySink], _Part | None]] =
     _Part.DATA_END: Chunked._data_end,
     _Part.TRAILER: Chunked._trailer,
 }
-"""Part to the method that takes it and returns what comes next, None if bytes are missing."""
+"""Part to the method that takes it and returns the next part, None if bytes are missing."""

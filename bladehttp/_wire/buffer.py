@@ -1,7 +1,7 @@
 """ReceiveBuffer: received bytes, taken line by line or by count, in linear time.
 
-What has been fed is kept as the bytes object it came in for as long as nothing is left over
-from before: a request that arrives in one piece, or a block of a large body, is not copied.
+Received data stays the bytes object it arrived in as long as nothing is left over from before: a
+request that arrives at once, or a block of a large body, is not copied.
 """
 
 from bladehttp.exceptions import ProtocolError
@@ -23,7 +23,7 @@ MOST_DIGITS = 16
 
 
 class ReceiveBuffer:
-    """Bytes that came in and have not been taken yet."""
+    """Bytes that were received and have not been taken yet."""
 
     __slots__ = ("_data", "_scanned", "_start")
 
@@ -36,7 +36,7 @@ class ReceiveBuffer:
         return len(self._data) - self._start
 
     def feed(self, data: bytes) -> None:
-        """Append what was received."""
+        """Append received bytes."""
         start = self._start
         if start == len(self._data):
             self._data = data
@@ -51,14 +51,14 @@ class ReceiveBuffer:
         self._data += data
 
     def clear(self) -> None:
-        """Drop everything."""
+        """Discard everything."""
         self._data = b""
         self._start = self._scanned = 0
 
     def peek_head(self) -> tuple[bytes, bytes] | None:
-        """Return the first line without its CRLF, and all up to the next empty line, that included.
+        """Return the first line without its CRLF, and the bytes up to the empty line, included.
 
-        Nothing is checked. None if not all of it is here.
+        Nothing is checked. None if the empty line is missing.
         """
         data, start = self._data, self._start
         end = data.find(b"\r\n\r\n", self._scanned) + 4
@@ -70,7 +70,7 @@ class ReceiveBuffer:
         return bytes(data[start:line_end]), bytes(data[line_end + 2 : end])
 
     def take_before(self, tail: bytes, longest: int) -> bytes | None:
-        """Take the first line and what follows it, if that begins with certain bytes.
+        """Take the first line and the bytes after it, if they are `tail`.
 
         Args:
             tail: The bytes, the CRLF that ends the line included.
@@ -91,7 +91,7 @@ class ReceiveBuffer:
         return bytes(self._data[self._start : self._start + count])
 
     def skip(self, count: int) -> None:
-        """Take ``count`` bytes that were seen by a peek."""
+        """Take ``count`` bytes that were peeked at."""
         self._start += count
         self._scanned = self._start
 
@@ -103,13 +103,13 @@ class ReceiveBuffer:
         return data
 
     def take_small_chunks(self, most: int) -> bytes:
-        """Take small chunks that are here whole, and return their data joined.
+        """Take complete small chunks, and return their data joined.
 
-        It stops before a chunk that is long, the last one, has extensions, is not here whole or
-        is none: that is for who reads line by line, at ten times the cost.
+        It stops before a chunk that is long, the last one, has extensions, is incomplete or
+        malformed: those are parsed line by line, at ten times the cost.
 
         Args:
-            most: Bytes of data to be taken.
+            most: Most bytes of data to take.
         """
         data, at, chunks = self._data, self._start, []
         while True:
@@ -127,10 +127,10 @@ class ReceiveBuffer:
         return b"".join(chunks)
 
     def take_line(self, limit: int, too_long: int) -> bytes | None:
-        """Take one line and return it without its CRLF; None if its end is not here yet.
+        """Take one line and return it without its CRLF; None if its end was not received yet.
 
-        The verdict is that of the first byte that makes one, however the bytes were split:
-        a CR without LF, an LF without CR, or no end within ``limit``.
+        The verdict is that of the first deciding byte, however the bytes were split: a CR without
+        LF, an LF without CR, or no end within ``limit``.
 
         Args:
             limit: Most bytes of the line, CRLF included.
@@ -158,10 +158,10 @@ class ReceiveBuffer:
         return None
 
     def take_crlf(self) -> bool:
-        """Take exactly CRLF; False if it is not here yet.
+        """Take exactly CRLF; False if it was not received yet.
 
         Raises:
-            ProtocolError: Something else is here.
+            ProtocolError: The next bytes are not CRLF.
         """
         found = self._data[self._start : self._start + 2]
         if found == b"\r\n":

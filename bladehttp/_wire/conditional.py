@@ -1,6 +1,6 @@
-"""Conditional requests: whether what a client has, or wants to see, is what there is.
+"""Conditional requests: does the client's copy match the current representation?
 
-RFC 9110 section 13, for GET and HEAD of something that exists.
+RFC 9110 section 13, for GET and HEAD of an existing resource.
 """
 
 import re
@@ -15,17 +15,17 @@ entity_tags = re.compile(r'(W/)?("[!\x23-\x7e\x80-\xff]*")').findall
 
 
 def status_instead(fields: Mapping[str, str], tag: str | None, modified: int) -> int | None:
-    """Return the status to answer instead of the content, None to go on.
+    """Return the status to answer instead of the content, None to send the content.
 
-    In the order of RFC 9110 section 13.2.2; a date that is none is as if it were not there.
+    In the order of RFC 9110 section 13.2.2; invalid dates are ignored.
 
     Args:
-        fields: Of the request, the names in any case.
-        tag: The entity tag of what there is, None if it has none.
-        modified: Its Last-Modified, in seconds since 1970.
+        fields: The request's fields, the names in any case.
+        tag: The current entity tag, None if there is none.
+        modified: The current Last-Modified, in seconds since 1970.
 
     Returns:
-        304 if the client has it, 412 if it is not what the client expects, or None.
+        304 if the client has the current representation, 412 if a precondition fails, or None.
     """
     if "If-Match" in fields:
         if not _has(fields["If-Match"], tag, weak=False):
@@ -41,11 +41,11 @@ def range_applies(value: str | None, tag: str | None, modified: int, now: int) -
     """Return whether If-Range lets Range count: RFC 9110 section 13.1.5.
 
     Args:
-        value: Of If-Range, None if there is no such field.
-        tag: The entity tag of what there is, None if it has none.
-        modified: Its Last-Modified, in seconds since 1970.
-        now: The current time in the same seconds. A date is a strong validator only when
-            its second is over (section 8.8.2.2).
+        value: The value of If-Range, None if there is no such field.
+        tag: The current entity tag, None if there is none.
+        modified: The current Last-Modified, in seconds since 1970.
+        now: The current time in the same seconds. A date is a strong validator only when its second
+            is over (section 8.8.2.2).
     """
     if value is None:
         return True
@@ -55,7 +55,7 @@ def range_applies(value: str | None, tag: str | None, modified: int, now: int) -
 
 
 def _has(value: str, tag: str | None, *, weak: bool) -> bool:
-    """Return whether a list of entity tags, or "*", has one (section 8.8.3.2)."""
+    """Return whether a list of entity tags, or "*", includes a tag (section 8.8.3.2)."""
     if value.strip(" \t") == "*":
         return True
     if tag is None:
@@ -68,6 +68,6 @@ def _has(value: str, tag: str | None, *, weak: bool) -> bool:
 
 
 def _is_newer(modified: int, date: str | None) -> bool | None:
-    """Return whether something was modified after a date, None if that is not one."""
+    """Return whether a modification is after a date, None for an invalid date."""
     seconds = None if date is None else parse_http_date(date)
     return None if seconds is None else modified > seconds

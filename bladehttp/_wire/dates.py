@@ -31,9 +31,9 @@ def format_http_date(seconds: int) -> str:
 
 
 def parse_http_date(value: str) -> int | None:
-    """Return a date in seconds since 1970, None for what is not one.
+    """Return a date in seconds since 1970, None for an invalid one.
 
-    The name of the day is not looked at. Years of two digits are 1970 to 2069.
+    The name of the day is ignored. Years of two digits are 1970 to 2069.
     """
     value = value.strip(" \t")
     match = imf_fixdate(value) or rfc850_date(value)

@@ -1,12 +1,11 @@
 """The content of a request decoded: urlencoded, JSON and multipart to plain data.
 
-Called with whole bodies only. Every failure is the client's and a ProtocolError: broken
-JSON, truncated multipart and a charset that does not exist are 4xx, never 500.
+Takes complete bodies. Every failure is the client's and a ProtocolError: broken JSON, truncated
+multipart and an unknown charset are 4xx, never 500.
 
-Whoever sends a body decides how much work it is to decode it, and everybody else waits
-meanwhile. So the work is bounded before it is begun: by the bytes that are decoded
-(`Limits.decoded`), by the values and escapes in them (`Limits.values`), and for multipart by
-parts and the bytes of their heads.
+The sender of a body determines the work of decoding it, and other clients wait meanwhile. So the
+work is bounded before it starts: by the bytes to decode (`Limits.decoded`), by the values and
+escapes in them (`Limits.values`), and for multipart by parts and the bytes of their heads.
 """
 
 import json
@@ -86,12 +85,11 @@ def decode(content_type: str, body: bytes, file: IO[bytes] | None, limits: Limit
     Args:
         content_type: The field's value, "" if there is none.
         body: The bytes, b"" for a body in ``file`` or none at all.
-        file: A temporary file with the body; it is left where it is.
+        file: A temporary file with the body; it stays open.
         limits: For the number of fields, parts and values, and the bytes that are decoded.
 
     Raises:
-        ProtocolError: 400 for what is not as the Content-Type says, 413 for what is beyond a
-            limit, 415 for a charset that is not known.
+        ProtocolError: 400 for malformed content, 413 beyond a limit, 415 for an unknown charset.
     """
     if not body and file is None:
         return Decoded(MultiDict())
@@ -231,11 +229,11 @@ def _decode_multipart(content: Content, parameters: dict[str, str], limits: Limi
 
 
 def _end_of_parts(content: Content, boundary: bytes) -> int:
-    """Return where the close delimiter ends, or the content if there is none.
+    """Return the end of the close delimiter, or of the content if there is none.
 
-    RFC 2046 section 5.1.1: what follows is the epilogue, to be ignored: clients end with CRLF,
-    with two, or with something for people to read. A further delimiter is refused, as other
-    parsers may see parts there.
+    RFC 2046 section 5.1.1: the epilogue follows, and is ignored: clients end with CRLF, with two,
+    or with a text for people. A further delimiter is refused, since other parsers may see parts
+    there.
 
     Raises:
         ProtocolError: There is one.
@@ -282,8 +280,8 @@ def _check_head(segment: MultipartSegment) -> int:
     """Return the length of a part's head.
 
     Raises:
-        ProtocolError: There is a control character in it, which the multipart package takes:
-            LF, NUL in a filename, and what browsers write as %0D and %0A.
+        ProtocolError: It has a control character, which the multipart package accepts: LF, NUL in a
+            filename, or the ones browsers encode as %0D and %0A.
     """
     for name, value in segment.headerlist:
         if control_character(value):

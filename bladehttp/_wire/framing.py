@@ -11,7 +11,7 @@ from bladehttp._wire import grammar
 from bladehttp.exceptions import ProtocolError
 
 CHUNKED = -1
-"""In place of a length: the body is chunked."""
+"""Stands for a length: the body is chunked."""
 
 # 18 digits are under 2**63; a longer Content-Length is beyond any limit and not even converted.
 LONGEST_LENGTH = 18
@@ -25,8 +25,8 @@ def body_length(content_lengths: Sequence[str], transfer_encodings: Sequence[str
         transfer_encodings: The values of all Transfer-Encoding lines.
 
     Raises:
-        ProtocolError: 400 for what is ambiguous or malformed, 501 for a transfer coding that
-            is not known here, 413 for a length that no limit allows.
+        ProtocolError: 400 if ambiguous or malformed, 501 for an unknown transfer coding, 413 for a
+            length beyond every limit.
     """
     if transfer_encodings:
         if content_lengths:  # section 6.1: "may reject"; it is how requests are smuggled

@@ -1,12 +1,11 @@
 """The head of a request: request line and field lines to plain data.
 
-Clients repeat themselves: one browser sends the same fields with every request, in the
-same bytes, and many ask for the same few targets. Three bounded caches make use of it, a
-request line's bytes to its RequestLine, a field line's to its (name, value) and a whole field
-block's to its FieldBlock, so that checking strictly costs nothing the second time. Only what
-passed every check of its own goes in; a request that was refused leaves nothing behind except
-lines, or a whole block, that are valid by themselves. What request line and fields mean only
-together is checked each time.
+Clients repeat themselves: one browser sends the same fields with every request, in the same bytes,
+and many ask for the same few targets. Three bounded caches use that: a request line's bytes to its
+RequestLine, a field line's to its (name, value) and a whole field block's to its FieldBlock. So
+strict checks cost nothing the second time. Only lines and blocks that passed every check of their
+own are cached; a refused request leaves nothing but lines, or a block, that are valid by
+themselves. Checks of request line and fields together are repeated each time.
 """
 
 import ipaddress
@@ -40,7 +39,7 @@ MINOR_VERSIONS = {f"1.{minor}": minor for minor in range(10)}
 
 @dataclass(frozen=True, slots=True)
 class FieldBlock:
-    """What the fields of a request say, apart from its request line.
+    """The meaning of a request's fields, apart from its request line.
 
     Attributes:
         pairs: (name, value) in order, Cookie excepted.
@@ -51,10 +50,10 @@ class FieldBlock:
         connection: The options of Connection, in lower case.
         expectations: The members of Expect, in lower case.
         closes: Whether Connection says close.
-        is_plain: Whether `check_together` has nothing to refuse in a request of HTTP/1.1 with
-            them, and no body follows: there is a Host, and neither a length nor Expect.
-        tail: What a request ends with that is a request line and these fields: CRLF, the lines as
-            they came, the empty line. b"" for fields that are not plain, or too long to remember.
+        is_plain: Whether `check_together` accepts any HTTP/1.1 request line with them, and no body
+            follows: there is a Host, and neither a length nor Expect.
+        tail: The end of a request with these fields, after its request line: CRLF, the lines as
+            received, the empty line. b"" for fields that are not plain, or too long to cache.
     """
 
     pairs: Pairs
@@ -71,18 +70,18 @@ class FieldBlock:
 
 @dataclass(slots=True)
 class RequestLine:
-    """What the request line says. Requests share those that are remembered: never changed.
+    """A parsed request line. Cached ones are shared by requests: never changed.
 
     Attributes:
         method: The method, case kept (it is case-sensitive).
         target: The request target as sent, one character for one byte.
         minor: The minor version, as sent: 0 or above.
         path: The target's path, not decoded; "*" or "" where the form has none.
-        query: What follows the first "?", not decoded; "" for none.
+        query: The part after the first "?", not decoded; "" for none.
         is_plain: Whether it is of HTTP/1.1 or later, has an ordinary target, and a method whose
-            answer may have a body.
-        authority: Host and port the target names, "" where it names none (origin-form).
-        scheme: Of an absolute-form target, else "".
+            response may have a body.
+        authority: Host and port in the target, "" if there are none (origin-form).
+        scheme: The scheme of an absolute-form target, else "".
     """
 
     method: str
@@ -96,16 +95,16 @@ class RequestLine:
 
 
 class HeadParser:
-    """Parses heads under one set of limits and keeps the three caches for them.
+    """Parses heads with one set of limits and owns the three caches.
 
     Attributes:
         limits: The limits.
-        lines: Request lines of HTTP/1.1 or later and without a query that were accepted before, as
-            they came, to what they say. None is longer than ``longest_line``.
-        blocks: Field lines that were accepted before, as they came and with the empty line after
-            them, to what they say together.
-        longest_line: Longest request line, without CRLF, that no limit is met by together with
-            any of the blocks.
+        lines: Accepted request lines of HTTP/1.1 or later and without a query, as received, to
+            their RequestLine. None is longer than ``longest_line``.
+        blocks: Accepted field lines, as received and with the empty line after them, to their
+            FieldBlock.
+        longest_line: Longest request line, without CRLF, that exceeds no limit together with any of
+            the blocks.
     """
 
     __slots__ = ("_fields", "_longest_kept", "blocks", "limits", "lines", "longest_line")
@@ -121,11 +120,11 @@ class HeadParser:
         self._longest_kept = min(self.longest_line, CACHED_REQUEST_LINE_BYTES)
 
     def request_line(self, data: bytes) -> RequestLine:
-        """Return what a request line, within its limit, says; see `parse_request_line`."""
+        """Parse a request line within its limit; see `parse_request_line`."""
         return self.lines.get(data) or self.new_request_line(data)
 
     def new_request_line(self, data: bytes) -> RequestLine:
-        """Return what a request line that is not among ``lines`` says."""
+        """Parse a request line that is not cached."""
         line = parse_request_line(data)
         # Of those with a query there are too many: they would only drive the others out.
         if not line.query and line.minor and len(data) <= self._longest_kept:
@@ -133,7 +132,7 @@ class HeadParser:
         return line
 
     def field_block(self, lines: Sequence[bytes]) -> FieldBlock:
-        """Return what field lines, each passed by `field` already, say together.
+        """Combine field lines that were accepted by `field`.
 
         Raises:
             ProtocolError: They contradict each other or the body's length is not clear.
@@ -150,7 +149,7 @@ class HeadParser:
         """Return (name, value) of one field line.
 
         Raises:
-            ProtocolError: It is none, obs-fold and whitespace before the colon included.
+            ProtocolError: It is malformed, obs-fold and whitespace before the colon included.
         """
         known = self._fields.get(line)
         if known is not None:
@@ -241,7 +240,7 @@ NO_FIELDS = _build_block(())
 
 
 def parse_request_line(line: bytes) -> RequestLine:
-    """Return what a request line says.
+    """Parse a request line.
 
     Raises:
         ProtocolError: 400, or 505 for a major version other than 1.
@@ -287,11 +286,11 @@ def _with_absolute_form(method: str, target: str, minor: int) -> RequestLine:
 
 
 def check_target(line: RequestLine, scheme: str) -> ProtocolError | None:
-    """Return why a target that is no path is not served, None if it is.
+    """Return the reason why a target other than a path is not served, None if it is.
 
     Args:
         line: The request line.
-        scheme: The one that the request came by.
+        scheme: The scheme of the request.
     """
     if line.method == "CONNECT":  # a 2xx would begin a tunnel
         return ProtocolError("no tunnels here", status=501)
@@ -301,7 +300,7 @@ def check_target(line: RequestLine, scheme: str) -> ProtocolError | None:
 
 
 def check_together(line: RequestLine, fields: FieldBlock, limits: Limits) -> bool:
-    """Check what request line and fields mean only together.
+    """Check the rules that need both request line and fields.
 
     Returns:
         Whether the client lets the connection be used again (RFC 9112 section 9.3).

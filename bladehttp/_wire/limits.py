@@ -12,7 +12,7 @@ class Limits:
         field_line: One field line with its CRLF, trailers too. 431 beyond.
         head: Request line and all fields with the empty line. 431 beyond.
         fields: Number of field lines, and of trailer lines. 431 beyond.
-        body: The content, chunking undone. None: no limit. 413 beyond.
+        body: The content, without chunked framing. None: no limit. 413 beyond.
         spool: A body longer than this is kept in a temporary file, not in memory.
         empty_lines: Number of empty lines before a request line (RFC 9112 section 2.2 asks for
             one at least to be ignored). 400 beyond.

@@ -1,4 +1,4 @@
-"""Which content coding a client would rather have: RFC 9110 section 12.5.3."""
+"""The content codings a client prefers: RFC 9110 section 12.5.3."""
 
 import re
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ member = re.compile(
 
 
 def acceptable(value: str | None, offered: Sequence[str]) -> list[str]:
-    """Return those of the offered codings that a client takes rather than none, best first.
+    """Return the offered codings that the client prefers to identity, best first.
 
     Args:
-        value: Of Accept-Encoding, None if there is no such field: then nothing is encoded.
-            What is not the grammar is left out.
+        value: The value of Accept-Encoding, None if there is no such field: then nothing is
+            encoded. Malformed members are ignored.
         offered: Codings in lower case, the server's favourite first.
     """
     weights: dict[str, float] = {}

@@ -1,8 +1,8 @@
-"""The PROXY protocol: who the client is, told by a load balancer before the first byte.
+"""The PROXY protocol: a load balancer sends the client's address before the first byte.
 
-HAProxy's "PROXY protocol", versions 1 (one line of text) and 2 (binary). The reader says how
-many bytes it wants next and never wants one of what follows the header, so that TLS or HTTP
-can begin right after it.
+HAProxy's "PROXY protocol", versions 1 (one line of text) and 2 (binary). The reader says how many
+bytes it needs next and never asks for a byte after the header, so that TLS or HTTP can start right
+after it.
 """
 
 import ipaddress
@@ -49,8 +49,8 @@ class ProxyReader:
     """Reads one header.
 
     Attributes:
-        wanted: How many bytes to feed next; 0 when the header is complete.
-        source: Whom it names, None if it names nobody (a health check of the proxy itself).
+        wanted: Number of bytes to feed next; 0 when the header is complete.
+        source: The client's address, None if there is none (a health check of the proxy itself).
     """
 
     __slots__ = ("_data", "source", "wanted")
@@ -62,10 +62,10 @@ class ProxyReader:
         self.source: Source | None = None
 
     def feed(self, data: bytes) -> None:
-        """Take bytes, no more than are wanted.
+        """Take bytes, no more than wanted.
 
         Raises:
-            ProtocolError: This is no header of either version.
+            ProtocolError: They are no header of either version.
         """
         self._data += data
         self.wanted -= len(data)

@@ -1,7 +1,7 @@
-"""Ranges of bytes: what a Range field asks for, and the answer in several parts.
+"""Ranges of bytes: parsing Range, and responses in several parts.
 
-RFC 9110 section 14. A server may ignore Range (section 14.2), and where a field is no use to
-anybody but an attacker (section 14.6 names many small and overlapping ranges) it is ignored.
+RFC 9110 section 14. A server may ignore Range (section 14.2), and it is ignored where only an
+attacker would use it (section 14.6 names many small and overlapping ranges).
 """
 
 import re
@@ -20,7 +20,7 @@ ranges_specifier = partial(re.fullmatch, r"bytes=(.*)", flags=re.IGNORECASE)
 range_spec = partial(re.fullmatch, r"(?=.?[0-9])([0-9]*)-([0-9]*)")
 
 FAR = 10**18
-"""What a position of more than 18 digits counts as: beyond the end of every file."""
+"""The value of a position with more than 18 digits: beyond the end of every file."""
 
 
 class Range(NamedTuple):
@@ -31,16 +31,15 @@ class Range(NamedTuple):
 
 
 def parse_ranges(value: str, length: int) -> list[Range] | None:
-    """Return the ranges that a Range field asks for, in its order.
+    """Return the ranges of a Range field, in its order.
 
     Args:
-        value: Of the field.
+        value: The value of the field.
         length: Bytes of the representation.
 
     Returns:
-        None if the field is to be ignored: another unit, not the grammar, more than
-        `MOST_RANGES`, ranges that overlap, or nothing to take ranges of. [] if none can be
-        satisfied (416).
+        None if the field is to be ignored: another unit, malformed, more than `MOST_RANGES`,
+        overlapping ranges, or an empty representation. [] if none can be satisfied (416).
     """
     match = ranges_specifier(value)
     if match is None or not length:
@@ -60,7 +59,7 @@ def parse_ranges(value: str, length: int) -> list[Range] | None:
 
 
 def _range(first: str, last: str, length: int) -> Range | None:
-    """Return what one spec stands for: an empty range for nothing, None if it is invalid."""
+    """Return the range of one spec: an empty range if unsatisfiable, None if it is invalid."""
     if not first:
         return Range(max(0, length - _position(last)), length)
     start, end = _position(first), _position(last) if last else FAR
@@ -84,12 +83,12 @@ def _overlap(ranges: Iterable[Range]) -> bool:
 
 
 def content_range(asked: Range | None, length: int) -> str:
-    """Return the value of Content-Range, ``None`` being for 416 (RFC 9110 section 14.4)."""
+    """Return the value of Content-Range; None is for 416 (RFC 9110 section 14.4)."""
     return f"bytes */{length}" if asked is None else f"bytes {asked[0]}-{asked[1] - 1}/{length}"
 
 
 def part_head(asked: Range, length: int, content_type: str, boundary: str) -> bytes:
-    """Return what comes before one part of multipart/byteranges (RFC 9110 section 14.6)."""
+    """Return the bytes before one part of multipart/byteranges (RFC 9110 section 14.6)."""
     return (
         f"\r\n--{boundary}\r\nContent-Type: {content_type}\r\n"
         f"Content-Range: {content_range(asked, length)}\r\n\r\n"
@@ -97,5 +96,5 @@ def part_head(asked: Range, length: int, content_type: str, boundary: str) -> by
 
 
 def last_boundary(boundary: str) -> bytes:
-    """Return what comes after the last part."""
+    """Return the bytes after the last part."""
     return f"\r\n--{boundary}--\r\n".encode("latin-1")

@@ -1,8 +1,8 @@
 """RequestReader: feed bytes, take complete requests.
 
-The verdict on a byte stream depends on its bytes alone, not on how it was split: lines are
-judged one by one in order, each by the first byte that decides. The one shortcut, for a
-field block seen before, recognises only what the long way has accepted.
+The verdict on a byte stream depends on its bytes alone, not on how it was split: lines are judged
+one by one in order, each by the first byte that decides. The one shortcut, for a known field block,
+accepts only blocks that were accepted line by line before.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from bladehttp._wire.limits import Limits
 from bladehttp.exceptions import ProtocolError
 
 NO_LINE = RequestLine("", "", 1, path="")
-"""In place of a request line that has not come, or was none."""
+"""Stands for a request line that was not received, or was malformed."""
 
 # As many bytes of a request line's beginning are looked at before its end is here: enough for
 # any registered method and its space.
@@ -27,15 +27,15 @@ START_BYTES = 32
 
 @dataclass(slots=True)
 class Request:
-    """One complete request as it came over the wire.
+    """One complete request as received.
 
     Attributes:
-        line: What its request line says.
-        fields: What its fields say.
+        line: The parsed request line.
+        fields: The parsed fields.
         keep_alive: Whether the client lets the connection be used again (RFC 9112 section 9.3).
-        body: The content, chunking undone; b"" if there is none or it is in ``file``.
-        file: A temporary file with the content, positioned at its beginning, where it is
-            longer than `Limits.spool`. Whoever takes the request closes it.
+        body: The content, without chunked framing; b"" if there is none or it is in ``file``.
+        file: A temporary file with the content, positioned at its beginning, if it is longer than
+            `Limits.spool`. The receiver of the request closes it.
         trailers: The trailer fields of a chunked body.
     """
 
@@ -59,7 +59,7 @@ class Request:
 
 @dataclass(slots=True)
 class OpenBody:
-    """A body that is arriving: whose it is, what decodes it, where it goes."""
+    """A body that is arriving: its request, decoder and sink."""
 
     request: Request
     decoder: Decoder
@@ -67,29 +67,29 @@ class OpenBody:
 
 
 class Phase(IntEnum):
-    """What of a request has arrived."""
+    """The progress of a request."""
 
     IDLE = 0
-    """Nothing of it."""
+    """No bytes were received."""
     HEAD = 1
-    """Something of its head."""
+    """Part of the head was received."""
     BODY = 2
-    """Its head, and maybe something of its body."""
+    """The head was received, and possibly part of the body."""
     FAILED = 3
-    """What came is not a request, and nothing after it will be."""
+    """The bytes are not a request; later bytes are ignored."""
 
 
 def parse_whole_request(data: bytes, parser: HeadParser, last: FieldBlock) -> Request | None:
-    """Return the request that some bytes are, if they are just a head with nothing left to check.
+    """Return the request in some bytes, if they are exactly one head that needs no further checks.
 
-    That is so for most requests: the fields have been accepted before and announce no body. All
-    else, what is to be refused above all, gets None and is for a `RequestReader`.
+    So it is for most requests: the fields are cached and announce no body. Otherwise, and for every
+    malformed request, None: use a `RequestReader`.
 
     Args:
-        data: What has arrived after a complete request, or as the first of a connection.
+        data: Bytes received after a complete request, or as the first of a connection.
         parser: Parses heads.
-        last: The fields of the connection's last request, which most likely come again;
-            `NO_FIELDS` before the first.
+        last: The fields of the connection's last request, which most likely repeat; `NO_FIELDS`
+            before the first.
     """
     fields, tail = last, last.tail
     if tail and data.endswith(tail):  # cheaper than to look it up by its hash
@@ -117,11 +117,11 @@ class RequestReader:
     """Turns the bytes of one connection into requests.
 
     Attributes:
-        buffer: The bytes that wait beyond what has been made of them. Only to be looked at.
+        buffer: The received bytes that were not parsed yet. Read only.
         last: The plain fields of the last request that had some, as for `parse_whole_request`.
-        phase: What has arrived of the request that `take_request` will return next.
-        needs_continue: The head is complete, the client waits for 100 (Continue) and has
-            sent nothing of the body.
+        phase: The progress of the request that `take_request` will return next.
+        needs_continue: The head is complete, the client waits for 100 (Continue) and has sent
+            nothing of the body.
     """
 
     __slots__ = (
@@ -139,7 +139,7 @@ class RequestReader:
     )
 
     def __init__(self, parser: HeadParser, last: FieldBlock = NO_FIELDS) -> None:
-        """Read under the limits of a parser that may be shared."""
+        """Read with the limits of a parser, which may be shared."""
         self._parser = parser
         self.last = last
         self.buffer = ReceiveBuffer()
@@ -157,7 +157,7 @@ class RequestReader:
 
     @property
     def partial(self) -> Request:
-        """What is known of the request that is being read: its line and fields, or less.
+        """The known part of the current request: its line and fields, or less.
 
         Its method and path are "" before the request line is known.
         """
@@ -166,17 +166,17 @@ class RequestReader:
         return Request(self._line or NO_LINE, NO_FIELDS, keep_alive=False)
 
     def feed(self, data: bytes) -> None:
-        """Take bytes in. After an error they are dropped."""
+        """Append received bytes. After an error they are ignored."""
         if self._error is None:
             self.buffer.feed(data)
 
     @property
     def arriving(self) -> Request | None:
-        """The request whose body is arriving: all of it but the body."""
+        """The request whose body is arriving, without the body."""
         return self._body.request if self._body is not None else None
 
     def feed_eof(self) -> None:
-        """Note that no more bytes will come.
+        """Note the end of the bytes.
 
         Raises:
             ProtocolError: In the middle of a request (RFC 9112 section 8).
@@ -185,7 +185,7 @@ class RequestReader:
             raise self._fail(ProtocolError("the connection ended within a request"))
 
     def close(self) -> None:
-        """Drop what is held, a temporary file with it."""
+        """Discard the buffer and a temporary file."""
         if self._body is not None:
             self._body.sink.close()
         self.buffer.clear()
@@ -194,8 +194,8 @@ class RequestReader:
         """Return the next complete request, None if bytes are missing.
 
         Raises:
-            ProtocolError: The bytes are not a request, or it is beyond a limit; ``status`` is
-                to be answered. From then on every call raises the same.
+            ProtocolError: The bytes are not a request, or exceed a limit; answer with ``status``.
+                Every later call raises the same.
         """
         if self._error is not None:
             raise self._error
@@ -226,7 +226,7 @@ class RequestReader:
         return self._take_fields(self._line)
 
     def _take_known_head(self) -> Request | None:
-        """Take a head whose field block has been accepted before, if the next one is."""
+        """Take a head whose field block is cached, if the next one is."""
         parser, last = self._parser, self.last
         if last.tail:  # as in `parse_whole_request`
             data = self.buffer.take_before(last.tail, parser.longest_line)
@@ -255,7 +255,7 @@ class RequestReader:
         return Request(line, fields, keep_alive)
 
     def _take_request_line(self) -> bool:
-        """Take the request line or an empty line before it; False if neither is here."""
+        """Take the request line or an empty line before it; False if neither was received."""
         limits = self._parser.limits
         start = self.buffer.peek(min(START_BYTES, limits.request_line))
         if start and start[0] not in b"\r\n" and not grammar.request_line_start(start):
@@ -324,4 +324,4 @@ class RequestReader:
 
 
 IDLE_READER = RequestReader(HeadParser(Limits()))
-"""In place of a reader that has read nothing, for all who have nothing half read. Never fed."""
+"""Shared by connections without a partial request. Never fed."""

@@ -10,7 +10,7 @@ has_escaped_octet = re.compile("[\udc80-\udcff]").search
 
 
 def decode_path(path: str) -> str:
-    """Return a path percent-decoded as UTF-8; the pieces that cannot be are as they were sent."""
+    """Return a path percent-decoded as UTF-8; undecodable octets stay as they were sent."""
     if "%" not in path and path.isascii():
         return path
     return encoded_run.sub(_decode_run, path)

@@ -1,7 +1,6 @@
 """Urlencoded: percent-encoding and application/x-www-form-urlencoded, over bytes.
 
-All of it is linear and done by a fixed number of passes in C: whoever sends a query or a form
-chooses what is in it.
+The work is linear, in a fixed number of passes in C, since the sender chooses the content.
 """
 
 import re
@@ -16,7 +15,7 @@ no_escape = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
 def unquote(data: bytes) -> bytes:
-    """Return bytes percent-decoded. What is not valid percent-encoding stays as it is."""
+    """Return bytes percent-decoded. Invalid percent-encoding stays as it is."""
     if b"%" not in data:
         return data
     if no_escape.search(data):
@@ -31,12 +30,12 @@ def unquote(data: bytes) -> bytes:
 def parse_fields(data: bytes, most: int, charset: str = "utf-8") -> MultiDict[str]:
     """Return the fields of a query or of an urlencoded body; "+" is a space.
 
-    Percent-encoding that is not valid stays; what is not in the charset becomes U+FFFD.
+    Invalid percent-encoding stays; undecodable bytes become U+FFFD.
 
     Args:
-        data: As it was sent.
-        most: Number of fields that are taken.
-        charset: Codec of names and values once they are percent-decoded.
+        data: The data as sent.
+        most: Most fields.
+        charset: Codec of names and values after percent-decoding.
 
     Raises:
         ProtocolError: 413, more fields than that.

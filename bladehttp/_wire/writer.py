@@ -1,8 +1,7 @@
 """Responses to bytes.
 
-RFC 9112 sections 4, 6 and 7. What may not be sent is decided here and not by handlers: no
-body on HEAD, 204, 205 and 304, no chunked coding to an HTTP/1.0 client, and never two
-answers to how long a body is.
+RFC 9112 sections 4, 6 and 7. Rules that handlers cannot break: no body on HEAD, 204, 205 and 304,
+no chunked coding to an HTTP/1.0 client, and never two different lengths of a body.
 """
 
 from collections.abc import Iterable
@@ -25,21 +24,21 @@ BODYLESS = frozenset({204, 205, 304})
 """Statuses whose response has no content (RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5)."""
 
 TYPELESS = frozenset({204, 304})
-"""Statuses that go without a Content-Type: nginx leaves it out, and wsgiref.validate insists."""
+"""Statuses without Content-Type: nginx omits it, and wsgiref.validate insists."""
 
 OWN_FIELDS = frozenset({"connection", "content-length", "transfer-encoding"})
-"""Fields that frame the message or the connection: the writer's, see `write_head`."""
+"""Fields of the message's framing and of the connection, set by the writer; see `write_head`."""
 
 
 class Coding(IntEnum):
-    """How a response's body follows its head."""
+    """The framing of a response's body."""
 
     NONE = 0
-    """Not at all."""
+    """No body."""
     LENGTH = 1
-    """As many bytes as Content-Length says."""
+    """As many bytes as Content-Length."""
     CHUNKED = 2
-    """In chunks."""
+    """Chunked transfer coding."""
     CLOSE = 3
     """Until the connection is closed (HTTP/1.0)."""
 
@@ -49,12 +48,12 @@ LENGTH, CHUNKED, CLOSE = Coding.LENGTH, Coding.CHUNKED, Coding.CLOSE
 
 
 class Reply(NamedTuple):
-    """A response's head, ready to send.
+    """A serialised response head.
 
     Attributes:
         head: The bytes, the empty line included.
-        coding: How the body follows.
-        length: How many bytes follow where the coding is LENGTH, else 0.
+        coding: The framing of the body.
+        length: Number of bytes of the body if the coding is LENGTH, else 0.
         keep_alive: Whether the connection can be used again afterwards.
     """
 
@@ -75,27 +74,26 @@ def write_head(
     minor: int = 1,
     keep_alive: bool = True,
 ) -> Reply:
-    """Serialise a response's head and decide how its body is framed.
+    """Serialise a response's head and decide the framing of its body.
 
-    The status line says HTTP/1.1 whatever the client's version is (RFC 9112 section 2.5).
+    The status line says HTTP/1.1 for every client (RFC 9112 section 2.5).
 
     Args:
         status: 200 to 599: the final ones.
-        reason: The reason phrase, "" allowed; None: that of the status. As names and values,
-            checked when it was set.
-        fields: (name, value) in order. Content-Length is believed for a stream and for HEAD
-            without a body in hand; beside a body it must be right. "Connection: close" is
-            obeyed, other options are the connection's own business and left out. Content-Type
-            goes with the body where the status has none.
-        length: Bytes of the body in hand, None for a stream.
+        reason: The reason phrase, "" allowed; None: that of the status. Checked when it was set, as
+            names and values.
+        fields: (name, value) in order. Content-Length is used for a stream and for HEAD without a
+            body in memory; with a body it must be right. "Connection: close" is obeyed, other
+            options are dropped. Content-Type is dropped where the status has no body.
+        length: Bytes of the body in memory, None for a stream.
         second: The time in seconds since 1970, for Date, unless a field gives one; None: no Date.
-        method: Of the request.
+        method: The method of the request.
         minor: Minor version of the request.
         keep_alive: Whether the connection may be kept.
 
     Raises:
-        ValueError: The status is not a final one, the fields have a Transfer-Encoding, or a
-            Content-Length that is wrong. A handler's mistakes, all of them.
+        ValueError: The status is not a final one, the fields have a Transfer-Encoding, or a wrong
+            Content-Length. Errors of handlers, all of them.
     """
     if not isinstance(status, int) or not 200 <= status <= 599:
         raise ValueError(f"status of a response is 200 to 599, not {status!r}")
@@ -118,17 +116,17 @@ def write_head(
 def write_whole(
     status: int, reason: str | None, fields: Pairs, body: bytes, second: int | None
 ) -> bytes | None:
-    """Serialise a response with its body, for a connection of HTTP/1.1 that is kept.
+    """Serialise a response with its body, for an HTTP/1.1 connection that is kept.
 
-    It is what `write_head` makes for them, where that has nothing to decide: most responses are
-    like that. All else, and what is to be refused, gets None and is for `write_head`.
+    The bytes of `write_head` and the body, for responses with nothing to decide: most are like
+    that. Otherwise, and for invalid responses, None: use `write_head`.
 
     Args:
-        status: As there, and so the others. Not for a response to HEAD.
-        reason: The reason phrase.
+        status: See `write_head`. Not for a response to HEAD.
+        reason: See `write_head`.
         fields: (name, value) in order.
         body: The body.
-        second: The time.
+        second: The time in seconds since 1970, for Date.
     """
     if type(status) is not int:  # a float that is equal to one would be taken for it
         return None
@@ -140,11 +138,11 @@ def write_whole(
 def _start(
     status: int, reason: str | None, fields: Pairs, second: int | None
 ) -> tuple[bytes, dict[str, str], bool]:
-    """Return a head but for its framing, the fields not sent as they are, and whether it is plain.
+    """Return a head without framing, the framing fields, and whether it is plain.
 
-    It is plain if there are none of these, the status may be sent and a body may follow it. Most
-    responses of a server have one of a few statuses and sets of fields: the last ones are
-    remembered, for as long as Date says the same second.
+    It is plain if there are no framing fields, the status is valid and a body may follow. Most
+    responses of a server share a few statuses and sets of fields: the last ones are cached, as long
+    as Date stays the same.
     """
     # Joined, not formatted: a member of an enumeration of str has a format of its own, and what is
     # remembered is for all that are equal.
@@ -191,7 +189,7 @@ def _asks_close(own: dict[str, str]) -> bool:
 def _frame(
     status: int, length: int | None, declared: int | None, method: str, minor: int
 ) -> tuple[Coding, int | None]:
-    """Return how the body follows and what Content-Length says, None for no such field."""
+    """Return the framing of the body and the Content-Length, None for no such field."""
     if status in BODYLESS:
         return Coding.NONE, 0 if status == 205 else None
     is_head = method == "HEAD"

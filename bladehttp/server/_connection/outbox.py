@@ -138,16 +138,16 @@ class Outbox:
                 memoryview(chunk)
                 self._stream = chain((chunk,), stream)
         except BodyCut as cut:
-            self._stream = _Raising(cut)  # a fault that was asked for comes after the head
+            self._stream = _Raising(cut)  # a requested fault comes after the head
         except BaseException as error:
             raise StreamError(error) from error
 
     def mark(self) -> tuple[int, int]:
-        """Return what `take_back` goes back to: the number of chunks that wait, and their bytes."""
+        """Return the state that `take_back` restores: the number of waiting chunks and bytes."""
         return len(self._chunks or ()), self.pending
 
     def take_back(self, mark: tuple[int, int]) -> None:
-        """Drop what was added since a mark, and close the stream."""
+        """Drop everything added since a mark, and close the stream."""
         if self._chunks is not None:
             del self._chunks[mark[0] :]
         self._chunks = self._chunks or None

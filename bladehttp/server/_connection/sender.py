@@ -143,7 +143,7 @@ class Sender(StateMachine):
 
         Raises:
             StreamError: Its stream fails before the first chunk.
-            ValueError: It cannot be sent; TypeError and InvalidHeader likewise. See `_serialise`.
+            ValueError: It cannot be sent; or TypeError or InvalidHeader. See `_serialise`.
         """
         reply, body = _serialise(response, method, minor, keep)
         self._outbox.add(reply.head)

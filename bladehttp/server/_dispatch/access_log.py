@@ -1,13 +1,10 @@
-"""Access log: a line for each answer, in the common log format or as JSON.
+"""Access log: a line for each response, in the common log format or as JSON.
 
     server.on_answered(access_log())              # to standard error
     server.on_answered(access_log(logger.info, "json"))  # or to any function of a str
-    server.on_answered(access_log("/var/log/app/access.log"))  # opened again at SIGHUP
+    server.on_answered(access_log("/var/log/app/access.log"))  # reopened on SIGHUP
 
-A line holds what the client asked for as it asked for it: whoever puts secrets into a query finds
-them there.
-
-Answered: what becomes of an answer, for whoever wants to log or to count it.
+A line holds the request target as sent: secrets in a query end up in the log.
 """
 
 import json
@@ -29,10 +26,10 @@ is_request_id = re.compile(r"[!-~]{1,128}").fullmatch
 
 
 def request_id(request: HttpRequest) -> str | None:
-    """Return the X-Request-ID of a request, by which the logs of several programs are joined.
+    """Return the X-Request-ID of a request, which joins the logs of several programs.
 
-    A proxy sets it (nginx: ``$request_id``). What a client sends can be anything: one that is
-    longer than 128 characters, or has others than visible ASCII, is none.
+    A proxy sets it (nginx: ``$request_id``). A client can send any value: one longer than 128
+    characters, or with other than visible ASCII characters, is ignored.
     """
     value = request.headers.get("X-Request-ID")
     return value if value and is_request_id(value) else None

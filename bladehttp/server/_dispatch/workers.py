@@ -17,11 +17,11 @@ class Workers:
     __slots__ = ("_busy", "_count", "_lock", "_most", "_queue", "_threads")
 
     def __init__(self, threads: int, most: int) -> None:
-        """Limit what they do.
+        """Set the limits of the pool.
 
         Args:
             threads: Most functions that run at a time.
-            most: Most that run or wait to.
+            most: Most functions that run or wait.
         """
         self._threads = threads
         self._most = most
@@ -31,11 +31,7 @@ class Workers:
         self._queue: SimpleQueue[Work | None] = SimpleQueue()
 
     def submit(self, work: Work) -> bool:
-        """Have a function called by a thread; False if there is no room for it.
-
-        Raises:
-            RuntimeError: No thread can be had.
-        """
+        """Call a function on a worker thread; False if the queue is full."""
         with self._lock:
             if self._busy >= self._most:
                 return False

@@ -151,7 +151,7 @@ def body_is(wanted: Any) -> Criterion:
     """Compare the body as it was sent; a str as UTF-8.
 
     Raises:
-        TypeError: It is what only JSON can be.
+        TypeError: It is of a type for JSON only.
     """
     if wanted is None or isinstance(wanted, dict | list | int | float):
         raise TypeError(f"body is str or bytes, not {short(wanted)}; json= compares JSON")
