@@ -84,8 +84,7 @@ class ResponseWriter(Lazy):
 
     @body.setter
     def body(self, value: str | bytes) -> None:
-        self._parts = []
-        self.write(value)
+        self._parts = [as_bytes(value)]
 
     @property
     def is_answered(self) -> bool:
@@ -115,10 +114,22 @@ class ResponseWriter(Lazy):
 
         Raises:
             TypeError: Neither str nor bytes.
+            RuntimeError: The body is streamed: it would be lost.
         """
         if type(data) is not bytes:
-            data = data.encode() if isinstance(data, str) else bytes(memoryview(data))
+            data = as_bytes(data)
+        if data and self.source is not None and not isinstance(self.source, Raw | Truncated):
+            raise RuntimeError("write: the response has a body that is streamed already")
         self._parts.append(data)
+
+    def _refuse_second(self, method: str) -> None:
+        """Raise if something was written, which a streamed body would replace.
+
+        Raises:
+            RuntimeError: As said.
+        """
+        if any(self._parts):
+            raise RuntimeError(f"{method}: the response has a body already, which was written")
 
     def stream(self, source: Iterable[bytes | str]) -> None:
         """Send the chunks of an iterable as the client receives them.
@@ -126,7 +137,11 @@ class ResponseWriter(Lazy):
         The body is chunked, or for an HTTP/1.0 client ended by closing, unless
         Content-Length is set. A ``close`` method of the iterable is called at the end,
         also when the client leaves.
+
+        Raises:
+            RuntimeError: Something was written already.
         """
+        self._refuse_second("stream")
         self.source = (chunk.encode() if isinstance(chunk, str) else chunk for chunk in source)
         if hasattr(source, "close"):
             self.source = _Closing(self.source, source)
@@ -158,7 +173,11 @@ class ResponseWriter(Lazy):
 
         The body is framed as that of `stream`. It ends when the channel is closed; at most 256 KiB
         may wait for a slow client.
+
+        Raises:
+            RuntimeError: Something was written already.
         """
+        self._refuse_second("channel")
         self.source = channel = Channel()
         return channel
 
@@ -172,6 +191,7 @@ class ResponseWriter(Lazy):
                 closing the connection and detects clients that have left. 0: never.
         """
         check_milliseconds("heartbeat", heartbeat)
+        self._refuse_second("events")
         self.headers["Content-Type"] = "text/event-stream; charset=utf-8"
         self.headers["Cache-Control"] = "no-store"
         self.source = events = Events(heartbeat)
@@ -248,7 +268,9 @@ class ResponseWriter(Lazy):
         Raises:
             OSError: The file cannot be opened.
             InvalidHeader: There are control characters in ``download_name``.
+            RuntimeError: Something was written already.
         """
+        self._refuse_second("file")
         if download_name is not None:
             self.headers["Content-Disposition"] = attachment(download_name)
         self.source = body = with_descriptors(WholeFile, path)
@@ -300,6 +322,15 @@ class ResponseWriter(Lazy):
     def content_type(self, mime: str) -> None:
         """Set the Content-Type."""
         self.headers["Content-Type"] = mime
+
+
+def as_bytes(data: str | bytes) -> bytes:
+    """Return data as bytes, a str as UTF-8.
+
+    Raises:
+        TypeError: Neither str nor bytes.
+    """
+    return data.encode() if isinstance(data, str) else bytes(memoryview(data))
 
 
 class _Closing(Iterator[bytes]):

@@ -2,8 +2,8 @@
 
 import os
 import socket
-from collections.abc import Iterable
-from typing import TypedDict, Unpack
+from collections.abc import Callable, Iterable
+from typing import Any, TypedDict, Unpack
 
 from bladehttp._message.response import POWERED_BY
 from bladehttp._wire.limits import Limits
@@ -63,6 +63,42 @@ DEFAULTS = {
     "powered_by": POWERED_BY,
 }
 """The properties that are not arguments of the constructor, with their defaults."""
+
+
+def whole_number(least: int, optional: bool = False) -> Callable[[str, Any], Any]:
+    """Return a check that accepts an int of some size, and None if it is optional."""
+
+    def check(name: str, value: Any) -> Any:
+        if value is None and optional:
+            return None
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise TypeError(
+                f"{name} is an int{' or None' if optional else ''}, not {value!r}"[:200]
+            )
+        if value < least:
+            raise ValueError(f"{name} is at least {least}, not {value}")
+        return value
+
+    return check
+
+
+CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    **dict.fromkeys(CLOCKS.values(), whole_number(0)),
+    **{
+        attribute: whole_number(0, optional=name in {"body", "decoded", "values"})
+        for name, attribute in LIMITS.items()
+    },
+    "unix_mode": whole_number(0, optional=True),
+    "min_body_rate": whole_number(0, optional=True),
+    "shutdown_timeout": whole_number(0),
+    "slow_handler_time": whole_number(0),
+    "max_requests_per_connection": whole_number(0),
+    "max_connections": whole_number(0),
+    "max_workers": whole_number(1),
+    "max_offloaded": whole_number(0),
+    "backlog": whole_number(0),
+}
+"""Properties that are numbers, to what is checked when they are set."""
 
 
 ANY = "0.0.0.0"  # noqa: S104 - only for who asks for it
@@ -251,6 +287,16 @@ class ServerConfig:
                 raise TypeError(f"a server has no property {name!r}")
         for name, value in {**DEFAULTS, **properties}.items():
             setattr(self, name, value)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a property.
+
+        Raises:
+            TypeError: It is a number, and the value is none.
+            ValueError: The value is too small.
+        """
+        check = CHECKS.get(name)
+        super().__setattr__(name, value if check is None else check(name, value))
 
     @property
     def resuse_address(self) -> bool:

@@ -123,6 +123,10 @@ class WsgiApplication:
         version = _later_version(environ.get("SERVER_PROTOCOL", ""))
         if version:
             request.http_version = version[1]
+        if environ.get("SCRIPT_NAME"):  # PEP 3333: the application's place is part of the URL
+            request.request_uri = quote(environ["SCRIPT_NAME"].encode("latin-1"), PATH_SAFE) + (
+                request.request_uri
+            )
         if self._proxies:
             self._proxies.apply(request)
         error = check_target(message.line, request.scheme)

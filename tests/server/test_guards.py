@@ -673,3 +673,10 @@ def test_a_powered_by_that_cannot_be_sent_is_refused_before_anything_listens(val
     assert server.socket is None
     with pytest.raises(error):
         server.wsgi  # noqa: B018
+
+
+@pytest.mark.parametrize("value", [False, True])
+def test_a_guard_that_returns_a_bool_lets_nobody_in(serve, connect, value):
+    server = serve(lambda _, response: response.write("secret"))
+    server.before_request(lambda request, response: value)
+    assert connect(server).get().response().status == 500

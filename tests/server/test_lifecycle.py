@@ -334,3 +334,25 @@ def test_the_thread_is_a_daemon_with_a_name():
     with HttpServer(0) as server:
         thread = next(t for t in threading.enumerate() if t.name == f"bladehttp-{server.port}")
         assert thread.daemon
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("max_connections", None, TypeError),
+        ("max_workers", 0, ValueError),
+        ("max_body_size", "1000", TypeError),
+        ("spool_size", None, TypeError),
+        ("read_timeout", -1, ValueError),
+        ("read_timeout", None, TypeError),
+        ("read_timeout", 0.5, TypeError),
+        ("unix_mode", "660", TypeError),
+        ("backlog", "x", TypeError),
+    ],
+    ids=str,
+)
+def test_a_number_is_checked_where_it_is_set(name, value, error):
+    with pytest.raises(error, match=name):
+        setattr(HttpServer(0), name, value)
+    with pytest.raises(error, match=name):
+        HttpServer(0, **{name: value})

@@ -639,7 +639,8 @@ def test_a_change_in_on_reply_is_told_to_be_too_late(door, change):
         response = ask(port, "/a")
     assert (response.status, response.reason, response.get("X-Late")) == (200, "OK", None)
     (error,) = told.errors
-    assert "too_late changed an answer whose head is sent: use after_request" in str(error)
+    told_how = ("too_late changed an answer whose head is sent: use after_request", "body already")
+    assert any(text in str(error) for text in told_how)
     assert error.request.path == "/a"
 
 

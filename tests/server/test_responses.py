@@ -438,3 +438,33 @@ def test_a_stream_that_cannot_be_closed_does_not_cost_the_answer(serve, connect,
         "LookupError" if then == "raise" else "OSError",
         "OSError" if then == "raise" else "ValueError",
     ]
+
+
+STREAMED = {
+    "stream": lambda response, path: response.stream([b"x"]),
+    "channel": lambda response, path: response.channel().close(),
+    "events": lambda response, path: response.events(),
+    "file": lambda response, path: response.file(path),
+}
+
+
+@pytest.mark.parametrize("method", STREAMED)
+@pytest.mark.parametrize("written_first", [True, False], ids=["written first", "streamed first"])
+def test_a_body_is_written_or_streamed_and_nothing_is_lost(
+    serve, connect, tmp_path, method, written_first
+):
+    path = tmp_path / "a.txt"
+    path.write_text("file")
+
+    def both(_, response):
+        if written_first:
+            response.write("head")
+        STREAMED[method](response, path)
+        response.write("tail")
+
+    errors = []
+    server = serve(both)
+    server.on_error(lambda error, _: errors.append(str(error)))
+    assert connect(server).get().response().status == 500
+    assert len(errors) == 1
+    assert "the response has a body" in errors[0]

@@ -115,7 +115,8 @@ def test_close_by_another_thread_when_no_step_is_made_does_not_wait():
     assert server.socket is None
 
 
-def test_shutdown_lets_the_last_answer_through(server):
+def test_shutdown_lets_the_last_answer_through():
+    server = HttpServer(0)
     server.on_receive(lambda request, response: response.stream(b"x" * 100_000 for _ in range(100)))
     server.step()
     with Raw(server.port) as client, ThreadPoolExecutor(1) as pool:

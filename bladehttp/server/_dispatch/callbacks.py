@@ -95,6 +95,19 @@ def check_value(function: Callable[..., Any], value: object) -> None:
     )
 
 
+def check_guard(function: Callable[..., Any], value: object) -> None:
+    """Raise if a before_request function has returned a value; see `check_value`.
+
+    A lambda's False is no exception here: it would be meant to refuse the request.
+    """
+    if isinstance(value, bool):
+        raise TypeError(
+            f"{name_of(function)} returned {value}: a before_request function refuses by abort(), "
+            "or by filling in the response, and returns None"
+        )
+    check_value(function, value)
+
+
 def name_of(function: Callable[..., Any]) -> str:
     """Return the name of a function for messages: module and qualified name."""
     while isinstance(function, partial):

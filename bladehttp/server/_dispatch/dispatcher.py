@@ -22,7 +22,13 @@ from bladehttp._message.request import HttpRequest
 from bladehttp._message.response import DEFAULT_HEAD, DefaultHead, HttpResponse
 from bladehttp.exceptions import ProtocolError
 from bladehttp.server._dispatch.access_log import request_id
-from bladehttp.server._dispatch.callbacks import CALLBACKS, check_callable, check_value, name_of
+from bladehttp.server._dispatch.callbacks import (
+    CALLBACKS,
+    check_callable,
+    check_guard,
+    check_value,
+    name_of,
+)
 from bladehttp.server._dispatch.request_log import RequestLog
 from bladehttp.server._dispatch.routes import Handler, Route, Routes
 from bladehttp.server._dispatch.workers import Workers
@@ -138,7 +144,9 @@ class Dispatcher:
 
     def _is_answered_by_guard(self, request: HttpRequest, response: HttpResponse) -> bool:
         for guard in self.guards:
-            call_handler(guard, request, response)
+            value = guard(request, response)
+            if value is not None and value is not response:
+                check_guard(guard, value)
             if response.is_answered:
                 return True
         return False
