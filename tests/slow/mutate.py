@@ -114,6 +114,14 @@ EQUIVALENT = (
         "a download closes the file in any case",
     ),
     Equivalent(
+        "client/_download/part_file.py", "self._path.unlink(missing_ok=True)", "missing_ok=False",
+        "the line before has looked whether it is there",
+    ),
+    Equivalent(
+        "client/_curl/resend.py", "NO_FRAMES = ", "XX",
+        "what is listened to for nothing takes time only",
+    ),
+    Equivalent(
         "client/_request/redirects.py", "credentials is None else", "",
         "credentials of a URL are read where a request is prepared, and a redirect is not",
     ),
