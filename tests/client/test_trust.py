@@ -242,11 +242,11 @@ def test_files_and_directories_are_told_apart(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path))
-    with pytest.raises(CertificateFileError, match="is a directory, and a file is wanted"):
+    with pytest.raises(CertificateFileError, match="is a directory, expected a file"):
         client.get(server.url)
     monkeypatch.delenv("SSL_CERT_FILE")
     monkeypatch.setenv("SSL_CERT_DIR", certificates.ca_file)
-    with pytest.raises(CertificateFileError, match="is a file, and a directory is wanted"):
+    with pytest.raises(CertificateFileError, match="is a file, expected a directory"):
         client.get(server.url)
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
     with pytest.raises(CertificateError):  # it is empty

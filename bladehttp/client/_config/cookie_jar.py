@@ -1,8 +1,8 @@
-"""CookieJar: libcurl's cookie engine (RFC 6265), one store for all the handles of a client.
+"""CookieJar: libcurl's cookie engine (RFC 6265), one store for all handles of a client.
 
-Domain, path, Secure, expiry and public suffixes are libcurl's to judge. The handles share the store
-by CURLSH (LOCK_DATA_COOKIE); moving cookies between handles by COOKIELIST would cost each
-request, and two at once would not see each other's.
+libcurl checks domain, path, Secure, expiry and public suffixes. The handles share the store through
+CURLSH (LOCK_DATA_COOKIE). Moving cookies between handles with COOKIELIST would cost each request,
+and concurrent requests would not see each other's cookies.
 """
 
 import codecs
@@ -20,7 +20,7 @@ from bladehttp.client._config.validators import has_control
 HTTP_ONLY = "#HttpOnly_"
 TITLE = "# Netscape HTTP Cookie File\n"
 FIELDS = 7
-ENCODING = ("utf-8", "surrogateescape")  # whatever bytes there are come through unchanged
+ENCODING = ("utf-8", "surrogateescape")  # any bytes pass unchanged
 
 
 class Cookie(NamedTuple):
@@ -30,11 +30,11 @@ class Cookie(NamedTuple):
         name: Its name.
         value: Its value.
         domain: The host it belongs to; subdomains too unless ``host_only``.
-        path: The path it is sent below.
+        path: The path below which it is sent.
         secure: Whether it is sent over https only.
         http_only: Whether it was marked HttpOnly.
-        expires: When it ends, as a Unix time; None at the end of the session.
-        host_only: Whether subdomains do not get it.
+        expires: Expiry as a Unix time; None at the end of the session.
+        host_only: Whether it is not sent to subdomains.
     """
 
     name: str
@@ -48,11 +48,11 @@ class Cookie(NamedTuple):
 
 
 class CookieJar:
-    """The cookies of a client: what its property ``cookies`` is when it has been set to True.
+    """The cookies of a client: the value of its property ``cookies`` after it was set to True.
 
-    Iterating gives a `Cookie` for each, ``len()`` their number. It may be the jar of several
-    clients at once and is safe to use by many threads; copying and pickling make another with the
-    same cookies.
+    Iterating yields each `Cookie`, ``len()`` is their number. Several clients may use one jar at
+    the same time, and it is safe to use by many threads; copying and pickling create another jar
+    with the same cookies.
 
         client = HttpClient(cookies=True)
         client.cookies.set("session", "1", "example.com")
@@ -60,13 +60,13 @@ class CookieJar:
         client.cookies.save("cookies.txt")
 
     Attributes:
-        path: The file they are saved to, or None.
+        path: The file that the cookies are saved to, or None.
     """
 
     __slots__ = ("_curl", "_lock", "path", "share")
 
     def __init__(self, path: str | None = None) -> None:
-        """Make a jar, filled from a file in Netscape format if there is one at the path.
+        """Create a jar, filled from a file in Netscape format if there is one at the path.
 
         Raises:
             OSError: The file cannot be read.
@@ -119,13 +119,13 @@ class CookieJar:
         expires: int | None = None,
         host_only: bool = True,
     ) -> None:
-        """Add a cookie, or replace the one of that name, domain and path; see `Cookie`.
+        """Add a cookie, or replace the one with that name, domain and path; see `Cookie`.
 
-        A domain beyond ASCII is kept in its ASCII form.
+        A non-ASCII domain is stored in its ASCII form.
 
         Raises:
-            InvalidUrl: The domain has no such form.
-            ValueError: libcurl does not take it: a control character, a domain that is a public
+            InvalidUrl: The domain has no ASCII form.
+            ValueError: libcurl refuses the cookie: a control character, a domain that is a public
                 suffix, or a name with a prefix (``__Host-``) whose conditions are not met.
         """
         ascii_domain = to_ascii(domain)
@@ -134,39 +134,39 @@ class CookieJar:
             raise ValueError(f"cookie cannot be kept: {cookie!r}"[:200])
         self._add([_format(cookie)])
         if expires is None and cookie not in self:
-            raise ValueError(f"cookie is not one to be kept: {cookie!r}"[:200])
+            raise ValueError(f"cookie is refused by libcurl: {cookie!r}"[:200])
 
     def delete(self, name: str, domain: str | None = None) -> None:
-        """Forget the cookies of a name; those of one domain, or of all."""
+        """Delete the cookies of a name, of one domain or of all."""
         wanted = None if domain is None else to_ascii(domain)
         gone = [each for each in self if each.name == name and wanted in (None, each.domain)]
         self._add([_format(each._replace(expires=1)) for each in gone])
 
     def clear(self) -> None:
-        """Forget all cookies; the file stays as it is until it is saved."""
+        """Delete all cookies; the file stays unchanged until the jar is saved."""
         self._add(["ALL"])
 
     def without(self, names: Iterable[str]) -> "CookieJar":
-        """Return a jar of its own with the cookies of other names than these."""
+        """Return another jar with the cookies of all other names."""
         jar = CookieJar()
         jar._add(_format(cookie) for cookie in self if cookie.name not in names)
         return jar
 
     def follow(self, before: Iterable[str], after: Iterable[str]) -> None:
-        """Change this jar as another has changed, given its lines before and after."""
+        """Apply to this jar the changes of another, given its lines before and after."""
         gone = [_parse(line) for line in set(before).difference(after)]
         self._add(_format(cookie._replace(expires=1)) for cookie in gone)
         self._add(set(after).difference(before))
 
     def save(self, path: str | None = None) -> None:
-        """Write the cookies to a file that only its owner can read; whole, or not at all.
+        """Write the cookies, whole or not at all, to a file that only its owner can read.
 
         Args:
-            path: The file, None for the jar's own. Cookies of the session are written too.
+            path: The file, None for the jar's own. Session cookies are written too.
 
         Raises:
             ValueError: The jar has no file of its own.
-            OSError: It cannot be written; what was there stays.
+            OSError: The file cannot be written; an earlier one stays unchanged.
         """
         path = path or self.path
         if path is None:
@@ -192,10 +192,10 @@ class CookieJar:
 
 
 class CookieOverride:
-    """A jar in a client's place for one transfer, without what the request's own Cookie has.
+    """A jar for one transfer, without the cookies that the request's own Cookie field has.
 
-    libcurl sends the jar's cookies beside the caller's and would send a name twice. What the
-    response sets goes to the client's jar all the same.
+    libcurl sends the cookies of the jar in addition to the caller's, and would send a name twice.
+    Cookies of the response are stored in the client's jar.
     """
 
     __slots__ = ("_before", "_curl", "_jar", "_own")
@@ -213,7 +213,7 @@ class CookieOverride:
             self._curl.setopt(option, value)
 
     def learn(self) -> None:
-        """Keep what the response has set so far."""
+        """Store the cookies that the response has set so far."""
         after = self._own.lines()
         self._jar.follow(self._before, after)
         self._before = after
@@ -225,7 +225,7 @@ class CookieOverride:
 
 
 def override(curl: Any, jar: CookieJar | None, field_value: str) -> CookieOverride | None:
-    """Return an `CookieOverride` for a Cookie field, None if the jar has none of its names."""
+    """Return a `CookieOverride` for a Cookie field, None if the jar has none of its names."""
     if jar is None or not field_value:
         return None
     names = {pair.partition("=")[0].strip() for pair in field_value.split(";")}
@@ -242,14 +242,14 @@ def _rebuild(path: str | None, lines: list[str]) -> CookieJar:
 
 
 def read_lines(path: str) -> list[str]:
-    """Return the lines of a Netscape cookie file that hold cookies, as libcurl takes them.
+    """Return the lines of a Netscape cookie file that hold cookies, as libcurl expects them.
 
-    Lines end at LF or CRLF and nowhere else: a value may hold U+0085. A mark of the byte order, an
-    expiry as a fraction or of -1 (a session) and a domain beyond ASCII, as browsers' exports have
-    them, are taken; so is a line whose value, the last field, is empty and missing with its tab.
+    Lines end at LF or CRLF only: a value may hold U+0085. A byte order mark, an expiry that is a
+    fraction or -1 (a session), and a non-ASCII domain, as in browsers' exports, are accepted; so is
+    a line whose value, the last field, is empty and missing with its tab.
 
     Raises:
-        OSError: It cannot be read.
+        OSError: The file cannot be read.
         ValueError: A line is neither a comment nor a cookie.
     """
     text = Path(path).read_bytes().removeprefix(codecs.BOM_UTF8).decode(*ENCODING)
@@ -259,12 +259,12 @@ def read_lines(path: str) -> list[str]:
 
 
 def is_comment(line: str) -> bool:
-    """Whether a line of a cookie file is one that holds no cookie."""
+    """Whether a line of a cookie file is a comment or empty."""
     return line.startswith("#") and not line.startswith(HTTP_ONLY)
 
 
 def _normal(line: str, path: str) -> str:
-    """Return a line of a cookie file with its domain and its expiry as libcurl reads them.
+    """Return a line of a cookie file with domain and expiry in libcurl's form.
 
     Raises:
         ValueError: It is not a line of such a file.
@@ -324,15 +324,15 @@ def check_jar(name: str, value: Any) -> CookieJar | None:
 
 
 def jar_options(jar: CookieJar | None) -> Iterable[tuple[int, object]]:
-    """Return CURLOPT_SHARE, which reset() leaves as it is, and CURLOPT_COOKIEFILE."""
-    yield pycurl.SHARE, None  # another cannot be set before
+    """Return CURLOPT_SHARE, which reset() leaves unchanged, and CURLOPT_COOKIEFILE."""
+    yield pycurl.SHARE, None  # must be unset before another is set
     if jar is not None:
         yield pycurl.SHARE, jar.share
         yield pycurl.COOKIEFILE, ""  # starts the cookie engine
 
 
 def with_cookie_jar(values: dict[str, Any]) -> dict[str, Any]:
-    """Return checked values with ``cookies`` and ``cookie_file`` fitting each other."""
+    """Return checked values with ``cookies`` and ``cookie_file`` made consistent."""
     file = values.get("cookie_file")
     if file is not None:
         return {**values, "cookies": CookieJar(file)}

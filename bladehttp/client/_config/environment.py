@@ -1,7 +1,7 @@
-"""Environment: what is taken from it for a request, where ``trust_env`` allows it.
+"""Environment: the variables used for a request, if ``trust_env`` allows it.
 
-It is read for each request, as libcurl reads http_proxy, https_proxy, all_proxy and no_proxy. What
-a property says explicitly always wins over it.
+They are read for each request, as libcurl reads http_proxy, https_proxy, all_proxy and no_proxy.
+Explicit properties always win over them.
 """
 
 import os
@@ -31,14 +31,14 @@ HTTP_PROXIES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 NO_PROXY = ("no_proxy", "NO_PROXY")
 
 OWN_PROXIES = {"http": (b"http_proxy", b"HTTP_PROXY"), "https": (b"https_proxy", b"HTTPS_PROXY")}
-"""The variables for one scheme; all_proxy and ALL_PROXY are for both."""
+"""The variables for one scheme; all_proxy and ALL_PROXY apply to both."""
 
 
 def names_proxy(scheme: str, given: Mapping[bytes, bytes]) -> bool:
-    """Whether there is a variable that names a proxy; `isdisjoint` would take four times as long.
+    """Whether a variable names a proxy; `isdisjoint` would take four times as long.
 
     Args:
-        scheme: Of the URL.
+        scheme: The scheme of the URL.
         given: VARIABLES.
     """
     small, capital = OWN_PROXIES[scheme]
@@ -59,9 +59,9 @@ def active_options(settings: Settings, scheme: str) -> tuple[Pair, ...]:
     """Return the libcurl options for a request to a URL of that scheme.
 
     Raises:
-        CertificateFileError: A variable names a file or directory that is not there, or the file
-            of certificate authorities is gone.
-        ValueError: HTTP_PROXY is no proxy's URL.
+        CertificateFileError: A variable names a file or directory that does not exist, or the file
+            of certificate authorities was removed.
+        ValueError: HTTP_PROXY is not the URL of a proxy.
     """
     options, files, has_proxy = settings.curl, settings.tls_files, settings.proxy is not None
     if settings.trust_env:
@@ -78,10 +78,10 @@ def active_options(settings: Settings, scheme: str) -> tuple[Pair, ...]:
 
 
 def active_authorities(settings: Settings) -> str:
-    """Return the file or directory of the certificate authorities that are trusted.
+    """Return the file or directory of the trusted certificate authorities.
 
     Raises:
-        CertificateFileError: As of `active_options`.
+        CertificateFileError: See `active_options`.
     """
     options = dict(active_options(settings, "https"))
     path = options.get(pycurl.CAINFO) or options.get(pycurl.CAPATH)
@@ -97,7 +97,7 @@ def active_proxy(settings: Settings, scheme: str) -> str:
 
 
 def is_direct(settings: Settings, scheme: str) -> bool:
-    """Whether a server certainly gets the request itself, if through a tunnel."""
+    """Whether the server is certain to get the request itself, possibly through a tunnel."""
     if scheme == "https" or settings.unix_socket is not None:
         return True
     proxy = active_proxy(settings, scheme)
@@ -105,7 +105,7 @@ def is_direct(settings: Settings, scheme: str) -> bool:
 
 
 def names_tls_proxy(settings: Settings) -> bool:
-    """Whether a proxy that may be used for a request is one that itself speaks TLS."""
+    """Whether a proxy that may be used for a request is reached over TLS."""
     names = (*HTTP_PROXIES, *HTTPS_PROXIES) if settings.trust_env else ()
     proxies = (settings.proxy, *map(os.environ.get, names))
     return any(proxy is not None and proxy.lower().startswith("https:") for proxy in proxies)
@@ -114,16 +114,16 @@ def names_tls_proxy(settings: Settings) -> bool:
 def environment_proxy(
     environ: Mapping[str, str], scheme: str, with_no_proxy: bool
 ) -> tuple[Pair, ...]:
-    """Return what libcurl would not read from the environment as it is meant.
+    """Return the proxy options that libcurl would not read correctly from the environment.
 
-    HTTP_PROXY in capitals it never reads. In a CGI program, where REQUEST_METHOD is set (RFC 3875
-    section 4.1.12), that is the Proxy field of the client's request (CVE-2016-5385), and ignored.
-    Host names beyond ASCII it would send to DNS as they are.
+    libcurl does not read HTTP_PROXY in capitals. In a CGI program, where REQUEST_METHOD is set (RFC
+    3875 section 4.1.12), it is the Proxy field of the client's request (CVE-2016-5385), and
+    ignored. libcurl would send non-ASCII host names to DNS unchanged.
 
     Args:
         environ: The environment.
-        scheme: Of the request's URL.
-        with_no_proxy: Whether the variable no_proxy is in force.
+        scheme: The scheme of the request's URL.
+        with_no_proxy: Whether the variable no_proxy applies.
     """
     names = HTTP_PROXIES if scheme == "http" else (*HTTPS_PROXIES, *HTTP_PROXIES[2:])
     name = next((name for name in names if name in environ), "")

@@ -1,6 +1,6 @@
-"""Route: how a request gets to its server: proxy, address, interface, version, escape hatch.
+"""Network: how a request reaches its server: proxy, address, interface, version, raw options.
 
-Each property has its check here and what it becomes for libcurl.
+Each property has its check here and its libcurl options.
 """
 
 import ipaddress
@@ -23,7 +23,7 @@ Pair = tuple[int, object]
 PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 
 HTTP_VERSIONS = {
-    "auto": pycurl.CURL_HTTP_VERSION_NONE,  # over TLS what ALPN agrees on, else 1.1
+    "auto": pycurl.CURL_HTTP_VERSION_NONE,  # over TLS negotiated by ALPN, else 1.1
     "1.0": pycurl.CURL_HTTP_VERSION_1_0,
     "1.1": pycurl.CURL_HTTP_VERSION_1_1,
     "2": pycurl.CURL_HTTP_VERSION_2TLS,  # 2_0 would ask for an upgrade over plain http
@@ -31,13 +31,13 @@ HTTP_VERSIONS = {
 }
 
 RESERVED = frozenset(
-    # what a transfer sets itself for each request
+    # options that a transfer sets for each request
     (pycurl.URL, pycurl.WRITEFUNCTION, pycurl.WRITEDATA, pycurl.HEADERFUNCTION,
      pycurl.WRITEHEADER, pycurl.READFUNCTION, pycurl.READDATA, pycurl.SEEKFUNCTION,
      pycurl.HTTPHEADER, pycurl.POSTFIELDS, pycurl.MIMEPOST, pycurl.SHARE, pycurl.NOSIGNAL,
      pycurl.FOLLOWLOCATION, pycurl.OPT_CERTINFO)
 )  # fmt: skip
-"""What ``curl_options`` refuses."""
+"""The options that ``curl_options`` refuses."""
 
 split_place = partial(
     re.fullmatch, r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+):(?P<port>[0-9]{1,5})"
@@ -49,7 +49,7 @@ def plain_text(name: str, value: Any) -> str:
 
     Raises:
         TypeError: It is not a str.
-        ValueError: It holds anything else.
+        ValueError: It holds other characters.
     """
     if not text(name, value).isascii() or has_control(value):
         raise ValueError(f"{name} holds control or non-ASCII characters")
@@ -57,11 +57,11 @@ def plain_text(name: str, value: Any) -> str:
 
 
 def proxy_url(name: str, value: Any) -> str:
-    """Accept a proxy's URL, "" for none; without a scheme it is http.
+    """Accept the URL of a proxy, "" for none; without a scheme it is http.
 
     Raises:
-        InvalidUrl: It cannot be taken apart.
-        UnsupportedProtocol: It is not the scheme of a proxy.
+        InvalidUrl: It cannot be parsed.
+        UnsupportedProtocol: Its scheme is not that of a proxy.
     """
     if not secret_text(name, value):
         return ""
@@ -82,7 +82,7 @@ def proxy_url(name: str, value: Any) -> str:
 
 
 def host_list(name: str, value: Any) -> str:
-    """Accept hosts as a str with commas, or as an iterable of them; names become ASCII.
+    """Accept hosts as a str with commas, or as an iterable; names become ASCII.
 
     Raises:
         TypeError: It is neither, or one is not a str.
@@ -97,14 +97,14 @@ def host_list(name: str, value: Any) -> str:
 
 
 def environment_options(trusted: bool) -> Iterable[Pair]:
-    """Return what keeps libcurl from looking for proxies in the environment itself."""
+    """Return the options that keep libcurl from reading proxies from the environment itself."""
     if not trusted:
         yield pycurl.PROXY, ""
         yield pycurl.NOPROXY, ""
 
 
 def proxy_options(value: str | None) -> Iterable[Pair]:
-    """Return CURLOPT_PROXY; what is explicit beats the no_proxy of the environment."""
+    """Return CURLOPT_PROXY; an explicit proxy wins over no_proxy of the environment."""
     if value is not None:
         yield pycurl.PROXY, value
         yield pycurl.NOPROXY, ""  # ``no_proxy`` comes after this, and may say otherwise
@@ -120,7 +120,7 @@ def address_map(name: str, value: Any) -> Mapping[str, str]:
     """Accept a dict of "host:port" and address; host names become ASCII.
 
     Raises:
-        ValueError: A key has no port, or an address is none.
+        ValueError: A key has no port, or a value is not an address.
         InvalidUrl: A host name has no ASCII form.
     """
     if not isinstance(value, Mapping):
@@ -141,8 +141,8 @@ def address_map(name: str, value: Any) -> Mapping[str, str]:
 def address_options(value: Mapping[str, str]) -> Iterable[Pair]:
     """Return CURLOPT_CONNECT_TO.
 
-    CURLOPT_RESOLVE stays in libcurl's caches when the request that asked for it is over, and a
-    connection made by it would be used for requests without; this does neither.
+    The entries of CURLOPT_RESOLVE stay in libcurl's caches after their request, and its connections
+    would be reused for requests without it; CURLOPT_CONNECT_TO has neither effect.
     """
     if value:
         yield pycurl.CONNECT_TO, tuple(_connect_to(*item) for item in value.items())
@@ -177,7 +177,7 @@ def flag_or_path(name: str, value: Any) -> bool | str:
 
 
 def netrc_options(value: bool | str) -> Iterable[Pair]:
-    """Return CURLOPT_NETRC: what the request says itself wins over the file."""
+    """Return CURLOPT_NETRC: credentials of the request win over the file."""
     if value is not False:
         yield pycurl.NETRC, pycurl.NETRC_OPTIONAL
     if isinstance(value, str):
@@ -185,10 +185,10 @@ def netrc_options(value: bool | str) -> Iterable[Pair]:
 
 
 def option_map(name: str, value: Any) -> Mapping[int, Any]:
-    """Accept a dict of libcurl's options, by pycurl's constants.
+    """Accept a dict of libcurl's options by pycurl's constants.
 
     Raises:
-        ValueError: One is what every request sets itself.
+        ValueError: One is an option that every request sets.
     """
     if not isinstance(value, Mapping):
         raise TypeError(f"{name} is a dict, not {value!r}"[:200])
@@ -201,5 +201,5 @@ def option_map(name: str, value: Any) -> Mapping[int, Any]:
 
 
 def given_options(value: Mapping[int, Any]) -> Iterable[Pair]:
-    """Return the options as they were given."""
+    """Return the options unchanged."""
     return value.items()

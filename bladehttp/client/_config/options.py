@@ -1,7 +1,7 @@
-"""OPTIONS: every property of a client, its check and the libcurl options it becomes.
+"""OPTIONS: every property of a client, its check and its libcurl options.
 
-A `Settings` is one set of values that passed their checks. It never changes, so threads share
-it without a lock, and a handle that was set up for equal libcurl options is left as it is.
+A `Settings` is one set of checked values. It never changes, so threads share it without a lock, and
+a handle that is set up for equal libcurl options is left unchanged.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -69,20 +69,20 @@ Pairs = Iterable[tuple[int, object]]
 
 KIB = 1024
 LONGEST = 2**31 - 1
-"""The largest number libcurl takes where it wants a long; as milliseconds, 24 days."""
+"""The largest number that libcurl accepts as a long; as milliseconds, 24 days."""
 
 STANDING: tuple[tuple[int, object], ...] = (
-    (pycurl.NOSIGNAL, 1),  # libcurl's signals and threads do not go together
+    (pycurl.NOSIGNAL, 1),  # libcurl's signals do not work with threads
     (pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS),  # the default reads file://
     (pycurl.REDIR_PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS),
     (pycurl.FOLLOWLOCATION, 0),  # redirects.py
-    (pycurl.PATH_AS_IS, 1),  # a URL is sent as it was given
-    (pycurl.HTTP_CONTENT_DECODING, 0),  # decoding.py
+    (pycurl.PATH_AS_IS, 1),  # a URL is sent unchanged
+    (pycurl.HTTP_CONTENT_DECODING, 0),  # decoders.py
     (pycurl.OPT_CERTINFO, 1),  # 4 % of a handshake; else a failure could not say what it saw
     (pycurl.BUFFERSIZE, 512 * KIB),  # 880 MB/s against 500; costs small bodies nothing
     (pycurl.UPLOAD_BUFFERSIZE, 512 * KIB),
 )
-"""What every handle is set to, whatever the client."""
+"""The options of every handle, for all clients."""
 
 
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
@@ -90,7 +90,7 @@ NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One property: its name, what it accepts, and the libcurl options it becomes."""
+    """One property: its name, its check, and its libcurl options."""
 
     name: str
     check: Check
@@ -103,12 +103,12 @@ def as_latin1(option: int) -> Callable[[str], Pairs]:
 
 
 def as_connect_time(value: int) -> Pairs:
-    """Encode a time, the longest libcurl can hold standing for all that are longer."""
+    """Encode a time, limited to the longest that libcurl supports."""
     return ((pycurl.CONNECTTIMEOUT_MS, min(value, LONGEST)),)
 
 
 def as_idle_time(value: int | None) -> Pairs:
-    """Encode a time in whole seconds, no shorter than it is."""
+    """Encode a time in whole seconds, rounded up."""
     seconds = min(ceil(value / 1000), LONGEST) if value else LONGEST
     return ((pycurl.MAXAGE_CONN, seconds),)
 
@@ -116,8 +116,8 @@ def as_idle_time(value: int | None) -> Pairs:
 def methods_for(method: Auth, has_password: bool) -> Auth:
     """Return the methods that libcurl may choose from.
 
-    It chooses Negotiate where that is offered, which needs a ticket and no password, and gives up
-    without one. So with a password "any" leaves it out; Auth.NEGOTIATE by itself asks for it.
+    libcurl chooses Negotiate where it is offered, which needs a ticket instead of a password, and
+    fails without one. So with a password "any" excludes it; Auth.NEGOTIATE alone includes it.
     """
     means_any = method & Auth.ANYSAFE == Auth.ANYSAFE
     return method & ~Auth.NEGOTIATE if has_password and means_any else method
@@ -129,26 +129,26 @@ def unless(option: int, on: int) -> Callable[[bool], Pairs]:
 
 
 def as_password(value: str | tuple[str, str] | None) -> Pairs:
-    """Encode name and password apart: USERPWD would split a name at its colon."""
+    """Encode name and password separately: USERPWD would split a name at its colon."""
     if isinstance(value, tuple):
         yield pycurl.USERNAME, value[0].encode()
         yield pycurl.PASSWORD, value[1].encode()
 
 
 def as_coding(value: str | None) -> Pairs:
-    """Encode the codings to ask for; None asks for none and decodes none."""
+    """Encode the accepted codings; None accepts none and decodes none."""
     if value is not None:
         yield pycurl.ACCEPT_ENCODING, value or ", ".join(CODINGS)
 
 
 def as_limit(value: int | None) -> Pairs:
-    """Encode a limit in bytes; libcurl takes 0 for none."""
+    """Encode a limit in bytes; 0 means none to libcurl."""
     if value:
         yield pycurl.MAXFILESIZE_LARGE, value
 
 
 def own(_: object) -> Pairs:
-    """Encode a property that libcurl is not told of: our own code acts on it."""
+    """Encode a property without a libcurl option: our own code applies it."""
     return ()
 
 
@@ -167,7 +167,7 @@ OPTIONS = (
     Option("min_tls",                     choice(*TLS_VERSIONS),  tls_options),
     Option("client_cert",                 certificate_paths,      client_cert_options),
     Option("pinned_key",                  optional(pinned),       pin_options),
-    Option("referer",                     optional(field_text),   own),  # message.py: REFERER
+    Option("referer",                     optional(field_text),   own),  # prepared.py: REFERER
     Option("no_expect",                   flag,                   own),  # would cross origins
     Option("connect_timeout",             milliseconds,           as_connect_time),
     Option("receive_timeout",             milliseconds,           own),  # engine.py: LOW_SPEED_TIME
@@ -177,7 +177,7 @@ OPTIONS = (
     Option("accept_encoding",             optional(field_text),   as_coding),
     Option("max_body_size",               optional(at_least_one), as_limit),
     Option("retry",                       optional(check_retry),  own),  # retry.py
-    Option("max_host_connections",        optional(at_least_one), own),  # crowd.py
+    Option("max_host_connections",        optional(at_least_one), own),  # scheduler.py
     Option("max_idle_connections",        optional(at_least_one), own),  # pool.py, multi.py
     Option("idle_timeout",                optional(milliseconds), as_idle_time),
     Option("http_version",                choice(*HTTP_VERSIONS), version_options),
@@ -188,11 +188,11 @@ OPTIONS = (
     Option("interface",                   optional(plain_text),   interface_options),
     Option("netrc",                       flag_or_path,           netrc_options),
     Option("cookies",                     check_jar,              jar_options),
-    Option("cookie_file",                 optional(path),         own),  # jar.py
+    Option("cookie_file",                 optional(path),         own),  # cookie_jar.py
     Option("progress",                    optional(check_report), own),  # progress.py
     Option("curl_options",                option_map,             given_options),  # the last wins
 )  # fmt: skip
-"""One row per property of HttpClient, ``headers`` excepted, which is an object of its own."""
+"""One row per property of HttpClient, except ``headers``, which is an object."""
 
 CHECKS = {option.name: option.check for option in OPTIONS}
 
@@ -218,13 +218,13 @@ class Settings:
     """The values of a client's properties, with their defaults; see `HttpClient`.
 
     Attributes:
-        curl: The libcurl options they become.
+        curl: Their libcurl options.
         tls_files: The files that they name for TLS.
-        files: Names of properties and the files they name, to be there when a request is made.
-        is_bare: Whether there is neither auth nor a proxy: over http nothing but a proxy of the
-            environment adds to ``curl``.
-        receive_timeout_s: ``receive_timeout`` in seconds, infinite if there is none.
-        total_timeout_s: ``total_timeout`` likewise.
+        files: Names of properties and the files they name, which must exist when a request is made.
+        is_bare: Whether there is neither auth nor a proxy: over http only a proxy of the environment
+            adds to ``curl``.
+        receive_timeout_s: ``receive_timeout`` in seconds, infinite for none.
+        total_timeout_s: ``total_timeout`` in seconds, infinite for none.
     """
 
     base_url: str | None = field(default=None, repr=False)
@@ -285,7 +285,7 @@ class Settings:
         object.__setattr__(self, "total_timeout_s", (self.total_timeout or inf) / 1000)
 
     def __getstate__(self) -> dict[str, Any]:
-        # not ``curl``: the other end may have another libcurl, and other files
+        # not ``curl``: the receiver may have another libcurl and other files
         values = {option.name: getattr(self, option.name) for option in OPTIONS}
         return {
             name: dict(value) if type(value) is MappingProxyType else value
@@ -302,8 +302,8 @@ class Settings:
         """Return Settings with other values.
 
         Raises:
-            TypeError: There is no property of that name, or a value is of the wrong type.
-            ValueError: A value cannot be used.
+            TypeError: There is no property of that name, or a value has a wrong type.
+            ValueError: A value is not valid.
         """
         for name in values:
             if name not in CHECKS:

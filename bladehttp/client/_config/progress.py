@@ -1,30 +1,35 @@
-"""Progress: a function of the caller's that is told how far a body has come."""
+"""Progress: calls a function of the caller's with the progress of a body."""
 
 from collections.abc import Callable
 from typing import Any
 
 Report = Callable[[int, int | None], object]
-"""Called with the bytes done and those there will be, None where that is not known."""
+"""Called with the bytes done and the total, None if the total is not known."""
 
 
 class Progress:
-    """What libcurl tells of a transfer, told on (CURLOPT_XFERINFOFUNCTION).
+    """Passes libcurl's progress on to the caller's function. CURLOPT_XFERINFOFUNCTION.
 
-    What the caller's function raises is kept in ``error`` and ends the transfer; pycurl would print
-    and lose it.
+    An exception of that function is kept in ``error`` and ends the transfer; pycurl would print and
+    drop it.
     """
 
     __slots__ = ("_last", "_report", "_upwards", "error")
 
     def __init__(self, report: Report, upwards: bool) -> None:
-        """Take the function, and whether it is the request's body that counts."""
+        """Create a callback.
+
+        Args:
+            report: The caller's function.
+            upwards: Whether the request's body counts instead of the response's.
+        """
         self._report = report
         self._upwards = upwards
         self._last = 0
         self.error: BaseException | None = None
 
     def __call__(self, to_receive: int, received: int, to_send: int, sent: int) -> int:
-        """Tell on what has changed; 1 ends the transfer."""
+        """Report a change; return 1 to end the transfer."""
         done, total = (sent, to_send) if self._upwards else (received, to_receive)
         if self.error is not None:
             return 1

@@ -1,7 +1,7 @@
-"""Retry: which failures are tried again, and after how long.
+"""Retry: which failures are retried, and after how long.
 
-Two questions are kept apart. Was nothing sent? Then any request may be sent again. May the server
-have acted on it? Then only a method that can be repeated (RFC 9110 section 9.2.2).
+Two questions are separate. Was nothing sent? Then any request may be sent again. May the server
+have processed it? Then only one with a method that can be repeated (RFC 9110 section 9.2.2).
 """
 
 import random
@@ -32,31 +32,30 @@ TRANSIENT = (SocketException, ReceiveTimeout, IncompleteBody)
 PERMANENT = (CertificateError, HostnameMismatch, CertificateFileError)
 
 CUT_OFF = frozenset((16, 52, 92, 95))
-"""ProtocolErrors that are a lost connection: E_HTTP2, E_GOT_NOTHING, E_HTTP2_STREAM, E_HTTP3."""
+"""ProtocolErrors that mean a lost connection: E_HTTP2, E_GOT_NOTHING, E_HTTP2_STREAM, E_HTTP3."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """When a request is sent again.
+    """Decides when a request is sent again.
 
-    A request of which nothing was sent yet (no connection) is tried again whatever its method.
-    One that the server may have acted on is only if ``methods`` name its method: after a lost
-    connection, a ReceiveTimeout, an IncompleteBody or an answer in ``statuses``. Certificates that
-    are refused stay refused and are not tried again; nor is a proxy that answers CONNECT with
-    another status than those; nor is a body sent again that cannot be read
-    again. What is raised or returned in the end is what the last attempt gave. All attempts and
-    the time between them are within ``total_timeout``: one that would begin after it does not.
+    A request of which no byte was sent (no connection) is retried whatever its method. A request
+    that the server may have processed is retried only if its method is in ``methods``: after a lost
+    connection, a ReceiveTimeout, an IncompleteBody or a response with a status in ``statuses``.
+    Refused certificates are not retried, nor is a proxy that answers CONNECT with a status outside
+    ``statuses``, nor a request whose body can be read only once. In the end the result of the last
+    attempt is returned or raised. All attempts and the waits between them are within
+    ``total_timeout``: an attempt that would start after it is not made.
 
     Attributes:
-        total: How many times at the most, redirects included. 3; 0 means never.
-        backoff: Milliseconds. Before the nth retry a random time between 0 and
-            ``backoff * 2 ** (n - 1)`` passes ("full jitter"), ``longest`` at the most.
-            500; 0 means at once.
-        statuses: Answers that are tried again: 429, 502, 503 and 504. Empty means none.
+        total: Most retries of a request, redirects included. 3; 0 means never.
+        backoff: Milliseconds. Before the nth retry a random time between 0 and ``backoff * 2 ** (n
+            - 1)`` passes ("full jitter"), at most ``longest``. 500; 0 means at once.
+        statuses: Statuses that are retried: 429, 502, 503 and 504. Empty means none.
         methods: Methods that may be repeated: GET, HEAD, PUT, DELETE, OPTIONS and TRACE.
-        longest: Longest time between two attempts, in milliseconds. 60000. Where Retry-After
-            (RFC 9110 section 10.2.3, in seconds or as a date) asks for no more it is waited for in
-            place of the backoff; where it asks for more the answer is returned as it is.
+        longest: Longest time between two attempts, in milliseconds. 60000. A Retry-After (RFC 9110
+            section 10.2.3, in seconds or as a date) up to this time replaces the backoff; if it is
+            longer, the response is returned.
     """
 
     total: int = 3
@@ -69,7 +68,7 @@ class Retry:
         """Check the values.
 
         Raises:
-            TypeError: One is of a wrong type.
+            TypeError: One has a wrong type.
             ValueError: One is negative.
         """
         for name in ("total", "backoff", "longest"):
@@ -82,12 +81,12 @@ class Retry:
         object.__setattr__(self, "statuses", statuses)
 
     def may_repeat(self, error: BaseException, method: str, was_sent: bool) -> bool:
-        """Whether a failure is one to be tried again.
+        """Whether a request is retried after a failure.
 
         Args:
-            error: What happened.
-            method: Of the request.
-            was_sent: Whether anything of it may have reached the server.
+            error: The failure.
+            method: The method of the request.
+            was_sent: Whether any byte may have reached the server.
         """
         if isinstance(error, ProtocolError):
             passing = error.code in CUT_OFF
@@ -98,11 +97,11 @@ class Retry:
         return passing and (not was_sent or method in self.methods)
 
     def delay(self, retries: int, retry_after: str | None) -> float | None:
-        """Return how many seconds to wait, or None for not trying again.
+        """Return the seconds to wait before a retry, None for no retry.
 
         Args:
-            retries: How many there were before.
-            retry_after: The Retry-After field of the answer, or None.
+            retries: Number of retries so far.
+            retry_after: The Retry-After field of the response, or None.
         """
         if retries >= self.total:
             return None
@@ -114,10 +113,10 @@ class Retry:
 
 
 def parse_retry_after(value: str) -> float | None:
-    """Return the seconds that a Retry-After field asks to wait, None if it is neither form."""
+    """Return the seconds that a Retry-After field asks for, None if it is not valid."""
     value = value.strip()
     if value.isascii() and value.isdigit():
-        return float(value)  # an absurd number becomes inf, and is longer than allowed
+        return float(value)  # an absurd number becomes inf, which is too long
     try:
         date = parsedate_to_datetime(value)
     except ValueError:

@@ -1,9 +1,8 @@
-"""Redact: secrets taken out of what is logged.
+"""Secrets: the fields that hold them, and their removal from logs and messages.
 
-Which fields hold secrets: one list, for redirects and for logs.
-
-What another origin does not get on a redirect is what a log does not show, and the other way round.
-`redirects.py` adds the two fields that are no secrets but tell of the origin, Host and Referer.
+One list serves redirects and logs: a field that another origin does not get on a redirect is not
+logged, and the other way round. `redirects.py` adds two fields that are not secret but reveal the
+origin, Host and Referer.
 """
 
 import re
@@ -11,8 +10,8 @@ from fnmatch import fnmatchcase
 from functools import partial
 
 ALWAYS = ("*auth*", "*cookie*")
-"""Names, in lower case, of fields that are secret whatever ``sensitive_headers`` says:
-Authorization, Proxy-Authorization, Cookie, Set-Cookie, X-Auth-Token and their like."""
+"""Lower-case names of fields that are secret regardless of ``sensitive_headers``: Authorization,
+Proxy-Authorization, Cookie, Set-Cookie, X-Auth-Token and the like."""
 
 SENSITIVE_HEADERS = (
     "*-key", "*apikey*", "*api_key*", "*token*", "*secret*", "*session*", "*jwt*", "*passw*",
@@ -49,7 +48,7 @@ hide_userinfo = partial(re.sub, r"(?<=://)[^/?#\s]*@", f"{SECRET}@")
 # In a text of libcurl's a URL may be one it could not take apart, with anything in its password
 hide_quoted_userinfo = partial(re.sub, r"((?:^|(?<=\s))['\"(<\[]?(?:\w+://)?)\S*@", rf"\1{SECRET}@")
 
-# libcurl's own words: "[HTTP/2] [1] [cookie: a=b]", 'Added cookie a="b" for domain ...'
+# lines of libcurl's log: "[HTTP/2] [1] [cookie: a=b]", 'Added cookie a="b" for domain ...'
 shown_field = partial(re.search, r"\[(:?[\w-]+): (.*)\]$")
 hide_shown_cookie = partial(re.sub, r"(cookie [^=\s]+=)\S+", rf"\1{SECRET}")
 
@@ -60,12 +59,12 @@ def redact(text: str) -> str:
 
 
 def redact_error(text: str) -> str:
-    """Return what libcurl says about an error, with every user and password struck out."""
+    """Return an error message of libcurl without users and passwords."""
     return redact(hide_quoted_userinfo(text))
 
 
 def redact_line(line: str, patterns: tuple[str, ...]) -> str:
-    """Return a line of a message's head without its secret."""
+    """Return a line of a head without its secret."""
     name, colon, _ = line.partition(":")
     if colon and is_sensitive(name, patterns):
         return f"{name}: {SECRET}"
@@ -73,7 +72,7 @@ def redact_line(line: str, patterns: tuple[str, ...]) -> str:
 
 
 def redact_remark(text: str, patterns: tuple[str, ...]) -> str:
-    """Return what libcurl says about a transfer without secrets."""
+    """Return a line of libcurl's log without secrets."""
     shown = shown_field(text)
     if shown and is_sensitive(shown[1], patterns):
         return f"{text[: shown.start(2)]}{SECRET}]"

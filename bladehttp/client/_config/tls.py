@@ -1,9 +1,9 @@
-"""Trust: which certificate authorities a TLS connection is checked against, and the files for it.
+"""TLS: trusted certificate authorities, client certificates and their files.
 
-The first of these that is there decides, alone: ``ca_cert`` of the call, ``ca_cert`` of the
-client, then with ``trust_env`` SSL_CERT_FILE and SSL_CERT_DIR, REQUESTS_CA_BUNDLE,
-CURL_CA_BUNDLE, and at last the system's bundle, or certifi's. What is explicit always wins over
-the environment, and nothing is ever added to anything: a directory replaces the bundle.
+The first of these that exists decides alone: ``ca_cert`` of the call, ``ca_cert`` of the client,
+then with ``trust_env`` SSL_CERT_FILE and SSL_CERT_DIR, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, and at
+last the system's bundle, or certifi's. Explicit settings always win over the environment, and
+sources are never combined: a directory replaces the bundle.
 """
 
 import os
@@ -47,12 +47,12 @@ def first_bundle(paths: Iterable[str] = SYSTEM_BUNDLES) -> str:
 
 @cache
 def default_bundle() -> str:
-    """Return the bundle that is trusted when nothing else is said; looked for once."""
+    """Return the bundle that is trusted by default; searched for once."""
     return first_bundle()
 
 
 def _authorities(file: str | None, directory: str | None) -> tuple[Pair, ...]:
-    # the proxy's certificate, where the proxy is https, is checked against the same ones
+    # the certificate of an https proxy is checked against the same authorities
     file_name = None if file is None else os.fsencode(file)
     directory_name = None if directory is None else os.fsencode(directory)
     return (
@@ -66,8 +66,8 @@ def _authorities(file: str | None, directory: str | None) -> tuple[Pair, ...]:
 def trust_options(ca_cert: str | None) -> tuple[Pair, ...]:
     """Return CURLOPT_CAINFO and CURLOPT_CAPATH for a ``ca_cert``.
 
-    A file is CAINFO: its parsed form is cached by libcurl, that of CAINFO_BLOB is not
-    (2.2 ms against 7.9 ms for a connection).
+    A file is CAINFO: libcurl caches its parsed form, unlike that of CAINFO_BLOB (2.2 ms against 7.9
+    ms for a connection).
     """
     if ca_cert is None:
         return _authorities(default_bundle(), None)
@@ -77,12 +77,12 @@ def trust_options(ca_cert: str | None) -> tuple[Pair, ...]:
 
 
 def environment_trust(environ: Mapping[str, str]) -> tuple[Pair, ...]:
-    """Return what the environment says about authorities, () if it says nothing.
+    """Return the options for the authorities that the environment names, () for none.
 
     An empty variable counts as not set.
 
     Raises:
-        CertificateFileError: There is nothing usable at a path it names.
+        CertificateFileError: A path that it names is not usable.
     """
     file, directory = environ.get("SSL_CERT_FILE"), environ.get("SSL_CERT_DIR")
     if file or directory:
@@ -99,7 +99,7 @@ def environment_trust(environ: Mapping[str, str]) -> tuple[Pair, ...]:
 
 
 TlsFiles = tuple[tuple[bytes, tuple[int, ...]], ...]
-"""Paths, and the libcurl options that name them."""
+"""Paths, with the libcurl options that name them."""
 
 Stamp = tuple[int, int, int] | None
 
@@ -110,11 +110,11 @@ FILE_OPTIONS = (
 
 MOST_SPELLINGS = 500  # libcurl takes paths of 4 KB and less
 
-_seen: dict[bytes, tuple[Stamp, int]] = {}  # path -> what the file was, and how often another
+_seen: dict[bytes, tuple[Stamp, int]] = {}  # path -> stat of the file, and number of replacements
 
 
 def tls_files(options: Iterable[Pair]) -> TlsFiles:
-    """Return the files that options name for TLS; of an option that is there twice the last."""
+    """Return the TLS files that options name; of an option that occurs twice the last."""
     values = dict(options)
     paths: dict[bytes, tuple[int, ...]] = {}
     for option in FILE_OPTIONS:
@@ -125,15 +125,15 @@ def tls_files(options: Iterable[Pair]) -> TlsFiles:
 
 
 def renewed(files: TlsFiles) -> tuple[Pair, ...]:
-    """Return options for the files that are others than they were, () if all are the same.
+    """Return options for the files that were replaced, () if none was.
 
-    libcurl keeps the authorities of a CA file for a day, and sessions and connections that were
-    made by them: by the name of the file. So a file that was replaced gets another name, the same
-    path spelt with "/./" in it, and is read anew; nothing that was made by the old one is
-    used (docs/decisions/0064). A look costs a stat(2), 1.5 us.
+    libcurl keeps the authorities of a CA file for a day, and the sessions and connections made with
+    them, by the name of the file. So a replaced file gets another name, the same path spelt with
+    "/./" in it: it is read again, and nothing made with the old file is used (docs/decisions/0064).
+    A check costs a stat(2), 1.5 us.
 
     Raises:
-        CertificateFileError: A file of certificate authorities is not there any more.
+        CertificateFileError: A file of certificate authorities does not exist any more.
     """
     pairs: tuple[Pair, ...] = ()
     for path, options in files:
@@ -144,7 +144,7 @@ def renewed(files: TlsFiles) -> tuple[Pair, ...]:
 
 
 def _spelling(path: bytes, options: tuple[int, ...]) -> bytes:
-    """Return a path as it is, or spelt as often in another way as the file was replaced."""
+    """Return a path, spelt differently for each time that the file was replaced."""
     try:
         found = os.stat(path)  # noqa: PTH116 - a Path costs as much again, for each request
         stamp: Stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
@@ -166,15 +166,15 @@ def _spelling(path: bytes, options: tuple[int, ...]) -> bytes:
 
 
 def usual_spelling(path: str) -> str:
-    """Return a path without what `renewed` has put into it."""
+    """Return a path without the changes of `renewed`."""
     return re.sub(r"(/\.)+/", "/", path)
 
 
 def client_cert_options(value: tuple[str, ...] | None) -> Iterable[Pair]:
-    """Return what a client certificate becomes; certificate and key may be in one file.
+    """Return the options of a client certificate; certificate and key may be in one file.
 
-    The password is always set: without one OpenSSL would ask for it on the terminal. Files that
-    end in .p12 or .pfx are PKCS#12.
+    The password is always set: without one OpenSSL would ask for it on the terminal. Files that end
+    in .p12 or .pfx are PKCS#12.
     """
     if value is not None:
         certificate, key, password = _certificate_parts(value)
@@ -201,9 +201,9 @@ LONGEST_KEY = 1 << 20
 
 
 def key_advice(value: tuple[str, ...]) -> str:
-    """Return what may be wrong with the key of a client certificate, for a message.
+    """Return the likely fault of a client certificate's key, for an error message.
 
-    libcurl says no more than that it cannot be used.
+    libcurl says only that it cannot be used.
     """
     certificate, key, password = _certificate_parts(value)
     try:
@@ -246,19 +246,20 @@ def named_files(
 
 
 def check_named(name: str, path: str) -> None:
-    """Raise before a request is made if what a property names cannot be used.
+    """Check before a request that the file of a property can be used.
 
     Raises:
-        CertificateFileError: Likewise. A directory is good for ``ca_cert`` only.
+        CertificateFileError: It does not exist or cannot be read, or is a directory where a file is
+            required. A directory is valid for ``ca_cert`` only.
     """
     (check_readable if name == "ca_cert" else check_file)(name, path)
 
 
 def check_readable(name: str, path: str) -> None:
-    """Raise if there is nothing at a path, or nothing that can be read.
+    """Check that a path exists and can be read.
 
     Raises:
-        CertificateFileError: Likewise.
+        CertificateFileError: It does not exist or cannot be read.
     """
     if not Path(path).exists():
         raise CertificateFileError(f"{name} {path!r} does not exist")
@@ -267,22 +268,22 @@ def check_readable(name: str, path: str) -> None:
 
 
 def check_file(name: str, path: str) -> None:
-    """Raise if a path is not that of a file that can be read.
+    """Check that a path is a readable file.
 
     Raises:
-        CertificateFileError: Likewise.
+        CertificateFileError: It does not exist, cannot be read, or is a directory.
     """
     check_readable(name, path)
     if Path(path).is_dir():
-        raise CertificateFileError(f"{name} {path!r} is a directory, and a file is wanted")
+        raise CertificateFileError(f"{name} {path!r} is a directory, expected a file")
 
 
 def check_directory(name: str, path: str) -> None:
-    """Raise if a path is not that of a directory that can be read.
+    """Check that a path is a readable directory.
 
     Raises:
-        CertificateFileError: Likewise.
+        CertificateFileError: It does not exist, cannot be read, or is a file.
     """
     check_readable(name, path)
     if not Path(path).is_dir():
-        raise CertificateFileError(f"{name} {path!r} is a file, and a directory is wanted")
+        raise CertificateFileError(f"{name} {path!r} is a file, expected a directory")

@@ -1,6 +1,6 @@
-"""Checks: what a property accepts. Each returns the value as it is kept, or raises.
+"""Validators: the accepted values of a property. Each returns the value to keep, or raises.
 
-They look at the value alone; whether a file is there is looked at when a request is made.
+They check the value alone; the existence of a file is checked when a request is made.
 """
 
 import os
@@ -31,16 +31,16 @@ is_key_list = partial(re.fullmatch, r"sha256//[A-Za-z0-9+/]{43}=(;sha256//[A-Za-
 
 
 def flag(name: str, value: Any) -> bool:
-    """Accept True and False only: 0 and "false" are as likely a mistake."""
+    """Accept True and False only: 0 and "false" are likely mistakes."""
     if not isinstance(value, bool):
         raise TypeError(f"{name} is True or False, not {value!r}"[:200])
     return value
 
 
 def insecure(name: str, value: Any) -> bool:
-    """Accept a flag that takes away protection, and warn of it where it is set to True.
+    """Accept a flag that removes protection; warn if it is set to True.
 
-    Python's default filter shows it once per line of code.
+    Python's default filter shows the warning once per line of code.
     """
     if flag(name, value):
         depth, frame = 1, sys._getframe()
@@ -56,7 +56,7 @@ def _is_ours(frame: FrameType) -> bool:
 
 
 def choice(*allowed: str) -> Check:
-    """Return a check that accepts these only."""
+    """Return a check that accepts only these values."""
 
     def check(name: str, value: Any) -> str:
         if text(name, value) not in allowed:
@@ -67,7 +67,7 @@ def choice(*allowed: str) -> Check:
 
 
 def whole_number(name: str, value: Any) -> int:
-    """Accept an int that is not negative; bool is not meant."""
+    """Accept an int that is not negative, except bool."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} is an int, not {value!r}"[:200])
     if value < 0:
@@ -95,14 +95,14 @@ def text(name: str, value: Any) -> str:
 
 
 def secret_text(name: str, value: Any) -> str:
-    """Accept a str that no message may show."""
+    """Accept a str that error messages do not show."""
     if not isinstance(value, str):
         raise TypeError(f"{name} is a str, not {type(value).__name__}")
     return value
 
 
 def field_text(name: str, value: Any) -> str:
-    """Accept a str that can be sent as the value of a field."""
+    """Accept a str that is valid as the value of a field."""
     if not is_field_value(text(name, value)):
         raise InvalidHeader(
             f"{name} holds a control character or one beyond Latin-1: {value[:80]!r}"
@@ -120,7 +120,7 @@ def path(name: str, value: Any) -> str:
 def certificate_paths(name: str, value: Any) -> tuple[str, ...] | None:
     """Accept a path, (certificate, key) or (certificate, key, password); None for none.
 
-    A key of None is in the file of the certificate.
+    A key of None means the file of the certificate.
     """
     if value is None:
         return None
@@ -134,7 +134,7 @@ def certificate_paths(name: str, value: Any) -> tuple[str, ...] | None:
 
 
 def pinned(name: str, value: Any) -> str:
-    """Accept "sha256//" and base64, several of them parted by ";", or the path of a key file."""
+    """Accept "sha256//" and base64, several separated by ";", or the path of a key file."""
     given = path(name, value)
     if given.startswith("sha256//") and not is_key_list(given):
         raise ValueError(f"{name} is sha256// and 44 characters of base64, not {given!r}"[:200])
@@ -165,7 +165,7 @@ def method_bits(name: str, value: Any) -> Auth:
 
 
 def name_patterns(name: str, value: Any) -> tuple[str, ...]:
-    """Accept field names, each with "*" where anything may stand."""
+    """Accept field names, with "*" as a wildcard."""
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise TypeError(f"{name} is a list of field names, not {value!r}"[:200])
     return tuple(text(name, each).lower() for each in value)
