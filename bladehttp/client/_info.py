@@ -1,4 +1,4 @@
-"""Info: what a bug report should say about the parts this package is made of."""
+"""Info: the versions for a bug report."""
 
 import platform
 import sys
@@ -14,17 +14,17 @@ FEATURES = {
     for name, bit in vars(pycurl).items()
     if name.startswith("VERSION_") and isinstance(bit, int)
 }
-"""What libcurl can be built with -> its bit in the features. CURL_VERSION_*."""
+"""Optional features of libcurl and their bits. CURL_VERSION_*."""
 
 
 def describe(version: str) -> dict[str, str | list[str]]:
-    """Return the versions of the parts, what libcurl can do, and whom is trusted.
+    """Return the versions of the parts, libcurl's features, and the trusted authorities.
 
     Args:
-        version: Of this package.
+        version: The version of this package.
 
     Raises:
-        CertificateFileError: A variable of the environment names a file that is not there.
+        CertificateFileError: A variable of the environment names a file that does not exist.
     """
     curl = pycurl.version_info()
     bits = curl[4]

@@ -1,4 +1,4 @@
-"""Download for asyncio: the loop of _download/download.py with an await where that one waits."""
+"""Download for asyncio: the loop of _download/download.py with awaits."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from bladehttp.client._download.resumption import Verdict
 from bladehttp.client._request.prepared import PreparedRequest
 
 AsyncStreaming = Callable[[PreparedRequest], AbstractAsyncContextManager[HttpResponse]]
-"""Sends a request and gives its response while the body is still to come."""
+"""Sends a request and returns its response while the body is still to be received."""
 
 
 async def adownload(stream: AsyncStreaming, job: Job) -> HttpResponse:
@@ -33,7 +33,7 @@ async def adownload(stream: AsyncStreaming, job: Job) -> HttpResponse:
 
 
 async def _aattempt(stream: AsyncStreaming, current: Download) -> HttpResponse | None:
-    """Send a request and write what comes; return None if there has to be another one."""
+    """Send a request and write its body; return None if another request is needed."""
     async with stream(current.next_request()) as response:
         verdict = current.judge(response)
         if verdict is Verdict.KEEP:
@@ -51,10 +51,10 @@ async def _aattempt(stream: AsyncStreaming, current: Download) -> HttpResponse |
 
 
 async def in_thread(work: Callable[[], None]) -> None:
-    """Do something that waits for a disk in a thread, and return when it is done.
+    """Run a function that waits for a disk in a thread; return when it is done.
 
-    When it is cancelled, too: the file must not be closed under it. The thread is not one of the
-    loop's default executor, all of which may be waiting for this download.
+    It is awaited when it is cancelled too: the file must not be closed under it. The thread is not
+    one of the loop's default executor, all of which may wait for this download.
     """
     executor = ThreadPoolExecutor(1, "bladehttp download")
     future = asyncio.get_running_loop().run_in_executor(executor, work)

@@ -1,8 +1,8 @@
-"""Download: a response's body to a file that is there whole or not at all.
+"""Download: a response's body in a file that exists whole or not at all.
 
-`resumption.py` decides what a response is good for and `part_file.py` writes it; this module sends
-the requests: send one, take its response, and again until the file is whole. The same loop for
-asyncio is in _asyncio/download.py.
+`resumption.py` decides how a response is used and `part_file.py` writes the file; this module sends
+requests and takes their responses until the file is whole. The same loop for asyncio is in
+_asyncio/download.py.
 """
 
 import logging
@@ -36,14 +36,14 @@ from bladehttp.status import PARTIAL_CONTENT
 logger = logging.getLogger("bladehttp.client")
 
 Streaming = Callable[[PreparedRequest], AbstractContextManager[HttpResponse]]
-"""Sends a request and gives its response while the body is still to come."""
+"""Sends a request and returns its response while the body is still to be received."""
 
 
 class SharedRetry(Retry):
     """A Retry whose ``total`` is for all requests of a download together.
 
     Attributes:
-        used: How many times a request was sent again so far.
+        used: Number of retries so far.
     """
 
     __slots__ = ("used",)
@@ -52,35 +52,35 @@ class SharedRetry(Retry):
 
     @classmethod
     def of(cls, retry: Retry) -> "SharedRetry":
-        """Return one with the values of another Retry, nothing of it used."""
+        """Return a copy of another Retry with no retry used."""
         shared = cls(**{row.name: getattr(retry, row.name) for row in fields(Retry)})
         object.__setattr__(shared, "used", 0)
         return shared
 
     def delay(self, retries: int, retry_after: str | None) -> float | None:
-        """Return how many seconds to wait; see `Retry.delay`. ``retries`` is not looked at."""
+        """Return the seconds to wait; see `Retry.delay`. ``retries`` is ignored."""
         del retries
         delay = Retry.delay(self, self.used, retry_after)
         if delay is not None:
             object.__setattr__(self, "used", self.used + 1)
         return delay
 
-    # two of equal values are two: each counts for its own download
+    # compared by identity: each counts for its own download
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a download was called with.
+    """The arguments of a download.
 
     Attributes:
         target: The file.
-        request: The request, without a Range field of ours.
-        progress: Called with the bytes written and the bytes there will be, or None.
-        resume: Whether to keep a part for a later call, and to go on with that of an earlier one.
-        checksum: What the file has to have, or None.
-        takes_codings: Whether the caller has said which content codings to ask for.
+        request: The request, without our own Range field.
+        progress: Called with the bytes written and the total, or None.
+        resume: Whether to keep a part for a later call, and to continue that of an earlier one.
+        checksum: The expected checksum, or None.
+        takes_codings: Whether the caller has chosen the content codings to ask for.
     """
 
     target: Path
@@ -92,17 +92,18 @@ class Job:
 
 
 class Download:
-    """A download under way: what is in the file, what was asked for, and what has to come.
+    """A running download: the file, the request and the expected rest.
 
     For each response: `next_request`, `judge`, `prepare`, `write` for each chunk of the body,
-    `is_whole`, and, when that is true, `finish`.
+    `is_whole`, and, if that is true, `finish`.
     """
 
     def __init__(self, job: Job) -> None:
-        """Take what to do.
+        """Create a download.
 
         Raises:
-            ValueError: The method is HEAD, or ``resume`` meets a Range field of the caller's.
+            ValueError: The method is HEAD, or ``resume`` is combined with a Range field of the
+                caller's.
         """
         request = job.request
         named = {name.lower(): value for name, value in request.fields}
@@ -132,11 +133,11 @@ class Download:
         self._file.open()
 
     def close(self) -> None:
-        """Keep or remove what was written, unless it is in its place."""
+        """Keep or remove the written bytes, unless the target was replaced."""
         self._file.close()
 
     def next_request(self) -> PreparedRequest:
-        """Return the next request: for the whole, or for what is missing."""
+        """Return the next request, for the whole or for the missing bytes."""
         request = self._request
         kept = resumable(self._file.kept()) if self._can_go_on else Kept()
         asked = Asked.RANGE if self._range else Asked.REST if kept.length else Asked.WHOLE
@@ -151,7 +152,7 @@ class Download:
         return request
 
     def judge(self, response: HttpResponse) -> Verdict:
-        """Decide what a response is good for.
+        """Decide how a response is used.
 
         Raises:
             ProtocolError: It cannot be used.
@@ -185,7 +186,7 @@ class Download:
         self._file.begin(came.validator if is_kept else "", self._complete)
 
     def _check_size(self, response: HttpResponse) -> None:
-        """Apply ``max_body_size`` to the whole; libcurl applies it to the rest.
+        """Apply ``max_body_size`` to the whole file; libcurl applies it to the rest.
 
         Raises:
             BodyTooLarge: The whole is longer.
@@ -199,18 +200,18 @@ class Download:
         """Write a chunk of the body.
 
         Raises:
-            ProtocolError: More has come than the response announced.
-            OSError: There is no room, for example.
+            ProtocolError: The body is longer than the response announced.
+            OSError: The file cannot be written; the disk is full, for example.
         """
         if self._end is not None and self._file.size + len(chunk) > self._end:
             self._file.distrust()
-            refuse(f"more than the {self._end} bytes that were announced", response)
+            refuse(f"body is longer than the {self._end} bytes announced", response)
         self._file.write(chunk)
         if self._job.progress is not None:
             self._job.progress(self._file.size, self._complete)
 
     def is_whole(self, response: HttpResponse) -> bool:
-        """Whether the file is whole with the body that has ended; else the rest is to be asked for.
+        """Whether the file is complete at the end of the body; if not, the rest must be requested.
 
         Raises:
             IncompleteBody: The body was shorter than announced.
@@ -222,11 +223,11 @@ class Download:
         return self._complete is None or size == self._complete
 
     def finish(self, response: HttpResponse) -> None:
-        """Check the file and put it in its place.
+        """Check the file and move it to the target.
 
         Raises:
             ChecksumMismatch: It has another checksum; it is not kept.
-            OSError: It cannot be put there.
+            OSError: It cannot be moved there.
         """
         self._file.settle()
         checksum = self._job.checksum
@@ -239,7 +240,7 @@ class Download:
         self._file.replace_target()
 
     def delay_after(self, error: Exception) -> float | None:
-        """Return how many seconds to wait after a failure, None if it is not tried again."""
+        """Return the seconds to wait after a failure, None for no retry."""
         retry = self._retry
         if retry is None or not self._is_plain or not retry.may_repeat(error, "GET", True):
             return None
@@ -254,8 +255,9 @@ class Download:
 def with_settings(job: Job, retry: Retry | None) -> PreparedRequest:
     """Return the request of a job with the settings of a download.
 
-    No content coding is asked for, whether ``resume`` is set or not: the rest of a coded
-    representation cannot be asked for. One that comes all the same is undone as everywhere.
+    No content coding is asked for, with ``resume`` or without: the rest of a coded representation
+    cannot be requested. A coding that the server applies nevertheless is decoded, as for any
+    response.
     """
     values: dict[str, Any] = {"retry": retry}
     if not job.takes_codings and job.request.settings.accept_encoding is not None:
@@ -290,7 +292,7 @@ def download(stream: Streaming, job: Job) -> HttpResponse:
 
 
 def _attempt(stream: Streaming, current: Download) -> HttpResponse | None:
-    """Send a request and write what comes; return None if there has to be another one."""
+    """Send a request and write its body; return None if another request is needed."""
     with stream(current.next_request()) as response:
         verdict = current.judge(response)
         if verdict is Verdict.KEEP:

@@ -1,16 +1,17 @@
-"""PartFile: the file beside the target that a download is written to.
+"""PartFile: the temporary file that a download is written to.
 
-`NAME.part` holds the beginning of a representation, `NAME.part.tag` says of which one. Invariants,
-which hold at every moment, so that a process may be killed and the power may fail at any of them:
+`NAME.part` holds the beginning of a representation, `NAME.part.tag` identifies the representation.
+Invariants, which hold at every moment, so that the process may be killed and the power may fail at
+any of them:
 
 - The target is replaced by one rename, after the bytes are on disk (fsync) and their number was
-  compared with what it has to be.
-- Bytes of one representation are never beside the tag of another: the old tag is removed, and that
-  is on disk, before the old bytes are; the old bytes are gone, and that is on disk, before the new
-  tag is written. A tag that was not written to its end is no JSON and counts as none.
-- Who holds the lock (flock) on a `.part` is the only one to write it. The lock belongs to the open
-  file, so that it ends with the process, and a file that was opened under this name and has been
-  renamed since is not written.
+  compared with the expected one.
+- Bytes of one representation are never stored with the tag of another: first the old tag is removed
+  on disk, then the old bytes are removed on disk, and only then the new tag is written. A tag that
+  was not written to its end is not valid JSON and counts as none.
+- Only the holder of the lock (flock) on a `.part` writes it. The lock belongs to the open file, so
+  it ends with the process, and a file that was opened under this name and renamed since is not
+  written.
 """
 
 import errno
@@ -30,28 +31,28 @@ from bladehttp.client._download.resumption import Kept
 NEW = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 LONGEST_NAME = 236
-"""Bytes of a name that a suffix can be added to; file systems take 255."""
+"""Longest name in bytes that a suffix can be added to; file systems allow 255."""
 
 
 class PartFile:
-    """The file that a download is written to, and the tag that says what is in it.
+    """The temporary file of a download, and the tag that identifies its content.
 
     Attributes:
-        size: Bytes that are in it.
-        is_resumable: Whether what is in it can be continued by this download or a later one.
+        size: Number of bytes in it.
+        is_resumable: Whether its content can be continued, by this download or a later one.
     """
 
     def __init__(self, target: Path, source: str, keep: bool) -> None:
-        """Take the names.
+        """Compute the names.
 
         Args:
             target: The file to replace in the end.
-            source: What is downloaded; a part of anything else is not continued.
-            keep: Whether to keep the part when the download fails, for a later one to continue.
+            source: The URL; a part of another one is not continued.
+            keep: Whether to keep the part for a later download when this one fails.
 
         Raises:
             IsADirectoryError: The target is a directory.
-            OSError: The target is no regular file.
+            OSError: The target is not a regular file.
         """
         check_target(target)
         unique = "" if keep else f".{secrets.token_hex(4)}"
@@ -66,18 +67,18 @@ class PartFile:
         self.is_resumable = False
 
     def open(self) -> None:
-        """Open and lock the file, and read what it holds.
+        """Open and lock the file, and read its tag.
 
         Raises:
             FileNotFoundError: The folder of the target does not exist.
-            BlockingIOError: Another download of the same file is under way.
+            BlockingIOError: Another download of the same file is running.
             OSError: The folder cannot be written to.
         """
         while self._descriptor < 0:
             descriptor = os.open(self._path, NEW, 0o666)
             try:
                 lock(descriptor, self._target)
-                if is_same(descriptor, self._path):  # else it was renamed or removed in between
+                if is_same(descriptor, self._path):  # otherwise it was renamed or removed meanwhile
                     self._descriptor, descriptor = descriptor, -1
             finally:
                 if descriptor >= 0:
@@ -86,14 +87,14 @@ class PartFile:
         self.is_resumable = bool(self._kept.validator)
 
     def kept(self) -> Kept:
-        """Return what is in the file and can be continued."""
+        """Return the content that can be continued."""
         if not self.is_resumable:
             return Kept()
         length = sound_length(self._descriptor)
         return Kept(length, self._kept.validator, self._kept.complete)
 
     def _read_tag(self) -> Kept:
-        """Return what the tag says, nothing where it is not of this source or not whole."""
+        """Return the content of the tag; empty if it is of another source or incomplete."""
         with suppress(OSError, ValueError, TypeError, KeyError):
             said: dict[str, Any] = json.loads(self._tag.read_bytes())
             validator, complete = said["validator"], said["complete"]
@@ -103,11 +104,11 @@ class PartFile:
         return Kept()
 
     def begin(self, validator: str, complete: int | None) -> None:
-        """Empty the file, for another representation.
+        """Empty the file for another representation.
 
         Args:
-            validator: What to know it by, "" if it cannot be continued.
-            complete: Its length, None where it is not known.
+            validator: Its strong validator, "" if it cannot be continued.
+            complete: Its length, None if it is not known.
         """
         self.is_resumable = False
         if self._keep and os.path.lexists(self._tag):
@@ -137,7 +138,7 @@ class PartFile:
         """Append bytes.
 
         Raises:
-            OSError: There is no room, for example. What was written before stays.
+            OSError: The file cannot be written; the disk is full, for example. Earlier bytes stay.
         """
         view = memoryview(data)
         while view:
@@ -146,11 +147,11 @@ class PartFile:
             view = view[written:]
 
     def settle(self) -> None:
-        """Have the file on disk, and look at it there.
+        """Sync the file to disk, and check it there.
 
         Raises:
-            OSError: It cannot be written; or it is not as long as what was written to it, or was
-                removed or replaced by somebody else.
+            OSError: It cannot be written; or another program has changed its length, removed or
+                replaced it.
         """
         os.fsync(self._descriptor)
         size = os.fstat(self._descriptor).st_size
@@ -159,16 +160,16 @@ class PartFile:
             raise OSError(errno.ESTALE, message, str(self._path))
 
     def digest(self, algorithm: str) -> str:
-        """Return the checksum of what is in the file, read again, in hexadecimal."""
+        """Return the checksum of the file, read again, in hexadecimal."""
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         with os.fdopen(os.dup(self._descriptor), "rb") as file:
             return hashlib.file_digest(file, partial(new_hash, algorithm)).hexdigest()
 
     def replace_target(self) -> None:
-        """Put the file in the place of the target.
+        """Move the file to the target.
 
         Raises:
-            OSError: It cannot be put there.
+            OSError: It cannot be moved there.
         """
         self._path.replace(self._target)
         if self._keep:
@@ -176,11 +177,11 @@ class PartFile:
         self._close()
 
     def distrust(self) -> None:
-        """Do not keep what is in the file."""
+        """Discard the content when the file is closed."""
         self.is_resumable = False
 
     def close(self) -> None:
-        """Keep what a later download can continue, and remove anything else. Idempotent."""
+        """Keep content that a later download can continue, and remove the rest. Idempotent."""
         if self._descriptor < 0:
             return
         try:
@@ -198,21 +199,21 @@ class PartFile:
 
 
 class Checksum:
-    """The checksum that a file has to have.
+    """The expected checksum of a file.
 
     Attributes:
-        algorithm: The name of the algorithm, as hashlib has it.
+        algorithm: The name of the algorithm in hashlib.
         expected: The checksum in lower-case hexadecimal.
     """
 
     __slots__ = ("algorithm", "expected")
 
     def __init__(self, text: str) -> None:
-        """Take a checksum as "ALGORITHM:HEXADECIMAL", such as "sha256:9f86d081...".
+        """Parse a checksum such as "sha256:9f86d081...": "ALGORITHM:HEXADECIMAL".
 
         Raises:
             TypeError: It is not a str.
-            ValueError: The algorithm is not known, or the checksum is not one of it.
+            ValueError: The algorithm is not known, or the checksum has not its length.
         """
         if not isinstance(text, str):
             raise TypeError(f"checksum is a str such as 'sha256:9f86d0...', not {text!r}"[:200])
@@ -230,12 +231,12 @@ HEXADECIMAL = set("0123456789abcdef")
 
 
 def new_hash(algorithm: str) -> "hashlib._Hash":
-    """Return a hash object; which algorithm is good enough is for the caller to say."""
+    """Return a hash object; the caller decides which algorithm is good enough."""
     return hashlib.new(algorithm, usedforsecurity=False)
 
 
 def check_target(target: Path) -> None:
-    """Raise if there is something in the place of the target that is no regular file.
+    """Check that the target, if it exists, is a regular file.
 
     Raises:
         IsADirectoryError: It is a directory.
@@ -252,10 +253,10 @@ def check_target(target: Path) -> None:
 
 
 def lock(descriptor: int, target: Path) -> None:
-    """Lock an open file, which ends when it is closed.
+    """Lock an open file; the lock ends when it is closed.
 
     Raises:
-        BlockingIOError: Somebody else has.
+        BlockingIOError: Another process holds the lock.
     """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -265,7 +266,7 @@ def lock(descriptor: int, target: Path) -> None:
 
 
 def is_same(descriptor: int, path: Path) -> bool:
-    """Whether an open file is still there under its name."""
+    """Whether an open file still exists under its name."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.lstat())
     except FileNotFoundError:
@@ -273,16 +274,16 @@ def is_same(descriptor: int, path: Path) -> bool:
 
 
 def sound_length(descriptor: int) -> int:
-    """Return how many bytes from the beginning of a file were written.
+    """Return the number of bytes from the beginning of a file that were written.
 
-    A file that was not synced before the power failed may have its length and not all its blocks.
+    A file that was not synced before a power failure may have its length but not all of its blocks.
     """
     size = os.fstat(descriptor).st_size
     return min(size, os.lseek(descriptor, 0, os.SEEK_HOLE)) if size else 0
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on disk, where the file system and its permissions allow that."""
+    """Sync the names in a folder to disk, if the file system and its permissions allow it."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -292,7 +293,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def _short(name: str) -> str:
-    """Return a name that suffixes can be added to."""
+    """Return a name short enough for the suffixes."""
     encoded = os.fsencode(name)
     if len(encoded) <= LONGEST_NAME:
         return name

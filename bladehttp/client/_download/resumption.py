@@ -1,12 +1,12 @@
-"""Resumption: what a response to a download is good for, decided by a table.
+"""Resumption: how a response to a download is used, decided by a table.
 
-Three things count: what is kept on disk, what was asked for, and what came. Nothing here opens a
-file or a socket or reads a clock. A response is never trusted further than it can be checked:
+Three things count: the kept bytes on disk, the request, and the response. Nothing here opens a file
+or a socket or reads a clock. A response is trusted only as far as it can be checked:
 
 - A 200 or 203 is the whole representation (RFC 9110 section 15.3.1).
-- A 206 continues what is kept only under the same strong validator (section 15.3.7.3), if its
-  Content-Range is valid and begins exactly where the kept bytes end, and if it is not coded.
-- Any other status says nothing about the representation: the files stay as they are.
+- A 206 continues the kept bytes only under the same strong validator (section 15.3.7.3), if its
+  Content-Range is valid and starts exactly where the kept bytes end, and if it is not coded.
+- Any other status says nothing about the representation: the files stay unchanged.
 """
 
 import re
@@ -32,36 +32,36 @@ is_strong_tag = partial(re.fullmatch, r'"[\x21\x23-\x7e\x80-\xff]*"')
 
 SAME_CLOCK = 1
 """RFC 9110 section 8.8.2.2: a Last-Modified is a strong validator if it is at least one second
-before the Date that the same server has put beside it."""
+before the Date of the same response."""
 
 OTHER_CLOCK = 60
-"""The same where there is no Date, so that our own clock stands in for it (section 6.6.1)."""
+"""The same without a Date, when our own clock replaces it (section 6.6.1)."""
 
 
 class Asked(Enum):
-    """What a request was for."""
+    """The kind of a request."""
 
     WHOLE = auto()
     """The whole representation: no Range field."""
     REST = auto()
-    """What follows the kept bytes: a Range field of ours, with If-Range."""
+    """The rest after the kept bytes: our own Range field, with If-Range."""
     RANGE = auto()
-    """What a Range field of the caller's says."""
+    """The range in a Range field of the caller's."""
 
 
 class Verdict(Enum):
-    """What to do with a response."""
+    """How a response is used."""
 
     KEEP = auto()
-    """Leave every file as it is, and return the response."""
+    """Leave every file unchanged, and return the response."""
     WRITE = auto()
-    """Write its body from the first byte on, in place of what is kept."""
+    """Replace the kept bytes by its body."""
     APPEND = auto()
-    """Append its body to what is kept."""
+    """Append its body to the kept bytes."""
     ASK_AGAIN = auto()
-    """Drop what is kept and ask for the whole."""
+    """Drop the kept bytes and ask for the whole."""
     REFUSE = auto()
-    """Fail: it cannot be used, and another request would bring the same."""
+    """Fail: it cannot be used, and another request would not help."""
 
 
 class ContentRange(NamedTuple):
@@ -70,7 +70,7 @@ class ContentRange(NamedTuple):
     Attributes:
         first: Position of the first byte.
         last: Position of the last byte, inclusive.
-        complete: Length of the whole representation, None where it is not said.
+        complete: Length of the whole representation, None if it is not stated.
     """
 
     first: int
@@ -79,12 +79,12 @@ class ContentRange(NamedTuple):
 
     @property
     def length(self) -> int:
-        """How many bytes it covers."""
+        """The number of bytes in the range."""
         return self.last - self.first + 1
 
     @property
     def is_whole(self) -> bool:
-        """Whether that is the whole representation."""
+        """Whether the range is the whole representation."""
         return self.first == 0 and self.length == self.complete
 
 
@@ -93,9 +93,9 @@ class Kept:
     """The beginning of a representation, on disk.
 
     Attributes:
-        length: Bytes of it.
-        validator: A strong one, "" if nothing is kept.
-        complete: Length of the whole representation, None where it is not known.
+        length: Number of bytes.
+        validator: Its strong validator, "" if nothing is kept.
+        complete: Length of the whole representation, None if it is not known.
     """
 
     length: int = 0
@@ -105,15 +105,15 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Came:
-    """What a response says of itself.
+    """The claims of a response about its content.
 
     Attributes:
         status: Its status.
         content_range: Its Content-Range, None if there is none or it is not valid.
-        validator: What `strong_validator` makes of its fields.
+        validator: The result of `strong_validator` for its fields.
         is_coded: Whether it has a Content-Encoding.
         length: Its Content-Length, None if there is none.
-        accepts_ranges: False if it says that ranges are not served.
+        accepts_ranges: False if it states that ranges are not served.
     """
 
     status: int
@@ -133,16 +133,16 @@ class Came:
 
     @property
     def can_be_continued(self) -> bool:
-        """Whether the rest of its body could be asked for, should it end early."""
+        """Whether the rest of its body could be requested if it ended early."""
         return bool(self.validator) and not self.is_coded and self.accepts_ranges
 
 
 class Request(NamedTuple):
-    """What was asked for.
+    """A request of a download.
 
     Attributes:
-        asked: What kind of request it was.
-        kept: What was on disk.
+        asked: Its kind.
+        kept: The kept bytes on disk.
         range_field: The Range field of the caller's, "" if there is none.
     """
 
@@ -152,7 +152,7 @@ class Request(NamedTuple):
 
 
 def continues(request: Request, came: Came) -> bool:
-    """Whether a 206 goes on exactly where the kept bytes end."""
+    """Whether a 206 starts exactly where the kept bytes end."""
     kept, part = request.kept, came.content_range
     if not came.is_consistent or part is None or part.first != kept.length:
         return False
@@ -162,7 +162,7 @@ def continues(request: Request, came: Came) -> bool:
 
 
 def complete_length(kept: Kept, part: ContentRange) -> int | None:
-    """Return the length of the whole, None if it is not known or there are two of them."""
+    """Return the length of the whole, None if it is not known or two claims differ."""
     if None not in (kept.complete, part.complete) and kept.complete != part.complete:
         return None
     complete = kept.complete if part.complete is None else part.complete
@@ -170,7 +170,7 @@ def complete_length(kept: Kept, part: ContentRange) -> int | None:
 
 
 def answers_range(request: Request, came: Came) -> bool:
-    """Whether a 206 is the one range that the caller asked for, all of it."""
+    """Whether a 206 is exactly the one range that the caller has asked for."""
     part = came.content_range
     if not came.is_consistent or part is None:
         return False
@@ -179,13 +179,13 @@ def answers_range(request: Request, came: Came) -> bool:
 
 
 def is_whole(_: Request, came: Came) -> bool:
-    """Whether a 206 that nobody asked for is the whole representation."""
+    """Whether an unrequested 206 is the whole representation."""
     part = came.content_range
     return came.is_consistent and part is not None and part.is_whole
 
 
 def is_no_part(_: Request, came: Came) -> bool:
-    """Whether a 200 does not call itself a part: Content-Range means nothing there, but is sent."""
+    """Whether a 200 does not claim to be a part; Content-Range means nothing there, but is sent."""
     return came.content_range is None or came.content_range.is_whole
 
 
@@ -195,7 +195,7 @@ def never(_: Request, __: Came) -> bool:
 
 
 class Rule(NamedTuple):
-    """A row of the table: what is checked, and the verdicts if it holds and if it does not."""
+    """A row of the table: the check, and the verdicts if it passes and if it fails."""
 
     holds: Callable[[Request, Came], bool]
     verdict: Verdict
@@ -219,7 +219,7 @@ JUDGED_AS = {203: 200}
 
 
 def decide(request: Request, came: Came) -> Verdict:
-    """Return what to do with a response."""
+    """Return how a response is used."""
     status = JUDGED_AS.get(came.status, came.status)
     rule = TABLE.get((status, request.asked))
     if rule is None:
@@ -228,10 +228,10 @@ def decide(request: Request, came: Came) -> Verdict:
 
 
 def resumable(kept: Kept) -> Kept:
-    """Return what of the kept bytes to go on from.
+    """Return the kept bytes to continue from.
 
-    All but the last byte of what seems to be whole: a range has at least one byte, and only a
-    response to one shows that the representation has not changed.
+    Of a representation that seems complete, all but the last byte: a range has at least one byte,
+    and only the response to a range request shows that the representation has not changed.
     """
     if not kept.validator or not kept.length:
         return Kept()
@@ -243,12 +243,13 @@ def resumable(kept: Kept) -> Kept:
 
 
 def came_with(status: int, fields: Mapping[str, str], received: float) -> Came:
-    """Return what a response says of itself.
+    """Return the claims of a response about its content.
 
     Args:
         status: Its status.
-        fields: Its fields; those of one name are joined, which makes two Content-Ranges invalid.
-        received: When it came, in seconds since 1970.
+        fields: Its fields; those of the same name are joined, which makes two Content-Ranges
+            invalid.
+        received: When it was received, in seconds since 1970.
     """
     is_multipart = fields.get("Content-Type", "").lower().startswith("multipart/byteranges")
     return Came(
@@ -263,10 +264,10 @@ def came_with(status: int, fields: Mapping[str, str], received: float) -> Came:
 
 
 def parse_content_range(value: str) -> ContentRange | None:
-    """Return what a Content-Range field says, None if it is not valid or not of bytes.
+    """Return the parsed Content-Range field, None if it is not valid or not in bytes.
 
     RFC 9110 section 14.4: it is invalid if the last position is before the first, or the complete
-    length is not beyond it, and a recipient must not combine such a part with what it has.
+    length is not beyond it, and a recipient must not combine such a part with its own.
     """
     match = range_resp(value.strip(" \t"))
     if match is None:
@@ -279,7 +280,7 @@ def parse_content_range(value: str) -> ContentRange | None:
 
 
 def parse_length(value: str) -> int | None:
-    """Return a Content-Length, None if it is no number."""
+    """Return a Content-Length, None if it is not a number."""
     return int(value) if value.isascii() and value.isdigit() and len(value) <= 18 else None
 
 
@@ -290,11 +291,11 @@ def is_coded(fields: Mapping[str, str]) -> bool:
 
 
 def strong_validator(fields: Mapping[str, str], received: float) -> str:
-    """Return what tells two representations apart to the byte, "" if nothing does.
+    """Return a validator that tells representations apart to the byte, "" if there is none.
 
-    A strong ETag, else a Last-Modified that is one in the sense of RFC 9110 section 8.8.2.2: a
-    representation that was changed twice within a second has the same one before and after, so it
-    has to be older than the answer.
+    It is a strong ETag, or a Last-Modified that is strong by RFC 9110 section 8.8.2.2: a
+    representation that is changed twice within a second keeps its Last-Modified, so it must be
+    older than the answer.
     """
     tag = fields.get("ETag", "").strip(" \t")
     if is_strong_tag(tag):

@@ -1,9 +1,9 @@
-"""Bodies: what libcurl reads the content of a request from.
+"""Bodies: the content of a request as libcurl reads it.
 
-A body knows its length where that can be known, whether it can be sent again, and how to set a
-handle up for itself and undo exactly that. What a caller gives becomes a body in encode.py.
+A body knows its length if possible, whether it can be sent again, and how to set a handle up and
+reset it. encode.py turns the caller's data into a body.
 
-Sources: where the bytes of a streamed body come from, a file or an iterable.
+Sources: the bytes of a streamed body, from a file or an iterable.
 """
 
 from abc import ABC, abstractmethod
@@ -18,24 +18,31 @@ import pycurl
 from bladehttp.exceptions import UnrewindableBody
 
 Read = Callable[[int], Any]
-"""Reads at most so many bytes; b"" at the end."""
+"""Reads up to so many bytes; b"" at the end."""
 
 
 class BodySource:
-    """Where the bytes of a streamed body come from.
+    """The bytes of a streamed body.
 
-    What the caller's code raises is kept in ``error`` and ends the transfer; pycurl would print
-    and lose it. So does a source that gives more or less than was announced.
+    An exception of the caller's code is kept in ``error`` and ends the transfer; pycurl would print
+    and drop it. So does a source with more or fewer bytes than announced.
 
     Attributes:
-        length: The number of bytes that will come, None where it is not known.
-        error: What was raised, or None.
+        length: The number of bytes, None if it is not known.
+        error: The exception, or None.
     """
 
     __slots__ = ("_announced", "_left", "_read", "_reopen", "_started", "error", "length")
 
     def __init__(self, read: Read, length: int | None, reopen: Callable[[], Read] | None) -> None:
-        """Take a function that reads (b"" at the end), and how to begin again, or None."""
+        """Create a source.
+
+        Args:
+            read: Reads up to so many bytes; b"" at the end.
+            length: The number of bytes, None if it is not known.
+            reopen: Returns a function that reads from the beginning again; None if that is not
+                possible.
+        """
         self._read = read
         self._reopen = reopen
         self._started = False
@@ -49,12 +56,12 @@ class BodySource:
         return self._reopen is not None
 
     def announce(self, length: int) -> None:
-        """Set the length that is not known otherwise, and has to be kept to."""
+        """Set a length that is not known otherwise; the source must have exactly so many bytes."""
         self.length = self._left = length
         self._announced = True
 
     def read(self, size: int) -> bytes | int:
-        """Read for libcurl (CURLOPT_READFUNCTION)."""
+        """Read for libcurl. CURLOPT_READFUNCTION."""
         self._started = True
         try:
             return self._counted(self._read(size))
@@ -69,13 +76,13 @@ class BodySource:
         self._left -= len(chunk)
         if self._left and not chunk:
             raise ValueError(f"data gives less than the {self.length} bytes announced")
-        # libcurl asks for no more than is left; a file may well have grown since it was measured
+        # libcurl reads no more than is left; a file may have grown since it was measured
         if self._announced and not self._left and self._read(1):
             raise ValueError(f"data gives more than the {self.length} bytes announced")
         return chunk
 
     def seek(self, offset: int, origin: int) -> int:
-        """Begin again for libcurl (CURLOPT_SEEKFUNCTION); it wants nothing else over HTTP."""
+        """Rewind for libcurl, which needs nothing else over HTTP. CURLOPT_SEEKFUNCTION."""
         try:
             self.rewind()
         except UnrewindableBody:
@@ -86,10 +93,10 @@ class BodySource:
         return int(pycurl.SEEKFUNC_CANTSEEK if offset or origin else pycurl.SEEKFUNC_OK)
 
     def rewind(self) -> None:
-        """Begin again.
+        """Rewind to the beginning.
 
         Raises:
-            UnrewindableBody: It has been read from and cannot.
+            UnrewindableBody: Bytes were read and cannot be read again.
         """
         if not self._started:
             return
@@ -100,19 +107,19 @@ class BodySource:
         self._started = False
 
     def restore(self) -> None:
-        """Leave a file where it stood before it was sent, so that it can be given again."""
+        """Restore the position that a file had before it was sent, so that it can be given again."""
 
 
 def check_chunk(chunk: object) -> bytes | bytearray | memoryview:
-    """Return a chunk of data if it is one.
+    """Return a chunk of data after a check of its type.
 
     Raises:
-        TypeError: It holds no bytes.
+        TypeError: It is not bytes-like.
     """
     if isinstance(chunk, bytes | bytearray | memoryview):
         return chunk
     hint = HINTS.get(type(chunk), "")
-    raise TypeError(f"data gives {type(chunk).__name__} where bytes are wanted{hint}")
+    raise TypeError(f"data gives {type(chunk).__name__}, expected bytes{hint}")
 
 
 HINTS: dict[type, str] = {
@@ -121,20 +128,20 @@ HINTS: dict[type, str] = {
     str: ": encode it",
     int: ": write bytes(data), or json= to send it as JSON",
 }
-"""What may have been meant by data of another type than bytes."""
+"""Advice for data of another type than bytes."""
 
 
 def view_of(chunk: object) -> memoryview:
     """Return the bytes of a chunk.
 
     Raises:
-        TypeError: It is none.
+        TypeError: It is not bytes-like.
     """
     return memoryview(check_chunk(chunk)).cast("B")
 
 
 class FileSource(BodySource):
-    """A source that reads a file from where it stands, and can seek in it."""
+    """A source that reads a seekable file from its position."""
 
     __slots__ = ("_file", "_start")
 
@@ -156,7 +163,7 @@ class FileSource(BodySource):
 
 
 class PathSource(BodySource):
-    """A source that opens a file when it is read, and closes it when it has been sent."""
+    """A source that opens a file when it is read, and closes it after it was sent."""
 
     __slots__ = ("_file", "_path")
 
@@ -181,14 +188,14 @@ class PathSource(BodySource):
 
 
 def file_source(file: Any, whole_at_end: bool = False) -> BodySource:
-    """Return a source that reads a file from where it stands.
+    """Return a source that reads a file from its position.
 
-    Its length is known, and it can be sent again, if the file can seek.
+    If the file can seek, its length is known and it can be sent again.
 
     Args:
         file: A binary file.
-        whole_at_end: Whether one that stands at its end is read from its beginning, since somebody
-            has just written or read it.
+        whole_at_end: Whether a file that is at its end is read from its beginning, since it has
+            just been written or read.
 
     Raises:
         TypeError: The file is in text mode.
@@ -197,7 +204,7 @@ def file_source(file: Any, whole_at_end: bool = False) -> BodySource:
         raise TypeError("file is open in text mode, and bytes are sent: open it with 'rb'")
     try:
         start = file.tell()
-        file.seek(0, SEEK_END)  # what seek returns is not relied on: not every file-like says
+        file.seek(0, SEEK_END)  # the result of seek is not used: not every file-like returns it
         end = file.tell()
         start = 0 if whole_at_end and start == end else start
         file.seek(start)
@@ -226,7 +233,7 @@ def _reader(chunks: Any) -> Read:
 
     def read(size: int) -> Any:
         nonlocal rest
-        while not rest:  # an empty chunk is no end
+        while not rest:  # an empty chunk is not the end
             chunk = next(chunks, None)
             if chunk is None:
                 return b""
@@ -247,7 +254,7 @@ class InContext(Protocol):
 
 
 def in_any_context(function: Call) -> Call:
-    """Return a function as it is."""
+    """Return a function unchanged."""
     return function
 
 
@@ -255,10 +262,9 @@ class Body(ABC):
     """The content of a request.
 
     Attributes:
-        content_type: The Content-Type to send where the caller gives none, or None for none.
+        content_type: The Content-Type to send if the caller sets none, or None for none.
         names_itself: Whether libcurl makes the Content-Type, so that the caller's must not be sent.
-        suppress: Lines for CURLOPT_HTTPHEADER that take away what libcurl would add, where
-            there is no Content-Type.
+        suppress: Lines for CURLOPT_HTTPHEADER that remove the Content-Type that libcurl would add.
     """
 
     __slots__ = ("content_type",)
@@ -270,7 +276,7 @@ class Body(ABC):
 
     @property
     def length(self) -> int | None:
-        """The number of bytes, None where it is not known."""
+        """The number of bytes, None if it is not known."""
         return None
 
     @property
@@ -284,22 +290,22 @@ class Body(ABC):
         return False
 
     def announce(self, length: int) -> None:
-        """Take the length the caller has announced by a Content-Length field of his own.
+        """Check or set the length of the caller's own Content-Length field.
 
         Raises:
-            ValueError: It is another than the body's own.
+            ValueError: It differs from the length of the body.
         """
         if length != self.length:
             raise ValueError(f"Content-Length is {length}, and the data has {self.length} bytes")
 
     @property
     def error(self) -> BaseException | None:
-        """What the caller's own code raised while libcurl read from it."""
+        """The exception that the caller's code raised while libcurl read from it."""
         return None
 
     @abstractmethod
     def attach(self, curl: Any, method: str, in_context: InContext = in_any_context, /) -> None:
-        """Set a handle up to send this with a method.
+        """Set a handle up to send the body with a method.
 
         Args:
             curl: The handle.
@@ -309,11 +315,11 @@ class Body(ABC):
 
     @abstractmethod
     def detach(self, curl: Any) -> None:
-        """Undo what `attach` set, the method excepted, which the next request sets."""
+        """Reset the options of `attach`, except the method, which the next request sets."""
 
     @abstractmethod
     def rewind(self) -> None:
-        """Make it ready to be sent again.
+        """Prepare the body to be sent again.
 
         Raises:
             UnrewindableBody: Its source can be read only once.
@@ -343,7 +349,7 @@ class BytesBody(Body):
         curl.setopt(pycurl.POSTFIELDS, b"")  # else the handle keeps the data alive
 
     def rewind(self) -> None:
-        """Do nothing: the bytes are all there."""
+        """Do nothing: the bytes stay in memory."""
 
 
 class StreamedBody(Body):

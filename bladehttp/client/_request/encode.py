@@ -1,4 +1,4 @@
-"""Encode: what the caller gives as data becomes a body."""
+"""Encode: turns the caller's data into a body."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -36,10 +36,10 @@ def make_body(data: Any, json: Any, form: Any, files: Any, fields: Fields) -> Bo
 
     Args:
         data: See `HttpClient.send_request`; so are the next three.
-        json: Anything JSON has a form for, or NOT_GIVEN.
+        json: A value that JSON can represent, or NOT_GIVEN.
         form: A mapping or pairs, or None.
         files: A mapping or pairs, or None.
-        fields: The caller's fields, by whose Content-Type a dict is encoded.
+        fields: The caller's fields, whose Content-Type decides how a dict is encoded.
 
     Raises:
         TypeError: Two bodies at once, or data of a type that cannot be sent.
@@ -75,7 +75,7 @@ def encode_data(data: Any, content_type: str) -> Body:
     """Return the body for ``data``, by its type.
 
     Raises:
-        TypeError: It is of a type that cannot be sent.
+        TypeError: Data of that type cannot be sent.
     """
     if isinstance(data, HttpResponse):  # of a stream, what was not read of it
         data = data.body if data.source is None else data.iter_bytes()
@@ -101,10 +101,10 @@ def encode_data(data: Any, content_type: str) -> Body:
 def encode_mapping(data: Mapping[str, Any], content_type: str) -> Body:
     """Return the body for a dict, by the Content-Type of the request.
 
-    Files make it multipart; with no Content-Type it is JSON.
+    Files make it multipart; without a Content-Type it is JSON.
 
     Raises:
-        ValueError: There is no way to write a dict in that type.
+        ValueError: A dict cannot be encoded in that type.
     """
     mime = content_type.partition(";")[0].strip().lower()
     if not mime:
@@ -118,7 +118,7 @@ def encode_mapping(data: Mapping[str, Any], content_type: str) -> Body:
 
 
 def encode_json(data: Any) -> Body:
-    """Return a JSON body (RFC 8259): UTF-8, no NaN, messages and headers as `as_json` has them."""
+    """Return a JSON body (RFC 8259): UTF-8, no NaN; messages and headers as `as_json` does."""
     text = json.dumps(data, default=as_json, ensure_ascii=False, allow_nan=False)
     return BytesBody(text.encode(), JSON)
 

@@ -1,9 +1,9 @@
 """Names and values of a query, an urlencoded form and a multipart form: one rule for all three.
 
 A value of None leaves the name out. A list, a tuple or another iterable repeats the name, without
-the Nones in it. Text and bytes go as they are, a member of an enumeration as its value, a number
-or another object as `str` has it. What has no text that a server could read (a dict, a
-file, a function) is a TypeError and not sent as its repr.
+its Nones. Text and bytes are sent unchanged, a member of an enumeration as its value, a number or
+another object as its `str`. A value without a text form that a server can read (a dict, a file, a
+function) is a TypeError instead of being sent as its repr.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,12 +15,12 @@ BYTES = (bytes, bytearray, memoryview)
 
 
 def pairs_of(what: str, given: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield the (name, value) pairs of a mapping or of an iterable of pairs, as they are.
+    """Yield the (name, value) pairs of a mapping or of an iterable of pairs, unchanged.
 
-    A mapping with `get_all`, such as `HttpRequest.query`, gives every value of a name.
+    A mapping with `get_all`, such as `HttpRequest.query`, yields every value of a name.
 
     Args:
-        what: The argument's name, for messages.
+        what: The argument's name, for error messages.
         given: The mapping or the pairs.
 
     Raises:
@@ -41,14 +41,14 @@ def pairs_of(what: str, given: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def fields_of(what: str, given: Any) -> list[tuple[str | bytes, str | bytes]]:
-    """Return names and values as text or bytes, values of several items unfolded.
+    """Return names and values as text or bytes, one pair for each item of a value.
 
     Args:
-        what: The argument's name, for messages.
+        what: The argument's name, for error messages.
         given: A mapping or an iterable of pairs.
 
     Raises:
-        TypeError: It is neither, or a name or a value has no text.
+        TypeError: It is neither, or a name or a value has no text form.
     """
     return [
         (text_of(what, name, name), text_of(what, name, each))
@@ -58,7 +58,7 @@ def fields_of(what: str, given: Any) -> list[tuple[str | bytes, str | bytes]]:
 
 
 def unfolded(value: Any) -> Iterable[Any]:
-    """Return the values that one stands for: none for None, several for an iterable."""
+    """Return the items of a value: none for None, several for an iterable."""
     if value is None:
         return ()
     is_one = isinstance(value, (str, *BYTES, Mapping)) or hasattr(value, "read")
@@ -71,7 +71,7 @@ def text_of(what: str, name: object, value: Any) -> str | bytes:
     """Return a value as text or bytes.
 
     Raises:
-        TypeError: It has none.
+        TypeError: It has no text form.
     """
     if isinstance(value, Enum):
         value = value.value

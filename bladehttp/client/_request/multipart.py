@@ -1,6 +1,6 @@
-"""Multipart: forms with files (RFC 7578), put together by libcurl while it sends.
+"""Multipart: forms with files (RFC 7578), assembled by libcurl while it sends.
 
-Files are read as they are sent, so that memory stays constant: 1.5 GB/s from disk.
+Files are read while they are sent, in constant memory: 1.5 GB/s from disk.
 """
 
 import os
@@ -27,7 +27,7 @@ OCTETS = "application/octet-stream"
 
 
 class Part:
-    """One part: a name, a source or bytes, and for a file its name and type."""
+    """One part: a name, a source or bytes, and for a file its filename and type."""
 
     __slots__ = ("content_type", "data", "filename", "name")
 
@@ -38,7 +38,7 @@ class Part:
         filename: str | None = None,
         content_type: str | None = None,
     ) -> None:
-        """Take ``data`` as bytes, a str that is a path, or a source.
+        """Create a part from ``data``: bytes, a str that is a path, or a source.
 
         Raises:
             InvalidHeader: A name or a type holds control characters.
@@ -76,7 +76,7 @@ class Multipart(Body):
     """A multipart/form-data body. CURLOPT_MIMEPOST."""
 
     __slots__ = ("_mime", "_parts")
-    names_itself = True  # the boundary is libcurl's
+    names_itself = True  # libcurl chooses the boundary
 
     def __init__(self, parts: Iterable[Part]) -> None:
         super().__init__()
@@ -105,7 +105,7 @@ class Multipart(Body):
 
     def detach(self, curl: Any) -> None:
         curl.unsetopt(pycurl.MIMEPOST)
-        self._mime.close()  # it and its handle are a cycle
+        self._mime.close()  # breaks the cycle with its handle
         self._mime = None
         for source in self._sources:
             source.restore()
@@ -128,7 +128,7 @@ def form_parts(fields: Any) -> list[Part]:
 def data_parts(fields: Any) -> list[Part]:
     """Return the parts of a dict as ``data``: a file or a tuple in it is a file part.
 
-    A list as a value gives one part for each of it.
+    A list as a value gives one part for each item.
     """
     return [
         part
@@ -145,9 +145,9 @@ def _parts_of_data(name: Any, value: Any) -> Iterable[Part]:
 
 
 def file_parts(files: Any) -> list[Part]:
-    """Return the parts of files; see `HttpClient.send_request` for what a file may be.
+    """Return the parts of files; see `HttpClient.send_request` for the types of a file.
 
-    A list as a value gives one part for each of it; None leaves the name out.
+    A list as a value gives one part for each item; None leaves the name out.
     """
     return [
         part
@@ -175,7 +175,9 @@ def _file_part(name: Any, value: Any) -> list[Part]:
     if content_type is None and filename is not None:
         content_type = guess_media_type(filename)
     if isinstance(source, os.PathLike):
-        with Path(source).open("rb"):  # raises what libcurl would only call a failure to read
+        with Path(source).open(
+            "rb"
+        ):  # raises the exception for an error that libcurl reports as a failure to read
             # libcurl names a file that it opens itself
             data = PathSource(Path(source)) if filename is None else os.fsdecode(source)
             return [Part(name, data, filename, content_type)]

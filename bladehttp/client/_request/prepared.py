@@ -1,4 +1,4 @@
-"""Message: one request as it will be sent on one hop, checked, with every field decided."""
+"""PreparedRequest: one request as it will be sent on one hop, checked and complete."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ FOR_THE_PROXY = {"proxy-authorization"}  # RFC 9110 section 11.7.2
 NOT_AS_FIELDS = FOR_THE_PROXY | {"cookie"}
 
 MOST_KEPT = 256
-"""How many messages a client keeps; more are begun anew."""
+"""Most requests that a client keeps; then it starts with none."""
 
 # HEAD: libcurl reads no content after such a request; TRACE: RFC 9110 section 9.3.8, MUST NOT
 BODYLESS = {"HEAD", "TRACE"}
@@ -32,16 +32,16 @@ BODYLESS = {"HEAD", "TRACE"}
 
 @dataclass(slots=True)
 class PreparedRequest:
-    """A request on its way. It stays as it was made: the same one may be sent many times.
+    """A request ready to be sent. It does not change, so it may be sent many times.
 
     Attributes:
         method: A token.
-        url: Where to.
-        fields: The caller's fields and what his settings make of them, in order.
+        url: The URL.
+        fields: The caller's fields and those from the settings, in order.
         body: The content, or None.
-        settings: The properties that are in force for it.
-        is_plain: Whether it is a GET and nothing more: what handles are set up for between two
-            transfers.
+        settings: The properties that apply to it.
+        is_plain: Whether it is a GET without further options: handles are set up for one between
+            two transfers.
     """
 
     method: str
@@ -72,14 +72,14 @@ class PreparedRequest:
         return lines
 
     def cookies(self) -> bytes:
-        """Return what CURLOPT_COOKIE adds to the jar's cookies: the caller's, if there is a jar."""
+        """Return the value of CURLOPT_COOKIE: the caller's cookies, if there is a jar."""
         if self.settings.cookies is None:
             return b""
         values = [value for name, value in self.fields if name.lower() == "cookie"]
         return "; ".join(values).encode("latin-1")
 
     def proxy_lines(self) -> list[bytes]:
-        """Return the fields for a proxy as CURLOPT_PROXYHEADER takes them; no server gets them."""
+        """Return the fields for a proxy as CURLOPT_PROXYHEADER takes them; they go to no server."""
         return [_line(*field) for field in self.fields if field[0].lower() in FOR_THE_PROXY]
 
 
@@ -101,12 +101,12 @@ def field_value(fields: Fields, lower_name: str) -> str | None:
 
 
 def without(fields: Fields, lower_names: Iterable[str]) -> Fields:
-    """Return the fields of other names than these, given in lower case."""
+    """Return the fields with other names than these, given in lower case."""
     return [field for field in fields if field[0].lower() not in lower_names]
 
 
 def merge(standing: Headers, given: HeadersLike) -> Fields:
-    """Return the client's fields, those of the call in place of their namesakes.
+    """Return the client's fields with those of the call, which replace fields of the same name.
 
     Raises:
         InvalidHeader: A field of the call would break the message.
@@ -121,7 +121,7 @@ def check_method(method: str, has_body: bool) -> str:
     Raises:
         TypeError: It is not a str.
         InvalidHeader: It is not a token.
-        ValueError: It is CONNECT, or takes no content and there is some.
+        ValueError: It is CONNECT, or it has no content although a body is given.
     """
     if method in STANDARD and not has_body:
         return method
@@ -131,7 +131,7 @@ def check_method(method: str, has_body: bool) -> str:
         raise InvalidHeader(f"method {method[:80]!r} is not a token")
     method = method.upper() if method.upper() in STANDARD else method
     if method.upper() == "CONNECT":
-        raise ValueError("CONNECT makes a tunnel, which is libcurl's business with a proxy")
+        raise ValueError("CONNECT is not supported: libcurl makes the tunnels through a proxy")
     if has_body and method in BODYLESS:
         raise ValueError(f"a {method} request has no body")
     return method
@@ -140,7 +140,7 @@ def check_method(method: str, has_body: bool) -> str:
 def prepare_request(
     method: str, url: Url, fields: Fields, body: Body | None, settings: Settings
 ) -> PreparedRequest:
-    """Return a checked request with what follows from body and settings added to its fields."""
+    """Return a checked request, with the fields that body and settings add."""
     method = check_method(method, body is not None)
     if body is None and method in ANTICIPATES_CONTENT:
         body = BytesBody(b"")
@@ -154,9 +154,9 @@ def prepare_request(
 
 
 class PlainGets(dict[str, PreparedRequest]):
-    """The GETs of URLs and nothing more, by URL, as one state of a client makes them.
+    """GET requests without further options, by URL, for one state of a client.
 
-    Each is made when it is first asked for, and the same from then on if its URL is not too long.
+    Each is created when it is first used, and kept if its URL is not too long.
 
     Attributes:
         settings: The client's properties.
@@ -180,11 +180,11 @@ class PlainGets(dict[str, PreparedRequest]):
 
 
 def with_body_fields(fields: Fields, body: Body | None) -> Fields:
-    """Return the fields with those about the body made true.
+    """Return the fields with those about the body corrected.
 
-    Framing is libcurl's: a Content-Length of the caller's announces the length of an iterable,
-    or has to be right; Transfer-Encoding may be what it will be anyway. Anything else would
-    let one request be read as two (RFC 9112 section 11.2).
+    libcurl frames the message: a Content-Length of the caller's announces the length of an
+    iterable, or must be right; Transfer-Encoding may be the value that libcurl sends. Any other
+    value would let one request be read as two (RFC 9112 section 11.2).
 
     Raises:
         InvalidHeader: A framing field contradicts the body.
@@ -200,7 +200,9 @@ def with_body_fields(fields: Fields, body: Body | None) -> Fields:
     if coding is not None and (
         coding.lower() != "chunked" or body is None or body.length is not None
     ):
-        raise InvalidHeader(f"Transfer-Encoding {coding[:40]!r} is not how this body will be sent")
+        raise InvalidHeader(
+            f"Transfer-Encoding {coding[:40]!r} does not match the framing of this body"
+        )
     return without(fields, ("content-length", "transfer-encoding"))
 
 
@@ -214,9 +216,9 @@ def _announce(length: str, body: Body | None) -> None:
 
 
 def with_authorization(fields: Fields, settings: Settings, url: Url) -> tuple[Fields, Settings]:
-    """Return fields and settings with the credentials decided.
+    """Return fields and settings with the credentials to use.
 
-    An Authorization field wins over the URL's name and password, those over ``auth``.
+    An Authorization field wins over the URL's name and password, and those over ``auth``.
     """
     if has_field(fields, "authorization"):
         if settings.auth is not None:

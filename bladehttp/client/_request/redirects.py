@@ -1,7 +1,6 @@
-"""Redirects: which are followed, and what the next request is (RFC 9110 section 15.4).
+"""Redirects: which are followed, and the next request (RFC 9110 section 15.4).
 
-They are followed here, hop by hop on the same handle, and not by libcurl; why is in
-docs/decisions/0010.
+They are followed here, hop by hop on the same handle, and not by libcurl (docs/decisions/0010).
 """
 
 import re
@@ -37,7 +36,7 @@ NEXT_METHOD = {
     307: keep,
     308: keep,
 }
-"""The redirects that are followed. 300 is a choice for people, 304 to 306 are none."""
+"""The redirects that are followed. 300 is a choice for the user, 304 to 306 are not redirects."""
 
 # RFC 9110 section 15.4: when the method changes, fields about the content go with the content
 is_about_content = partial(
@@ -45,19 +44,20 @@ is_about_content = partial(
 )
 
 OF_THE_ORIGIN = frozenset(("host", "referer"))
-"""No secrets, but they tell the next origin about this one."""
+"""Not secret, but they reveal this origin to the next one."""
 
 
 def next_request(request: PreparedRequest, status: int, location: str) -> PreparedRequest:
-    """Return the request a redirect leads to.
+    """Return the request that a redirect leads to.
 
-    Credentials that were left behind stay behind, should the chain come back to the first origin.
+    Credentials that were removed are not added again, even if the chain returns to the first
+    origin.
 
     Raises:
-        InvalidUrl: The Location cannot be used.
+        InvalidUrl: The Location is not valid.
         UnsupportedProtocol: It is neither http nor https, or http after https where that is not
             allowed.
-        UnrewindableBody: The body has to be sent again and its source cannot be rewound.
+        UnrewindableBody: The body must be sent again and its source cannot be rewound.
     """
     target = parse_url(resolve_location(location, request.url.text))
     # RFC 9110 section 4.2.4: userinfo in a Location is not to be trusted
