@@ -63,7 +63,7 @@ def test_another_ca_file_is_noticed(
         for _ in range(2):
             assert send("GET", None).body == b"ok"
             change(path, wrong)
-            with pytest.raises(CertificateError, match=f"vouched for in '{path}'"):
+            with pytest.raises(CertificateError, match=f"issued by a CA in '{path}'"):
                 send("GET", None)
             change(path, right)
             assert send("GET", None).body == b"ok"

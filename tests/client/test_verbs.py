@@ -612,7 +612,7 @@ def test_what_the_callers_data_raises_comes_back_as_it_is(
 
 def test_data_that_gives_text_is_refused_while_it_is_sent(client: HttpClient, peers: Any) -> None:
     peer = peers()
-    with pytest.raises(TypeError, match="str where bytes"):
+    with pytest.raises(TypeError, match="str, expected bytes"):
         client.post(peer.url, raises_after("text", None))
 
 

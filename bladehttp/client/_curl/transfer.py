@@ -473,8 +473,8 @@ def expected(request: PreparedRequest, host: str) -> str:
     """Return the part of an error message about the expected certificate."""
     settings = request.settings
     if settings.pinned_key is not None:
-        return f"expected: the key {settings.pinned_key!r}"
-    return f"expected: one for {host!r}, vouched for in {active_authorities(settings)!r}"
+        return f"expected the key {settings.pinned_key!r}"
+    return f"expected a certificate for {host!r} issued by a CA in {active_authorities(settings)!r}"
 
 
 CLOCKS: dict[str, tuple[type[HttpException], str]] = {

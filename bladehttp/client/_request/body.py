@@ -107,7 +107,7 @@ class BodySource:
         self._started = False
 
     def restore(self) -> None:
-        """Restore the position that a file had before it was sent, so that it can be given again."""
+        """Restore the position of a file from before it was sent, so that it can be reused."""
 
 
 def check_chunk(chunk: object) -> bytes | bytearray | memoryview:

@@ -1,27 +1,26 @@
-"""URLs: one parser for what the caller gives, what a base is and what a Location says.
+"""URLs: one parser for URLs of the caller, base URLs and the value of Location.
 
-libcurl parses a URL again when it is given one. What this parser lets through, libcurl reads
-the same way: whatever the two could read differently (a backslash, a control character, a
-percent-encoded host) is refused here, so that the origin the credentials are bound to is the
-one libcurl connects to.
+libcurl parses a URL again. It reads every URL that passes this parser in the same way: text that
+the two might read differently (a backslash, a control character, a percent-encoded host) is refused
+here, so that libcurl connects to the origin to which the credentials are bound.
 
-What is percent-encoded, in path, query and fragment:
+Percent-encoding in path, query and fragment:
 
-- A blank, a non-ASCII character (as UTF-8), a backslash and each of { } " < > ^ ` | become triplets
-  with upper case digits. RFC 3986 has no place for them, and Tomcat, Jetty and IIS answer 400.
-- Everything else is sent as it was given, so that a signed URL stays valid: a triplet is never
-  decoded, encoded twice or changed in case; a lone "%" stays, and so do "[" and "]" (``a[]=1``).
-- A Location may hold bytes that are not UTF-8. They become triplets as they are, with lower case
-  digits, whatever charset was meant (`location_text`).
+- A space, a non-ASCII character (as UTF-8), a backslash and each of { } " < > ^ ` | become triplets
+  with upper-case digits. RFC 3986 does not allow them, and Tomcat, Jetty and IIS answer 400.
+- All other text is sent unchanged, so that a signed URL stays valid: a triplet is never decoded,
+  encoded twice or changed in case; a lone "%" stays, and so do "[" and "]" (``a[]=1``).
+- A Location may hold bytes that are not UTF-8. They become triplets with lower-case digits,
+  whatever the charset (`location_text`).
 
-Dot segments of an absolute URL are sent where the caller gave them. They are removed from a
-Location and from what is joined to a base (RFC 3986 section 5.2, reference.py).
+Dot segments of an absolute URL are sent unchanged. They are removed from a Location and from a
+relative URL joined to a base (RFC 3986 section 5.2).
 
-References: relative to absolute, RFC 3986 section 5.2 to the letter.
+References: relative to absolute, exactly as in RFC 3986 section 5.2.
 
-`urllib.parse.urljoin` is not it: it drops an empty query, an empty parameter and empty
-segments, and reads "http:g" as relative. Text in, text out: nothing here percent-encodes or knows
-what a valid host is.
+`urllib.parse.urljoin` differs: it drops an empty query, an empty parameter and empty segments, and
+reads "http:g" as relative. `resolve` takes and returns text; it neither percent-encodes nor checks
+hosts.
 """
 
 import re
@@ -47,7 +46,7 @@ has_leading_dots = partial(re.match, r"(?:\.\.?/)+")
 
 
 class Components(NamedTuple):
-    """The five components of a reference (RFC 3986 section 3); None for one that is undefined.
+    """The five components of a reference (RFC 3986 section 3); None for an undefined one.
 
     An undefined component is not an empty one: "/p?" has a query, "/p" has none.
     """
@@ -70,8 +69,8 @@ def resolve(text: str, base: str) -> str:
     """Return a reference as an absolute URL (RFC 3986 section 5.2.2, strict).
 
     Args:
-        text: The reference; its dot segments are removed even where it is absolute.
-        base: An absolute URL. Its fragment plays no part.
+        text: The reference; its dot segments are removed even if it is absolute.
+        base: An absolute URL. Its fragment is not used.
     """
     reference, origin = parse_reference(text), parse_reference(base)
     scheme, authority, path, query, fragment = reference
@@ -89,7 +88,7 @@ def resolve(text: str, base: str) -> str:
 
 
 def merge(base: Components, path: str) -> str:
-    """Return a reference's path put in the place of the base's last segment (section 5.2.3)."""
+    """Return the base's path, its last segment replaced by a reference's path (section 5.2.3)."""
     if path.startswith("/"):
         return path
     if base.authority is not None and not base.path:
@@ -156,10 +155,10 @@ has_lower_triplet = re.compile(r"%(?:[a-f][0-9A-Fa-f]|[0-9A-F][a-f])").search
 needs_encoding = re.compile(f"[^{re.escape(SENT_AS_GIVEN)}]").search
 
 LONGEST_KEPT = 2048
-"""The longest text that is remembered once it was taken apart, in characters: a server may answer
-with Locations of 100 KB, and 1024 of them would be 300 MB."""
+"""Longest URL whose parts are cached, in characters: a server may answer with Locations of 100 KB,
+and 1024 of them would take 300 MB."""
 
-# what `bytes.decode` makes of a byte that is not UTF-8 (PEP 383)
+# the result of `bytes.decode` for a byte that is not UTF-8 (PEP 383)
 escaped_bytes = re.compile("[\udc80-\udcff]")
 
 
@@ -168,12 +167,12 @@ class Url:
     """An absolute http or https URL.
 
     Attributes:
-        text: The URL as libcurl is given it: ASCII, with a path, without userinfo.
-        origin: Scheme, host (lower case) and port: what credentials are bound to
-            (RFC 6454 section 4).
+        text: The URL for libcurl: ASCII, with a path, without userinfo.
+        origin: Scheme, host (lower case) and port, to which credentials are bound (RFC 6454 section
+            4).
         credentials: Name and password of its userinfo, percent-decoded, or None.
-        target: Path and query, where libcurl would change them: it makes %2f of a path %2F, which
-            breaks a signature. None where it would not.
+        target: Path and query if libcurl would change them: it turns %2f of a path into %2F, which
+            invalidates a signature. None otherwise.
     """
 
     text: str
@@ -183,15 +182,15 @@ class Url:
 
     @property
     def host_port(self) -> str:
-        """The host and the port, as messages name them."""
+        """The host and the port for error messages."""
         return f"{self.origin[1]}:{self.origin[2]}"
 
 
 def parse_url(text: str) -> Url:
-    """Return the parts of a URL; the result for one that is not too long is remembered.
+    """Return the parts of a URL; the result is cached unless the URL is too long.
 
-    What is percent-encoded is said at the top of the module. A non-ASCII host becomes ASCII
-    (host_names.py), leading zeros of the port go; everything else stays as it was given.
+    The module docstring describes percent-encoding. A non-ASCII host becomes ASCII (host_names.py),
+    leading zeros of the port are removed; all else stays unchanged.
 
     Raises:
         InvalidUrl: It has control characters, no scheme, no host, or a bad host or port.
@@ -255,7 +254,7 @@ def _credentials(userinfo: str, url: str) -> tuple[str, str]:
 
 
 def shown(url: str) -> str:
-    """Return a URL for a message: shortened, and without what may be a password."""
+    """Return a URL for an error message: shortened, and without a possible password."""
     before, at, after = url.rpartition("@")
     if at:
         url = f"{before.partition(':')[0]}:...@{after}"
@@ -263,17 +262,17 @@ def shown(url: str) -> str:
 
 
 def _hint(text: str) -> str:
-    """Return what to write in place of a host, and perhaps a port, without a scheme."""
+    """Return the advice for a host, and perhaps a port, without a scheme."""
     return f"; for a host write http://{text[:200]}" if may_be_host(text) else ""
 
 
 def absolute(text: str, base: str | None, headers: Mapping[str, str]) -> str:
-    """Return a URL as an absolute one. Blanks around it and around the base are dropped.
+    """Return an absolute URL. Blanks around it and around the base are removed.
 
     Args:
         text: The URL.
-        base: What it is relative to (RFC 3986 section 5), or None.
-        headers: The client's; their Host is the base, with https, if there is no other.
+        base: Its base (RFC 3986 section 5), or None.
+        headers: The client's headers; without a base, their Host is the base, with https.
 
     Raises:
         TypeError: It is not a str.
@@ -294,10 +293,10 @@ def absolute(text: str, base: str | None, headers: Mapping[str, str]) -> str:
 
 
 def location_text(value: bytes) -> str:
-    """Return a Location field as text; bytes that are not UTF-8 are percent-encoded as they are.
+    """Return a Location field as text; bytes that are not UTF-8 are percent-encoded unchanged.
 
-    RFC 3986 section 2.5: which characters they stand for is for the server to say, so they go back
-    to it unchanged.
+    RFC 3986 section 2.5: the server decides which characters they represent, so it gets the same
+    bytes.
     """
     text = value.decode("utf-8", "surrogateescape")
     return text if text.isascii() else escaped_bytes.sub(_triplet, text)
@@ -308,7 +307,7 @@ def _triplet(escaped: re.Match[str]) -> str:
 
 
 def resolve_location(location: str, base: str) -> str:
-    """Return the absolute URL a Location field leads to (RFC 9110 section 10.2.2).
+    """Return the absolute URL that a Location field leads to (RFC 9110 section 10.2.2).
 
     Raises:
         InvalidUrl: It holds control characters.
@@ -322,7 +321,7 @@ def resolve_location(location: str, base: str) -> str:
 def _resolved(location: str, base: str) -> str:
     target = resolve(location, base)
     if "#" in base and "#" not in target:
-        # RFC 9110 section 10.2.2: it inherits the fragment of what was asked for
+        # RFC 9110 section 10.2.2: it inherits the fragment of the requested URL
         return f"{target}#{parse_reference(base).fragment}"
     return target
 
@@ -331,14 +330,14 @@ _resolved_kept = lru_cache(maxsize=1024)(_resolved)
 
 
 def with_query(text: str, query: Any) -> str:
-    """Return a URL with a query added to the one it may have.
+    """Return a URL with a query added.
 
     Args:
         text: The URL.
-        query: A mapping or (name, value) pairs (form_values.py), or a str that is encoded already.
+        query: A mapping or (name, value) pairs (form_values.py), or an encoded str.
 
     Raises:
-        TypeError: It is none of these, or a value has no form as text.
+        TypeError: It is none of these, or a value has no text form.
     """
     if isinstance(query, bytes | bytearray | memoryview):
         raise TypeError("query is a dict, pairs or an encoded str, not bytes: write query.decode()")
