@@ -221,8 +221,8 @@ class Settings:
         curl: Their libcurl options.
         tls_files: The files that they name for TLS.
         files: Names of properties and the files they name, which must exist when a request is made.
-        is_bare: Whether there is neither auth nor a proxy: over http only a proxy of the environment
-            adds to ``curl``.
+        is_bare: Whether there is neither auth nor a proxy: over http only a proxy of the
+            environment adds to ``curl``.
         receive_timeout_s: ``receive_timeout`` in seconds, infinite for none.
         total_timeout_s: ``total_timeout`` in seconds, infinite for none.
     """
