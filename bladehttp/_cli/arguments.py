@@ -15,7 +15,7 @@ has_scheme = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://").match
 
 
 class Option(NamedTuple):
-    """An option that sets a property of the client: to what is given, or to a constant."""
+    """An option that sets a property of the client: to its value, or to a constant."""
 
     flags: tuple[str, ...]
     property: str
@@ -35,7 +35,7 @@ class Option(NamedTuple):
 
 
 def retries(text: str) -> Retry:
-    """Return what to do about failures: try again a number of times."""
+    """Return the `Retry` for a number of attempts."""
     return Retry(total=int(text))
 
 
@@ -179,10 +179,10 @@ def client_properties(options: Namespace) -> dict[str, Any]:
 
 
 def credentials(text: str) -> tuple[str, str]:
-    """Return name and password, asking for the password if it is not there.
+    """Return name and password, asking for the password if it is missing.
 
     Raises:
-        ValueError: There is nobody to ask.
+        ValueError: The password is missing and there is no terminal.
     """
     user, colon, password = text.partition(":")
     if colon:

@@ -18,7 +18,7 @@ STDIN = ("-", "@-")
 
 
 def request_arguments(options: Namespace, stack: ExitStack) -> dict[str, Any]:
-    """Return what `HttpClient.send_request` is given for the fields and the body.
+    """Return the arguments of `HttpClient.send_request` for the fields and the body.
 
     Args:
         options: From the command line.
@@ -45,7 +45,7 @@ def request_arguments(options: Namespace, stack: ExitStack) -> dict[str, Any]:
 
 
 def _data(values: list[str], stack: ExitStack) -> tuple[str | IO[bytes], str]:
-    """Return what to send and its type: as of curl's -d, but of a file the type it has by name."""
+    """Return the data to send and its type: as curl's -d; the type of a file is by its name."""
     if len(values) == 1:
         value = values[0]
         if value in STDIN:

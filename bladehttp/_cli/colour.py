@@ -49,6 +49,6 @@ def _rich() -> Any:
 
 
 def _print(text: Any) -> None:
-    """Print a text without wrapping it: what is copied from a terminal should be what was sent."""
+    """Print a text without wrapping, so that a copy from the terminal is exact."""
     console = import_module("rich.console").Console(file=sys.stdout, highlight=False)
     console.print(text, soft_wrap=True, end="")

@@ -1,4 +1,4 @@
-"""The command demo: a server on a free port, real requests to it, and what went over."""
+"""The command demo: a server on a free port, real requests to it, and their outcome."""
 
 import json
 import sys
@@ -19,7 +19,7 @@ from bladehttp.status import CREATED
 
 
 class Exchanged(NamedTuple):
-    """An exchange: what it shows, the response, and whether that is as expected."""
+    """An exchange: its title, the response, and whether that is as expected."""
 
     what: str
     response: HttpResponse
@@ -30,7 +30,7 @@ ROW = "{:<17} {:<38} {:>6} {:>9}  {}\n"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Add nothing: the demo takes what it needs."""
+    """Add no arguments: the demo has none."""
     del parser
 
 

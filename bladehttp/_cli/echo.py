@@ -1,4 +1,4 @@
-"""The command echo: a server that answers every request with what it was."""
+"""The command echo: a server that answers every request with a description of it."""
 
 from argparse import ArgumentParser, Namespace
 

@@ -30,7 +30,7 @@ from bladehttp.exceptions import (
 
 
 class Exit(NamedTuple):
-    """An exit code, what it means, and what is raised for it."""
+    """An exit code, its meaning, and the exceptions that lead to it."""
 
     code: int
     meaning: str
@@ -38,7 +38,7 @@ class Exit(NamedTuple):
 
 
 class CommandFailed(Exception):  # noqa: N818 - in the way of HttpException's subclasses
-    """A command cannot do what it was asked to; the message says why."""
+    """A command failed; the message gives the reason."""
 
 
 FAILED = 1
@@ -74,7 +74,7 @@ CODES = {error: row.code for row in EXITS for error in row.errors}
 
 
 def exit_code(error: BaseException) -> int:
-    """Return the exit code for what was raised: that of the nearest of its classes."""
+    """Return the exit code of an exception: that of the nearest of its classes."""
     if isinstance(error, HttpStatusError):
         return int(error.response.status) // 100
     return next((CODES[cls] for cls in type(error).__mro__ if cls in CODES), FAILED)

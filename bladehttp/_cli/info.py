@@ -1,4 +1,4 @@
-"""The command info: versions, features and whom is trusted."""
+"""The command info: versions, features and trusted CAs."""
 
 import sys
 from argparse import ArgumentParser, Namespace

@@ -1,4 +1,4 @@
-"""What the commands that serve have in common: where they listen, TLS, the log, and their end."""
+"""Common parts of the commands that serve: address, TLS, log and shutdown."""
 
 import signal
 import sys
@@ -18,11 +18,11 @@ from bladehttp.server._net.endpoint import UNIX
 
 
 def add_arguments(parser: ArgumentParser, port: int) -> None:
-    """Add what says where and how to listen.
+    """Add the arguments for address, TLS and log.
 
     Args:
-        parser: Of the command.
-        port: The port unless another is given.
+        parser: The parser of the command.
+        port: The default port.
     """
     parser.add_argument(
         "--port",
@@ -64,15 +64,15 @@ def make_server(options: Namespace) -> HttpServer:
 
 
 def listen(server: HttpServer, options: Namespace, what: str) -> int:
-    """Serve until Ctrl-C or SIGTERM, which finish what is being answered; again: at once.
+    """Serve until Ctrl-C or SIGTERM, which finish pending requests; a second one closes at once.
 
     Args:
         server: From `make_server`, with its callbacks.
         options: From the command line.
-        what: What is served, for the line that says where.
+        what: The subject of the line that names the address.
 
     Raises:
-        CommandFailed: The port cannot be had, or a certificate cannot be made.
+        CommandFailed: The port cannot be bound, or a certificate cannot be made.
     """
     is_local = options.host.startswith(UNIX)
     with ExitStack() as stack:
@@ -97,7 +97,7 @@ def listen(server: HttpServer, options: Namespace, what: str) -> int:
 
 
 def _secure(server: HttpServer, options: Namespace, stack: ExitStack) -> list[str]:
-    """Load the certificate, if there has to be one; return what to say about it."""
+    """Load the certificate, if needed; return the lines to print about it."""
     if not server.is_secure:
         return []
     if options.cert is not None:

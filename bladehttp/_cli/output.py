@@ -1,4 +1,4 @@
-"""Output: a response to a pipe, as it is, or to a terminal, as somebody wants to read it."""
+"""Output: a response to a pipe, as it is, or to a terminal, formatted."""
 
 import sys
 from codecs import getincrementaldecoder
@@ -19,7 +19,7 @@ TEXTUAL = (
     "application/x-www-form-urlencoded",
     "application/xml",
 )
-"""What the types begin with whose bodies are text, whatever bytes are in there."""
+"""Prefixes of the media types whose bodies are text, whatever bytes they hold."""
 
 
 def show(
@@ -56,7 +56,7 @@ def _head(response: HttpResponse, line_end: str) -> Iterator[bytes]:
 
 
 def _copy(chunks: Iterable[bytes]) -> None:
-    """Write chunks as they come, so that somebody who reads along sees each at once."""
+    """Write chunks as they come, so that a reader sees each at once."""
     out = sys.stdout.buffer
     for chunk in chunks:
         out.write(chunk)

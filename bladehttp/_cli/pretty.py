@@ -1,7 +1,7 @@
-"""JSON laid out to be read: indented, and otherwise as it was sent.
+"""JSON formatted for reading: indented, and otherwise as it was sent.
 
-Decoding and encoding it again would change what it says: 1.10 would become 1.1, a large number
-inf, and of two members of one name only the last would be left.
+Decoding and encoding would change it: 1.10 would become 1.1, a large number inf, and of two members
+of one name only the last would be left.
 """
 
 import json
@@ -45,7 +45,7 @@ def _pieces(text: str) -> Iterator[str]:
 
 
 def _readable(piece: str) -> str:
-    r"""Return a token, its \u escapes undone if it is a string."""
+    r"""Return a token, its \u escapes decoded if it is a string."""
     if piece.startswith('"') and "\\u" in piece:
         return json.dumps(json.loads(piece), ensure_ascii=False)
     return piece

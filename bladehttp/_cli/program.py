@@ -15,7 +15,7 @@ from bladehttp._cli.terminal import end_line, message_of, tell
 
 
 class Command(NamedTuple):
-    """A command: its name, the module of this package that does it, and what it does in a line."""
+    """A command: its name, its module in this package, and a line of help."""
 
     name: str
     module: str
@@ -23,13 +23,13 @@ class Command(NamedTuple):
 
 
 class Module(Protocol):
-    """What the module of a command has."""
+    """The functions of a command's module."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the arguments of the command."""
 
     def run(self, options: Namespace) -> int:
-        """Do it and return the exit code; what is raised makes it with `exits.exit_code`."""
+        """Run the command and return the exit code; exceptions become one by `exits.exit_code`."""
 
 
 COMMANDS = (
@@ -134,7 +134,7 @@ def _prepare_streams() -> None:
 
 
 def _forget_output() -> None:
-    """Have what is left for standard output go nowhere, or Python would complain at the end."""
+    """Discard the rest of standard output, which Python would try to flush at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

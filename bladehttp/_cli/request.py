@@ -33,10 +33,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    """Send the request and show what comes.
+    """Send the request and show the response.
 
     Raises:
-        HttpException: No answer came, or one that --fail or -o takes for a failure.
+        HttpException: There is no response, or one that --fail or -o counts as a failure.
         OSError: A file cannot be read or written.
         ValueError: The options cannot be used like this.
     """
@@ -59,10 +59,10 @@ def run(options: Namespace) -> int:
 
 
 def _check(options: Namespace) -> None:
-    """Raise if there is something in the options that would be ignored.
+    """Raise if an option would be ignored.
 
     Raises:
-        ValueError: Likewise.
+        ValueError: Two options contradict each other.
     """
     if options.resume and not _is_file(options):
         raise ValueError("-C goes on with a file: -o says which")
@@ -97,7 +97,7 @@ def _answer(
 
 
 def _keep(client: HttpClient, options: Namespace, given: dict[str, Any]) -> HttpResponse:
-    """Write a body to the file that -o names, what a link leads to rather than the link."""
+    """Write a body to the file that -o names; a link is followed, not replaced."""
     target = Path(options.output).resolve()
     bar = ProgressBar(target.name) if is_terminal(sys.stderr) and not options.quiet else None
     with bar or nullcontext():
@@ -110,10 +110,10 @@ def _keep(client: HttpClient, options: Namespace, given: dict[str, Any]) -> Http
 
 
 def _check_written(response: HttpResponse, options: Namespace) -> None:
-    """Say so if a status below 400 is one for which nothing is written.
+    """Report a status below 400 for which nothing is written.
 
     Raises:
-        CommandFailed: It is not 304, after which the file is what it has to be.
+        CommandFailed: It is not 304, after which the file is current.
     """
     if not response.ok or response.status in WRITTEN:
         return
@@ -127,7 +127,7 @@ def _check_written(response: HttpResponse, options: Namespace) -> None:
 def _pour(
     client: HttpClient, target: Path, options: Namespace, given: dict[str, Any]
 ) -> HttpResponse:
-    """Write a body to what is no file and must not be replaced by one: /dev/null, a pipe."""
+    """Write a body to a target that must not be replaced: /dev/null, a pipe."""
     if options.resume:
         raise ValueError(f"-C goes on with a file, and {options.output} is none")
     if options.checksum:

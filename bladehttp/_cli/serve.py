@@ -9,7 +9,7 @@ PORT = 8000
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Add what to serve, where and how."""
+    """Add the arguments for the directory, the address and TLS."""
     parser.add_argument(
         "directory",
         metavar="DIRECTORY",

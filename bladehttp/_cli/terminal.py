@@ -1,7 +1,7 @@
-"""Terminal: what is told beside the output, and what a terminal may be shown at all.
+"""Terminal: messages on standard error, and text made safe for a terminal.
 
-Nothing that comes from a peer reaches a terminal with control characters in it: they could move
-its cursor, retitle it, or write to the clipboard.
+No text of a peer reaches a terminal with control characters in it: they could move its cursor,
+retitle it, or write to the clipboard.
 """
 
 import sys
@@ -20,7 +20,7 @@ CONTROLS: dict[int, int | str] = {
 
 
 MESSAGES_SUFFICE = (CommandFailed, HttpException, OSError, ValueError)
-"""Of what else is raised the class has to be named, too."""
+"""Exceptions whose message is enough; for others the class is named, too."""
 
 
 def printable(text: str) -> str:
@@ -34,7 +34,7 @@ def one_line(text: str) -> str:
 
 
 def is_terminal(stream: IO[Any]) -> bool:
-    """Whether somebody is looking at what is written to a stream."""
+    """Whether a stream is a terminal."""
     return stream.isatty()
 
 
@@ -44,20 +44,20 @@ def tell(text: str) -> None:
 
 
 def write_error(text: str) -> None:
-    """Write to standard error, where there is somebody who reads it."""
+    """Write to standard error, if there is one."""
     with suppress(OSError):
         sys.stderr.write(text)
         sys.stderr.flush()
 
 
 def end_line() -> None:
-    """After Ctrl-C, which a terminal shows where its cursor is, let what follows begin a line."""
+    """After Ctrl-C, which a terminal shows at its cursor, start a new line."""
     if is_terminal(sys.stderr):
         write_error("\n")
 
 
 def message_of(error: Exception) -> str:
-    """Return what went wrong, as far as it fits in a line."""
+    """Return the message of an exception, as far as it fits in a line."""
     if isinstance(error, OSError) and not isinstance(error, HttpException) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     if isinstance(error, MESSAGES_SUFFICE) and str(error):

@@ -20,7 +20,7 @@ class Phase(NamedTuple):
 
 
 class Stopwatch:
-    """Measures what a response does not know: what went before its last hop, and its body."""
+    """Measures the times a response does not have: those before its last hop, and of its body."""
 
     def __init__(self) -> None:
         """Start."""
@@ -59,9 +59,9 @@ def phases(first: str, timings: dict[str, float], head: float, body: float) -> l
     """Return the phases that took any time.
 
     Args:
-        first: The name of what went before the last hop.
+        first: The name of the phase before the last hop.
         timings: Of the last hop, as `HttpResponse.timings` has them.
-        head: When the head was there, in milliseconds from the very start.
+        head: When the head was received, in milliseconds from the very start.
         body: How long the body took after it.
     """
     marks = [

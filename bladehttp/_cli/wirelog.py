@@ -1,4 +1,4 @@
-"""-v: what the client logs, on standard error."""
+"""-v: the client's log on standard error."""
 
 import logging
 import sys
@@ -7,7 +7,7 @@ from bladehttp._cli.terminal import printable
 
 
 class Lines(logging.Formatter):
-    """The messages alone, without what could move a terminal's cursor."""
+    """The messages alone, without control characters."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line for a record."""
@@ -15,7 +15,7 @@ class Lines(logging.Formatter):
 
 
 def log_wire() -> None:
-    """Show what goes over the wire, heads in full and of bodies the length, no secrets."""
+    """Show the bytes on the wire: heads in full, the length of bodies, no secrets."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Lines())
     wire = logging.getLogger("bladehttp.client")

@@ -55,8 +55,8 @@ class HttpxTransport(httpx.BaseTransport):
     Errors are those of httpx, with the client's own as ``__cause__``. One transport may be used by
     many threads.
 
-    Limits: what httpx gives to a transport it makes itself is given here instead: ``verify``,
-    ``cert``, ``proxy``, ``http1``, ``http2`` and ``limits`` of `httpx.Client` have no effect beside
+    Limits: the settings httpx passes to its own transport are arguments here: ``verify``,
+    ``cert``, ``proxy``, ``http1``, ``http2`` and ``limits`` of `httpx.Client` have no effect with
     ``transport=``. Of ``timeout`` connect and read are used, read being the longest silence of
     either side; write and pool have no equal.
     """

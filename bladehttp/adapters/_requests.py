@@ -49,7 +49,7 @@ class RequestsAdapter(HTTPAdapter):
         session.mount("https://", RequestsAdapter(http_version="2"))
         session.mount("http://", RequestsAdapter())
 
-    ``timeout``, ``verify``, ``cert``, ``proxies`` and ``stream`` of a request mean what requests
+    ``timeout``, ``verify``, ``cert``, ``proxies`` and ``stream`` of a request work as requests
     documents. Errors are those of `requests.exceptions`, with the client's own as ``__cause__``.
     One adapter may be used by many threads.
 
@@ -63,7 +63,7 @@ class RequestsAdapter(HTTPAdapter):
         """Make an adapter with connections of its own.
 
         Args:
-            properties: Properties of `HttpClient`, for what requests has no argument for:
+            properties: Properties of `HttpClient` without an argument in requests:
                 ``http_version``, ``resolve``, ``unix_socket``, ``retry``, ``min_tls``...
 
         Raises:
