@@ -716,3 +716,38 @@ def test_a_member_of_an_enumeration_is_sent_as_its_value(client: HttpClient, pee
     peer = peers()
     client.get(peer.url, headers={"X-Kind": Kind.PLAIN})
     assert peer.last.get("X-Kind") == "text/plain"
+
+
+class Generous:
+    """A file-like object that gives all it has, however little it is asked for."""
+
+    def __init__(self, *chunks: bytes) -> None:
+        self._chunks = list(chunks)
+
+    def read(self, size: int = -1) -> bytes:
+        return self._chunks.pop(0) if self._chunks else b""
+
+
+@pytest.mark.parametrize(
+    "sizes", [(1_000_000,), (70_000, 70_000, 70_000), (1, 3_000_000, 1)], ids=str
+)
+def test_an_object_that_gives_more_than_it_is_asked_for_is_sent_whole(
+    client: HttpClient, peers: Any, sizes: tuple[int, ...]
+) -> None:
+    peer = peers()
+    chunks = [bytes([65 + n]) * size for n, size in enumerate(sizes)]
+    client.post(peer.url, Generous(*chunks))
+    client.post(peer.url, Generous(*chunks), {"Content-Length": str(sum(sizes))})
+    assert [each.body for each in peer.requests] == [b"".join(chunks)] * 2
+    with pytest.raises(ValueError, match="more than"):
+        client.post(peer.url, Generous(*chunks), {"Content-Length": str(sum(sizes) - 1)})
+
+
+@pytest.mark.parametrize("mode", ["wb", "ab"])
+def test_a_file_that_cannot_be_read_is_refused(
+    client: HttpClient, tmp_path: Path, mode: str
+) -> None:
+    with (tmp_path / "a").open(mode) as file:
+        for given in ({"data": file}, {"files": {"a": file}}):
+            with pytest.raises(TypeError, match="not open for reading"):
+                client.post("http://127.0.0.1/", **given)

@@ -9,7 +9,7 @@ Sources: the bytes of a streamed body, from a file or an iterable.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from io import SEEK_END, TextIOBase
+from io import SEEK_END, IOBase, TextIOBase
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -32,7 +32,16 @@ class BodySource:
         error: The exception, or None.
     """
 
-    __slots__ = ("_announced", "_left", "_read", "_reopen", "_started", "error", "length")
+    __slots__ = (
+        "_announced",
+        "_excess",
+        "_left",
+        "_read",
+        "_reopen",
+        "_started",
+        "error",
+        "length",
+    )
 
     def __init__(self, read: Read, length: int | None, reopen: Callable[[], Read] | None) -> None:
         """Create a source.
@@ -45,6 +54,7 @@ class BodySource:
         """
         self._read = read
         self._reopen = reopen
+        self._excess = b""
         self._started = False
         self._announced = False
         self.length = self._left = length
@@ -64,20 +74,25 @@ class BodySource:
         """Read for libcurl. CURLOPT_READFUNCTION."""
         self._started = True
         try:
-            return self._counted(self._read(size))
+            return self._counted(self._taken(size))
         except BaseException as error:  # noqa: BLE001 - raised again by the transfer
             self.error = error
             return int(pycurl.READFUNC_ABORT)
 
-    def _counted(self, chunk: object) -> bytes:
-        chunk = bytes(check_chunk(chunk))
+    def _taken(self, size: int) -> bytes:
+        """Return the next bytes: some objects give more than they are asked for."""
+        chunk = self._excess or bytes(check_chunk(self._read(size)))
+        self._excess = chunk[size:]
+        return chunk[:size] if self._excess else chunk
+
+    def _counted(self, chunk: bytes) -> bytes:
         if self._left is None:
             return chunk
         self._left -= len(chunk)
         if self._left and not chunk:
             raise ValueError(f"data gives less than the {self.length} bytes announced")
         # libcurl reads no more than is left; a file may have grown since it was measured
-        if self._announced and not self._left and self._read(1):
+        if self._announced and not self._left and (self._excess or self._read(1)):
             raise ValueError(f"data gives more than the {self.length} bytes announced")
         return chunk
 
@@ -103,6 +118,7 @@ class BodySource:
         if self._reopen is None:
             raise UnrewindableBody("data has to be sent again and can be read only once")
         self._read = self._reopen()
+        self._excess = b""
         self._left = self.length
         self._started = False
 
@@ -198,10 +214,12 @@ def file_source(file: Any, whole_at_end: bool = False) -> BodySource:
             just been written or read.
 
     Raises:
-        TypeError: The file is in text mode.
+        TypeError: The file is in text mode, or only open for writing.
     """
     if isinstance(file, TextIOBase):
         raise TypeError("file is open in text mode, and bytes are sent: open it with 'rb'")
+    if isinstance(file, IOBase) and not file.closed and not file.readable():
+        raise TypeError("file is not open for reading: open it with 'rb'")
     try:
         start = file.tell()
         file.seek(0, SEEK_END)  # the result of seek is not used: not every file-like returns it
