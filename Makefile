@@ -39,10 +39,11 @@ lowest: $(LOWEST)/.stamp ## Run the whole suite with the oldest dependencies tha
 	cat $(LOWEST)/floors.txt
 	$(LOWEST)/bin/python -X dev -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
-lint: $(STAMP) ## Run ruff, mypy --strict, pyright on the public types, and import-linter
+lint: $(STAMP) ## Run ruff, mypy --strict, pyright and import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/pyright
 	$(BIN)/python tests/typing/check.py
 	$(BIN)/lint-imports
 

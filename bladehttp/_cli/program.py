@@ -30,6 +30,7 @@ class Module(Protocol):
 
     def run(self, options: Namespace) -> int:
         """Run the command and return the exit code; exceptions become one by `exits.exit_code`."""
+        raise NotImplementedError
 
 
 COMMANDS = (

@@ -84,6 +84,7 @@ def progress_line(name: str, done: int, total: int | None, speed: float, columns
 
 def size(count: float) -> str:
     """Return a number of bytes in the largest unit there is one of, of 1000 each."""
+    unit = UNITS[0]
     for unit in UNITS:
         if count < 999.5 or unit == UNITS[-1]:
             break

@@ -269,7 +269,7 @@ class BodyReader:
 
     def _restore(self, whole: BytesIO, has_given: bool, error: BaseException) -> None:
         self.unread.put_back(whole.getvalue(), has_given)
-        if error is self._error:
+        if self._error is not None and error is self._error:
             self._fail(self._error)
 
     def fill(self, size: int) -> None:

@@ -278,18 +278,18 @@ class CodingDecoder:
         self._member: Member | None = None
         self._waiting = b""
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
         """Yield the decoded bytes, about STEP bytes at a time at most.
 
         Raises:
-            DecodingError: The data is malformed, or there are too many empty members.
+            DecodingError: The chunk is malformed, or there are too many empty members.
             BodyTooLarge: The output exceeds the limit.
         """
-        if len(data) <= BLOCK:
-            yield from self._fed(data)
+        if len(chunk) <= BLOCK:
+            yield from self._fed(chunk)
             return
-        for start in range(0, len(data), BLOCK):
-            yield from self._fed(data[start : start + BLOCK])
+        for start in range(0, len(chunk), BLOCK):
+            yield from self._fed(chunk[start : start + BLOCK])
 
     def _fed(self, data: bytes) -> Iterator[bytes]:
         data, self._waiting = self._waiting + data, b""
@@ -351,13 +351,13 @@ class UnsupportedCoding:
     def __init__(self, reason: str) -> None:
         self._reason = reason
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
         """Yield nothing.
 
         Raises:
             DecodingError: There is content.
         """
-        if data:
+        if chunk:
             raise DecodingError(self._reason)
         yield from ()
 
@@ -389,14 +389,14 @@ class ContentDecoder:
         else:
             self._steps = [CodingDecoder(coding, limit) for coding in reversed(codings)]
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
         """Yield the decoded bytes, about STEP bytes at a time at most.
 
         Raises:
-            DecodingError: The data is malformed, or a coding is not supported.
+            DecodingError: The chunk is malformed, or a coding is not supported.
             BodyTooLarge: The output of a coding exceeds the limit.
         """
-        chunks: Iterator[bytes] = iter((data,))
+        chunks: Iterator[bytes] = iter((chunk,))
         for step in self._steps:
             chunks = chain.from_iterable(map(step.feed, chunks))
         return chunks

@@ -6,6 +6,7 @@ can be built; fields from the wire were checked by the parser and enter through 
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from typing import Any
 
 from bladehttp.exceptions import InvalidHeader
 
@@ -82,10 +83,8 @@ class Headers(MutableMapping[str, str]):  # noqa: PLW1641 - mutable, so not hash
         if isinstance(fields, Headers):
             self._pairs += fields._pairs
         else:
-            self._pairs += tuple(
-                (name, check_field(name, value))
-                for name, value in (fields.items() if isinstance(fields, Mapping) else fields)
-            )
+            pairs: Any = fields.items() if isinstance(fields, Mapping) else fields
+            self._pairs += tuple((name, check_field(name, value)) for name, value in pairs)
         self._index = None
 
     def add(self, name: str, value: str) -> None:

@@ -111,6 +111,7 @@ class Decoder(Protocol):
 
     def take(self, buffer: ReceiveBuffer, sink: BodySink) -> bool:
         """Move available bytes from the buffer to the sink; True when the body is complete."""
+        raise NotImplementedError
 
 
 class FixedLength:

@@ -29,6 +29,7 @@ class Readable(Protocol):
 
     def read(self, size: int, /) -> bytes:
         """Return up to ``size`` bytes, b"" at the end."""
+        raise NotImplementedError
 
 
 PathLike = str | bytes | os.PathLike[str] | os.PathLike[bytes]

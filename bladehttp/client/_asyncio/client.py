@@ -191,12 +191,13 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse], AsyncData]):
         body = AsyncResponseStream(driver, request, active_hooks(self._hooks))
         if not driver.enter(body):
             await driver.wait(body)
+        response: HttpResponse | None = None
         try:
             response = await body.open()
             await await_response_hooks(body)
             yield response
         except BaseException as error:
-            if isinstance(error, HttpStatusError) and error.response is response:
+            if response and isinstance(error, HttpStatusError) and error.response is response:
                 await keep_beginning(response)
             body.close(error)
             await await_abort_hooks(body, error)

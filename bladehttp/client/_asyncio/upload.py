@@ -142,7 +142,8 @@ class AsyncBody(StreamedBody):
         """Cancel the task that `start` has created."""
         self._awaited.stop()
 
-    def attach(self, curl: Any, method: str, _bound: InContext = in_any_context) -> None:
+    def attach(self, curl: Any, method: str, in_context: InContext = in_any_context) -> None:
+        del in_context
         super().attach(curl, method)  # its task runs in the caller's context already
         self._curl = curl
 

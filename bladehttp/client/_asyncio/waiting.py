@@ -106,7 +106,7 @@ class Poller(Protocol):
 class SelectorPoller:
     """The same interface over a selector."""
 
-    __slots__ = ("_selector", "fileno")
+    __slots__ = ("_fileno", "_selector")
 
     def __init__(self) -> None:
         """Create a poller that watches nothing.
@@ -118,7 +118,10 @@ class SelectorPoller:
         fileno: Callable[[], int] | None = getattr(self._selector, "fileno", None)
         if fileno is None:
             raise NotImplementedError("this system has no descriptor that stands for others")
-        self.fileno = fileno
+        self._fileno: Callable[[], int] = fileno
+
+    def fileno(self) -> int:
+        return self._fileno()
 
     def register(self, fd: int, eventmask: int) -> None:
         if eventmask:

@@ -124,6 +124,7 @@ class Resumable(Protocol):
 
     def step(self) -> bool:
         """Do a part of the work; return whether all of it is done."""
+        raise NotImplementedError
 
 
 class DecodingBudget:

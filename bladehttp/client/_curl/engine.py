@@ -280,7 +280,7 @@ class Engine(Handle):
         except BaseException as error:  # noqa: BLE001 - raised again by the loop
             self._interruption = error
 
-    def is_open(self, _: object = None) -> bool:
+    def is_open(self, limits: object = None) -> bool:  # noqa: ARG002 - of `Kept`
         """Whether the last used connection is still open and has no bytes to read."""
         descriptor = self.getinfo(pycurl.ACTIVESOCKET)
         if descriptor < 0:

@@ -68,6 +68,7 @@ class Kept(Protocol):
     def is_reusable(self) -> bool: ...
     def is_open(self, limits: Limits) -> bool:
         """Close connections that are of no use; return whether any is left."""
+        raise NotImplementedError
 
     def close(self) -> None: ...
 

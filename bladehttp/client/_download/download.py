@@ -66,7 +66,9 @@ class SharedRetry(Retry):
         return delay
 
     # compared by identity: each counts for its own download
-    __eq__ = object.__eq__
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
     __hash__ = object.__hash__
 
 

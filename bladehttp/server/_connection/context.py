@@ -15,7 +15,8 @@ from bladehttp.server._net.transport import Transport
 class Client(Protocol):
     """The methods of a connection that the context and the runtime call."""
 
-    transport: Transport
+    @property
+    def transport(self) -> Transport: ...
 
     def on_deadline(self, clock: str) -> None:
         """Handle the expiry of one of this connection's clocks."""
@@ -28,6 +29,7 @@ class Client(Protocol):
 
     def is_recyclable(self) -> bool:
         """Whether the connection may be closed to make room for another."""
+        raise NotImplementedError
 
     def abort(self) -> None:
         """Close the connection now, with 503 if a request is unanswered."""

@@ -31,6 +31,9 @@ class PlainHttpError(Exception):
     """Plain text was received on a TLS port."""
 
 
+Socket = socket.socket  # the class under a name that no attribute has
+
+
 class Transport(Protocol):
     """Moves bytes between a connection and its socket.
 
@@ -41,7 +44,7 @@ class Transport(Protocol):
         blocked: Bytes are buffered in the transport until the socket takes them.
     """
 
-    socket: socket.socket
+    socket: Socket
     ended: bool
     progressed: bool
 
@@ -51,18 +54,22 @@ class Transport(Protocol):
     @property
     def waiting(self) -> int:
         """Bytes buffered in the transport."""
+        raise NotImplementedError
 
     def handshake(self) -> bool:
         """Continue the handshake; True when it is complete."""
+        raise NotImplementedError
 
     def certificate(self) -> dict[str, Any] | None:
         """Return the client's verified certificate, None if there is none."""
 
     def receive(self) -> bytes:
         """Return received bytes, b"" if there are none; ``ended`` tells whether more may come."""
+        raise NotImplementedError
 
     def send(self, data: bytes | memoryview) -> int:
         """Send as much as the socket takes now and return the number of bytes taken."""
+        raise NotImplementedError
 
     def send_file(self, file: FileIO, offset: int, count: int) -> int:
         """Send at most ``count`` bytes of a file, as `send`.
@@ -70,6 +77,7 @@ class Transport(Protocol):
         Raises:
             EOFError: The file is shorter.
         """
+        raise NotImplementedError
 
     def flush(self) -> None:
         """Send the buffered bytes."""
@@ -79,6 +87,7 @@ class Transport(Protocol):
 
     def discard(self) -> int:
         """Discard received bytes and return their number."""
+        raise NotImplementedError
 
     def close(self) -> None:
         """Close the socket; TLS sends close_notify."""
@@ -94,7 +103,7 @@ class SocketTransport(ABC):
     @abstractmethod
     def send(self, data: bytes | memoryview) -> int: ...
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: Socket) -> None:
         self.socket = sock
         self.ended = False
         self.progressed = False

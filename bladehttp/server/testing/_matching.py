@@ -129,7 +129,8 @@ def headers_have(wanted: HeadersLike) -> Criterion:
         TypeError: A value is a number or the like, which no field is.
         ValueError: Cookie is among them, which is not among a request's headers.
     """
-    fields = dict(Headers(wanted)) if not isinstance(wanted, Mapping) else dict(wanted)
+    given: Any = wanted if isinstance(wanted, Mapping) else Headers(wanted)
+    fields: dict[str, Any] = dict(given)
     for name, value in fields.items():
         if value is None or isinstance(value, bytes | int | float):
             raise TypeError(f"the value of a field is a str, unlike {name}: {short(value)}")
