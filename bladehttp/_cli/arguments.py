@@ -40,25 +40,25 @@ def retries(text: str) -> Retry:
 
 
 CONNECTION = (
-    Option(("--cacert",), "ca_cert", "trust these authorities and no others", "FILE"),
-    Option(("--proxy",), "proxy", "the proxy; '' for none, whatever the environment says", "URL"),
+    Option(("--cacert",), "ca_cert", "trust only these authorities", "FILE"),
+    Option(("--proxy",), "proxy", "the proxy; '' for none, overriding the environment", "URL"),
     Option(("--unix-socket",), "unix_socket", "connect to this socket", "PATH"),
-    Option(("--http1.1",), "http_version", "speak HTTP/1.1", constant="1.1"),
-    Option(("--http2",), "http_version", "speak HTTP/2 where TLS agrees on it (the default)",
+    Option(("--http1.1",), "http_version", "use HTTP/1.1", constant="1.1"),
+    Option(("--http2",), "http_version", "use HTTP/2 if negotiated by TLS (the default)",
            constant="2"),
-    Option(("--http3",), "http_version", "speak HTTP/3 where this libcurl can", constant="3"),
+    Option(("--http3",), "http_version", "use HTTP/3 if this libcurl supports it", constant="3"),
     Option(("--connect-timeout",), "connect_timeout", "longest time to connect (60000)",
            "MS", int),
-    Option(("--timeout",), "total_timeout", "longest time for everything (no limit)", "MS", int),
-    Option(("--retry",), "retry", "try again what may be tried again, N times at the most",
+    Option(("--timeout",), "total_timeout", "longest time for it all (no limit)", "MS", int),
+    Option(("--retry",), "retry", "retry failures that may be repeated, at most N times",
            "N", retries),
 )  # fmt: skip
 
 REDIRECTS = (
     Option(("-L", "--location"), "follow_redirect", "follow redirects (the default)",
            constant=True),
-    Option(("--no-redirect",), "follow_redirect", "return a redirect as it is", constant=False),
-    Option(("--max-redirects",), "max_redirects", "follow so many (20)", "N", int),
+    Option(("--no-redirect",), "follow_redirect", "do not follow redirects", constant=False),
+    Option(("--max-redirects",), "max_redirects", "most redirects to follow (20)", "N", int),
 )  # fmt: skip
 
 PROPERTIES = {option.property for option in CONNECTION + REDIRECTS}
@@ -69,7 +69,7 @@ METHODS = ("basic", "digest", "ntlm", "negotiate", "any", "anysafe")
 def add_arguments(parser: ArgumentParser) -> None:
     """Add all of them."""
     parser.add_argument(
-        "url", metavar="URL", type=with_scheme, help="what to ask; without a scheme it is http://"
+        "url", metavar="URL", type=with_scheme, help="the URL; without a scheme it is http://"
     )
     _add_request(parser.add_argument_group("the request"))
     _add_answer(parser.add_argument_group("the answer"))
@@ -90,7 +90,7 @@ def _add_request(group: Any) -> None:
         type=field,
         action="append",
         default=[],
-        help="send this field, in place of a default of its name",
+        help="send this field, replacing a default of the same name",
     )
     bodies = group.add_mutually_exclusive_group()
     bodies.add_argument(
@@ -113,7 +113,7 @@ def _add_request(group: Any) -> None:
         "-u",
         dest="user",
         metavar="USER:PASSWORD",
-        help="name and password; without a password it is asked for",
+        help="name and password; a missing password is asked for",
     )
     group.add_argument("--auth", dest="auth_method", choices=METHODS, default="basic",
                        help="how -u is sent (basic)")  # fmt: skip
@@ -131,7 +131,7 @@ def _add_answer(group: Any) -> None:
         "-C",
         dest="resume",
         action="store_true",
-        help="with -o: keep what came of a body as FILE.part, and go on from there",
+        help="with -o: keep an incomplete body as FILE.part, and continue from there",
     )
     group.add_argument(
         "--checksum",
@@ -139,28 +139,28 @@ def _add_answer(group: Any) -> None:
         help="with -o: write the file only if it has this checksum, such as sha256:9f86d0...",
     )
     group.add_argument(
-        "-i", dest="show_head", action="store_true", help="print the status and the fields, too"
+        "-i", dest="show_head", action="store_true", help="print the status and the fields too"
     )
     group.add_argument(
         "--fail", action="store_true", help="end with exit code 4 or 5 if the status is 4xx or 5xx"
     )
     group.add_argument(
-        "--timing", action="store_true", help="show on standard error how long what took"
+        "--timing", action="store_true", help="print the time of each phase on standard error"
     )
     group.add_argument(
         "-v",
         dest="verbose",
         action="store_true",
-        help="show on standard error what goes over the wire, without secrets",
+        help="print the traffic on standard error, without secrets",
     )
     group.add_argument("-q", dest="quiet", action="store_true",
-                       help="no progress bar and no remarks; errors are still told")  # fmt: skip
+                       help="print no progress bar and no remarks, only errors")  # fmt: skip
 
 
 def _add_certificates(group: Any) -> None:
     group.add_argument("-k", dest="insecure", action="store_true", help="accept any certificate")
-    group.add_argument("--cert", metavar="FILE", help="show this certificate")
-    group.add_argument("--key", metavar="FILE", help="its key, if not in there")  # fmt: skip
+    group.add_argument("--cert", metavar="FILE", help="client certificate to send")
+    group.add_argument("--key", metavar="FILE", help="its key, if not in it")  # fmt: skip
 
 
 def client_properties(options: Namespace) -> dict[str, Any]:

@@ -21,12 +21,12 @@ def request_arguments(options: Namespace, stack: ExitStack) -> dict[str, Any]:
     """Return the arguments of `HttpClient.send_request` for the fields and the body.
 
     Args:
-        options: From the command line.
+        options: The options of the command line.
         stack: Closes the files that are opened here.
 
     Raises:
         OSError: A file cannot be opened.
-        ValueError: The data cannot be sent like this.
+        ValueError: The data cannot be sent in this form.
     """
     headers = Headers(options.headers)
     arguments: dict[str, Any] = {"headers": headers}
@@ -67,7 +67,7 @@ def _json(value: str) -> bytes:
     try:
         json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"what --json sends is not JSON: {error}") from error
+        raise ValueError(f"value of --json is not JSON: {error}") from error
     return text
 
 

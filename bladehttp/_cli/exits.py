@@ -52,7 +52,7 @@ EXITS = (
     Exit(4, "the answer was a 4xx (with --fail or -o)"),
     Exit(5, "the answer was a 5xx (with --fail or -o)"),
     Exit(6, "the host name has no address", (ResolveError,)),
-    Exit(7, "nobody answers at the address", (ConnectError,)),
+    Exit(7, "no connection to the address", (ConnectError,)),
     Exit(8, "the peer does not speak HTTP", (ProtocolError,)),
     Exit(18, "the body ended early", (IncompleteBody,)),
     Exit(28, "a clock ran out", (TimeoutException,)),
@@ -67,7 +67,7 @@ EXITS = (
     Exit(77, "a certificate or CA file is no good", (CertificateFileError,)),
     Exit(97, "the proxy refused, or is not there", (ProxyError,)),
     Exit(130, "interrupted (Ctrl-C)", (KeyboardInterrupt,)),
-    Exit(141, "nobody reads the output any more", (BrokenPipeError,)),
+    Exit(141, "the reader of the output has closed it", (BrokenPipeError,)),
 )
 
 CODES = {error: row.code for row in EXITS for error in row.errors}

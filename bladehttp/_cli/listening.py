@@ -35,17 +35,17 @@ def add_arguments(parser: ArgumentParser, port: int) -> None:
         "--host",
         default="127.0.0.1",
         metavar="ADDRESS",
-        help="the address to listen on; 0.0.0.0 is every one, unix:PATH a socket (127.0.0.1)",
+        help="the address to listen on; 0.0.0.0 for all, unix:PATH for a socket (127.0.0.1)",
     )
     parser.add_argument(
         "--tls",
         action="store_true",
-        help="speak HTTPS, with a certificate that is thrown away at the end",
+        help="use HTTPS with a temporary certificate",
     )
-    parser.add_argument("--cert", metavar="FILE", help="speak HTTPS with this certificate")
-    parser.add_argument("--key", metavar="FILE", help="its key, if that is not in there")
+    parser.add_argument("--cert", metavar="FILE", help="use HTTPS with this certificate")
+    parser.add_argument("--key", metavar="FILE", help="its key, if not in the same file")
     parser.add_argument("--log", choices=(*FORMATS, "none"), default="common",
-                        help="how each answer is logged on standard error (common)")  # fmt: skip
+                        help="format of the access log on standard error (common)")  # fmt: skip
 
 
 def make_server(options: Namespace) -> HttpServer:

@@ -28,11 +28,11 @@ def show(
     """Write a response to standard output.
 
     Args:
-        response: A streamed one is received as it is shown.
-        raw: Whether the bytes are written as they are, for a program to read.
+        response: The response; a streamed one is shown while it is received.
+        raw: Whether the bytes are written unchanged, for a program to read.
         head: Whether the status and the fields come first.
         body: Whether the body comes after them.
-        quiet: Whether to say nothing of a body that is not shown.
+        quiet: Whether to omit remarks about a body that is not shown.
     """
     if raw:
         _copy(chain(_head(response, "\r\n") if head else (), response.iter_bytes() if body else ()))

@@ -43,9 +43,9 @@ COMMANDS = (
     Command("head",    "request", "send a HEAD request and print the head of the answer"),
     Command("options", "request", "send an OPTIONS request and print the head of the answer, too"),
     Command("serve",   "serve",   "serve the files of a directory"),
-    Command("echo",    "echo",    "answer every request with what it was, as JSON"),
-    Command("demo",    "demo",    "start a server, send it real requests, print what went over"),
-    Command("info",    "info",    "print versions, features and whom is trusted"),
+    Command("echo",    "echo",    "answer every request with its description as JSON"),
+    Command("demo",    "demo",    "start a server, send it real requests, print the results"),
+    Command("info",    "info",    "print versions, features and trusted authorities"),
 )  # fmt: skip
 
 

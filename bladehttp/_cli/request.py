@@ -38,7 +38,7 @@ def run(options: Namespace) -> int:
     Raises:
         HttpException: There is no response, or one that --fail or -o counts as a failure.
         OSError: A file cannot be read or written.
-        ValueError: The options cannot be used like this.
+        ValueError: The options do not fit together.
     """
     _check(options)
     if options.verbose:

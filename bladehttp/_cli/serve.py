@@ -24,7 +24,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="SECONDS",
         type=int,
         default=0,
-        help="how long a client need not ask again (0)",
+        help="seconds for which clients may cache files (0)",
     )
     parser.add_argument(
         "--no-listing",

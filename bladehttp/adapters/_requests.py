@@ -53,22 +53,22 @@ class RequestsAdapter(HTTPAdapter):
     documents. Errors are those of `requests.exceptions`, with the client's own as ``__cause__``.
     One adapter may be used by many threads.
 
-    Limits: the second ``timeout`` is the longest silence, of either side. Without an Accept field
-    ``*/*`` is sent, which means the same. A Proxy-Authorization field is sent to proxies only. Two
-    different Content-Lengths, and a head that is cut off, raise ConnectionError. ``poolmanager``
-    is not used.
+    Limits: the second ``timeout`` is the longest time without a byte in either direction. Without
+    an Accept field ``*/*`` is sent, which means the same. A Proxy-Authorization field is sent to
+    proxies only. Two different Content-Lengths, and a head that is cut off, raise ConnectionError.
+    ``poolmanager`` is not used.
     """
 
     def __init__(self, **properties: Any) -> None:
-        """Make an adapter with connections of its own.
+        """Create an adapter with connections of its own.
 
         Args:
             properties: Properties of `HttpClient` without an argument in requests:
                 ``http_version``, ``resolve``, ``unix_socket``, ``retry``, ``min_tls``...
 
         Raises:
-            TypeError: There is no such property, or its value is of another type.
-            ValueError: A value that cannot be used.
+            TypeError: There is no such property, or its value has a wrong type.
+            ValueError: A value is not valid.
         """
         super().__init__()
         self._properties = properties

@@ -52,7 +52,7 @@ def test_the_version_is_that_of_the_package(run):
         (["get", "x", "--timeout", "-5"], "total_timeout"),
         (["get", "x", "-C"], "-C goes on with a file: -o says which"),
         (["head", "x", "-o", "f"], "the answer to HEAD has no body"),
-        (["post", "x", "--json", "{"], "what --json sends is not JSON: "),
+        (["post", "x", "--json", "{"], "value of --json is not JSON: "),
         (["post", "x", "-d", "a", "-d", "@f"], "-d sends one file or several texts, not both"),
         (["echo", "--key", "f"], "--key is the key of a certificate"),
         (["echo", "--port", "99999"], "port is 0 to 65535"),
