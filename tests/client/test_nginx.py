@@ -164,7 +164,7 @@ def test_http2_shares_one_connection(client: HttpClient) -> None:
 
 
 def test_no_stream_of_a_shared_connection_is_forgotten(nginx: str, certificates: Any) -> None:
-    for _ in range(20):  # without the nudges of a crowd one in forty stands still
+    for _ in range(20):  # without the nudges of a scheduler one in forty stands still
         with HttpClient(nginx, ca_cert=certificates.ca_file, receive_timeout=10_000) as client:
             results = list(client.send_many([f"/{n}" for n in range(200)], 100))
         assert [each for each in results if isinstance(each, Exception)] == []

@@ -190,7 +190,7 @@ class EventLoopDriver:
 
     def _abort(self, exchange: Exchange, reason: BaseException) -> None:
         self._scheduler.abort(exchange, reason)
-        exchange.notify_abort(reason)  # one whose hooks were being awaited is not with the crowd
+        exchange.notify_abort(reason)  # the scheduler does not know it while its hooks are awaited
 
     def _end(self, exchange: Exchange) -> Done:
         """Forget an exchange, and return its ``done``."""
