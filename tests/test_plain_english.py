@@ -17,7 +17,7 @@ PHRASES = re.compile(
 
 CODE = re.compile(r"``[^`]*``|`[^`]*`|https?://\S+")
 
-PER_THOUSAND = 5.0
+PER_THOUSAND = 1.0
 """Most of these phrases in 1,000 words of docstrings; httpx, httpcore and urllib3 have 0 to 0.2."""
 
 

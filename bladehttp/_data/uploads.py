@@ -43,7 +43,7 @@ class SpoolReader(RawIOBase):
         super().__init__()
         self._descriptor = -1
         if file.closed:
-            raise ValueError("the content is gone: the request has been answered")
+            raise ValueError("content is not available: the request has been answered")
         file.flush()
         self._descriptor = os.dup(file.fileno())
         self._offset = 0

@@ -393,7 +393,7 @@ class HttpResponse(ResponseWriter):
         if type(self._parts) is not UnreceivedBody:
             return super()._whole()
         if self.source is None or getattr(self.source, "is_closed", False):
-            raise ValueError("stream is closed, and its body was not read before")
+            raise ValueError("stream is closed and its body was not read")
         if isinstance(self.source, AsyncIterable):
             text = "body has not been received: await response.aread() first"
             raise RuntimeError(text)  # noqa: TRY004 - it is no matter of types

@@ -293,7 +293,7 @@ def check_target(line: RequestLine, scheme: str) -> ProtocolError | None:
         scheme: The scheme of the request.
     """
     if line.method == "CONNECT":  # a 2xx would begin a tunnel
-        return ProtocolError("no tunnels here", status=501)
+        return ProtocolError("CONNECT is not supported", status=501)
     if line.scheme == "https" and scheme != "https":  # RFC 9110 section 7.4
         return ProtocolError("https URL without TLS", status=421)
     return None
@@ -316,7 +316,7 @@ def check_together(line: RequestLine, fields: FieldBlock, limits: Limits) -> boo
         if not (fields.host or line.authority):
             raise ProtocolError("Host is empty")
         if fields.expectations - {"100-continue"}:  # RFC 9110 section 10.1.1
-            raise ProtocolError("an expectation that cannot be met", status=417)
+            raise ProtocolError("unsupported expectation", status=417)
     elif fields.body_length == framing.CHUNKED:  # RFC 9112 section 6.1: framing is faulty
         raise ProtocolError("Transfer-Encoding in HTTP/1.0")
     if limits.body is not None and fields.body_length > limits.body:

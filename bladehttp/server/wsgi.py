@@ -274,7 +274,9 @@ def _read(environ: Environ, parser: HeadParser) -> Request:
             else:
                 reader.feed_eof()
     except UnicodeEncodeError as error:  # a name that was not ASCII, put into upper case
-        raise ProtocolError("not bytes as PEP 3333 has them") from error
+        raise ProtocolError(
+            "WSGI environment holds a character beyond Latin-1 (PEP 3333)"
+        ) from error
     finally:
         reader.close()
     return message
@@ -326,7 +328,9 @@ def _content(environ: Environ) -> Iterator[bytes]:
             yield write_chunk(data)
         yield LAST_CHUNK
     else:
-        raise ProtocolError("the server does not tell where a chunked body ends", status=411)
+        raise ProtocolError(
+            "chunked body without wsgi.input_terminated: its end is unknown", status=411
+        )
 
 
 def _take(source: IO[bytes], size: int) -> bytes:
@@ -350,7 +354,7 @@ def _head(response: HttpResponse, method: str = "GET") -> Reply:
         TypeError: A raw response cannot be sent through WSGI.
     """
     if isinstance(response.source, Raw):
-        raise TypeError("a raw answer cannot be sent through WSGI")
+        raise TypeError("a raw response cannot be sent through WSGI")
     status, reason, fields, body = response.as_sent()
     length = len(body) if response.source is None else length_of(response.source)
     return write_head(status, reason, fields, length, second=None, method=method)

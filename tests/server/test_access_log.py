@@ -319,5 +319,5 @@ def test_the_log_goes_to_standard_error_and_knows_two_forms(capsys):
     assert json.loads(row)["milliseconds"] == 0.5
     assert json.loads(row)["method"] is None
     assert rest == ""
-    with pytest.raises(ValueError, match="an access log is common or json, not 'xml'"):
+    with pytest.raises(ValueError, match="form of an access log is common or json, not 'xml'"):
         access_log(form="xml")

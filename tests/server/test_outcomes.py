@@ -639,7 +639,7 @@ def test_a_change_in_on_reply_is_told_to_be_too_late(door, change):
         response = ask(port, "/a")
     assert (response.status, response.reason, response.get("X-Late")) == (200, "OK", None)
     (error,) = told.errors
-    told_how = ("too_late changed an answer whose head is sent: use after_request", "body already")
+    told_how = ("too_late changed a response whose head is sent: use after_request", "body already")
     assert any(text in str(error) for text in told_how)
     assert error.request.path == "/a"
 

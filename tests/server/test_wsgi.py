@@ -356,7 +356,7 @@ def test_a_raw_answer_has_no_way_through(server):
     server.on_error(lambda error, client: errors.append(str(error)))
     server.on_receive(lambda request, response: response.raw(b"HTTP/1.1 200 OK\r\n"))
     assert ask(server).status == 500
-    assert errors == ["a raw answer cannot be sent through WSGI"]
+    assert errors == ["a raw response cannot be sent through WSGI"]
 
 
 def test_a_callback_after_the_answer_cannot_spoil_it(server):

@@ -242,7 +242,7 @@ def access_log(
     """
     line_of = form if callable(form) else FORMATS.get(form)
     if line_of is None:
-        raise ValueError(f"an access log is {' or '.join(FORMATS)}, not {form!r}")
+        raise ValueError(f"form of an access log is {' or '.join(FORMATS)}, not {form!r}")
     if isinstance(write, str | PathLike):
         file = LogFile(write)
         return AccessLog(file.write, line_of, file)

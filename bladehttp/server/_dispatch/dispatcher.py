@@ -530,7 +530,7 @@ def check_unchanged(callback: Callable[..., object], response: HttpResponse, sen
     """
     if _as_sent(response) != sent:
         raise RuntimeError(
-            f"{name_of(callback)} changed an answer whose head is sent: use after_request"
+            f"{name_of(callback)} changed a response whose head is sent: use after_request"
         )
 
 
@@ -541,7 +541,7 @@ def check_not_deferred(response: HttpResponse, deferred: Deferred | None) -> Non
         RuntimeError: It has.
     """
     if response.deferred is not deferred:
-        raise RuntimeError("after_request is too late to give the answer later")
+        raise RuntimeError("after_request cannot defer a response")
 
 
 def not_found(request: HttpRequest, response: HttpResponse) -> None:

@@ -161,7 +161,7 @@ def static_files(
         ValueError: ``cache_age`` is negative.
     """
     if os.open not in os.supports_dir_fd:
-        raise NotImplementedError("serve_files needs openat, which this system has not")
+        raise NotImplementedError("serve_files needs openat, which this system lacks")
     if not isinstance(base_path, str) or not isinstance(index, str | None):
         raise TypeError(f"base_path and index are str, not {base_path!r} and {index!r}")
     if not isinstance(cache_age, int):

@@ -246,7 +246,7 @@ def inherited_socket(name: str | None = None) -> int | None:
     if not count:
         return None
     if name is not None and name not in names:
-        raise LookupError(f"no socket named {name!r} was handed over, only {names}")
+        raise LookupError(f"no inherited socket is named {name!r}, only {names}")
     descriptor = FIRST if name is None else FIRST + names.index(name)
     os.set_inheritable(descriptor, False)  # it comes without FD_CLOEXEC
     return descriptor

@@ -69,7 +69,7 @@ class Expectation:
         if times is not None and times < 1:
             raise ValueError(f"a request is expected at least once, not {times!r} times")
         if ordered and times is None:
-            raise ValueError("what comes any number of times has no place in an order")
+            raise ValueError("an ordered request needs a number of times, not None")
         self._params = matching.path_matcher(path or re.compile(".*", re.DOTALL))
         self._criteria: list[matching.Criterion] = []
         if method is not None:
