@@ -1,6 +1,10 @@
-import pytest
+from collections.abc import Callable
+from copy import copy
 
-from bladehttp._data.headers import Headers
+import pytest
+from hypothesis import given, strategies as st
+
+from bladehttp._data.headers import MOST_SHARED, Headers
 from bladehttp.exceptions import InvalidHeader
 
 
@@ -81,3 +85,58 @@ def test_headers_are_not_hashable() -> None:
 
 def test_repr_shows_the_fields() -> None:
     assert repr(Headers({"X": "y"})) == "Headers([('X', 'y')])"
+
+
+NAMES_AND_VALUES = st.tuples(
+    st.sampled_from(["A", "a", "B", "Set-Cookie", "set-cookie", "X-Y"]),
+    st.sampled_from(["1", "2", "", "x" * 300]),
+)
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["set", "add", "delete", "freeze", "copy"]), NAMES_AND_VALUES),
+    max_size=40,
+)
+
+
+@given(STEPS)
+def test_few_fields_and_many_are_kept_alike(steps: list[tuple[str, tuple[str, str]]]) -> None:
+    few, many = Headers(), Headers([(f"Z{i}", "z") for i in range(MOST_SHARED + 1)])
+    for step, (name, value) in steps:
+        for headers in (few, many):
+            if step == "set":
+                headers[name] = value
+            elif step == "add":
+                headers.add(name, value)
+            elif step == "delete":
+                headers.pop(name, None)
+            elif step == "freeze":
+                assert headers.as_tuple() is headers.as_tuple()
+            else:
+                copied = copy(headers)
+                copied["Copied"] = "yes"
+                assert "Copied" not in headers
+        rest = [pair for pair in many.pairs() if not pair[0].startswith("Z")]
+        assert few.pairs() == rest
+        assert all(few[key] == many[key] and few.get_all(key) == many.get_all(key) for key in few)
+        assert len(many) - len(few) == MOST_SHARED + 1
+
+
+@pytest.mark.timeout(20)  # in quadratic time it would take minutes
+@pytest.mark.parametrize("build", [Headers.__setitem__, Headers.add], ids=["set", "add"])
+def test_building_many_fields_takes_linear_time(build: Callable[[Headers, str, str], None]) -> None:
+    headers = Headers()
+    for number in range(30_000):
+        build(headers, f"X-{number}", "value")
+    assert len(headers) == 30_000
+    assert headers["x-29999"] == "value"
+
+
+def test_what_was_set_once_is_checked_as_a_stranger_each_time() -> None:
+    headers = Headers()
+    headers["X"] = "1"
+    for value in (1, True, b"1", ["1"]):
+        with pytest.raises(TypeError, match="field's name and value are str"):
+            Headers()["X"] = value  # type: ignore[assignment]
+    for _ in range(2):
+        with pytest.raises(InvalidHeader):
+            headers["X"] = "1\r\nY: 2"
+    assert headers.pairs() == [("X", "1")]

@@ -1,18 +1,20 @@
 """Headers: the fields of a message, ordered, case-insensitive, repeated ones kept.
 
-RFC 9110 section 5. Fields are checked when they are set, so that no message with a smuggled line
-can be built; fields from the wire were checked by the parser and enter through `Headers.adopt`.
+RFC 9110 section 5. What is set here is checked here, so that no message with a smuggled
+line can be built; what comes off the wire was checked by the parser and enters through
+`Headers.adopt`.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any
 
 from bladehttp.exceptions import InvalidHeader
 
 Pairs = tuple[tuple[str, str], ...]
 HeadersLike = Mapping[str, str] | Iterable[tuple[str, str]]
-"""The type of every ``headers`` argument: a mapping or (name, value) pairs. `Headers` is both."""
+"""What every ``headers=`` takes: a mapping or (name, value) pairs, a `Headers` being both."""
 
 # RFC 9110 section 5.6.2: a token is one or more tchar, and tchar is any VCHAR but the
 # delimiters (DQUOTE and "(),/:;<=>?@[\]{}").
@@ -43,6 +45,14 @@ def check_field(name: str, value: str) -> str:
     return value
 
 
+MOST_SHARED = 16
+"""Fields up to which Headers are a tuple that many share. Beyond they have a list of their own, so
+that building n fields takes time linear in n."""
+
+LONGEST_KEPT = 256
+"""Characters of the longest value that `with_field` remembers: what it keeps stays bounded."""
+
+
 class Headers(MutableMapping[str, str]):  # noqa: PLW1641 - mutable, so not hashable
     """The fields of one message.
 
@@ -56,8 +66,9 @@ class Headers(MutableMapping[str, str]):  # noqa: PLW1641 - mutable, so not hash
 
     def __init__(self, fields: HeadersLike | None = None) -> None:
         """Take a mapping or (name, value) pairs; each is checked as by assignment."""
-        # A tuple that is replaced, never changed: many messages share the one they start with.
-        self._pairs: Pairs = ()
+        # A tuple is replaced, never changed: many messages share the one they start with. A list
+        # and the index beside it belong to this object alone.
+        self._pairs: Pairs | list[tuple[str, str]] = ()
         self._index: Mapping[str, str] | None = None
         if fields is not None:
             self.extend(fields)
@@ -70,8 +81,8 @@ class Headers(MutableMapping[str, str]):  # noqa: PLW1641 - mutable, so not hash
 
         Args:
             pairs: (name, value) in order.
-            index: The `index_of` the pairs, if the caller keeps it. It is shared and never written
-                to.
+            index: What `index_of` gives for the pairs, where the caller keeps it. It is
+                shared and never written to.
         """
         headers = cls.__new__(cls)
         headers._pairs = tuple(pairs)
@@ -81,11 +92,10 @@ class Headers(MutableMapping[str, str]):  # noqa: PLW1641 - mutable, so not hash
     def extend(self, fields: HeadersLike) -> None:
         """Append every field of a mapping or of (name, value) pairs."""
         if isinstance(fields, Headers):
-            self._pairs += fields._pairs
+            self._append(fields.as_tuple())
         else:
             pairs: Any = fields.items() if isinstance(fields, Mapping) else fields
-            self._pairs += tuple((name, check_field(name, value)) for name, value in pairs)
-        self._index = None
+            self._append(tuple((name, check_field(name, value)) for name, value in pairs))
 
     def add(self, name: str, value: str) -> None:
         """Append a field, leaving those of the same name in place.
@@ -94,8 +104,23 @@ class Headers(MutableMapping[str, str]):  # noqa: PLW1641 - mutable, so not hash
             InvalidHeader: The name or the value would break the message.
         """
         check_field(name, value)
-        self._pairs += ((name, value),)
+        self._append(((name, value),))
+
+    def _append(self, more: Pairs) -> None:
+        pairs = self._pairs
+        if type(pairs) is tuple and len(pairs) <= MOST_SHARED:
+            self._pairs = pairs + more
+        else:
+            self._own().extend(more)
         self._index = None
+
+    def _own(self) -> list[tuple[str, str]]:
+        """Return the fields as a list that belongs to this object alone."""
+        pairs = self._pairs
+        if isinstance(pairs, tuple):
+            pairs = self._pairs = list(pairs)
+            self._index = dict(self._indexed())  # the other may be shared
+        return pairs
 
     def get_all(self, name: str) -> list[str]:
         """Return the values of every field of that name in order, [] if there is none."""
@@ -107,26 +132,38 @@ class Headers(MutableMapping[str, str]):  # noqa: PLW1641 - mutable, so not hash
         return list(self._pairs)
 
     def as_tuple(self) -> Pairs:
-        """Return `pairs` as a tuple: the same object until a field is changed."""
-        return self._pairs
+        """Return what `pairs` does as a tuple: the same one until a field is changed."""
+        pairs = self._pairs
+        if type(pairs) is not tuple:
+            pairs = self._pairs = tuple(pairs)
+        return pairs
 
     def copy(self) -> "Headers":
         """Return Headers with the same fields."""
-        return Headers.adopt(self._pairs, self._index)
+        pairs = self.as_tuple()
+        return Headers.adopt(pairs, self._index)
+
+    __copy__ = copy  # a list is not to be shared
 
     def __getitem__(self, name: str) -> str:
         return self._indexed()[name.lower()]
 
     def __setitem__(self, name: str, value: str) -> None:
+        pairs = self._pairs
+        if type(pairs) is tuple and len(pairs) <= MOST_SHARED:
+            is_kept = type(name) is str and type(value) is str and len(value) <= LONGEST_KEPT
+            make = with_field if is_kept else with_field.__wrapped__
+            self._pairs, self._index = make(pairs, name, value)
+            return
         check_field(name, value)
         wanted = name.lower()
-        if wanted not in self._indexed():
-            self._pairs += ((name, value),)
+        own = self._own()
+        index: Any = self._indexed()  # beside a list it belongs to this object, too
+        if wanted not in index:
+            own.append((name, value))
+            index[wanted] = value
         else:
-            place = next(i for i, (key, _) in enumerate(self._pairs) if key.lower() == wanted)
-            rest = (pair for pair in self._pairs[place + 1 :] if pair[0].lower() != wanted)
-            self._pairs = (*self._pairs[:place], (name, value), *rest)
-        self._index = None
+            self._pairs, self._index = list(replaced(own, name, value)), None
 
     def __delitem__(self, name: str) -> None:
         wanted = name.lower()
@@ -162,6 +199,36 @@ class Headers(MutableMapping[str, str]):  # noqa: PLW1641 - mutable, so not hash
         if self._index is None:
             self._index = index_of(self._pairs)
         return self._index
+
+
+@lru_cache(maxsize=512)
+def with_field(pairs: Pairs, name: str, value: str) -> tuple[Pairs, dict[str, str]]:
+    """Return fields with one set, in place of its namesakes, and their index.
+
+    Handlers set the same few fields again and again. Only what was checked is remembered; both
+    results are shared, and never written to.
+
+    Raises:
+        TypeError: As of `check_field`.
+        InvalidHeader: Likewise.
+    """
+    check_field(name, value)
+    index, wanted = index_of(pairs), name.lower()
+    pairs = replaced(pairs, name, value) if wanted in index else (*pairs, (name, value))
+    index[wanted] = value
+    return pairs, index
+
+
+def replaced(pairs: Iterable[tuple[str, str]], name: str, value: str) -> Pairs:
+    """Return fields with the first of a name replaced and its other namesakes left out."""
+    wanted, made, is_first = name.lower(), [], True
+    for pair in pairs:
+        if pair[0].lower() != wanted:
+            made.append(pair)
+        elif is_first:
+            made.append((name, value))
+            is_first = False
+    return tuple(made)
 
 
 def index_of(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

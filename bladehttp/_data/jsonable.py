@@ -1,6 +1,7 @@
 """as_json: the argument ``default`` of ``json.dumps`` for messages."""
 
 import base64
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,3 +29,7 @@ def _text_or_base64(data: bytes) -> str | dict[str, str]:
         return data.decode()
     except UnicodeDecodeError:
         return {"base64": base64.b64encode(data).decode("ascii")}
+
+
+dump_json = json.JSONEncoder(default=as_json, ensure_ascii=False, allow_nan=False).encode
+"""Return a value as JSON; `json.dumps` would make an encoder for each call. NaN: ValueError."""

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol, Self, overload
 from bladehttp._data.byte_streams import AsyncItems, BodyReader
 from bladehttp._data.charsets import charset_of, load_json, text_of, without_bom
 from bladehttp._data.headers import Headers, HeadersLike, Pairs, index_of, is_field_value
-from bladehttp._data.jsonable import as_json
+from bladehttp._data.jsonable import as_json, dump_json
 from bladehttp._data.lazy import lazy
 from bladehttp._message.deferred import Deferred
 from bladehttp._message.response_writer import UNSET_STATUS, ResponseWriter
@@ -251,7 +251,7 @@ class HttpResponse(ResponseWriter):
         """
         if data is _MISSING:
             return load_json(self.body, self._charset)
-        self.body = json.dumps(data, default=as_json, ensure_ascii=False, allow_nan=False)
+        self.body = dump_json(data)
         self.headers["Content-Type"] = "application/json"
         if status is not None:
             self.status = status

@@ -1,10 +1,9 @@
 """Encode: turns the caller's data into a body."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from bladehttp._data.jsonable import as_json
+from bladehttp._data.jsonable import dump_json
 from bladehttp._message.response import HttpResponse
 from bladehttp.client._request.body import (
     Body,
@@ -119,8 +118,7 @@ def encode_mapping(data: Mapping[str, Any], content_type: str) -> Body:
 
 def encode_json(data: Any) -> Body:
     """Return a JSON body (RFC 8259): UTF-8, no NaN; messages and headers as `as_json` does."""
-    text = json.dumps(data, default=as_json, ensure_ascii=False, allow_nan=False)
-    return BytesBody(text.encode(), JSON)
+    return BytesBody(dump_json(data).encode(), JSON)
 
 
 def encode_form(fields: Any) -> Body:
