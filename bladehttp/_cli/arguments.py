@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from bladehttp._data.auth import Auth
 from bladehttp.client._config.retry import Retry
 
-# RFC 3986 section 3.1, and what follows it where there is a host: "localhost:8000" has no scheme
+# RFC 3986 section 3.1, and the slashes before a host: "localhost:8000" has no scheme
 has_scheme = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://").match
 
 

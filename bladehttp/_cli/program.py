@@ -34,7 +34,7 @@ class Module(Protocol):
 
 
 COMMANDS = (
-    #       name       module     what it does
+    #       name       module     help
     Command("get",     "request", "send a GET request"),
     Command("post",    "request", "send a POST request"),
     Command("put",     "request", "send a PUT request"),

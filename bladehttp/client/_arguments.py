@@ -1,6 +1,6 @@
 """The types of a client's arguments and properties, for annotations and for type checkers.
 
-They say what is accepted. How it is checked at run time is in `_config` and `_request`.
+The checks at run time are in `_config` and `_request`.
 """
 
 import os
@@ -38,16 +38,16 @@ PathLike = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 Data = (
     str | bytes | bytearray | memoryview | Readable | Iterable[bytes] | Mapping[Any, Any]
 ) | HttpResponse
-"""What ``data`` takes; see `HttpClient.send_request`."""
+"""Type of ``data``; see `HttpClient.send_request`."""
 
 AsyncData = Data | AsyncIterable[bytes]
-"""What ``data`` of an `AsyncHttpClient` takes."""
+"""Type of ``data`` of an `AsyncHttpClient`."""
 
 FieldPairs = Mapping[Any, object] | Iterable[tuple[Any, object] | list[Any]]
-"""What ``form`` takes: a mapping or (name, value) pairs."""
+"""Type of ``form``: a mapping or (name, value) pairs."""
 
 QueryLike = str | FieldPairs
-"""What ``query`` takes: a mapping, (name, value) pairs, or an encoded str."""
+"""Type of ``query``: a mapping, (name, value) pairs, or an encoded str."""
 
 FileContent = (
     str | bytes | bytearray | memoryview | Readable | os.PathLike[str] | os.PathLike[bytes]
@@ -72,13 +72,13 @@ FilesLike = (
     | Iterator[tuple[Any, FileValue]]
     | ItemsView[Any, FileValue]
 )
-"""What ``files`` takes: a mapping or (name, file) pairs."""
+"""Type of ``files``: a mapping or (name, file) pairs."""
 
 ClientCert = PathLike | tuple[PathLike, PathLike | None] | tuple[PathLike, PathLike | None, str]
-"""What ``client_cert`` takes: a path, (certificate, key) or (certificate, key, password)."""
+"""Type of ``client_cert``: a path, (certificate, key) or (certificate, key, password)."""
 
 Credentials = str | tuple[str, str]
-"""What ``auth`` takes: (name, password), or a bearer token."""
+"""Type of ``auth``: (name, password), or a bearer token."""
 
 RequestHook = Callable[[HookRequest], object]
 """A hook of ``on_request``."""

@@ -105,7 +105,7 @@ class AsyncSource(BodySource):
         except asyncio.CancelledError:
             if not self._is_current():
                 raise
-            self.error = RuntimeError("what data waits for was cancelled")
+            self.error = RuntimeError("an awaitable of data was cancelled")
         except Exception as error:  # noqa: BLE001 - raised again by the transfer
             self.error = error
         self._resume()

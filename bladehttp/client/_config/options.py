@@ -78,7 +78,7 @@ STANDING: tuple[tuple[int, object], ...] = (
     (pycurl.FOLLOWLOCATION, 0),  # redirects.py
     (pycurl.PATH_AS_IS, 1),  # a URL is sent unchanged
     (pycurl.HTTP_CONTENT_DECODING, 0),  # decoders.py
-    (pycurl.OPT_CERTINFO, 1),  # 4 % of a handshake; else a failure could not say what it saw
+    (pycurl.OPT_CERTINFO, 1),  # 4 % of a handshake; for error messages
     (pycurl.BUFFERSIZE, 512 * KIB),  # 880 MB/s against 500; costs small bodies nothing
     (pycurl.UPLOAD_BUFFERSIZE, 512 * KIB),
 )
@@ -210,7 +210,7 @@ ELSEWHERE = {
     "timeout": "total_timeout, connect_timeout or receive_timeout, in milliseconds",
     "verify": "ca_cert for authorities of your own, skip_peer_verification for no check",
 }
-"""Keyword arguments of requests and httpx, and what they are called here."""
+"""Keyword arguments of requests and httpx, and their names here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ def is_sensitive(name: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(lower, pattern) for pattern in (*ALWAYS, *patterns))
 
 
-SECRET = "[redacted]"  # noqa: S105 - what stands in place of one
+SECRET = "[redacted]"  # noqa: S105 - replaces a secret
 
 # Names of query parameters; rather too many than one too few
 hide_secret_values = partial(

@@ -161,7 +161,7 @@ def _spelling(path: bytes, options: tuple[int, ...]) -> bytes:
         _seen[path] = (stamp, times)
     if not times:
         return path
-    directory, name = os.path.split(os.path.abspath(path))  # noqa: PTH100 - links stay: they may be what changes
+    directory, name = os.path.split(os.path.abspath(path))  # noqa: PTH100 - keep links: they may change
     return directory + b"/." * times + b"/" + name
 
 
@@ -194,7 +194,7 @@ def _file_type(path: str) -> str:
     return "P12" if path.lower().endswith((".p12", ".pfx")) else "PEM"
 
 
-# RFC 7468 section 11 (PKCS #8), and what OpenSSL wrote before (RFC 1421 section 4.6.1.1)
+# RFC 7468 section 11 (PKCS #8), and the older form of OpenSSL (RFC 1421 section 4.6.1.1)
 ENCRYPTED = (b"BEGIN ENCRYPTED PRIVATE KEY", b"Proc-Type: 4,ENCRYPTED")
 A_KEY = b"PRIVATE KEY"
 LONGEST_KEY = 1 << 20

@@ -68,7 +68,7 @@ of a response's body it is incomplete, as over HTTP/1.1."""
 EXCEPTIONS = {row.code: row for row in ROWS}
 
 REFINEMENTS: tuple[tuple[str, str, type[e.HttpException]], ...] = (
-    # name                         in libcurl's text           what it really is
+    # name                         in libcurl's text           actual error
     ("E_COULDNT_CONNECT",          " over proxy ",             e.ProxyError),
     ("E_COULDNT_CONNECT",          "CONNECT tunnel failed",    e.ProxyError),
     ("E_SEND_ERROR",               "Failed to connect",        e.ConnectError),  # HTTP/3

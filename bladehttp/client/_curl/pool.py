@@ -137,7 +137,7 @@ class Pool(Generic[T]):
             self._tidy(limits, now)
 
     def _tidy(self, limits: Limits, now: float) -> None:
-        """Close what is too many, and once in a while what is too old or dead."""
+        """Close engines beyond the limit, and from time to time too old or dead ones."""
         most = limits.max_idle_connections
         if most is not None and len(self._idle) > most:
             self._close_oldest()

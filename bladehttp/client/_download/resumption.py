@@ -203,7 +203,7 @@ class Rule(NamedTuple):
 
 
 TABLE: dict[tuple[int, Asked], Rule] = {
-    # status             asked             what is checked  it holds         it does not
+    # status             asked             check            passes           fails
     (200, Asked.WHOLE): Rule(is_no_part, Verdict.WRITE, Verdict.REFUSE),
     (200, Asked.REST): Rule(is_no_part, Verdict.WRITE, Verdict.ASK_AGAIN),
     (200, Asked.RANGE): Rule(is_no_part, Verdict.WRITE, Verdict.REFUSE),
@@ -212,7 +212,7 @@ TABLE: dict[tuple[int, Asked], Rule] = {
     (206, Asked.RANGE): Rule(answers_range, Verdict.WRITE, Verdict.REFUSE),
     (416, Asked.REST): Rule(never, Verdict.KEEP, Verdict.ASK_AGAIN),
 }
-"""What is not in here is `Verdict.KEEP`. A 203 is judged as a 200: a proxy has changed the
+"""Any other status is `Verdict.KEEP`. A 203 is judged as a 200: a proxy has changed the
 representation on the way (RFC 9110 section 15.3.4), which is whole all the same."""
 
 JUDGED_AS = {203: 200}

@@ -236,8 +236,8 @@ class Exchange:
         """Reset the handle after an aborted transfer. Call instead of `finish`.
 
         Args:
-            reason: What ended the request; `on_error` is called with it if nothing has followed
-                `on_request` yet.
+            reason: The exception that ended the request; `on_error` is called with it if nothing
+                has followed `on_request` yet.
         """
         self._transfer.release_handle()
         self.notify_abort(reason)
@@ -254,7 +254,7 @@ class Exchange:
         try:
             if self.context is None:
                 self._call_on_error(reason)
-            else:  # a copy: a hook of this very request may be what aborts it
+            else:  # a copy: a hook of this request may have aborted it
                 self.context.copy().run(self._call_on_error, reason)
         except Exception:
             logger.exception("on_error failed for a request that was aborted")

@@ -17,7 +17,7 @@ from bladehttp.client._request.prepared import PreparedRequest
 
 
 class HookRequest:
-    """What a hook is told of a request. One object for an exchange, redirects and retries included.
+    """A request as hooks see it: one object per exchange, redirects and retries included.
 
     Attributes:
         method: The method; a redirect may change it.
@@ -28,7 +28,7 @@ class HookRequest:
             among them unless they were set.
         redirects: How many were followed so far.
         retries: How many times it was tried again so far.
-        given: With `send_many` what it was given for this request, else None.
+        given: With `send_many` the object given for this request, else None.
         context: For the hooks' own use: {} at first.
     """
 

@@ -115,7 +115,7 @@ class Batch:
 
 
 def _sent(given: Any) -> RequestInfo:
-    """Return what is known of a request that could not be made."""
+    """Return the known facts of a request that could not be made."""
     if isinstance(given, Mapping):
         return RequestInfo(str(given.get("method", "GET")), str(given.get("url", "")), given)
     return RequestInfo("GET", str(given), given)

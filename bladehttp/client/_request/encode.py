@@ -76,7 +76,7 @@ def encode_data(data: Any, content_type: str) -> Body:
     Raises:
         TypeError: Data of that type cannot be sent.
     """
-    if isinstance(data, HttpResponse):  # of a stream, what was not read of it
+    if isinstance(data, HttpResponse):  # of a stream, the rest that was not read
         data = data.body if data.source is None else data.iter_bytes()
     if isinstance(data, Body):
         return data

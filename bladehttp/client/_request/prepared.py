@@ -20,7 +20,7 @@ ANTICIPATES_CONTENT = {"POST", "PUT", "PATCH"}
 
 FOR_THE_PROXY = {"proxy-authorization"}  # RFC 9110 section 11.7.2
 
-# RFC 6265 section 5.4: one Cookie field; libcurl would send its own beside the caller's
+# RFC 6265 section 5.4: one Cookie field; libcurl would send its own in addition
 NOT_AS_FIELDS = FOR_THE_PROXY | {"cookie"}
 
 MOST_KEPT = 256

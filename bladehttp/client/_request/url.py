@@ -143,8 +143,8 @@ split_url = re.compile(
 ).fullmatch
 
 # RFC 3986 section 3.2: authority = [ userinfo "@" ] host [ ":" port ], port = *DIGIT; a host here
-# is an IP-literal or a name of letters, digits, "-", "_" and "." (what else reg-name allows is no
-# host anybody has), with what is not ASCII left to IDNA. An empty port is the scheme's own.
+# is an IP-literal or a name of letters, digits, "-", "_" and "." (reg-name allows more, which
+# no host uses), and IDNA handles non-ASCII text. An empty port is the scheme's own.
 split_host = re.compile(
     r"(?P<host>\[[0-9A-Fa-f:.%A-Za-z_~-]+\]|(?:[\w.-]|[^\x00-\x7f])+)(?::(?P<port>[0-9]*))?"
 ).fullmatch
