@@ -153,7 +153,7 @@ def test_a_bad_certificate_behind_a_proxy_is_the_servers(
     for send in (client.get, lambda url: client.stream(url).__enter__()):
         with pytest.raises(HostnameMismatch) as caught:
             send(origin.url)
-        assert "one for '127.0.0.1'" in str(caught.value)
+        assert "a certificate for '127.0.0.1'" in str(caught.value)
         assert "elsewhere.test" in str(caught.value)
         assert "the proxy" not in str(caught.value)
 
