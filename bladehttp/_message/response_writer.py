@@ -330,6 +330,8 @@ def as_bytes(data: str | bytes) -> bytes:
     Raises:
         TypeError: Neither str nor bytes.
     """
+    if type(data) is bytes:  # as it is: a copy of a long body would stall an event loop
+        return data
     return data.encode() if isinstance(data, str) else bytes(memoryview(data))
 
 
