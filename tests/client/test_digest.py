@@ -114,3 +114,15 @@ def test_hooks_are_called_once_for_both(client: HttpClient, peers: Any, reply: A
     for path in ("/a", "/b"):
         client.get(peer.url + path, auth=("me", "pw"))
     assert asked == [peer.url + "/a", peer.url + "/b"]
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"auth": "token"}, {"auth": ("me", "pw"), "auth_method": Auth.BASIC}], ids=str
+)
+def test_a_request_that_cannot_answer_a_challenge_is_sent_once(
+    client: HttpClient, peers: Any, reply: Any, given: dict[str, Any]
+) -> None:
+    peer = guarded(peers, reply, by_path)
+    for _ in range(2):
+        assert client.get(peer.url + "/a", **given).status == 401
+    assert len(peer.requests) == 2

@@ -1,6 +1,7 @@
 """HTTP/2: what was not processed is sent again, what broke off is told."""
 
 import asyncio
+import logging
 import ssl
 import threading
 from collections import Counter
@@ -142,6 +143,39 @@ def test_what_may_have_been_done_is_not_done_twice(
         with pytest.raises(HttpException):
             send("POST", "pay")
     assert seen == [b"first", b"pay"]
+
+
+def test_the_words_of_a_refusal_in_a_body_are_none(
+    http2: Any, door: Any, certificates: Any
+) -> None:
+    seen: list[bytes] = []
+
+    def handle(connection: h2.Http2) -> None:
+        while True:
+            request = connection.read()
+            seen.append(request.body)
+            if len(seen) > 1:
+                return
+            connection.answer(request.stream, b"ok")
+
+    with door(http2(handle).url, ca_cert=certificates.ca_file) as send:
+        send("POST", "first")
+        with pytest.raises(HttpException):
+            send("POST", "HTTP/2 stream 3 refused by server")
+    assert seen == [b"first", b"HTTP/2 stream 3 refused by server"]
+
+
+def test_the_wire_is_logged_while_refusals_are_looked_for(
+    http2: Any, door: Any, certificates: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def handle(connection: h2.Http2) -> None:
+        while True:
+            connection.answer(connection.read().stream, b"ok")
+
+    caplog.set_level(logging.DEBUG, "bladehttp.client.wire")
+    with door(http2(handle).url, ca_cert=certificates.ca_file) as send:
+        send("POST", "pay")
+    assert any(record.getMessage().startswith("> POST / HTTP/2") for record in caplog.records)
 
 
 @pytest.mark.parametrize("concurrency", [1, 20])
