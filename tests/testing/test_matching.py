@@ -182,7 +182,7 @@ def test_long_values_and_many_expectations_are_cut(server, client):
         ("/{a b}", {}, "in a route is not"),
         ("/", {"headers": {"Cookie": "a=b"}}, "request.cookies"),
         ("/", {"times": 0}, "at least once"),
-        ("/", {"times": None, "ordered": True}, "no place in an order"),
+        ("/", {"times": None, "ordered": True}, "needs a number of times"),
     ],
 )
 def test_what_cannot_be_expected_is_refused_at_once(server, path, wanted, told):
