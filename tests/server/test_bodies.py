@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import pickle
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -450,4 +451,5 @@ def test_no_body_keeps_others_waiting(content_type: str, body: bytes) -> None:
                 answer = client.post("/", body, headers={"Content-Type": content_type})
                 statuses.add(answer.status)
     assert statuses <= {200, 400, 413}
-    assert min(took) < 0.25  # about 0.05 on a machine that does nothing else
+    # about 0.05 on a machine that does nothing else; coverage traces a call for each number
+    assert min(took) < (0.25 if sys.gettrace() is None else 1.0)
