@@ -190,7 +190,7 @@ def test_a_connection_is_not_idle_while_its_client_still_takes_the_answer(
 ):
     """All of it is in the kernel long before: closing would throw it away with the next request."""
     server = serving("tcp", lambda response, path: response.write(BODY[:400_000]),
-                     keep_alive_timeout=100, write_timeout=2000)  # fmt: skip
+                     keep_alive_timeout=500, write_timeout=2000)  # fmt: skip
     with client_of(server, certificates) as client:
         client.get()
         read_slowly(client, 300_000, 350_000)
