@@ -50,9 +50,9 @@ lint: $(STAMP) ## Run ruff, mypy --strict, pyright and import-linter
 fuzz: $(STAMP) ## Fuzz a live server for 30 seconds
 	$(BIN)/python tests/slow/fuzz.py 30 $(SEED)
 
-soak: $(STAMP) ## Measure what takes many connections or much time; writes docs/*soak.md
-	$(BIN)/python tests/slow/soak.py docs/soak.md
-	$(BIN)/python tests/slow/client_soak.py docs/client-soak.md
+soak: $(STAMP) ## Measure what takes many connections or much time; writes docs/evidence/*soak.md
+	$(BIN)/python tests/slow/soak.py docs/evidence/soak.md
+	$(BIN)/python tests/slow/client_soak.py docs/evidence/client-soak.md
 
 downloads: $(STAMP) ## Kill downloads at 200 random moments and fill a disk under them (KILLS=200 SEED=)
 	$(BIN)/python tests/slow/downloads.py $(or $(KILLS),200) $(SEED)
@@ -66,7 +66,7 @@ roll: $(STAMP) ## Restart under load, 300,000 requests for each way of deploying
 slow-clients: $(STAMP) ## Slow and dead clients over a link of its own (root and iproute2)
 	$(BIN)/python tests/slow/slow_clients.py
 
-matrix: $(STAMP) ## Write docs/client-matrix.md from what the client's tests did
+matrix: $(STAMP) ## Write docs/evidence/client-matrix.md from what the client's tests did
 	$(BIN)/python tests/slow/client_matrix.py
 
 # The peers live apart from the project's own environment, and niquests apart from the others, as
@@ -81,7 +81,7 @@ $(BENCH)/.stamp: benchmarks/requirements.txt pyproject.toml
 	$(BENCH)/bin/python -m pip install --quiet bjoern || echo "bjoern is left out: apt-get install gcc libev-dev, then make clean bench"
 	touch $@
 
-bench: $(BENCH)/.stamp ## Measure beside the field; writes docs/benchmarks.md (ROUNDS=3, ROWS=hello,tls)
+bench: $(BENCH)/.stamp ## Measure beside the field; writes docs/evidence/benchmarks.md (ROUNDS=3, ROWS=hello,tls)
 	$(BENCH)/bin/python -m benchmarks $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ROWS),--rows $(ROWS))
 
 bench-check: $(STAMP) ## Count instructions per request against benchmarks/recorded.json (RECORD=1: record)

@@ -1,6 +1,6 @@
 """`make bench`: measure beside the field. ROWS=hello,tls chooses, ROUNDS=3 shortens.
 
-A run of every row writes docs/benchmarks.md; a run of some prints them.
+A run of every row writes docs/evidence/benchmarks.md; a run of some prints them.
 """
 
 import argparse

@@ -15,9 +15,10 @@ import pytest
 
 import bladehttp as http
 
-REFERENCE = (Path(__file__).parents[1] / "docs" / "reference.md").read_text()
+PAGES = sorted((Path(__file__).parents[1] / "docs" / "reference").glob("*.md"))
+REFERENCE = "\n".join(page.read_text() for page in PAGES)
 
-MEMBERS = REFERENCE[REFERENCE.index("members: [") :].partition("]")[0]
+MEMBERS = REFERENCE[REFERENCE.index("members: [get") :].partition("]")[0]
 """The functions of the module, which the reference lists under its entry."""
 
 NAMED_IN_ANNOTATIONS = {

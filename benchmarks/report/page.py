@@ -1,4 +1,4 @@
-"""The page: docs/benchmarks.md, its plots, and the hand-written part that it includes."""
+"""The page: docs/evidence/benchmarks.md, its plots, and the hand-written part that it includes."""
 
 import datetime as dt
 import os
@@ -17,8 +17,8 @@ from benchmarks.report.tables import contestants, targets
 from benchmarks.servers import nginx
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "benchmarks.md"
-PLOTS = ROOT / "docs" / "benchmarks"
+PAGE = ROOT / "docs" / "evidence" / "benchmarks.md"
+PLOTS = ROOT / "docs" / "evidence" / "benchmarks"
 ANALYSIS = ROOT / "benchmarks" / "analysis.md"
 
 HEAD = """\

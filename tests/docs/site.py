@@ -25,9 +25,9 @@ def on_config(config: Any) -> Any:
     named = set(_pages(config.nav))
     left = [str(page.relative_to(docs)) for page in sorted(docs.glob("**/*.md"))]
     left = [page for page in left if page not in named]
-    shown = next(entry["Shown"] for entry in config.nav if "Shown" in entry)
-    shown += [page for page in left if not page.startswith("decisions/")]
-    config.nav.append({"Decisions": [page for page in left if page.startswith("decisions/")]})
+    made = next(entry["How it is made"] for entry in config.nav if "How it is made" in entry)
+    made.append({"Decisions": [page for page in left if page.startswith("decisions/")]})
+    config.nav += [page for page in left if not page.startswith("decisions/")]
     return config
 
 

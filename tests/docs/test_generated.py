@@ -8,13 +8,15 @@ import pytest
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-@pytest.mark.parametrize("page", sorted(generated.DOCS.glob("*.md")), ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", generated.pages(), ids=lambda page: str(page.relative_to(generated.DOCS))
+)
 def test_the_tables_of_a_page_are_up_to_date(page):
     assert page.read_text() == generated.filled(page.read_text()), "run make docs"
 
 
 def test_every_table_is_on_a_page():
-    text = "".join(page.read_text() for page in generated.DOCS.glob("*.md"))
+    text = "".join(page.read_text() for page in generated.pages())
     assert [name for name in generated.TABLES if f"<!-- {name} -->" not in text] == []
 
 

@@ -39,7 +39,7 @@ block = re.compile(
 PAGES = [
     page
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
-    if page.name not in ELSEWHERE and block.search(page.read_text())
+    if page.name not in ELSEWHERE and "testing" not in page.parts and block.search(page.read_text())
 ]
 
 

@@ -1,4 +1,4 @@
-"""Every name of Blade's documentation is here, works, and is in the table of docs/blade.md."""
+"""Every name of Blade's documentation works and is in docs/coming-from/blade.md."""
 
 import re
 from pathlib import Path
@@ -57,7 +57,8 @@ INSTANCES = {
 
 ROW = re.compile(r"^\| `([\w.]+)` \| `(tests/[\w/]+\.py)::(\w+)` \|", re.MULTILINE)
 TABLE = {
-    name: (file, test) for name, file, test in ROW.findall((ROOT / "docs" / "blade.md").read_text())
+    name: (file, test)
+    for name, file, test in ROW.findall((ROOT / "docs" / "coming-from" / "blade.md").read_text())
 }
 
 

@@ -1,4 +1,4 @@
-"""Every complaint of docs/complaints.md has its test; every exception is one that comes up."""
+"""Every complaint of docs/evidence/complaints.md has its test; every exception comes up."""
 
 import re
 from pathlib import Path
@@ -10,11 +10,13 @@ from bladehttp import exceptions
 ROOT = Path(__file__).parents[2]
 
 ROW = re.compile(r"^\|.*\| `(tests/[\w/]+\.py)::(\w+)` \|$", re.MULTILINE)
-TESTS = ROW.findall((ROOT / "docs" / "complaints.md").read_text())
+TESTS = ROW.findall((ROOT / "docs" / "evidence" / "complaints.md").read_text())
 
 PROVOKED = dict(
     re.findall(
-        r"^\| `(\w+)` \| (.*) \|$", (ROOT / "docs" / "client-matrix.md").read_text(), re.MULTILINE
+        r"^\| `(\w+)` \| (.*) \|$",
+        (ROOT / "docs" / "evidence" / "client-matrix.md").read_text(),
+        re.MULTILINE,
     )
 )
 SYNTHETIC = "`test_each_row_makes_its_exception`"
@@ -32,7 +34,7 @@ RAISED = [
 
 
 def test_every_row_names_a_test() -> None:
-    text = (ROOT / "docs" / "complaints.md").read_text()
+    text = (ROOT / "docs" / "evidence" / "complaints.md").read_text()
     assert len(TESTS) == sum(line.startswith("|") for line in text.splitlines()) - 2
 
 

@@ -1,4 +1,4 @@
-"""Write docs/client-matrix.md from what the client's tests did: `make matrix`.
+"""Write docs/evidence/client-matrix.md from what the client's tests did: `make matrix`.
 
 The tests run as they are; a plugin notes which case ended how, and in which tests each
 exception came up. A case that failed is written as failed, and the exit status says so.
@@ -109,7 +109,7 @@ def main() -> int:
 
     exceptions.HttpException.__init__ = noting
     status = pytest.main([str(ROOT / "tests" / "client"), "-q", "--no-header"], plugins=[notes])
-    (ROOT / "docs" / "client-matrix.md").write_text(page(notes))
+    (ROOT / "docs" / "evidence" / "client-matrix.md").write_text(page(notes))
     return int(status)
 
 

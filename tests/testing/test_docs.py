@@ -1,4 +1,4 @@
-"""The examples of docs/coming-from-pytest-httpserver.md, each a test module that runs as it is."""
+"""The examples of docs/testing/index.md, each a test module that runs as it is."""
 
 import os
 import re
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "coming-from-pytest-httpserver.md"
+PAGE = ROOT / "docs" / "testing" / "index.md"
 EXAMPLES = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
 
 
