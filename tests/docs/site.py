@@ -1,6 +1,6 @@
-"""A hook of mkdocs: links that lead out of docs/ on the forge lead to copies within the site.
+"""A hook of mkdocs: links out of docs/ lead to copies within the site; properties have anchors.
 
-The pages are read in both places.
+The pages are read on the forge, too, where such links lead to the files themselves.
 """
 
 import posixpath
@@ -63,6 +63,22 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
         return posixpath.relpath(_copy(target), posixpath.dirname(page.file.src_uri) or ".")
 
     return link.sub(turned, markdown)
+
+
+SHORT = {"Configured": "HttpClient", "ServerConfig": "HttpServer"}
+row = re.compile(
+    r'<tr class="doc-section-item">(?=\s*<td><code><span title="[\w.]+\.([A-Z]\w+)\.(\w+)">\2<)'
+)
+
+
+def on_post_page(output: str, page: Any, config: Any) -> str:
+    """Give each property in the table of a class an anchor: #HttpClient.receive_timeout."""
+    return row.sub(
+        lambda match: (
+            f'<tr class="doc-section-item" id="{SHORT.get(match[1], match[1])}.{match[2]}">'
+        ),
+        output,
+    )
 
 
 def _outside(page: File, target: str) -> str | None:
