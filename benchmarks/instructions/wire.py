@@ -16,9 +16,17 @@ THOUGHT = 0.005
 """Seconds before each answer. The counted client, fifty times slower than usual, is sure to wait
 for it by then: an answer that is sometimes there already saves it a poll."""
 
+ANSWERS = {b"/json": b'{"hello": "world", "list": [1, 2, 3]}'}
+"""Bodies by the path; any other path has HELLO."""
+
+HELLO = b"Hello, world!"
+
 ANSWER = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: x\r\nContent-Length: %d\r\n\r\n"
 )
+
+
+REDIRECT = b"HTTP/1.1 302 Found\r\nLocation: /hop%d\r\nDate: x\r\nContent-Length: 0\r\n\r\n"
 
 
 def connect(port: int, count: int) -> list[socket.socket]:
@@ -62,8 +70,17 @@ def take_answers(clients: Sequence[socket.socket], each: int = 1) -> None:
                 raise ConnectionError(f"the counted server answered {data[:200]!r}")
 
 
+def answer_to(path: bytes) -> bytes:
+    """Return the answer to a request: 200 and a few bytes, or from /hop5 on five redirects."""
+    hops = path.partition(b"/hop")[2]
+    if hops not in (b"", b"0"):
+        return REDIRECT % (int(hops) - 1)
+    body = ANSWERS.get(path, HELLO)
+    return ANSWER % len(body) + body
+
+
 class Answerer:
-    """A server for the counted client: it answers everything with 200 and a few bytes.
+    """A server for the counted client; see `answer_to`.
 
     Attributes:
         url: Where.
@@ -91,13 +108,8 @@ class Answerer:
                     if line.startswith(b"content-length:"):
                         length = int(line.partition(b":")[2])
                 lines.read(length)
-                body = (
-                    b'{"hello": "world", "list": [1, 2, 3]}'
-                    if b"json" in request_line
-                    else b"Hello, world!"
-                )
                 time.sleep(THOUGHT)
-                connection.sendall(ANSWER % len(body) + body)
+                connection.sendall(answer_to(request_line.split()[1]))
 
     def close(self) -> None:
         """Stop listening; connections end with their clients."""
