@@ -84,8 +84,8 @@ $(BENCH)/.stamp: benchmarks/requirements.txt pyproject.toml
 bench: $(BENCH)/.stamp ## Measure beside the field; writes docs/evidence/benchmarks.md (ROUNDS=3, ROWS=hello,tls)
 	$(BENCH)/bin/python -m benchmarks $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ROWS),--rows $(ROWS))
 
-bench-check: $(STAMP) ## Count instructions per request against benchmarks/recorded.json (RECORD=1: record)
-	$(BIN)/python -m benchmarks.instructions.guard $(if $(RECORD),--record)
+bench-check: $(STAMP) ## Count instructions per request against benchmarks/recorded.json (RECORD=1: record; ONLY=server|client)
+	$(BIN)/python -m benchmarks.instructions.guard $(if $(RECORD),--record) $(if $(ONLY),--only $(ONLY))
 
 screens: $(STAMP) ## Write docs/cli/*.txt: what the command line shows on a terminal
 	$(BIN)/python tests/slow/cli_screens.py

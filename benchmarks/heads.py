@@ -18,6 +18,9 @@ AGENTS = [
 ]
 """64 different browsers."""
 
+JSON_CONTENT = b'{"name":"ada byron","count":12,"paid":true}'
+"""43 bytes."""
+
 
 def browser_fields(browser: int) -> list[tuple[str, str]]:
     """Return the twelve fields of one of 64 browsers; no two have the same."""
@@ -53,3 +56,31 @@ def browser_heads() -> Iterator[bytes]:
         yield browser_head(
             number % len(AGENTS), f"/products/{number * 7919 % 10007}?page={number % 13}"
         )
+
+
+def post_of_json() -> bytes:
+    """Return a POST of 43 bytes of JSON, head and body at once, as most clients send it."""
+    return (
+        b"POST /orders HTTP/1.1\r\nHost: localhost\r\nUser-Agent: client/1.0\r\nAccept: */*\r\n"
+        b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
+        % (len(JSON_CONTENT), JSON_CONTENT)
+    )
+
+
+def proxied_heads() -> Iterator[bytes]:
+    """Yield the browsers' heads as a proxy passes them on: two fields differ with every request."""
+    for number, head in enumerate(browser_heads()):
+        added = (
+            f"X-Forwarded-For: 10.{number % 251}.{number // 251 % 251}.7\r\n"
+            f"X-Request-Id: {number * 2654435761 % 2**64:032x}\r\n"
+        )
+        yield head[:-2] + added.encode() + b"\r\n"
+
+
+def cookie_heads() -> Iterator[bytes]:
+    """Yield heads of 64 browsers with 2.8 KB of cookies each."""
+    for number, head in enumerate(browser_heads()):
+        cookies = "; ".join(
+            f"_ga_{index}={number % len(AGENTS) * 7919 + index:064d}" for index in range(38)
+        )
+        yield head.replace(b"Cookie: ", f"Cookie: {cookies}; ".encode())

@@ -1,59 +1,45 @@
-"""The server whose instructions are counted.
+"""The servers whose instructions are counted. Arguments: a certificate's file, an access log.
 
-The other end of its connections is another process, so that only the server's own work is
-counted; and it steps only when all it is to find is there, so that each run does the same.
+The other end of their connections is another process, so that only the servers' own work is
+counted; and they step only when all they are to find is there, so that each run does the same.
 """
 
 import os
 import sys
 from collections.abc import Callable
-from typing import Any
 
+from benchmarks.instructions.applications import APPLICATIONS, server_for
 from benchmarks.instructions.obey import obey
 from bladehttp.server import HttpServer
 
-PATIENCE = 120_000
-"""Milliseconds. Every clock runs; they are long, as all takes fifty times as long here."""
 
-
-def hello_server(is_secure: bool) -> HttpServer:
-    """Return a server that says hello."""
-    server = HttpServer(0, is_secure=is_secure)
-    server.max_requests_per_connection = 0
-    server.read_timeout = server.write_timeout = PATIENCE
-    server.header_timeout = server.keep_alive_timeout = server.handshake_timeout = PATIENCE
-
-    @server.on_receive
-    def hello(request: Any, response: Any) -> None:  # noqa: ARG001
-        response.write(b"Hello, world!")
-
-    return server
-
-
-def commands(server: HttpServer) -> tuple[Callable[[int], None], Callable[[int], None]]:
-    """Return two: wake for what is there within some milliseconds; answer some requests."""
+def commands(name: str, server: HttpServer) -> dict[str, Callable[[int], None]]:
+    """Return two: answer some requests; wake for what is there within some milliseconds."""
     stats = server.stats
     server.step()  # binds
-
-    def step(milliseconds: int) -> None:
-        server.step(milliseconds)
 
     def answer(count: int) -> None:
         wanted = stats.requests + count
         while stats.requests < wanted:
             server.step(None)
 
-    return step, answer
+    def step(milliseconds: int) -> None:
+        server.step(milliseconds)
+
+    return {name: answer, f"{name}-step": step}
 
 
 def main() -> None:
     """Serve until standard input ends."""
-    plain, secure = hello_server(is_secure=False), hello_server(is_secure=True)
-    secure.load_certs(sys.argv[1])
-    step, answer = commands(plain)
-    step_tls, answer_tls = commands(secure)
-    os.write(1, f"{plain.port} {secure.port}\n".encode())
-    obey({"step": step, "answer": answer, "step-tls": step_tls, "answer-tls": answer_tls})
+    pem, log = sys.argv[1:]
+    servers = {name: server_for(name, log) for name in APPLICATIONS}
+    secure = servers["tls"] = server_for("hello", log, is_secure=True)
+    secure.load_certs(pem)
+    every: dict[str, Callable[[int], None]] = {}
+    for name, server in servers.items():
+        every |= commands(name, server)
+    os.write(1, (" ".join(str(server.port) for server in servers.values()) + "\n").encode())
+    obey(every)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,11 @@ from pathlib import Path
 
 import pycurl
 
-from benchmarks.instructions.rows import COUNTS
+from benchmarks.instructions.client_rows import count_client
+from benchmarks.instructions.server_rows import count_server
+
+COUNTS = {"server": count_server, "client": count_client}
+"""What the rows are about to the function that counts them."""
 
 RECORDED = Path(__file__).parent.parent / "recorded.json"
 
@@ -64,11 +68,15 @@ def main() -> int:
     """Count, and compare or record."""
     parser = argparse.ArgumentParser(prog="make bench-check", description=__doc__)
     parser.add_argument("--record", action="store_true", help="record the figures as the new norm")
+    parser.add_argument("--only", choices=COUNTS, help="count only these rows, for a look")
     arguments = parser.parse_args()
+    if arguments.record and arguments.only:
+        parser.error("a record has every row: leave --only out")
     if shutil.which("valgrind") is None:
         print(WITHOUT)
         return 1
-    figures = {name: figure for count in COUNTS for name, figure in count().items()}
+    parts = [arguments.only] if arguments.only else COUNTS
+    figures = {name: figure for part in parts for name, figure in COUNTS[part]().items()}
     every: dict[str, dict[str, float]] = json.loads(RECORDED.read_text())
     recorded = every.get(build(), {})
     print(build(), *table(figures, recorded), sep="\n")
@@ -76,7 +84,9 @@ def main() -> int:
         every[build()] = {name: round(figure) for name, figure in figures.items()}
         RECORDED.write_text(json.dumps(every, indent=2) + "\n")
         return 0
-    if not recorded:
+    if arguments.only:
+        recorded = {name: recorded[name] for name in recorded if name in figures}
+    elif not recorded:
         print(
             "nothing is recorded for this interpreter: record the commit to compare with by"
             " make bench-check RECORD=1"

@@ -45,7 +45,7 @@ def connect_tls(
     with ThreadPoolExecutor(count) as threads:
         waiting = [threads.submit(handshake, plain) for plain in connect(port, count)]
         while not all(one.done() for one in waiting):
-            server.do("step-tls 10")
+            server.do("tls-step 10")
         return [one.result() for one in waiting]
 
 
@@ -55,15 +55,17 @@ def send_all(clients: Sequence[socket.socket], requests: Iterable[bytes]) -> Non
         client.sendall(request)
 
 
-def take_answers(clients: Sequence[socket.socket], each: int = 1) -> None:
+def take_answers(
+    clients: Sequence[socket.socket], body: bytes = b"Hello, world!", each: int = 1
+) -> None:
     """Read the answers, so many on each connection.
 
     Raises:
-        ConnectionError: There was another answer than hello.
+        ConnectionError: There was another answer than 200 with that body.
     """
     for client in clients:
         data = b""
-        while data.count(b"Hello, world!") < each:
+        while data.count(body) < each:
             more = client.recv(65536)
             data += more
             if not more or not data.startswith(b"HTTP/1.1 200 "):
