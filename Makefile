@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lowest lint check format fuzz soak roll slow-clients downloads mutate matrix screens docs browser bench bench-check build package clean requests-suite
+.PHONY: help setup run test lowest lint check format fuzz soak roll slow-clients downloads resends mutate matrix screens docs browser bench bench-check build package clean requests-suite
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ soak: $(STAMP) ## Measure what takes many connections or much time; writes docs/
 
 downloads: $(STAMP) ## Kill downloads at 200 random moments and fill a disk under them (KILLS=200 SEED=)
 	$(BIN)/python tests/slow/downloads.py $(or $(KILLS),200) $(SEED)
+
+resends: $(STAMP) ## Send POSTs over connections that end all the time: each is answered, and seen once (nginx)
+	$(BIN)/python tests/slow/resends.py $(or $(NGINX_POSTS),3000) $(or $(POSTS),600)
 
 mutate: $(STAMP) ## Change what decides, one thing at a time; its tests have to fail (MUTATIONS=25 SEED=1 MODULES=, VERBOSE=1)
 	nice $(BIN)/python tests/slow/mutate.py $(or $(MUTATIONS),25) $(or $(SEED),1) $(MODULES)

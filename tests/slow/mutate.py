@@ -122,6 +122,10 @@ EQUIVALENT = (
         "what is listened to for nothing takes time only",
     ),
     Equivalent(
+        "client/_curl/resend.py", "handle.has_events(0)", "has_events(1)",
+        "the number is the longest wait in milliseconds, and takes time only",
+    ),
+    Equivalent(
         "client/_request/redirects.py", "credentials is None else", "",
         "credentials of a URL are read where a request is prepared, and a redirect is not",
     ),
