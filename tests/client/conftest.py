@@ -45,7 +45,8 @@ class Connection:
 
     def __init__(self, raw: socket.socket, number: int) -> None:
         raw.settimeout(PATIENCE)
-        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if raw.family != socket.AF_UNIX:
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket = raw
         self.number = number
         self._buffer = b""
@@ -125,12 +126,20 @@ class Peer:
     context: ssl.SSLContext | None = None
     requests: list[Seen] = field(default_factory=list)
     connections: int = 0
+    path: str | None = None
+    """Of a Unix socket, in place of a port."""
 
     def __post_init__(self) -> None:
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.port = self.listener.getsockname()[1]
         scheme = "http" if self.context is None else "https"
-        self.url = f"{scheme}://127.0.0.1:{self.port}"
+        if self.path is None:
+            self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+            self.port = self.listener.getsockname()[1]
+            self.url = f"{scheme}://127.0.0.1:{self.port}"
+        else:
+            self.listener = socket.socket(socket.AF_UNIX)
+            self.listener.bind(self.path)
+            self.listener.listen(128)
+            self.url = f"{scheme}://localhost"
         self._sockets: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
@@ -225,8 +234,10 @@ class Peers:
         peer = self.raw(handle)
         return peer
 
-    def raw(self, handler: Handler, context: ssl.SSLContext | None = None) -> Peer:
-        self.made.append(Peer(handler, context))
+    def raw(
+        self, handler: Handler, context: ssl.SSLContext | None = None, path: str | None = None
+    ) -> Peer:
+        self.made.append(Peer(handler, context, path=path))
         return self.made[-1]
 
     def close(self) -> None:

@@ -202,3 +202,100 @@ def test_a_request_that_was_read_is_not_sent_twice(
             send("POST", "pay")
         assert [seen.method for seen in peer.requests] == ["GET", "POST"]
         assert send("POST", "pay").body == b"ok"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    return str(tmp_path / "socket")
+
+
+def test_a_unix_socket_that_the_server_has_closed_is_not_written_to(
+    peers: Any, door: Any, context: Any, certificates: Any, path: str
+) -> None:
+    def handle(connection: Any) -> None:
+        seen = connection.read_request()
+        peer.requests.append(seen)
+        connection.send(
+            b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(seen.body) + seen.body
+        )
+
+    peer = peers.raw(handle, context, path)
+    with door(peer.url, unix_socket=path, ca_cert=certificates.ca_file) as send:
+        for n in range(4):
+            for method in ("POST", "PATCH", "PUT"):
+                assert send(method, f"{method} {n}").body == f"{method} {n}".encode()
+            assert send("POST", iter([b"on", b"ce"])).body == b"once"
+    assert len(peer.requests) == peer.connections == 16
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_what_comes_unasked_over_a_unix_socket_is_nobodys_answer(
+    peers: Any, door: Any, context: Any, certificates: Any, reply: Any, path: str, method: str
+) -> None:
+    may_talk, has_talked = threading.Event(), threading.Event()
+
+    def handle(connection: Any) -> None:
+        while True:
+            peer.requests.append(connection.read_request())
+            connection.send(reply(b"%d" % connection.number))
+            if connection.number == 1:
+                may_talk.wait(10)
+                connection.send(reply(b"unasked"))
+                has_talked.set()
+
+    peer = peers.raw(handle, context, path)
+    data = None if method == "GET" else "x"
+    with door(peer.url, unix_socket=path, ca_cert=certificates.ca_file) as send:
+        assert send(method, data).body == b"1"
+        may_talk.set()
+        has_talked.wait(10)
+        assert [send(method, data).body for _ in range(3)] == [b"2"] * 3
+    assert len(peer.requests) == 4
+
+
+def test_a_unix_socket_that_lives_is_kept(peers: Any, door: Any, path: str, reply: Any) -> None:
+    def handle(connection: Any) -> None:
+        while True:
+            peer.requests.append(connection.read_request())
+            connection.send(reply(b"ok"))
+
+    peer = peers.raw(handle, path=path)
+    with door(peer.url, unix_socket=path) as send:
+        for method in ("GET", "POST", "PUT", "POST", "GET"):
+            assert send(method, None if method == "GET" else "x").body == b"ok"
+    assert (peer.connections, len(peer.requests)) == (1, 5)
+
+
+def test_a_request_that_was_read_from_a_unix_socket_is_not_sent_twice(
+    peers: Any, door: Any, path: str, reply: Any
+) -> None:
+    def handle(connection: Any) -> None:
+        peer.requests.append(connection.read_request())
+        connection.send(reply(b"ok"))
+        peer.requests.append(connection.read_request())
+
+    peer = peers.raw(handle, path=path)
+    with door(peer.url, unix_socket=path) as send:
+        send("GET", None)
+        with pytest.raises(ReadError, match="POST is not sent twice$"):
+            send("POST", "pay")
+        assert [seen.method for seen in peer.requests] == ["GET", "POST"]
+        assert send("POST", "pay").body == b"ok"
+
+
+@pytest.mark.parametrize("concurrency", [1, 20])
+def test_nor_are_many_sent_to_a_unix_socket_that_is_closed(
+    peers: Any, path: str, reply: Any, concurrency: int
+) -> None:
+    def handle(connection: Any) -> None:
+        seen = connection.read_request()
+        peer.requests.append(seen)
+        connection.send(reply(seen.body))
+
+    peer = peers.raw(handle, path=path)
+    bodies = [b"%d" % n for n in range(60)]
+    requests = [{"url": peer.url, "method": "POST", "data": body} for body in bodies]
+    with HttpClient(unix_socket=path) as client:
+        results = list(client.send_many(requests, concurrency))
+    assert sorted(getattr(each, "body", repr(each)) for each in results) == sorted(bodies)
+    assert sorted(seen.body for seen in peer.requests) == sorted(bodies)
