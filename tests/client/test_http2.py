@@ -8,6 +8,7 @@ from collections import Counter
 from typing import Any
 
 import h2_peer as h2
+import pycurl
 import pytest
 from sending import DOORS
 
@@ -176,6 +177,21 @@ def test_the_wire_is_logged_while_refusals_are_looked_for(
     with door(http2(handle).url, ca_cert=certificates.ca_file) as send:
         send("POST", "pay")
     assert any(record.getMessage().startswith("> POST / HTTP/2") for record in caplog.records)
+
+
+def test_the_callers_own_log_is_left_alone(http2: Any, door: Any, certificates: Any) -> None:
+    def handle(connection: h2.Http2) -> None:
+        while True:
+            connection.answer(connection.read().stream, b"ok")
+
+    lines: list[bytes] = []
+    options = {
+        pycurl.VERBOSE: 1,
+        pycurl.DEBUGFUNCTION: lambda kind, text: lines.append(text),
+    }
+    with door(http2(handle).url, ca_cert=certificates.ca_file, curl_options=options) as send:
+        send("POST", "pay")
+    assert any(line.startswith(b"POST / HTTP/2") for line in lines)
 
 
 @pytest.mark.parametrize("concurrency", [1, 20])

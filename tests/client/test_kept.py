@@ -277,7 +277,7 @@ def test_a_request_that_was_read_from_a_unix_socket_is_not_sent_twice(
     peer = peers.raw(handle, path=path)
     with door(peer.url, unix_socket=path) as send:
         send("GET", None)
-        with pytest.raises(ReadError, match="POST is not sent twice$"):
+        with pytest.raises(ReadError, match=r"POST is not sent twice$"):
             send("POST", "pay")
         assert [seen.method for seen in peer.requests] == ["GET", "POST"]
         assert send("POST", "pay").body == b"ok"

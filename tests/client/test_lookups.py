@@ -17,8 +17,11 @@ import pytest
 
 ADDRESS = "127.98.53.1"
 
-LATE = 1.5
-"""Seconds that something may take on a busy machine; the lookup takes 30."""
+PROMPT = 0.7
+"""Seconds within which each thing is over. total_timeout is 500 ms, and the lookup takes 30 s."""
+
+ATTEMPTS = 4
+"""How often a program is run until it is prompt. A wait for the lookup would show in every run."""
 
 Run = Callable[[str], tuple[dict[str, float], str]]
 
@@ -44,6 +47,13 @@ def run(tmp_path: Path) -> Iterator[Run]:
 
         def ran(text: str) -> tuple[dict[str, float], str]:
             program.write_text(PROLOGUE + text)
+            for _ in range(ATTEMPTS):
+                took, errors = once()
+                if max(took.values()) < PROMPT and "held" not in errors:
+                    break
+            return took, errors
+
+        def once() -> tuple[dict[str, float], str]:
             done = subprocess.run(
                 [*apart, sys.executable, "-X", "dev", str(program)],
                 capture_output=True, timeout=25, text=True, check=False,
@@ -93,9 +103,8 @@ with http.HttpClient() as client:
         mark("raised")
 mark("left")
 """)
-    assert took.pop("start") < 0.5 + LATE
-    assert set(took) == {"raised", "left"}, errors
-    assert max(took.values()) < LATE
+    assert set(took) == {"start", "raised", "left"}, errors
+    assert max(took.values()) < PROMPT
 
 
 def test_a_process_ends_that_left_its_clients_open(run: Run) -> None:
@@ -108,7 +117,7 @@ for ask in (client.get, http.get):
         mark("raised")
 """)
     assert list(took) == ["raised"], errors
-    assert took["raised"] < LATE
+    assert took["raised"] < PROMPT
 
 
 @pytest.mark.parametrize(
@@ -130,7 +139,7 @@ except KeyboardInterrupt:
     mark("interrupted")
 """)
     assert set(took) == {"pressed", "interrupted"}, errors
-    assert max(took.values()) < LATE
+    assert max(took.values()) < PROMPT
 
 
 @pytest.mark.parametrize("end", ["cancel", "close", "timeout", "loop"])
@@ -144,7 +153,7 @@ async def tick():
         await asyncio.sleep(0.01)
         now = time.monotonic()
         worst, last = max(worst, now - last), now
-        if worst > 1:
+        if worst > 0.7:
             print("held", file=sys.stderr)
 
 async def main():
@@ -169,7 +178,7 @@ asyncio.run(main())
 mark("over")
 """)
     assert list(took) == ["end", "closed", "loop", "over"], errors
-    assert max(took.values()) < LATE
+    assert max(took.values()) < PROMPT
     assert "held" not in errors
 
 
@@ -189,4 +198,4 @@ if not child:
 mark("left")
 """)
     assert list(took) == ["raised", "waited", "left"], errors
-    assert max(took.values()) < LATE
+    assert max(took.values()) < PROMPT

@@ -126,6 +126,14 @@ EQUIVALENT = (
         "the number is the longest wait in milliseconds, and takes time only",
     ),
     Equivalent(
+        "client/_curl/resend.py", "handle.forget_closed()", "pass",
+        "what is closed and still listed is looked at once more, which takes time only",
+    ),
+    Equivalent(
+        "client/_curl/resend.py", 'origin[0] != "https" or ', " and ",
+        "what is listened to for nothing takes time only",
+    ),
+    Equivalent(
         "client/_request/redirects.py", "credentials is None else", "",
         "credentials of a URL are read where a request is prepared, and a redirect is not",
     ),
