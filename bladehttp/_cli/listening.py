@@ -25,6 +25,7 @@ def add_arguments(parser: ArgumentParser, port: int) -> None:
         port: The default port.
     """
     parser.add_argument(
+        "-p",
         "--port",
         type=int,
         default=port,
@@ -32,7 +33,10 @@ def add_arguments(parser: ArgumentParser, port: int) -> None:
         help=f"the port to listen on; 0 takes a free one ({port})",
     )
     parser.add_argument(
+        "-b",
+        "--bind",
         "--host",
+        dest="host",
         default="127.0.0.1",
         metavar="ADDRESS",
         help="the address to listen on; 0.0.0.0 for all, unix:PATH for a socket (127.0.0.1)",

@@ -1,22 +1,46 @@
 """The command serve: the files of a directory."""
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
 from bladehttp._cli import listening
+from bladehttp._message.request import HttpRequest
+from bladehttp._message.response import HttpResponse
+from bladehttp.server import HttpServer
+from bladehttp.server._dispatch.dispatcher import not_found
+from bladehttp.status import NO_CONTENT
 
 PORT = 8000
+
+INDEX = "index.html"
+
+PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, HEAD",
+    "Access-Control-Allow-Headers": "*",
+    "Access-Control-Max-Age": "86400",
+}
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments for the directory, the address and TLS."""
     parser.add_argument(
+        "places",
+        metavar="PORT | DIRECTORY",
+        nargs="*",
+        type=place,
+        help="the port (8000) and the directory (the current one), in any order; ./8000 is a "
         "directory",
-        metavar="DIRECTORY",
-        nargs="?",
-        default=".",
-        type=Path,
-        help="the directory (the current one)",
+    )
+    parser.add_argument("-d", "--directory", metavar="DIRECTORY", type=Path, help="the directory")
+    parser.add_argument(
+        "--cors",
+        action="store_true",
+        help="let scripts of every origin read the files (Access-Control-Allow-Origin: *)",
+    )
+    parser.add_argument(
+        "--spa",
+        action="store_true",
+        help="answer missing paths without an extension with index.html; list no directory",
     )
     parser.add_argument(
         "--cache",
@@ -32,7 +56,17 @@ def add_arguments(parser: ArgumentParser) -> None:
         action="store_false",
         help="do not list a directory without an index.html",
     )
-    listening.add_arguments(parser, PORT)  # fmt: skip
+    listening.add_arguments(parser, PORT)
+    parser.set_defaults(port=None)  # it may be a word of its own
+
+
+def place(text: str) -> int | Path:
+    """Return a port for digits, and a path for any other word."""
+    if not (text.isascii() and text.isdigit()):
+        return Path(text)
+    if len(text) > 5:
+        raise ArgumentTypeError(f"port is 0 to 65535, not {text[:20]}")
+    return int(text)
 
 
 def run(options: Namespace) -> int:
@@ -41,8 +75,61 @@ def run(options: Namespace) -> int:
     Raises:
         CommandFailed: It cannot listen there.
         OSError: There is no such directory.
+        ValueError: There are two ports or two directories.
     """
-    directory = options.directory.resolve(strict=True)
+    directory = _directory(options).resolve(strict=True)
     server = listening.make_server(options)
-    server.serve_files("/", directory, options.cache_age, listing=options.listing)
+    listing = options.listing and not options.spa
+    server.serve_files("/", directory, options.cache_age, index=INDEX, listing=listing)
+    if options.spa:
+        add_fallback(server, directory / INDEX)
+    if options.cors:
+        add_cors(server)
     return listening.listen(server, options, f"Serving {directory}")
+
+
+def _directory(options: Namespace) -> Path:
+    """Return the directory, and move a port among the words to the options."""
+    ports = [each for each in options.places if isinstance(each, int)]
+    ports += [] if options.port is None else [options.port]
+    paths = [each for each in options.places if isinstance(each, Path)]
+    paths += [] if options.directory is None else [options.directory]
+    for what, found in (("port", ports), ("directory", paths)):
+        if len(found) > 1:
+            raise ValueError(f"serve takes one {what}, not {found[0]} and {found[1]}")
+    options.port = ports[0] if ports else PORT
+    return paths[0] if paths else Path()
+
+
+def add_fallback(server: HttpServer, index: Path) -> None:
+    """Have the paths of a single-page application answered with its index."""
+
+    def answer(request: HttpRequest, response: HttpResponse) -> None:
+        is_route = "." not in request.path.rpartition("/")[2]
+        if request.method in ("GET", "HEAD") and is_route and index.is_file():
+            response.headers["Cache-Control"] = "no-cache"
+            response.file(index)
+        else:
+            not_found(request, response)
+
+    server.none_handler(answer)
+
+
+def add_cors(server: HttpServer) -> None:
+    """Have scripts of every origin read the files, and answer preflights (Fetch, section 3.2).
+
+    There are no credentials involved, so "*" is enough and needs no Vary.
+    """
+
+    def preflight(request: HttpRequest, response: HttpResponse) -> None:
+        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+            response.status = NO_CONTENT
+            response.headers.update(PREFLIGHT)
+
+    def allow(request: HttpRequest, response: HttpResponse) -> None:
+        del request
+        response.headers["Access-Control-Allow-Origin"] = "*"
+        response.headers["Access-Control-Expose-Headers"] = "*"
+
+    server.before_request(preflight)
+    server.after_request(allow)

@@ -9,6 +9,7 @@ import ssl
 import sys
 from pathlib import Path
 
+import pytest
 from command_line import program
 from support import wait_until
 
@@ -54,6 +55,68 @@ def test_serve_without_a_listing_or_a_directory(start, run, tmp_path):
     with http.HttpClient() as client:
         assert client.get(url).status == 404
     assert running.interrupt() == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("0",), ("{}", "0"), ("0", "-d", "{}"), ("{}", "-p", "0"), ("0", "{}", "-b", "127.0.0.1")],
+    ids=" ".join,
+)
+def test_serve_takes_port_and_directory_as_words_or_options(words, start, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = [word.format(tmp_path) for word in words]
+    running = start("serve", *words, "--log", "none")
+    assert running.line().startswith(f"Serving {tmp_path} at http://127.0.0.1:")
+    assert running.interrupt() == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("8000", "8001"), "serve takes one port, not 8000 and 8001"),
+        (("8000", "-p", "8001"), "serve takes one port, not 8000 and 8001"),
+        (("a", "b"), "serve takes one directory, not a and b"),
+        (("1" * 30,), f"port is 0 to 65535, not {'1' * 20}"),
+    ],
+    ids=["ports", "word-and-option", "directories", "long"],
+)
+def test_serve_refuses_two_of_a_kind(words, complaint, run):
+    code, out, err = run("serve", *words)
+    assert (code, out, complaint in err) == (2, b"", True)
+
+
+def test_serve_lets_scripts_of_other_origins_read(start, tmp_path):
+    (tmp_path / "data.json").write_text("[]")
+    running = start("serve", "0", "-d", tmp_path, "--cors", "--log", "none")
+    url = running.line().split()[3]
+    with http.HttpClient(url) as client:
+        for path, status in (("/data.json", 200), ("/missing", 404)):
+            answer = client.get(path, {"Origin": "https://a.example"})
+            assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (status, "*")
+        asked = {"Origin": "https://a.example", "Access-Control-Request-Method": "GET"}
+        preflight = client.options("/data.json", asked)
+        assert (preflight.status, preflight.headers["Access-Control-Allow-Methods"]) == (
+            204, "GET, HEAD",
+        )  # fmt: skip
+        assert client.options("/data.json").status == 204
+    running.interrupt()
+
+
+def test_serve_answers_the_paths_of_an_application_with_its_index(start, tmp_path):
+    (tmp_path / "index.html").write_text("<p>app")
+    (tmp_path / "empty").mkdir()
+    running = start("serve", "0", "-d", tmp_path, "--spa", "--log", "none")
+    url = running.line().split()[3]
+    with http.HttpClient(url) as client:
+        for path in ("/", "/users/7", "/empty/", "/users/a.b/edit"):
+            answer = client.get(path)
+            assert (answer.status, answer.body) == (200, b"<p>app"), path
+            assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert [client.get(path).status for path in ("/app.js", "/.env", "/x/y.css")] == [404] * 3
+        assert client.post("/users/7").status == 405
+        (tmp_path / "index.html").unlink()
+        assert client.get("/users/7").status == 404
+    running.interrupt()
 
 
 def test_a_unix_socket_is_listened_on_too(start, run, tmp_path):
