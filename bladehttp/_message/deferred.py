@@ -10,6 +10,8 @@ from concurrent.futures import Future, InvalidStateError, wait
 from threading import Condition
 from typing import Any, Self
 
+from bladehttp._message.faults import BodyCut
+
 CHANNEL_LIMIT = 256 * 1024
 """Most bytes that wait in a channel: a client that reads too slowly is disconnected."""
 
@@ -51,8 +53,13 @@ class Deferred:
     def send(self) -> bool:
         """Send the response as it is now. From any thread.
 
+        The first of `send`, `fail`, the timeout and the client's leaving decides. Afterwards the
+        response belongs to the server: a later change to it may be sent, or not.
+
         Returns:
-            Whether it is sent: False if it has expired, was sent before, or the client has left.
+            Whether this call decided: False if it has expired, was sent or failed before, or the
+            client has left. True is no proof that the client receives it: see
+            `HttpServer.on_answered`.
         """
         try:
             self._future.set_result(None)
@@ -66,7 +73,8 @@ class Deferred:
         An `Abort` is the response itself, as when a handler raises it.
 
         Returns:
-            Whether it counts, as `send`.
+            Whether this call decided, as `send`. If it did, on_error is called even if the client
+            leaves or the server stops meanwhile; if not, the error is left to the caller.
         """
         try:
             self._future.set_exception(error)
@@ -87,6 +95,12 @@ class Deferred:
         """Whether it has expired."""
         return self._future.cancelled()
 
+    @property
+    def failure(self) -> BaseException | None:
+        """The error given to `fail`; None if it was sent, has expired, or neither has happened."""
+        future = self._future
+        return future.exception() if future.done() and not future.cancelled() else None
+
     def wait(self) -> None:
         """Wait for `send` or `fail`; expire after `timeout`."""
         wait([self._future], self.timeout / 1000 or None)
@@ -100,6 +114,19 @@ class Deferred:
             BaseException: The error given to `fail`.
         """
         self._future.result(0)
+
+
+class Offloaded(Deferred):
+    """The response of a handler on a worker thread: sent when the handler returns.
+
+    One with a `Channel` is sent at the first write, since the handler may write for long.
+    """
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        """Wait without a timeout: workers are bounded otherwise."""
+        super().__init__(0)
 
 
 class Delay(Deferred):
@@ -135,44 +162,70 @@ class Channel(Iterator[bytes]):
         self._changed = Condition()
         self._closed = False
         self._overflowed = False
+        self._is_cut = False
         self._quiet = False
         self._wake: Callable[[], None] = lambda: None
+        self._begin: Callable[[], object] | None = None
 
     @property
     def closed(self) -> bool:
         """Whether the channel is closed for writing."""
         return self._closed
 
-    def write(self, data: str | bytes) -> bool:
-        """Send a chunk; a str as UTF-8. From any thread, without waiting.
+    def write(self, data: str | bytes, timeout: int = 0) -> bool:
+        """Send a chunk; a str as UTF-8. From any thread.
+
+        The first write of an offloaded handler sends the head of the response, too; an empty one
+        sends just that.
+
+        Args:
+            data: The chunk.
+            timeout: Most milliseconds to wait while as much as the limit is waiting. 0: do not
+                wait. On the server's own thread, which sends the chunks, it has to be 0.
 
         Returns:
             False if it is not sent: the channel is closed, the client has left, or more than the
             limit is waiting. The connection of such a slow client is reset.
 
         Raises:
-            TypeError: Neither str nor bytes.
+            TypeError: The data is neither str nor bytes, or the timeout no int.
+            ValueError: The timeout is negative.
         """
         chunk = data.encode() if isinstance(data, str) else bytes(memoryview(data))
+        if timeout:
+            check_milliseconds("timeout", timeout)
+        begin, self._begin = self._begin, None
+        if begin is not None:
+            begin()
         with self._changed:
+            if timeout:
+                self._changed.wait_for(lambda: self._closed or self._fits(chunk), timeout / 1000)
             if self._closed:
                 return False
-            self._overflowed = self._size + len(chunk) > self._limit and bool(self._chunks)
+            self._overflowed = not self._fits(chunk)
             self._closed = self._overflowed
             if chunk and not self._overflowed:
                 self._chunks.append(chunk)
                 self._size += len(chunk)
             self._quiet = False
-            self._changed.notify()
+            self._changed.notify_all()
         self._wake()
         return not self._overflowed
+
+    def _fits(self, chunk: bytes) -> bool:
+        return not self._chunks or self._size + len(chunk) <= self._limit
 
     def close(self) -> None:
         """End the body after the waiting chunks. Closing twice is harmless."""
         with self._changed:
             self._closed = True
-            self._changed.notify()
+            self._changed.notify_all()
         self._wake()
+
+    def cut(self) -> None:
+        """Close after the waiting chunks, and reset the connection: the body is not complete."""
+        self._is_cut = not self._closed
+        self.close()
 
     def beat(self) -> None:
         """Note that a heartbeat interval has passed; send a heartbeat after a second silent one."""
@@ -184,6 +237,10 @@ class Channel(Iterator[bytes]):
         """Return the bytes of a heartbeat."""
         return b""
 
+    def begin_with(self, begin: Callable[[], object]) -> None:
+        """Set a function to call, once and on the writing thread, before the first write."""
+        self._begin = begin
+
     def attach(self, wake: Callable[[], None]) -> None:
         """Set a function to call, on any thread, when `take` has a chunk."""
         self._wake = wake
@@ -192,6 +249,7 @@ class Channel(Iterator[bytes]):
         """Return the next chunk, NOT_YET, or END.
 
         Raises:
+            BodyCut: `cut` was called.
             BufferError: The client was too slow.
         """
         with self._changed:
@@ -200,7 +258,10 @@ class Channel(Iterator[bytes]):
             if self._chunks:
                 chunk = self._chunks.popleft()
                 self._size -= len(chunk)
+                self._changed.notify_all()
                 return chunk
+            if self._is_cut:
+                raise BodyCut(is_reset=True)
             return END if self._closed else NOT_YET
 
     def __next__(self) -> bytes:

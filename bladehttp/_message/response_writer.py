@@ -19,7 +19,7 @@ from bladehttp._data.host_names import to_ascii
 from bladehttp._data.lazy import Lazy, lazy
 from bladehttp._data.media_types import UNKNOWN, media_type
 from bladehttp._data.self_request import with_descriptors
-from bladehttp._message.deferred import Channel, Deferred, Delay, check_milliseconds
+from bladehttp._message.deferred import Channel, Deferred, Delay, Offloaded, check_milliseconds
 from bladehttp._message.faults import Raw, Truncated, reset
 from bladehttp._message.file_body import WholeFile
 from bladehttp._message.sse import Events
@@ -172,19 +172,27 @@ class ResponseWriter(Lazy):
         """Send a body that is written chunk by chunk, later and from any thread.
 
         The body is framed as that of `stream`. It ends when the channel is closed; at most 256 KiB
-        may wait for a slow client.
+        may wait for a slow client. The head is sent when the handler returns; that of an offloaded
+        handler at the first write, if that is sooner.
 
         Raises:
             RuntimeError: Something was written already.
         """
         self._refuse_second("channel")
         self.source = channel = Channel()
+        self._begin_with(channel)
         return channel
+
+    def _begin_with(self, channel: Channel) -> None:
+        """Send the response of an offloaded handler at the first write to its channel."""
+        if isinstance(self.deferred, Offloaded):
+            channel.begin_with(self.deferred.send)
 
     def events(self, heartbeat: int = 15_000) -> Events:
         """Send server-sent events, from any thread (HTML standard, section 9.2).
 
-        The request's Last-Event-ID is the id of the last event the client has received.
+        The head is sent as that of `channel`. The request's Last-Event-ID is the id of the last
+        event the client has received.
 
         Args:
             heartbeat: Milliseconds of silence after which a comment is sent: it keeps proxies from
@@ -195,6 +203,7 @@ class ResponseWriter(Lazy):
         self.headers["Content-Type"] = "text/event-stream; charset=utf-8"
         self.headers["Cache-Control"] = "no-store"
         self.source = events = Events(heartbeat)
+        self._begin_with(events)
         return events
 
     def raw(self, data: bytes | Iterable[bytes]) -> None:

@@ -19,14 +19,16 @@ class Events(Channel):
         event: str | None = None,
         id: str | int | None = None,  # noqa: A002 - the standard's name
         retry: int | None = None,
+        timeout: int = 0,
     ) -> bool:
-        """Send one event. From any thread, without waiting.
+        """Send one event. From any thread.
 
         Args:
             data: A str is sent as it is; any other value as JSON.
             event: The type; None: "message".
             id: The browser sends it as Last-Event-ID when it reconnects. None: unchanged.
             retry: Milliseconds before the browser reconnects. None: unchanged.
+            timeout: Most milliseconds to wait for room, as in `write`. 0: do not wait.
 
         Returns:
             Whether it is sent, as `write`.
@@ -38,7 +40,8 @@ class Events(Channel):
         text = "".join(_field(name, str(value)) for name, value in fields if value is not None)
         if not isinstance(data, str):
             data = json.dumps(data, default=as_json, ensure_ascii=False)
-        return self.write(text + "".join(f"data: {line}\n" for line in line_end.split(data)) + "\n")
+        lines = "".join(f"data: {line}\n" for line in line_end.split(data))
+        return self.write(f"{text}{lines}\n", timeout)
 
     def heartbeat_data(self) -> bytes:
         """Return a comment, which browsers skip and proxies count as traffic."""

@@ -192,8 +192,9 @@ class ServerConfig:
             limit.
         max_workers: Offloaded handlers (see `HttpServer.handle`) that run at a time. 8.
         max_offloaded: Offloaded handlers that run or wait; further ones are answered with 503. 128.
-        slow_handler_time: A handler that blocks the server's thread for longer is logged as a
-            warning, since every other client waits for it. 100. 0: none is.
+        slow_handler_time: A handler, callback, timer or generator that blocks the server's thread
+            for longer is logged as a warning, since every other client waits for it. 100. 0: none
+            is.
         max_connections: Connections open at a time. For one more the longest idle one is closed; if
             none is idle it waits in the kernel's backlog. 1000. 0: no limit.
         backlog: Length of that backlog. socket.SOMAXCONN.

@@ -462,7 +462,7 @@ class HttpServer(ServerConfig):
             TypeError: It is a coroutine function.
         """
         check_runs(fn, "call_soon")
-        self._loop().call_soon(partial(self._dispatcher.call_guarded, fn))
+        self._loop().call_soon(partial(self._dispatcher.call_guarded, "call_soon", fn))
 
     def call_later(self, ms: int, fn: Callable[[], object]) -> Timer:
         """Call a function on the server's thread after some time. From any thread.
@@ -481,7 +481,8 @@ class HttpServer(ServerConfig):
             TypeError: It is a coroutine function.
         """
         check_runs(fn, "call_later")
-        return self._loop().call_later(ms / 1000, partial(self._dispatcher.call_guarded, fn))
+        call = partial(self._dispatcher.call_guarded, "call_later", fn)
+        return self._loop().call_later(ms / 1000, call)
 
     def _loop(self) -> Loop:
         runtime = self._runtime
@@ -516,6 +517,7 @@ class HttpServer(ServerConfig):
             raise
         self._dispatcher.log = RequestLog() if self.record else None
         self._dispatcher.loop = self._runtime.loop
+        self._dispatcher.slow = self.slow_handler_time / 1000 or inf
         return self._runtime
 
     def _run_at(
@@ -559,6 +561,7 @@ class HttpServer(ServerConfig):
             runtime.close()
         finally:
             self._runtime = self._dispatcher.loop = None
+            self._dispatcher.call_late()
             runtime.stopped.set()
 
     def _context(self, certificates: dict[str, CertificateFiles]) -> ssl.SSLContext | None:

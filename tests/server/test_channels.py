@@ -87,6 +87,156 @@ def test_a_channel_ends_by_closing_for_http_1_0(serve, connect):
     assert connection.read_all().endswith(b"\r\n\r\nall")
 
 
+def offloaded(serve, handler, **settings):
+    server = serve(**settings)
+    server.handle("GET", "/", handler, offload=True)
+    return server
+
+
+@pytest.mark.parametrize("kind", ["channel", "events"])
+def test_chunks_of_an_offloaded_handler_are_sent_while_it_runs(serve, connect, kind):
+    go, results = SimpleQueue(), SimpleQueue()
+
+    def handler(request, response):
+        channel = getattr(response, kind)()
+        response.headers["X-Before"] = "1"
+        write = channel.send if kind == "events" else channel.write
+        while (text := go.get(timeout=PATIENCE)) is not None:
+            results.put(write(text))
+        channel.close()
+        results.put(write("late"))
+
+    connection = connect(offloaded(serve, handler)).get()
+    fields = []
+    for number, text in enumerate(("one", "two", "three")):
+        go.put(text)
+        assert results.get(timeout=PATIENCE)
+        while not number and (line := connection.line()):
+            fields.append(line)
+        assert text.encode() in connection.take(int(connection.line(), 16) + 2)
+    assert b"X-Before: 1" in fields
+    go.put(None)
+    assert connection.take(5) == b"0\r\n\r\n"
+    assert not results.get(timeout=PATIENCE)
+    connection.get()  # the connection is good for another request
+    go.put(None)
+    assert connection.response().body == b""
+
+
+def test_an_empty_write_of_an_offloaded_handler_sends_the_head(serve, connect):
+    go = threading.Event()
+
+    def handler(request, response):
+        with response.channel() as channel:
+            channel.write("")
+            assert go.wait(PATIENCE)
+            channel.write("body")
+
+    connection = connect(offloaded(serve, handler)).get()
+    assert connection.line() == b"HTTP/1.1 200 OK"
+    while connection.line():
+        pass
+    go.set()
+    assert connection.line() == b"4"
+
+
+def test_an_offloaded_handler_waits_for_its_client(serve, connect):
+    chunk, results = b"x" * 10_000, []
+
+    def handler(request, response):
+        with response.channel() as channel:
+            results.extend(channel.write(chunk, timeout=PATIENCE * 1000) for _ in range(1000))
+
+    connection = connect(offloaded(serve, handler)).get()
+    assert connection.response().body == chunk * 1000
+    assert results == [True] * 1000
+
+
+def test_a_wait_for_room_ends_with_its_timeout(serve, connect):
+    done = SimpleQueue()
+
+    def handler(request, response):
+        channel = response.channel()
+        while channel.write(b"x" * CHANNEL_LIMIT, timeout=20):
+            pass
+        done.put(channel.closed)
+
+    connection = connect(offloaded(serve, handler)).get()
+    assert done.get(timeout=PATIENCE)
+    assert not connection.read_all().endswith(b"0\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("timeout", "error"), [(0.5, TypeError), (True, TypeError), (-1, ValueError)]
+)
+def test_a_time_to_wait_for_room_is_milliseconds(timeout, error):
+    with pytest.raises(error, match="timeout"):
+        Channel().write(b"x", timeout)
+
+
+def test_an_error_of_an_offloaded_handler_after_its_first_write_resets_and_is_reported(
+    serve, connect
+):
+    errors, go = SimpleQueue(), threading.Event()
+
+    def handler(request, response):
+        response.channel().write("part")
+        assert go.wait(PATIENCE)
+        raise ValueError("half-way")
+
+    server = offloaded(serve, handler)
+    server.on_error(lambda error, client: errors.put((str(error), error.request.path)))
+    connection = connect(server).get()
+    while connection.line():
+        pass
+    assert connection.take(9) == b"4\r\npart\r\n"
+    go.set()
+    with pytest.raises(ConnectionResetError):
+        connection.more()
+    assert errors.get(timeout=PATIENCE) == ("half-way", "/")
+    assert errors.empty()
+
+
+def test_an_error_of_an_offloaded_handler_before_its_first_write_is_500(serve, connect):
+    def handler(request, response):
+        response.channel()
+        raise ValueError("early")
+
+    connection = connect(offloaded(serve, handler)).get()
+    assert [connection.response().status, connection.get().response().status] == [500, 500]
+
+
+def test_a_client_that_leaves_an_offloaded_handler_closes_its_channel(serve, connect):
+    results, gone = SimpleQueue(), threading.Event()
+
+    def handler(request, response):
+        channel = response.channel()
+        results.put(channel.write("x"))
+        assert gone.wait(PATIENCE)
+        results.put(channel.write("y", timeout=PATIENCE * 1000))
+
+    server = offloaded(serve, handler)
+    server.on_disconnect(lambda client: gone.set())
+    connection = connect(server).get()
+    assert connection.line() == b"HTTP/1.1 200 OK"
+    connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    connection.close()
+    assert [results.get(timeout=PATIENCE) for _ in range(2)] == [True, False]
+
+
+def test_an_answer_without_a_body_closes_the_channel_of_an_offloaded_handler(serve, connect):
+    results = SimpleQueue()
+
+    def handler(request, response):
+        channel = response.channel()
+        channel.write("x")
+        wait_until(lambda: channel.closed)
+        results.put(channel.write("y"))
+
+    assert connect(offloaded(serve, handler)).get(method="HEAD").response("HEAD").status == 200
+    assert not results.get(timeout=PATIENCE)
+
+
 def test_many_threads_write_to_one_channel(serve, connect):
     channels = SimpleQueue()
     server = serve(lambda q, p: channels.put(p.channel()))

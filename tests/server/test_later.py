@@ -1,5 +1,6 @@
 """Answers that are given after the handler has returned, and what is called later."""
 
+import re
 import socket
 import threading
 import time
@@ -7,8 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 
 import pytest
+from server_doors import ask, under_wsgi
+from support import Raw, wait_until
 
 from bladehttp import HttpClient
+from bladehttp.server import HttpServer
 
 PATIENCE = 10
 GET = "GET {} HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -182,6 +186,98 @@ def test_close_gives_a_deferred_answer_up(deferring, connect):
     assert (request.disconnected, deferred.send()) == (True, False)
 
 
+@pytest.mark.parametrize("decide", ["send", "fail"])
+def test_one_of_those_who_answer_at_once_decides(deferring, connect, threads, decide):
+    server, waiting = deferring
+    errors = []
+    server.on_error(lambda error, sock: errors.append(error))
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(20):
+            connection = connect(server).get("/later")
+            _, response, deferred = waiting.get(timeout=PATIENCE)
+            response.write("once")
+            barrier = threading.Barrier(8)
+
+            def answer(number, deferred=deferred, barrier=barrier):
+                barrier.wait(PATIENCE)
+                is_last = number == 7
+                return deferred.send() if decide == "send" or is_last else deferred.fail(OSError())
+
+            decided = list(pool.map(answer, range(8)))
+            assert decided.count(True) == 1
+            failed = decide == "fail" and not decided[7]
+            assert connection.response().status == (500 if failed else 200)
+            assert connection.get("/now").response().body == b"now"  # and no second answer
+            assert (len(errors), errors.clear()) == (int(failed), None)
+
+
+def test_a_timeout_and_an_answer_at_once_give_one_answer(serve, connect):
+    decided, workers = SimpleQueue(), []
+
+    def handler(request, response):
+        deferred = response.defer(1)
+        response.write("sent")
+
+        def work():
+            time.sleep(0.001)  # as long as the timeout
+            decided.put(deferred.send())
+
+        workers.append(threading.Thread(target=work))
+        workers[-1].start()
+
+    connection = connect(serve(handler))
+    for _ in range(30):
+        response = connection.get().response()
+        assert response.status == (200 if decided.get(timeout=PATIENCE) else 503)
+    for worker in workers:
+        worker.join(PATIENCE)
+
+
+def test_an_error_that_decides_is_reported_though_the_server_closes(deferring, connect):
+    server, waiting = deferring
+    errors, results = [], []
+    server.on_error(lambda error, sock: errors.append((str(error), error.request.path)))
+    connections = [connect(server).get("/later") for _ in range(4)]
+    deferred = [waiting.get(timeout=PATIENCE)[2] for _ in connections]
+
+    @server.on_disconnect
+    def fail_all(client):  # of the first that is closed; the others are still to be answered
+        if not results:
+            results.extend(each.fail(ValueError("late")) for each in deferred)
+
+    server.close()
+    assert sorted(results) == [False, True, True, True]
+    assert errors == [("late", "/later")] * 3
+
+
+def test_an_error_of_a_worker_is_reported_though_the_server_closes_before_its_next_turn():
+    server, errors = HttpServer(0), []
+    server.on_error(lambda error, sock: errors.append(str(error)))
+    started, go, gone = threading.Event(), threading.Event(), []
+    server.on_disconnect(gone.append)
+
+    @server.handle("GET", "/", offload=True)
+    def fails(request, response):
+        started.set()
+        assert go.wait(PATIENCE)
+        raise ValueError("on a thread")
+
+    server.step()
+    with Raw(server.port) as client:
+        client.get()
+        wait_until(lambda: server.step(10) and started.is_set())
+        (worker,) = (each for each in threading.enumerate() if "worker" in each.name)
+        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    wait_until(lambda: server.step(10) and gone)
+    go.set()
+    server.call_soon(lambda: None)
+    wait_until(lambda: server._dispatcher._late or not worker.is_alive())
+    assert not errors  # on the server's thread, which is this one
+    server.close()
+    assert errors == ["on a thread"]
+    worker.join(PATIENCE)
+
+
 # Offloaded handlers
 
 
@@ -279,6 +375,80 @@ def test_a_slow_handler_is_named_in_the_log(serve, client, caplog):
     messages = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert len(messages) == 1
     assert messages[0].startswith("GET /slow/{x} blocked the server for ")
+
+
+def slow(*_):
+    time.sleep(0.06)  # the work of a callback
+
+
+def slow_chunks(response, quick_chunks=0):
+    def chunks():
+        yield from [b"x" * 70_000] * quick_chunks
+        slow()
+        yield b"end"
+
+    response.stream(chunks())
+
+
+FUNCTION = r"[\w.]+\.slow"
+REQUEST = r"GET /\w* from 127\.0\.0\.1"
+
+SLOW = {
+    "after_request": (lambda server: server.after_request(slow), f"{FUNCTION} for {REQUEST}"),
+    "on_reply": (lambda server: server.on_reply(slow), f"{FUNCTION} for {REQUEST}"),
+    "on_answered": (lambda server: server.on_answered(slow), f"{FUNCTION} for {REQUEST}"),
+    "on_error": (lambda server: server.on_error(slow), f"{FUNCTION} for {REQUEST}"),
+    "on_connect": (lambda server: server.on_connect(slow), FUNCTION),
+    "on_disconnect": (lambda server: server.on_disconnect(slow), FUNCTION),
+    "call_soon": (lambda server: server.call_soon(slow), FUNCTION),
+    "call_later": (lambda server: server.call_later(1, slow), FUNCTION),
+}
+
+
+def warned_of(caplog, pattern):
+    """Wait for a warning of a blocked server; under load there may be others."""
+    whole = re.compile(pattern + r" blocked the server for \d+ ms").fullmatch
+    wait_until(lambda: any(whole(record.getMessage()) for record in caplog.records), pattern)
+
+
+@pytest.mark.parametrize("kind", SLOW)
+def test_a_slow_callback_is_named_in_the_log(serve, connect, caplog, kind):
+    register, what = SLOW[kind]
+    server = serve(slow_handler_time=50)
+    server.handle("GET", "/bad", lambda q, p: p.write(1))
+    register(server)
+    assert connect(server).get("/bad", "Connection: close").response().status == 500
+    warned_of(caplog, f"{kind} {what}")
+
+
+@pytest.mark.parametrize("quick_chunks", [0, 20], ids=["at first", "later"])
+@pytest.mark.parametrize("offload", [False, True], ids=["loop", "offloaded"])
+def test_a_slow_stream_is_named_in_the_log(serve, connect, caplog, offload, quick_chunks):
+    server = serve(slow_handler_time=50)
+    handler = lambda q, p: slow_chunks(p, quick_chunks)  # noqa: E731 - for two ways
+    server.handle("GET", "/x", handler, offload)
+    assert connect(server).get("/x").response().body.endswith(b"end")
+    warned_of(caplog, f"stream for {REQUEST}")
+
+
+def test_a_handler_is_not_blamed_for_a_slow_after_request_before_it(serve, connect, caplog):
+    server = serve(lambda q, p: p.write("x"), slow_handler_time=50)
+    server.after_request(slow)
+    connection = connect(server).send(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n" * 3)
+    assert [connection.response().status for _ in range(3)] == [200] * 3
+    warned_of(caplog, f"after_request {FUNCTION} for {REQUEST}")
+    assert {record.getMessage().split()[0] for record in caplog.records} == {"after_request"}
+
+
+def test_nothing_is_said_of_slow_callbacks_that_do_not_block_the_server(caplog):
+    server = HttpServer(0, slow_handler_time=50)
+    server.after_request(slow)
+    with under_wsgi(server) as port:
+        assert ask(port).status == 404
+    with HttpServer(0, slow_handler_time=0) as server:
+        server.after_request(slow)
+        assert ask(server.port).status == 404
+    assert not caplog.records
 
 
 # What is called later

@@ -4,8 +4,9 @@ A stream is asked for its next chunk only when the client has received most of t
 so a slow reader costs a bounded amount of memory.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
+from time import monotonic
 from typing import Any
 
 from bladehttp._message.deferred import END, NOT_YET, Channel
@@ -57,6 +58,7 @@ class Outbox:
         "_source",
         "_starved",
         "_stream",
+        "_took",
         "pending",
         "sent",
     )
@@ -71,6 +73,7 @@ class Outbox:
         self._coding = Coding.NONE
         self._missing = 0
         self._starved = False
+        self._took: Callable[[float], None] = _ignore
         self.pending = 0
         self.sent = 0
 
@@ -102,7 +105,13 @@ class Outbox:
         else:
             self._chunks.append(data)
 
-    def stream(self, source: Iterable[Any], coding: Coding, length: int) -> None:
+    def stream(
+        self,
+        source: Iterable[Any],
+        coding: Coding,
+        length: int,
+        took: Callable[[float], None] | None = None,
+    ) -> None:
         """Append a stream; nothing can be added until it ends.
 
         Args:
@@ -110,8 +119,10 @@ class Outbox:
                 Long slices of a `FileBody` are sent by the kernel (sendfile).
             coding: The framing that was announced; NONE closes the source unread.
             length: The length that was announced if the coding is LENGTH.
+            took: Called with the seconds that the source took for some chunks.
         """
         self._source = source
+        self._took = took or _ignore
         self._coding = coding
         self._missing = length
         if coding is Coding.NONE:
@@ -132,6 +143,7 @@ class Outbox:
         stream = self._stream
         if stream is None or isinstance(self._source, Channel | FileBody):
             return
+        begun, took = monotonic(), self._took
         try:
             chunk = next(stream, END)
             if chunk is not END:
@@ -141,6 +153,8 @@ class Outbox:
             self._stream = _Raising(cut)  # a requested fault comes after the head
         except BaseException as error:
             raise StreamError(error) from error
+        finally:
+            took(monotonic() - begun)
 
     def mark(self) -> tuple[int, int]:
         """Return the state that `take_back` restores: the number of waiting chunks and bytes."""
@@ -215,6 +229,7 @@ class Outbox:
     def _refill(self, stream: Iterator[Any]) -> None:
         """Take more from the stream if few bytes are waiting."""
         self._starved = False
+        begun, took = monotonic(), self._took
         try:
             self._take(stream)
         except BodyCut as cut:
@@ -223,6 +238,8 @@ class Outbox:
             self._end_stream()
         except BaseException as error:
             raise StreamError(error) from error
+        finally:
+            took(monotonic() - begun)
 
     def _take(self, stream: Iterator[Any]) -> None:
         for _ in range(MOST_CHUNKS):
@@ -283,10 +300,14 @@ class Outbox:
         self._end_stream()
 
     def _end_stream(self) -> None:
-        source, self._source, self._stream = self._source, None, None
+        source, self._source, self._stream, self._took = self._source, None, None, _ignore
         close = getattr(source, "close", None)
         if close is not None:
             close()
+
+
+def _ignore(seconds: float) -> None:
+    del seconds
 
 
 class _Raising(Iterator[Any]):

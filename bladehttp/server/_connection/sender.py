@@ -8,6 +8,7 @@ from abc import abstractmethod
 from time import monotonic, time
 from typing import Any
 
+from bladehttp._message.aborts import Abort
 from bladehttp._message.deferred import Channel, Deferred
 from bladehttp._message.faults import Raw, length_of
 from bladehttp._message.file_body import FileBody
@@ -85,6 +86,7 @@ class Sender(StateMachine):
             complete(request, response)
         if has_response_callbacks and callbacks["after"]:
             response = dispatcher.finish(request, response, self.transport.socket)
+            self._context.loop.now = monotonic()
         keep = keep and not self._context.draining
         self._line = line
         whole = None
@@ -166,9 +168,15 @@ class Sender(StateMachine):
         if isinstance(source, FileBody):
             self._holds_file = True
             self._context.files += 1
-        self._outbox.stream(source, reply.coding, reply.length)
+        self._outbox.stream(source, reply.coding, reply.length, self._check_time)
         if isinstance(source, Channel):
             self._attach_channel(source)
+
+    def _check_time(self, seconds: float) -> None:
+        """Log a stream whose source has blocked the loop too long."""
+        if seconds > self._context.slow:
+            self._context.dispatcher.warn_slow("stream", seconds, self._request)
+            self._context.loop.now = monotonic()
 
     def _await_deferred(
         self, request: HttpRequest, response: HttpResponse, line: RequestLine, keep: bool
@@ -361,6 +369,7 @@ class Sender(StateMachine):
         deferred, self._deferred = self._deferred, None
         if deferred is not None:
             deferred.give_up()
+            self._report_unsent(deferred)
         if self._outbox.streaming or self._outbox.pending or self.transport.blocked:
             self._reset_on_close()  # a partial response must not look complete
         try:
@@ -370,6 +379,13 @@ class Sender(StateMachine):
         if self._record is not None:
             self._finish_record(self._record, self._acknowledged())
         self._end_exchange()
+
+    def _report_unsent(self, deferred: Deferred) -> None:
+        """Report the failure of a deferred response whose client left before it was answered."""
+        error = deferred.failure
+        if error is not None and not isinstance(error, Abort):
+            client = self.transport.socket
+            self._context.dispatcher.report(error, client, self._request, ends=False)
 
     def _on_closed(self) -> None:
         if self._connected:

@@ -8,16 +8,19 @@ bytes are sent. On the main thread of a WSGI server they propagate to it.
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable
 from functools import partial
+from math import inf
 from socket import socket
+from time import monotonic
 from typing import Any
 
 from bladehttp._data.multidict import MissingValueError
 from bladehttp._data.self_request import is_shortage
 from bladehttp._message.aborts import Abort
 from bladehttp._message.content import ContentError
-from bladehttp._message.deferred import Deferred
+from bladehttp._message.deferred import Channel, Deferred, Offloaded
 from bladehttp._message.request import HttpRequest
 from bladehttp._message.response import DEFAULT_HEAD, DefaultHead, HttpResponse
 from bladehttp.exceptions import ProtocolError
@@ -62,9 +65,11 @@ class Dispatcher:
         loop: The loop of the current run, None if there is none.
         none_handler: Answers if there is neither an on_receive nor a route.
         routes: The routes, None as long as there are none.
+        slow: Seconds after which a callback that blocks the loop is logged.
     """
 
     __slots__ = (
+        "_late",
         "blank",
         "callbacks",
         "guards",
@@ -73,6 +78,7 @@ class Dispatcher:
         "loop",
         "none_handler",
         "routes",
+        "slow",
     )
 
     def __init__(self) -> None:
@@ -80,11 +86,13 @@ class Dispatcher:
         self.blank: DefaultHead = DEFAULT_HEAD
         self.callbacks: dict[str, list[Callable[..., Any]]] = {kind: [] for kind in CALLBACKS}
         self.guards: list[Callable[..., Any]] = self.callbacks["before"]
+        self._late: deque[Callable[[], None]] = deque()
         self.has_response_callbacks: bool = False
         self.log: RequestLog | None = None
         self.loop: Loop | None = None
         self.none_handler: Handler = not_found
         self.routes: Routes | None = None
+        self.slow: float = inf
 
     def add(self, kind: str, function: Callable[..., Any]) -> None:
         """Add a callback of one kind.
@@ -185,30 +193,56 @@ class Dispatcher:
         """Run a handler on a worker thread, or answer 503 if the queue is full."""
         if response.deferred is not None:
             raise RuntimeError("response is deferred already: the handler cannot be offloaded")
-        deferred = Deferred(0)
+        deferred = response.deferred = Offloaded()
 
         def work() -> None:
             try:
                 call_handler(route.handler, request, response)
             except BaseException as error:  # noqa: BLE001 - reported on the server's thread
-                if not deferred.fail(error) and not isinstance(error, Abort):  # the client left
-                    self._call_on_loop(partial(self.report, error, client, request, ends=False))
+                if not deferred.fail(error):
+                    self._report_late(error, deferred, request, response, client)
             else:
                 deferred.send()
 
-        if workers.submit(work):
-            response.deferred = deferred
-        else:
+        if not workers.submit(work):
+            response.deferred = None
             answer_with_status(response, 503)
             response.headers["Retry-After"] = "1"
 
+    def _report_late(
+        self,
+        error: BaseException,
+        deferred: Deferred,
+        request: HttpRequest,
+        response: HttpResponse,
+        client: socket | None,
+    ) -> None:
+        """Report an error of an offloaded handler whose response cannot be replaced any more.
+
+        The client has left, or the head was sent at the first write to a channel: its body is cut.
+        """
+        if isinstance(response.source, Channel):
+            response.source.cut()
+        if not (deferred.given_up and isinstance(error, Abort)):
+            self._call_on_loop(partial(self.report, error, client, request, ends=False))
+
     def _call_on_loop(self, function: Callable[[], None]) -> None:
-        """Call a function on the loop's thread, or here after the loop has ended."""
+        """Call a function on the loop's thread, at the latest when the server has closed."""
+        self._late.append(function)
         loop = self.loop
-        if loop is None or loop.stopped:
-            function()
+        if loop is None or loop.closed:
+            self.call_late()
         else:
-            loop.call_soon(function)
+            loop.call_soon(self.call_late)
+
+    def call_late(self) -> None:
+        """Call the functions of other threads that wait for the loop's thread."""
+        while self._late:
+            try:
+                function = self._late.popleft()
+            except IndexError:  # another thread was faster
+                return
+            function()
 
     def finish(
         self, request: HttpRequest, response: HttpResponse, client: socket | None
@@ -220,12 +254,13 @@ class Dispatcher:
             the replacement.
         """
         for function in reversed(self.callbacks["after"]):
-            deferred = response.deferred
+            deferred, begun = response.deferred, monotonic()
             try:
                 call_handler(function, request, response)
                 check_not_deferred(response, deferred)
             except BaseException as error:  # noqa: BLE001 - as in `respond`
                 response = self.response_to_error(error, request, response, client)
+            self._check_time(begun, "after", function, request)
         return response
 
     def response_to_error(
@@ -338,17 +373,40 @@ class Dispatcher:
             return self.response_to_error(error, request, response, client, ends=False)
         return response
 
-    def call_guarded(self, function: Callable[[], object]) -> None:
-        """Call a function that belongs to no request; exceptions are reported."""
+    def call_guarded(self, kind: str, function: Callable[[], object]) -> None:
+        """Call a function that was given to call_soon or call_later; exceptions are reported."""
+        begun = monotonic()
         try:
             check_notice(function, function())
         except BaseException as error:  # noqa: BLE001 - as in `respond`
             self.report(error, None)
+        self._check_time(begun, kind, function, None)
 
     def name(self, request: HttpRequest) -> str:
         """Return the name of the handler of a request, for logs: method and path of the route."""
         found = self.routes.find(request.method, request.path) if self.routes else None
         return found[0].name if found else f"on_receive of {request.method} {request.path}"
+
+    def _check_time(
+        self, begun: float, kind: str, function: Callable[..., Any], request: HttpRequest | None
+    ) -> None:
+        """Log a callback that has blocked the loop too long.
+
+        Args:
+            begun: When it was called, in seconds.
+            kind: Its kind of `CALLBACKS`, or the method that it was given to.
+            function: The callback.
+            request: The request it was called for, None if there is none.
+        """
+        took = monotonic() - begun
+        if took > self.slow and self._on_loop():
+            kind_name = CALLBACKS[kind].name if kind in CALLBACKS else kind
+            self.warn_slow(f"{kind_name} {name_of(function)}", took, request)
+
+    def warn_slow(self, name: str, seconds: float, request: HttpRequest | None = None) -> None:
+        """Log user code that has blocked the loop, with the request it ran for."""
+        what = f"{name} for {describe(request)}" if request is not None else name
+        log.warning("%s blocked the server for %.0f ms", what, seconds * 1000)
 
     def _client_error(
         self, error: ContentError | MissingValueError, request: HttpRequest | None
@@ -419,11 +477,13 @@ class Dispatcher:
         else:
             log.error("%s: %r", _origin(request, client), error, exc_info=error)
         for callback in self.callbacks["error"]:
+            begun = monotonic()
             try:
                 callback(error, client)
             except BaseException as another:
                 log.exception("on_error callback failed")
                 self._end(another)
+            self._check_time(begun, "error", callback, request)
         if leaves:
             self._end(error)
 
@@ -444,22 +504,25 @@ class Dispatcher:
     ) -> None:
         """Call every callback of a kind that takes one argument."""
         for callback in self.callbacks[kind]:
+            begun = monotonic()
             try:
                 check_notice(callback, callback(argument))
             except BaseException as error:  # noqa: BLE001 - reported, and the others still run
                 self.report(error, client, request)
+            self._check_time(begun, kind, callback, request)
 
     def call_on_reply(
         self, request: HttpRequest | None, response: HttpResponse, client: socket | None
     ) -> None:
         """Call every on_reply, and report functions that change the response, which was sent."""
         for callback in self.callbacks["reply"]:
-            sent = _as_sent(response)
+            sent, begun = _as_sent(response), monotonic()
             try:
                 check_notice(callback, callback(response))
                 check_unchanged(callback, response, sent)
             except BaseException as error:  # noqa: BLE001 - as in `call`
                 self.report(error, client, request)
+            self._check_time(begun, "reply", callback, request)
 
     def refuse(
         self, error: ProtocolError, request: HttpRequest, client: socket | None

@@ -184,6 +184,11 @@ class Loop:
         """Whether `stop` or `end` was called."""
         return not self._running
 
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called: no function is called any more."""
+        return self._closed
+
     def run(self) -> None:
         """Run until `stop`."""
         while self._running:
