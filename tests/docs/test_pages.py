@@ -5,8 +5,8 @@ A page is read from top to bottom, in an empty directory.
 - A ``python`` block is run, all of a page in one namespace. ``print(...)  # text`` has to print
   that text; "..." in it stands for anything.
 - A ``python`` block with a title is a file of that name, which is there from the start.
-- Of a ``console`` block each ``$ command`` is run: a program that listens until the page ends, any
-  other to its end. The lines below a command have to be what it prints.
+- Of a ``console`` block each ``$ command`` is run: a program that listens from the start of the page
+  to its end, any other to its end. The lines below a command have to be what it prints.
 - Ports are replaced by free ones.
 """
 
@@ -29,17 +29,21 @@ from support import PATIENCE, free_port, is_open, wait_until
 import bladehttp as http
 
 ROOT = Path(__file__).parents[2]
-ELSEWHERE = {"deploying.md"}  # tests/server/test_deployment.py
+ELSEWHERE = {
+    "deploying.md": "tests/server/test_deployment.py",
+    "testing/index.md": "tests/testing/test_docs.py",
+    "coming-from/pytest-httpserver.md": "tests/testing/test_docs.py",
+}
 FIXED_PORTS = re.compile(r"\b(3000|3443|8000|8080)\b")
 SERVES = re.compile(r"\.listen\(|\bbladehttp (serve|echo)\b")
-NOT_RUN = ("pip ", "make ", "gunicorn ", "apt-get ", "python -m venv", "pytest")
+NOT_RUN = ("pip ", "make ", "gunicorn ", "apt-get ", "python -m venv", "python -m pip", "pytest")
 block = re.compile(
     r"^```(python|console)(?: title=\"([^\"\n]+)\")?\n(.*?)^```$", re.MULTILINE | re.DOTALL
 )
 PAGES = [
     page
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
-    if page.name not in ELSEWHERE and "testing" not in page.parts and block.search(page.read_text())
+    if not str(page).endswith(tuple(ELSEWHERE)) and block.search(page.read_text())
 ]
 
 
@@ -60,9 +64,11 @@ def test_a_page_is_true(page, tmp_path, monkeypatch):
             Path(match[2]).write_text(match[3])
     script = Script(name_of(page))
     with contextlib.closing(script), running() as commands:
+        consoles = [match[3] for match, _ in blocks if match[1] == "console"]
+        commands.run("".join(consoles), serving=True)
         for match, line in blocks:
             if match[1] == "console":
-                commands.run(match[3])
+                commands.run(match[3], serving=False)
             elif not match[2]:
                 script.run(match[3], line)
     script.check()
@@ -113,12 +119,12 @@ class Commands:
         self.environment = {**os.environ, "PATH": os.pathsep.join(programs), "NO_COLOR": "1"}
         self.left: list[subprocess.Popen[str]] = []
 
-    def run(self, text: str) -> None:
+    def run(self, text: str, *, serving: bool) -> None:
         for entry in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
             command, _, output = entry.partition("\n")
             command = command.partition("  # ")[0].rstrip()
-            if not command.startswith(NOT_RUN):
-                printed = self.serve(command) if self.serves(command) else self.finish(command)
+            if not command.startswith(NOT_RUN) and self.serves(command) is serving:
+                printed = self.serve(command) if serving else self.finish(command)
                 pattern = re.escape(output.strip()).replace(r"\.\.\.", ".*")
                 assert not output.strip() or re.fullmatch(pattern, printed.strip(), re.DOTALL), (
                     f"$ {command} is to print\n{output}\nand prints\n{printed}"
