@@ -5,8 +5,8 @@ A page is read from top to bottom, in an empty directory.
 - A ``python`` block is run, all of a page in one namespace. ``print(...)  # text`` has to print
   that text; "..." in it stands for anything.
 - A ``python`` block with a title is a file of that name, which is there from the start.
-- Of a ``console`` block each ``$ command`` is run: a program that listens from the start of the page
-  to its end, any other to its end. The lines below a command have to be what it prints.
+- Of a ``console`` block each ``$ command`` is run: a program that listens from the page's start to
+  its end, any other until it ends. The lines below a command have to be what it prints.
 - Ports are replaced by free ones.
 """
 

@@ -28,4 +28,5 @@ def test_every_example_passes(tmp_path: Path) -> None:
     )
     assert process.returncode == 0, process.stdout
     passed = re.search(r"^(\d+) passed in", process.stdout, re.MULTILINE)
-    assert passed and int(passed[1]) >= TEXT.count("\ndef test_")
+    assert passed
+    assert int(passed[1]) >= TEXT.count("\ndef test_")
