@@ -51,7 +51,15 @@ def test_the_table_has_a_row_for_every_property() -> None:
         name for name, value in vars(Configured).items() if type(value).__name__ == "Property"
     }
     assert set(rows) == properties == set(DEFAULTS)
-    derived = {"curl", "files", "is_bare", "receive_timeout_s", "tls_files", "total_timeout_s"}
+    derived = {
+        "_changes",
+        "curl",
+        "files",
+        "is_bare",
+        "receive_timeout_s",
+        "tls_files",
+        "total_timeout_s",
+    }
     assert set(Settings.__slots__) == set(rows) | derived
     assert public(HttpClient) - properties == {
         "headers", "set_headers", "send_request", "get", "post", "put", "patch", "delete", "head",

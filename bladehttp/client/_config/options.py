@@ -196,6 +196,34 @@ OPTIONS = (
 
 CHECKS = {option.name: option.check for option in OPTIONS}
 
+ENCODED = tuple(option for option in OPTIONS if option.encode is not own)
+
+MOST_CHANGES = 32
+"""Most changes of a Settings that are kept with it; then it starts with none."""
+
+KEPT_TYPES = frozenset((bool, int, str, tuple, type(None), Auth, Retry))
+"""Types of values that are immutable and equal only if they mean the same."""
+
+NEVER_KEPT = frozenset(
+    ("ca_cert", "cookie_file", "cookies", "skip_hostname_verification", "skip_peer_verification")
+)
+"""Properties that do more than check a value: they look at files, create a jar, or warn."""
+
+
+def key_of(values: Mapping[str, Any]) -> tuple[Any, ...] | None:
+    """Return a key that only equal values of equal types share; None if they have none.
+
+    The types belong to it: 1, 1.0 and True are equal, and are not equally valid.
+    """
+    types = tuple(map(type, values.values()))
+    if not KEPT_TYPES.issuperset(types) or not NEVER_KEPT.isdisjoint(values):
+        return None
+    for value in values.values() if tuple in types else ():
+        if type(value) is tuple and not all(type(part) is str for part in value):
+            return None
+    return (*values.items(), *types)
+
+
 ELSEWHERE = {
     "allow_redirects": "follow_redirect",
     "cert": "client_cert",
@@ -270,11 +298,12 @@ class Settings:
     is_bare: bool = field(init=False, repr=False, compare=False)
     receive_timeout_s: float = field(init=False, repr=False, compare=False)
     total_timeout_s: float = field(init=False, repr=False, compare=False)
+    _changes: dict[tuple[Any, ...], "Settings"] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         has_password = bool(self.netrc) or (isinstance(self.auth, tuple) and any(self.auth))
         methods = methods_for(self.auth_method, has_password)
-        pairs = (pair for row in OPTIONS for pair in row.encode(getattr(self, row.name)))
+        pairs = (pair for row in ENCODED for pair in row.encode(getattr(self, row.name)))
         object.__setattr__(self, "curl", ((pycurl.HTTPAUTH, int(methods)), *pairs))
         object.__setattr__(self, "tls_files", tls_files(self.curl))
         files = named_files(self.ca_cert, self.client_cert, self.pinned_key)
@@ -283,6 +312,7 @@ class Settings:
         object.__setattr__(self, "is_bare", is_bare)
         object.__setattr__(self, "receive_timeout_s", self.receive_timeout / 1000 or inf)
         object.__setattr__(self, "total_timeout_s", (self.total_timeout or inf) / 1000)
+        object.__setattr__(self, "_changes", {})
 
     def __getstate__(self) -> dict[str, Any]:
         # not ``curl``: the receiver may have another libcurl and other files
@@ -298,13 +328,28 @@ class Settings:
             object.__setattr__(self, name, frozen)
         self.__post_init__()
 
-    def changed(self, values: dict[str, Any]) -> "Settings":
+    def changed(self, values: Mapping[str, Any]) -> "Settings":
         """Return Settings with other values.
+
+        Calls give the same few values again and again, so the results are kept as long as this
+        object, whose own values may be secret too.
 
         Raises:
             TypeError: There is no property of that name, or a value has a wrong type.
             ValueError: A value is not valid.
         """
+        key, changes = key_of(values), self._changes
+        if key is None:
+            return self._checked(values)
+        known = changes.get(key)  # another thread may clear it
+        if known is not None:
+            return known
+        if len(changes) >= MOST_CHANGES:
+            changes.clear()
+        changes[key] = made = self._checked(values)
+        return made
+
+    def _checked(self, values: Mapping[str, Any]) -> "Settings":
         for name in values:
             if name not in CHECKS:
                 hint = f": here it is {ELSEWHERE[name]}" if name in ELSEWHERE else ""

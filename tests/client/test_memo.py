@@ -1,0 +1,106 @@
+"""What is kept of a call's arguments, by their values: verdicts stay, and so do secrets."""
+
+import enum
+import gc
+import sys
+
+import pytest
+
+import bladehttp as http
+from bladehttp.client import Retry
+from bladehttp.client._config.options import MOST_CHANGES, Settings
+
+
+class Text(enum.StrEnum):
+    """A str that equals another of another type."""
+
+    NAME = "name"
+
+
+ALIKE = [
+    ("receive_timeout", 1, True),
+    ("receive_timeout", 1, 1.0),
+    ("connect_timeout", 0, False),
+    ("max_redirects", 1, True),
+    ("max_redirects", 2, 2.0),
+    ("follow_redirect", True, 1),
+    ("no_expect", False, 0),
+    ("auth_method", 1, True),
+    ("auth", ("name", "password"), (Text.NAME, "password")),
+    ("retry", Retry(), True),
+]
+
+
+@pytest.mark.parametrize(("name", "good", "bad"), ALIKE, ids=lambda value: repr(value)[:20])
+def test_a_bad_value_that_equals_a_good_one_is_refused_after_it(name, good, bad):
+    settings = Settings()
+    for _ in range(2):
+        settings.changed({name: good})
+        with pytest.raises(TypeError):
+            settings.changed({name: bad})
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "same"),
+    [
+        ("user_agent", "name", Text.NAME),
+        ("auth", ("name", "password"), ["name", "password"]),
+        ("sensitive_headers", ("x-one",), ["x-one"]),
+        ("resolve", {"a:1": "127.0.0.1"}, {"a:1": "127.0.0.1"}),
+        ("no_proxy", "a,b", ["a", "b"]),
+        ("curl_options", {58: 1}, {58: 1}),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_equal_values_of_any_type_give_equal_settings(name, good, same):
+    settings = Settings()
+    assert settings.changed({name: good}) == settings.changed({name: same})
+
+
+def test_values_of_two_properties_do_not_stand_for_each_other():
+    settings = Settings()
+    assert settings.changed({"receive_timeout": 5, "connect_timeout": 6}).connect_timeout == 6
+    assert settings.changed({"receive_timeout": 6, "connect_timeout": 5}).connect_timeout == 5
+
+
+def test_a_check_that_fails_fails_each_time():
+    settings = Settings()
+    for _ in range(2):
+        with pytest.raises(ValueError, match="receive_timeout"):
+            settings.changed({"receive_timeout": -1})
+        with pytest.raises(TypeError, match="follow_redirect"):
+            settings.changed({"allow_redirects": True})
+
+
+def test_a_call_without_verification_warns_each_time(peers):
+    url = peers().url
+    with http.HttpClient() as client:
+        for _ in range(2):
+            with pytest.warns(http.InsecureWarning):
+                client.get(url, skip_peer_verification=True)
+
+
+def test_each_call_with_cookies_has_a_jar_of_its_own():
+    settings = Settings()
+    first, second = (settings.changed({"cookies": True}).cookies for _ in range(2))
+    assert first is not None
+    assert first is not second
+
+
+def test_no_more_than_some_changes_are_kept():
+    settings = Settings()
+    for number in range(3 * MOST_CHANGES):
+        assert settings.changed({"receive_timeout": number}).receive_timeout == number
+        assert len(settings._changes) <= MOST_CHANGES
+
+
+def test_a_secret_of_a_call_is_kept_no_longer_than_those_of_the_client(peers):
+    token = str(peers)  # not a constant, to which there are more references
+    before, url = sys.getrefcount(token), peers().url
+    with http.HttpClient() as client:
+        client.get(url, auth=token)
+        client.get(url)
+        client.user_agent = "another"
+        client.get(url)
+        gc.collect()
+        assert sys.getrefcount(token) == before
