@@ -37,7 +37,13 @@ from bladehttp.client._exchange.exchange import Exchange
 from bladehttp.client._exchange.hooks import NAMES, Hook, Hooks, active_hooks, hook_list
 from bladehttp.client._exchange.send_many import Make, arguments
 from bladehttp.client._request.encode import NOT_GIVEN, make_body
-from bladehttp.client._request.prepared import PlainGets, PreparedRequest, merge, prepare_request
+from bladehttp.client._request.prepared import (
+    KeptRequests,
+    PreparedRequest,
+    call_key,
+    merge,
+    prepare_request,
+)
 from bladehttp.client._request.url import absolute, parse_url, shown, with_query
 
 Out = TypeVar("Out")
@@ -249,7 +255,7 @@ class Configured:
             that every request sets are refused. {} by default.
     """
 
-    __slots__ = ("_bare", "_headers", "_hooks", "_settings")
+    __slots__ = ("_headers", "_hooks", "_kept", "_settings")
     _hooks_type: ClassVar[type[Hooks]] = Hooks
 
     base_url: Property[str | None, str | None] = Property()
@@ -310,7 +316,7 @@ class Configured:
         )
         self._settings = Settings().changed({"base_url": base_url, **values})
         self._headers = Headers(headers)
-        self._bare = PlainGets(self._settings, ())
+        self._kept = KeptRequests(self._settings, ())
 
     @property
     def headers(self) -> Headers:
@@ -335,13 +341,22 @@ class Configured:
         **others: Any,
     ) -> PreparedRequest:
         """Return the request for arguments as of `HttpClient.send_request`."""
+        kept, settings, fields = self._kept, self._settings, self._headers.as_tuple()
+        if kept.settings is not settings or kept.fields is not fields:
+            kept = self._kept = KeptRequests(settings, fields)
         is_bare = not others and headers is None and data is None and method == "GET"
-        if not is_bare or not isinstance(url, str):
-            return self._new_request(url, method, data, headers, **others)
-        bare, settings, fields = self._bare, self._settings, self._headers.as_tuple()
-        if bare.settings is not settings or bare.fields is not fields:
-            bare = self._bare = PlainGets(settings, fields)
-        return bare[url]
+        if is_bare and isinstance(url, str):
+            return kept[url]
+        key = None if data is not None else call_key(url, method, headers, others)
+        try:
+            request = None if key is None else kept.get(key)
+        except TypeError:  # it has no hash
+            key = request = None
+        if request is None:
+            request = self._new_request(url, method, data, headers, **others)
+            if key is not None and request.body is None:
+                kept.keep(key, request)
+        return request
 
     def _new_request(
         self,
@@ -379,7 +394,7 @@ class Configured:
 
     def __setstate__(self, state: tuple[Settings, Headers, Hooks]) -> None:
         self._settings, self._headers, self._hooks = state
-        self._bare = PlainGets(self._settings, ())
+        self._kept = KeptRequests(self._settings, ())
 
     def __repr__(self) -> str:
         base = None if self.base_url is None else shown(self.base_url)
@@ -488,7 +503,11 @@ class Verbs(Configured, ABC, Generic[Given, Body]):
             TypeError: An argument has a wrong type, or a property does not exist.
             ValueError: An argument is not valid.
         """
-        others = {"json": json, "form": form, "files": files, "query": query, **properties}
+        content = {"form": form, "files": files, "query": query}
+        others: dict[str, Any] = {**properties}
+        others.update((name, value) for name, value in content.items() if value is not None)
+        if json is not NOT_GIVEN:
+            others["json"] = json
         return self._send(url, method, data, headers, others)
 
     def get(

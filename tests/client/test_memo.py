@@ -1,14 +1,17 @@
-"""What is kept of a call's arguments, by their values: verdicts stay, and so do secrets."""
+"""Requests and settings kept by the values of a call's arguments: same verdicts, same bytes."""
 
 import enum
 import gc
 import sys
 
+import pycurl
 import pytest
 
 import bladehttp as http
 from bladehttp.client import Retry
 from bladehttp.client._config.options import MOST_CHANGES, Settings
+from bladehttp.client._request.prepared import MOST_KEPT
+from bladehttp.client._request.url import LONGEST_KEPT
 
 
 class Text(enum.StrEnum):
@@ -104,3 +107,100 @@ def test_a_secret_of_a_call_is_kept_no_longer_than_those_of_the_client(peers):
         client.get(url)
         gc.collect()
         assert sys.getrefcount(token) == before
+
+
+BAD_HEADERS = [
+    ({"X-Name": "value"}, {"X-Name": b"value"}, TypeError),
+    ({"X-Name": "1"}, {"X-Name": 1}, TypeError),
+    ({"X-Name": "value"}, {"X-Name": ["value"]}, TypeError),
+    ({"X-Name": "value"}, {"X-Name": "value\r\nX-Other: 1"}, http.InvalidHeader),
+    ({"X-Name": "value"}, {"X Name": "value"}, http.InvalidHeader),
+    ({"X-Name": "value"}, 5, TypeError),
+]
+
+
+@pytest.mark.parametrize(("good", "bad", "error"), BAD_HEADERS, ids=lambda value: repr(value)[:40])
+def test_bad_headers_are_refused_after_good_ones(peers, good, bad, error):
+    peer = peers()
+    with http.HttpClient() as client:
+        for _ in range(2):
+            client.get(peer.url, headers=good)
+            with pytest.raises(error):
+                client.get(peer.url, headers=bad)
+    assert len(peer.requests) == 2
+
+
+CALLS = [
+    {},
+    {"headers": {"X-Name": "one"}},
+    {"headers": {"X-Name": "two"}},
+    {"headers": [("X-Name", "one"), ("X-Name", "two")]},
+    {"headers": {"x-standing": "replaced"}},
+    {"receive_timeout": 5000},
+    {"auth": ("name", "password"), "auth_method": http.Auth.BASIC},
+    {"auth": "token"},
+    {"auth": "token", "headers": {"Authorization": "own"}},
+    {"referer": "http://a/"},
+    {"query": {"a": 1}},
+    {"query": "a=2"},
+    {"method": "HEAD"},
+    {"method": "PURGE"},
+    {"method": "POST"},
+    {"json": None},
+    {"json": {"a": 1}, "headers": {"X-Name": "one"}},
+    {"headers": {"Content-Length": "0"}},
+    {"curl_options": {pycurl.REFERER: "http://b/"}},
+]
+
+
+def test_calls_in_turn_send_what_each_sends_alone(peers):
+    peer = peers()
+
+    def sent(request):
+        return request.method, request.target, request.fields, request.body
+
+    alone = []
+    for call in CALLS:
+        with http.HttpClient(headers={"X-Standing": "yes"}) as client:
+            client.send_request(peer.url, **call)
+        alone.append(sent(peer.last))
+    with http.HttpClient(headers={"X-Standing": "yes"}) as client:
+        for _ in range(2):
+            for call, before in zip(CALLS, alone, strict=True):
+                client.send_request(peer.url, **call)
+                assert sent(peer.last) == before
+        client.headers["X-Standing"] = "no"
+        client.send_request(peer.url, **CALLS[1])
+        assert ("X-Standing", "no") in peer.last.fields
+        client.base_url = peer.url
+        client.send_request("/a", **CALLS[1])
+        client.base_url = peer.url + "/b/"
+        client.send_request("a", **CALLS[1])
+        assert [request.target for request in peer.requests[-2:]] == ["/a", "/b/a"]
+
+
+def test_no_more_than_some_requests_are_kept_and_none_that_is_long(peers):
+    url = peers().url
+    with http.HttpClient() as client:
+        for number in range(MOST_KEPT + 10):
+            client._prepare(url, headers={"X-Number": str(number)})
+            assert len(client._kept) <= MOST_KEPT
+        client.user_agent = "another"
+        client._prepare(url, headers={"X-Long": "x" * LONGEST_KEPT})
+        assert not client._kept
+
+
+def test_a_secret_field_of_a_call_is_kept_no_longer_than_those_of_the_client(peers):
+    token = f"Bearer {peers}"
+    before, url = sys.getrefcount(token), peers().url
+    with http.HttpClient() as client:
+        client.get(url, headers={"Authorization": token})
+        client.headers["X-Other"] = "1"
+        client.get(url)
+        gc.collect()
+        assert sys.getrefcount(token) == before
+    with http.HttpClient() as client:
+        client.get(url, headers={"Authorization": token})
+    del client
+    gc.collect()
+    assert sys.getrefcount(token) == before

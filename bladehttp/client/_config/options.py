@@ -204,6 +204,8 @@ MOST_CHANGES = 32
 KEPT_TYPES = frozenset((bool, int, str, tuple, type(None), Auth, Retry))
 """Types of values that are immutable and equal only if they mean the same."""
 
+STRS = frozenset((str,))
+
 NEVER_KEPT = frozenset(
     ("ca_cert", "cookie_file", "cookies", "skip_hostname_verification", "skip_peer_verification")
 )
@@ -219,7 +221,7 @@ def key_of(values: Mapping[str, Any]) -> tuple[Any, ...] | None:
     if not KEPT_TYPES.issuperset(types) or not NEVER_KEPT.isdisjoint(values):
         return None
     for value in values.values() if tuple in types else ():
-        if type(value) is tuple and not all(type(part) is str for part in value):
+        if type(value) is tuple and not STRS.issuperset(map(type, value)):
             return None
     return (*values.items(), *types)
 

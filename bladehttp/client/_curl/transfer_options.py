@@ -121,21 +121,16 @@ def _may_keep_target(request: PreparedRequest) -> bool:
 def _set(handle: Handle, request: PreparedRequest) -> list[int]:
     """Set fields, body and method; return the options of the fields, to be unset later."""
     curl, body, method = handle.curl, request.body, request.method
-    fields = {
-        pycurl.HTTPHEADER: request.lines(),
-        pycurl.PROXYHEADER: request.proxy_lines(),
-        pycurl.COOKIE: request.cookies(),
-    }
-    options = [option for option, value in fields.items() if value]
-    for option in options:
-        curl.setopt(option, fields[option])
+    fields = request.field_options()
+    for option, value in fields:
+        curl.setopt(option, value)
     if body is not None:
         body.attach(curl, method, handle.in_context)
     elif method == "HEAD":
         curl.setopt(pycurl.NOBODY, 1)  # as CUSTOMREQUEST it would wait for a body
     elif method != "GET":
         curl.setopt(pycurl.CUSTOMREQUEST, method)
-    return options
+    return [option for option, _ in fields]
 
 
 PROXY_AUTHENTICATION_REQUIRED = 407

@@ -1,10 +1,13 @@
 """PreparedRequest: one request as it will be sent on one hop, checked and complete."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+import pycurl
 
 from bladehttp._data.headers import Headers, HeadersLike, is_token
-from bladehttp.client._config.options import Settings
+from bladehttp.client._config.options import Settings, key_of
 from bladehttp.client._request.body import Body, BytesBody
 from bladehttp.client._request.url import LONGEST_KEPT, Url, absolute, parse_url
 from bladehttp.exceptions import InvalidHeader
@@ -50,6 +53,9 @@ class PreparedRequest:
     body: Body | None
     settings: Settings
     is_plain: bool = field(init=False, repr=False, compare=False)
+    _field_options: tuple[tuple[int, Any], ...] | None = field(
+        init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         self.is_plain = (
@@ -59,6 +65,18 @@ class PreparedRequest:
             and self.url.target is None
             and self.settings.progress is None
         )
+        self._field_options = None
+
+    def field_options(self) -> tuple[tuple[int, Any], ...]:
+        """Return the libcurl options of the fields, made once; no option without fields."""
+        if self._field_options is None:
+            pairs = (
+                (pycurl.HTTPHEADER, self.lines()),
+                (pycurl.PROXYHEADER, self.proxy_lines()),
+                (pycurl.COOKIE, self.cookies()),
+            )
+            self._field_options = tuple(pair for pair in pairs if pair[1])
+        return self._field_options
 
     def lines(self) -> list[bytes]:
         """Return the fields as CURLOPT_HTTPHEADER takes them."""
@@ -153,10 +171,12 @@ def prepare_request(
     return PreparedRequest(method, url, fields, body, settings)
 
 
-class PlainGets(dict[str, PreparedRequest]):
-    """GET requests without further options, by URL, for one state of a client.
+class KeptRequests(dict[Any, PreparedRequest]):
+    """Requests without content, by the arguments they were made of, for one state of a client.
 
-    Each is created when it is first used, and kept if its URL is not too long.
+    A URL alone stands for a GET without further arguments: ``kept[url]`` makes it when it is first
+    used. Requests of other arguments are put in by `keep`, with the key of `call_key`. They hold
+    secrets, as the client does, and are dropped when one of its properties or headers changes.
 
     Attributes:
         settings: The client's properties.
@@ -172,11 +192,31 @@ class PlainGets(dict[str, PreparedRequest]):
     def __missing__(self, url: str) -> PreparedRequest:
         text = absolute(url, self.settings.base_url, Headers.adopt(self.fields))
         request = prepare_request("GET", parse_url(text), list(self.fields), None, self.settings)
+        self.keep(url, request)
+        return request
+
+    def keep(self, key: Any, request: PreparedRequest) -> None:
+        """Keep a request, unless its URL or its fields are too long."""
+        length = len(request.url.text) + sum(len(value) for _, value in request.fields)
         if len(self) >= MOST_KEPT:
             self.clear()
-        if len(url) <= LONGEST_KEPT:
-            self[url] = request
-        return request
+        if length <= LONGEST_KEPT:
+            self[key] = request
+
+
+def call_key(url: Any, method: str, headers: Any, others: Mapping[str, Any]) -> Any:
+    """Return a key that only calls with equal arguments share, None for arguments without one.
+
+    It may turn out not to be hashable: then an argument is not valid, or a container.
+    """
+    if headers is None:
+        fields: Any = ()
+    elif type(headers) is dict:
+        fields = tuple(headers.items())
+    else:
+        return None
+    properties = key_of(others) if others else ()
+    return None if properties is None else (url, method, fields, properties)
 
 
 def with_body_fields(fields: Fields, body: Body | None) -> Fields:
