@@ -39,13 +39,14 @@ lowest: $(LOWEST)/.stamp ## Run the whole suite with the oldest dependencies tha
 	cat $(LOWEST)/floors.txt
 	$(LOWEST)/bin/python -X dev -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
-lint: $(STAMP) ## Run ruff, mypy --strict, pyright and import-linter
+lint: $(STAMP) ## Run ruff, mypy --strict, pyright, import-linter and codespell
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pyright
 	$(BIN)/python tests/typing/check.py
 	$(BIN)/lint-imports
+	$(BIN)/codespell bladehttp tests examples benchmarks docs *.md Makefile pyproject.toml
 
 fuzz: $(STAMP) ## Fuzz a live server for 30 seconds
 	$(BIN)/python tests/slow/fuzz.py 30 $(SEED)
