@@ -494,4 +494,4 @@ def test_many_urls_are_asked_for_with_one_client(client: HttpClient, peers: Any)
     assert [request.target for request in peer.requests[-3:]] == [
         f"/{count - 1}", "/0", f"/{count - 1}",
     ]  # fmt: skip
-    assert len(client._bare) <= MOST_KEPT
+    assert len(client._kept) <= MOST_KEPT
