@@ -62,7 +62,7 @@ def without_default(text: str, value: object) -> str:
 
 
 def deadlines() -> Rows:
-    return of_server([*CLOCKS.values(), "shutdown_timeout"])
+    return of_server([*CLOCKS.values(), "handler_timeout", "shutdown_timeout"])
 
 
 def sizes() -> Rows:

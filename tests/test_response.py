@@ -105,6 +105,34 @@ def test_every_cookie_is_a_field() -> None:
     assert response.cookies == ["a=1; Path=/", "b=2; HttpOnly"]
 
 
+EXPIRED = "Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0"
+
+
+@pytest.mark.parametrize(
+    ("key", "options", "expected"),
+    [
+        ("a", {}, f"a=; Path=/; {EXPIRED}"),
+        ("a", {"path": "/x", "domain": "b.example"}, f"a=; Domain=b.example; Path=/x; {EXPIRED}"),
+        ("a", {"path": None, "http_only": True}, f"a=; {EXPIRED}; HttpOnly"),
+        ("__Secure-a", {}, f"__Secure-a=; Path=/; {EXPIRED}; Secure"),
+        ("__Host-a", {"secure": False}, f"__Host-a=; Path=/; {EXPIRED}; Secure"),
+        ("__host-a", {}, f"__host-a=; Path=/; {EXPIRED}; Secure"),
+        ("a", {"same_site": "None"}, f"a=; Path=/; {EXPIRED}; SameSite=None; Secure"),
+        ("a", {"same_site": "lax"}, f"a=; Path=/; {EXPIRED}; SameSite=Lax"),
+    ],
+    ids=["plain", "domain", "no-path", "secure", "host", "lower-case", "none", "lax"],
+)
+def test_a_deleted_cookie_is_one_that_has_expired(key, options, expected) -> None:
+    response = HttpResponse()
+    response.delete_cookie(key, **options)
+    assert response.cookies == [expected]
+
+
+def test_the_name_of_a_deleted_cookie_is_checked() -> None:
+    with pytest.raises(InvalidHeader, match="not a token"):
+        HttpResponse().delete_cookie("a b")
+
+
 def test_redirect_sets_status_and_location() -> None:
     response = HttpResponse()
     response.redirect("/a", 308)

@@ -124,10 +124,6 @@ class Offloaded(Deferred):
 
     __slots__ = ()
 
-    def __init__(self) -> None:
-        """Wait without a timeout: workers are bounded otherwise."""
-        super().__init__(0)
-
 
 class Delay(Deferred):
     """A complete response that is sent after a time; see `HttpResponse.delay`."""

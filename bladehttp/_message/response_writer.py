@@ -34,6 +34,9 @@ ATTR_CHAR = "!#$&+^`|"
 is_plain_name = partial(re.fullmatch, r"[\x20!#$&-\[\]-~]*")  # no quote, backslash or "%"
 not_plain = partial(re.sub, r"[^\x20!#$&-\[\]-~]")
 
+NEED_SECURE = ("__secure-", "__host-")
+"""How the names of cookies begin that browsers take only with Secure (RFC 6265bis 4.1.3)."""
+
 has_authority = partial(
     re.fullmatch,
     r"((?:[A-Za-z][A-Za-z0-9+.-]*:)?//(?:[^/?#\\@]*@)?)([^/?#\\:]*)(.*)",
@@ -308,6 +311,33 @@ class ResponseWriter(Lazy):
             key, value, domain, path, expires, secure, max_age, http_only, same_site
         )
         self.headers.add("Set-Cookie", cookie)
+
+    def delete_cookie(
+        self,
+        key: str,
+        domain: str | None = None,
+        path: str | None = "/",
+        secure: bool = False,
+        http_only: bool = False,
+        same_site: str | None = None,
+    ) -> None:
+        """Have the browser delete a cookie, by a Set-Cookie field that has expired.
+
+        Args:
+            key: The name.
+            domain: As it was set: browsers delete only the cookie of the same domain and path.
+            path: As it was set.
+            secure: As it was set. It is added where browsers insist on it: for names that begin
+                with "__Secure-" or "__Host-", and with ``same_site`` "None".
+            http_only: As it was set.
+            same_site: As it was set.
+
+        Raises:
+            InvalidHeader: As `set_cookie`.
+            ValueError: ``same_site`` is unknown.
+        """
+        needs_secure = (same_site or "").lower() == "none" or key.lower().startswith(NEED_SECURE)
+        self.set_cookie(key, "", domain, path, 0, secure or needs_secure, 0, http_only, same_site)
 
     def redirect(self, location: str, status: int = 302) -> None:
         """Send the client to another URL.

@@ -9,7 +9,7 @@ themselves. Checks of request line and fields together are repeated each time.
 """
 
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -94,11 +94,16 @@ class RequestLine:
     scheme: str = ""
 
 
+LimitsOf = Callable[[RequestLine, Limits], Limits]
+"""Returns the limits of one request, given its line and the limits of the others."""
+
+
 class HeadParser:
     """Parses heads with one set of limits and owns the three caches.
 
     Attributes:
         limits: The limits.
+        limits_of: Chooses the limits of a request with a body. None: ``limits``.
         lines: Accepted request lines of HTTP/1.1 or later and without a query, as received, to
             their RequestLine. None is longer than ``longest_line``.
         blocks: Accepted field lines, as received and with the empty line after them, to their
@@ -107,17 +112,32 @@ class HeadParser:
             the blocks.
     """
 
-    __slots__ = ("_fields", "_longest_kept", "blocks", "limits", "lines", "longest_line")
+    __slots__ = (
+        "_fields",
+        "_longest_kept",
+        "blocks",
+        "limits",
+        "limits_of",
+        "lines",
+        "longest_line",
+    )
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, limits_of: LimitsOf | None = None) -> None:
         """Start with empty caches; every connection of a server shares one parser."""
         self.limits: Limits = limits
+        self.limits_of: LimitsOf | None = limits_of
         self._fields: dict[bytes, tuple[str, str]] = {}
         self.lines: dict[bytes, RequestLine] = {}
         self.blocks: dict[bytes, FieldBlock] = {}
         longest: int = min(limits.request_line - 2, limits.head - CACHED_BLOCK_BYTES - 2)
         self.longest_line: int = longest
         self._longest_kept = min(self.longest_line, CACHED_REQUEST_LINE_BYTES)
+
+    def limits_for(self, line: RequestLine, fields: FieldBlock) -> Limits:
+        """Return the limits of one request."""
+        if fields.body_length and self.limits_of is not None:
+            return self.limits_of(line, self.limits)
+        return self.limits
 
     def request_line(self, data: bytes) -> RequestLine:
         """Parse a request line within its limit; see `parse_request_line`."""

@@ -250,7 +250,7 @@ class RequestReader:
             self.last = fields
         else:
             self._line = line
-            keep_alive = check_together(line, fields, parser.limits)
+            keep_alive = check_together(line, fields, parser.limits_for(line, fields))
         self.buffer.skip(len(data) + 2 + len(lines))
         return Request(line, fields, keep_alive)
 
@@ -289,13 +289,13 @@ class RequestReader:
             self._parser.field(line)
             self._lines.append(line)
         fields = self._parser.field_block(self._lines)
-        keep_alive = check_together(start, fields, limits)
+        keep_alive = check_together(start, fields, self._parser.limits_for(start, fields))
         if fields.tail:
             self.last = fields
         return Request(start, fields, keep_alive)
 
     def _open_body(self, request: Request) -> OpenBody:
-        limits = self._parser.limits
+        limits = self._parser.limits_for(request.line, request.fields)
         length = request.fields.body_length
         decoder: Decoder = (
             Chunked(limits, self._parser.field)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bladehttp.server._config import ServerOptions
     from bladehttp.server._connection.context import Stats
     from bladehttp.server._dispatch.access_log import AccessLog, Answered, access_log
-    from bladehttp.server._dispatch.routes import Handler
+    from bladehttp.server._dispatch.routes import Handler, RouteOptions
     from bladehttp.server._net.endpoint import inherited_socket
     from bladehttp.server._net.loop import Timer
     from bladehttp.server._server import HttpServer
@@ -36,7 +36,7 @@ else:  # a program that is only a client does not load it
             "server._config": "ServerOptions",
             "server._connection.context": "Stats",
             "server._dispatch.access_log": "AccessLog Answered access_log",
-            "server._dispatch.routes": "Handler",
+            "server._dispatch.routes": "Handler RouteOptions",
             "server._net.endpoint": "inherited_socket",
             "server._net.loop": "Timer",
             "server._server": "HttpServer",
@@ -62,6 +62,7 @@ __all__ = [
     "HttpServer",
     "MissingValueError",
     "MultiDict",
+    "RouteOptions",
     "ServerOptions",
     "Stats",
     "Timer",

@@ -8,6 +8,7 @@ from typing import Any, TypedDict, Unpack
 from bladehttp._message.response import POWERED_BY
 from bladehttp._wire.limits import Limits
 from bladehttp.server._dispatch.forwarded import TrustedProxies
+from bladehttp.server._dispatch.routes import RouteOptions
 from bladehttp.server._net.endpoint import UNIX, Endpoint, listen_on, listen_tcp, listen_unix
 
 CLOCKS = {
@@ -47,6 +48,7 @@ DEFAULTS = {
     "min_body_rate": 500,
     "shutdown_timeout": 5000,
     "max_requests_per_connection": 1000,
+    "handler_timeout": 0,
     "max_workers": 8,
     "max_offloaded": 128,
     "slow_handler_time": 100,
@@ -92,6 +94,7 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "min_body_rate": whole_number(0, optional=True),
     "shutdown_timeout": whole_number(0),
     "slow_handler_time": whole_number(0),
+    "handler_timeout": whole_number(0),
     "max_requests_per_connection": whole_number(0),
     "max_connections": whole_number(0),
     "max_workers": whole_number(1),
@@ -99,6 +102,28 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "backlog": whole_number(0),
 }
 """Properties that are numbers, to what is checked when they are set."""
+
+
+def check_options(options: RouteOptions, is_interruptible: bool) -> RouteOptions:
+    """Return the options of a route, checked as the properties of the same names.
+
+    Args:
+        options: The options.
+        is_interruptible: Whether the handler does not run on the server's thread.
+
+    Raises:
+        TypeError: There is no such option, or a value is of another type.
+        ValueError: A value is too small, or a handler on the server's thread has a timeout.
+    """
+    for name, value in options.items():
+        if name not in RouteOptions.__annotations__:
+            raise TypeError(f"a route has no option {name!r}")
+        CHECKS[name](name, value)
+    if "handler_timeout" in options and not is_interruptible:
+        raise ValueError(
+            "handler_timeout needs offload=True: nothing ends a handler on the server's thread"
+        )
+    return options
 
 
 ANY = "0.0.0.0"  # noqa: S104 - only for who asks for it
@@ -128,6 +153,7 @@ class ServerOptions(TypedDict, total=False):
     min_body_rate: int | None
     shutdown_timeout: int
     max_requests_per_connection: int
+    handler_timeout: int
     max_workers: int
     max_offloaded: int
     slow_handler_time: int
@@ -190,6 +216,9 @@ class ServerConfig:
             requests. Those without a response by then get 503. 5000. 0: as `close`.
         max_requests_per_connection: Requests answered before a connection is closed. 1000. 0: no
             limit.
+        handler_timeout: Longest time of an offloaded handler. Its response is 503 then, and it
+            goes on without one. For one route see `HttpServer.handle`, for a deferred response
+            `HttpResponse.defer`. 0: no limit.
         max_workers: Offloaded handlers (see `HttpServer.handle`) that run at a time. 8.
         max_offloaded: Offloaded handlers that run or wait; further ones are answered with 503. 128.
         slow_handler_time: A handler, callback, timer or generator that blocks the server's thread
@@ -246,6 +275,7 @@ class ServerConfig:
     min_body_rate: int | None
     shutdown_timeout: int
     max_requests_per_connection: int
+    handler_timeout: int
     max_workers: int
     max_offloaded: int
     slow_handler_time: int

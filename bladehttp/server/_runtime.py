@@ -110,7 +110,7 @@ class Runtime:
         self.stepping: threading.Lock | None = None
         self.context = ServerContext(
             loop=self.loop,
-            parser=HeadParser(limits),
+            parser=HeadParser(limits, dispatcher.limits_of),
             dispatcher=dispatcher,
             is_secure=ssl_context is not None,
             on_removed=self._removed,

@@ -16,14 +16,14 @@ from bladehttp._message.request import ClientInfo, HttpRequest
 from bladehttp._message.response import DefaultHead, HttpResponse
 from bladehttp._wire.head import HeadParser
 from bladehttp.exceptions import HttpException
-from bladehttp.server._config import ServerConfig, ServerOptions
+from bladehttp.server._config import ServerConfig, ServerOptions, check_options
 from bladehttp.server._connection.context import Stats
 from bladehttp.server._dispatch.access_log import AccessLog, Answered
 from bladehttp.server._dispatch.callbacks import check_callable, check_runs
 from bladehttp.server._dispatch.dispatcher import ENDING, Dispatcher
 from bladehttp.server._dispatch.forwarded import TrustedProxies
 from bladehttp.server._dispatch.request_log import RequestLog
-from bladehttp.server._dispatch.routes import Handler
+from bladehttp.server._dispatch.routes import Handler, RouteOptions
 from bladehttp.server._dispatch.workers import Workers
 from bladehttp.server._files.static import static_files
 from bladehttp.server._net.endpoint import UNIX, Endpoint, tell_ready
@@ -160,11 +160,25 @@ class HttpServer(ServerConfig):
         return self._add("error", fn)
 
     @overload
-    def handle(self, method: str, path: str, fn: H, offload: bool = False) -> H: ...
-    @overload
-    def handle(self, method: str, path: str, *, offload: bool = False) -> Callable[[H], H]: ...
     def handle(
-        self, method: str, path: str, fn: H | None = None, offload: bool = False
+        self,
+        method: str,
+        path: str,
+        fn: H,
+        offload: bool = False,
+        **options: Unpack[RouteOptions],
+    ) -> H: ...
+    @overload
+    def handle(
+        self, method: str, path: str, *, offload: bool = False, **options: Unpack[RouteOptions]
+    ) -> Callable[[H], H]: ...
+    def handle(
+        self,
+        method: str,
+        path: str,
+        fn: H | None = None,
+        offload: bool = False,
+        **options: Unpack[RouteOptions],
     ) -> H | Callable[[H], H]:
         """Set the handler of a method and a path; without ``fn`` this decorates.
 
@@ -182,14 +196,19 @@ class HttpServer(ServerConfig):
             fn: Receives the request and the response.
             offload: Whether it runs on a worker thread (``max_workers``) because it takes long or
                 blocks. Its connection takes no other request meanwhile.
+            **options: ``max_body_size`` of requests for this route, as their path was sent;
+                ``handler_timeout``, if it is offloaded. Without: the server's.
 
         Raises:
-            TypeError: The function does not take two arguments, or is a coroutine function.
-            ValueError: The path does not begin with "/" or its braces are not parameters.
+            TypeError: The function does not take two arguments, or is a coroutine function; or an
+                option does not exist or is of another type.
+            ValueError: The path does not begin with "/", its braces are not parameters, the method
+                and the path have a handler already, or an option is out of range.
         """
         if fn is None:
-            return partial(self.handle, method, path, offload=offload)
-        self._dispatcher.add_route(method, path, fn, offload)
+            return partial(self.handle, method, path, offload=offload, **options)
+        check_options(options, offload)
+        self._dispatcher.add_route(method, path, fn, offload, options)
         return fn
 
     def none_handler(self, fn: H) -> H:
@@ -240,7 +259,8 @@ class HttpServer(ServerConfig):
             NotADirectoryError: ``directory`` is not a directory.
             NotImplementedError: The system has no openat (Windows).
             TypeError: An argument is of another type.
-            ValueError: ``cache_age`` is negative or the path has parameters.
+            ValueError: ``cache_age`` is negative, the path has parameters, or GET has a handler for
+                all paths below it already.
         """
         files = static_files(
             base_path, directory, cache_age, tag, index, listing, self._dispatcher.call_none_handler
@@ -286,9 +306,10 @@ class HttpServer(ServerConfig):
         gets None for the socket.
         """
         self._dispatcher.blank = DefaultHead(self.powered_by)
+        self._dispatcher.handler_timeout = self.handler_timeout
         return WsgiApplication(
             self._dispatcher,
-            HeadParser(self._limits()),
+            HeadParser(self._limits(), self._dispatcher.limits_of),
             self._proxies(),
             self.decode_request_body,
         )
@@ -509,6 +530,7 @@ class HttpServer(ServerConfig):
             raise RuntimeError(f"the server is listening at {self.url} already")
         context, proxies = self._context(self._certificates), self._proxies()
         self._dispatcher.blank = DefaultHead(self.powered_by)
+        self._dispatcher.handler_timeout = self.handler_timeout
         endpoint = self._listen(self._given)
         try:
             self._runtime = self._run_at(endpoint, context, proxies, owner)

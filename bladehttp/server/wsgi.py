@@ -119,7 +119,8 @@ class WsgiApplication:
         message = _read(environ, self._parser)
         secure = environ.get("wsgi.url_scheme") == "https"
         request = HttpRequest.from_wire(message, _client(environ), secure)
-        request.decode_with(self._parser.limits, self._decode_request_body)
+        limits = self._parser.limits_for(message.line, message.fields)
+        request.decode_with(limits, self._decode_request_body)
         version = _later_version(environ.get("SERVER_PROTOCOL", ""))
         if version:
             request.http_version = version[1]

@@ -326,6 +326,40 @@ def test_more_than_the_queue_takes_is_503(blocking, connect):
     assert first.response().status == 200
 
 
+@pytest.mark.parametrize("of_route", [True, False], ids=["route", "server"])
+def test_an_offloaded_handler_that_takes_too_long_is_503(serve, connect, caplog, of_route):
+    server = serve()
+    if not of_route:
+        server.close()
+        server.handler_timeout = 20
+        server.start()
+    options = {"handler_timeout": 20} if of_route else {}
+    go, wrote = threading.Event(), threading.Event()
+
+    @server.handle("GET", "/", offload=True, **options)
+    def slow(request, response):
+        assert go.wait(PATIENCE)
+        response.write("late")
+        wrote.set()
+
+    connection = connect(server).get("/")
+    answer = connection.response()
+    assert (answer.status, answer.body) == (503, b"503 - Service Unavailable.")
+    go.set()
+    assert wrote.wait(PATIENCE)
+    assert connection.get("/absent").response().status == 404  # and nothing of it comes later
+    assert "deferred response not sent within 20 ms: GET /" in caplog.text
+
+
+def test_a_route_may_wait_longer_than_the_servers_timeout(serve, connect):
+    server = serve()
+    server.close()
+    server.handler_timeout = 1
+    server.start()
+    server.handle("GET", "/", lambda request, response: time.sleep(0.05), True, handler_timeout=0)
+    assert connect(server).get("/").response().status == 200
+
+
 def test_what_an_offloaded_handler_raises_is_500(serve, client):
     server = serve()
     errors = []

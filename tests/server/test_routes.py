@@ -1,7 +1,10 @@
+import gzip
 import json
 import time
 
 import pytest
+from server_doors import DOORS, ask
+from support import Raw
 
 import bladehttp as http
 from bladehttp.server import HttpServer
@@ -121,12 +124,54 @@ def test_the_order_of_registration_does_not_matter(serve, connect):
     assert json.loads(client.get("/files/a/meta").response().body)["route"] == "/files/{name}/meta"
 
 
-def test_a_later_route_takes_the_place_of_an_earlier_one_of_the_same_shape(serve, connect):
+def nothing(request, response):
+    pass
+
+
+def handled(method, path):
+    return lambda server, directory: server.handle(method, path, nothing)
+
+
+def served(path):
+    return lambda server, directory: server.serve_files(path, directory)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        (handled("GET", "/x"), handled("get", "/x"), "^GET /x has a handler already: "),
+        (handled("GET", "/{a}"), handled("GET", "/{b}"), "as GET /{a}: "),
+        (handled("GET", "/a/{b:path}"), handled("GET", "/a/{c:path}"), "as GET /a/{b:path}: "),
+        (handled("GET", "/a/"), handled("GET", "/a/"), "^GET /a/ has a handler already: "),
+        (handled("GET", "/a/"), served("/a"), "^GET /a/ has a handler already: .*nothing"),
+        (served("/a/"), handled("GET", "/a/"), "already: .*StaticFiles"),
+        (served("/"), served("/"), "^GET / has a handler already"),
+    ],
+    ids=["exact", "one", "rest", "prefix", "files-after", "files-before", "files-twice"],
+)
+def test_a_second_handler_of_the_same_method_and_path_is_an_error(tmp_path, first, second, said):
+    server = HttpServer(0)
+    first(server, tmp_path)
+    with pytest.raises(ValueError, match=said):
+        second(server, tmp_path)
+
+
+@pytest.mark.parametrize("path", ["/", "/static"])
+@pytest.mark.parametrize("files_first", [True, False], ids=["files-first", "route-first"])
+def test_a_route_takes_the_path_of_a_directory_and_files_those_below(
+    serve, connect, tmp_path, path, files_first
+):
+    (tmp_path / "a.txt").write_text("file")
     server = serve()
-    server.handle("GET", "/{a}", answering("first"))
-    server.handle("GET", "/{b}", answering("second"))
-    body = connect(server).get("/x").response().body
-    assert json.loads(body) == {"route": "second", "params": {"b": "x"}}
+    steps = [
+        lambda: server.serve_files(path, tmp_path),
+        lambda: server.handle("GET", path, answering("page")),
+    ]
+    for step in steps if files_first else reversed(steps):
+        step()
+    client = connect(server)
+    assert json.loads(client.get(path).response().body)["route"] == "page"
+    assert client.get(f"{path.rstrip('/')}/a.txt").response().body == b"file"
 
 
 def test_a_route_of_another_method_does_not_hide_a_less_literal_one(serve, connect):
@@ -303,3 +348,87 @@ def test_a_long_path_of_many_segments_costs_little():
     for _ in range(50):
         assert routes.find("GET", "/" * 8000) is None
     assert time.process_time() - start < 0.1  # 1 s if every prefix of the path were looked up
+
+
+BODY = "x" * 100
+
+
+def ask_with_body(server, path, *, chunked=False, method="POST"):
+    with Raw(server.port) as client:
+        if chunked:
+            client.get(path, "Transfer-Encoding: chunked", method=method)
+            client.send(f"64\r\n{BODY}\r\n0\r\n\r\n")
+        else:
+            client.get(path, "Content-Length: 100", method=method).send(BODY)
+        return client.response()
+
+
+def sized(request, response):
+    response.json(len(request.raw_body))
+
+
+@pytest.mark.parametrize("chunked", [True, False], ids=["chunked", "length"])
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/least", 413),
+        ("/l%65ast", 413),
+        ("/most/x", 200),
+        ("/any", 200),
+        ("/server", 413),
+        ("/absent", 413),
+        ("/exactly", 200),
+    ],
+)
+def test_a_route_has_a_body_limit_of_its_own(serve, path, status, chunked):
+    server = serve(max_body_size=60)
+    server.handle("POST", "/least", sized, max_body_size=10)
+    server.handle("POST", "/most/", sized, max_body_size=1000)
+    server.handle("POST", "/any", sized, max_body_size=None)
+    server.handle("POST", "/server", sized)
+    server.handle("PUT", "/absent", sized, max_body_size=1000)
+    server.handle("POST", "/exactly", sized, max_body_size=100)
+    assert ask_with_body(server, path, chunked=chunked).status == status
+
+
+@pytest.mark.parametrize("door", DOORS.values(), ids=DOORS)
+def test_the_limit_of_a_route_holds_behind_every_door(door):
+    server = HttpServer(0, max_body_size=60)
+    server.handle("POST", "/least", sized, max_body_size=10)
+    server.handle("POST", "/most", sized, max_body_size=1000)
+    with door(server) as port:
+        assert ask(port, "/least", method="POST", body=BODY).status == 413
+        assert ask(port, "/most", method="POST", body=BODY).body == b"100"
+
+
+def test_a_client_that_asks_before_it_sends_is_told_of_the_routes_limit(serve, connect):
+    server = serve()
+    server.handle("POST", "/", sized, max_body_size=10)
+    client = connect(server).get("/", "Content-Length: 100", "Expect: 100-continue", method="POST")
+    assert client.response().status == 413
+
+
+def test_a_decoded_body_has_the_limit_of_its_route(serve, connect):
+    server = serve(decode_request_body=True)
+    server.handle("POST", "/", sized, max_body_size=10_000)
+    packed = gzip.compress(b"x" * 20_000)
+    client = connect(server)
+    client.get("/", f"Content-Length: {len(packed)}", "Content-Encoding: gzip", method="POST")
+    assert client.send(packed).response().status == 413
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "said"),
+    [
+        ({"max_body_size": -1}, ValueError, "max_body_size is at least 0"),
+        ({"max_body_size": "1"}, TypeError, "max_body_size is an int or None"),
+        ({"handler_timeout": 1.5, "offload": True}, TypeError, "handler_timeout is an int"),
+        ({"handler_timeout": 1}, ValueError, "needs offload=True"),
+        ({"read_timeout": 1}, TypeError, "no option 'read_timeout'"),
+    ],
+    ids=["negative", "str", "float", "on-the-loop", "unknown"],
+)
+def test_an_option_that_a_route_cannot_have_is_an_error(options, error, said):
+    decorate = HttpServer(0).handle("GET", "/", **options)
+    with pytest.raises(error, match=said):
+        decorate(nothing)

@@ -371,7 +371,9 @@ class Connection(Sender):
         if context.proxies is not None:
             context.proxies.apply(request)
         if message.fields.body_length:
-            request.decode_with(context.parser.limits, context.decode_request_body)
+            request.decode_with(
+                context.parser.limits_for(line, message.fields), context.decode_request_body
+            )
             self._request = request  # its temporary files are closed later
         if not line.is_plain and (error := check_target(line, request.scheme)) is not None:
             self._refuse(error, message)

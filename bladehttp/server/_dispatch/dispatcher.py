@@ -10,6 +10,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from math import inf
 from socket import socket
@@ -23,6 +24,9 @@ from bladehttp._message.content import ContentError
 from bladehttp._message.deferred import Channel, Deferred, Offloaded
 from bladehttp._message.request import HttpRequest
 from bladehttp._message.response import DEFAULT_HEAD, DefaultHead, HttpResponse
+from bladehttp._wire.head import RequestLine
+from bladehttp._wire.limits import Limits
+from bladehttp._wire.target import decode_path
 from bladehttp.exceptions import ProtocolError
 from bladehttp.server._dispatch.access_log import request_id
 from bladehttp.server._dispatch.callbacks import (
@@ -33,7 +37,7 @@ from bladehttp.server._dispatch.callbacks import (
     name_of,
 )
 from bladehttp.server._dispatch.request_log import RequestLog
-from bladehttp.server._dispatch.routes import Handler, Route, Routes
+from bladehttp.server._dispatch.routes import Handler, Route, RouteOptions, Routes
 from bladehttp.server._dispatch.workers import Workers
 from bladehttp.server._net.loop import Loop
 from bladehttp.status import phrase
@@ -60,6 +64,8 @@ class Dispatcher:
         blank: The default head of every response.
         callbacks: The functions of each kind.
         guards: The before_request functions.
+        handler_timeout: Longest time of a handler that does not run on the loop's thread, in
+            milliseconds. 0: no limit.
         has_response_callbacks: Whether any after_request, on_reply or on_answered is registered.
         log: The record of requests; None: off.
         loop: The loop of the current run, None if there is none.
@@ -73,6 +79,7 @@ class Dispatcher:
         "blank",
         "callbacks",
         "guards",
+        "handler_timeout",
         "has_response_callbacks",
         "log",
         "loop",
@@ -87,6 +94,7 @@ class Dispatcher:
         self.callbacks: dict[str, list[Callable[..., Any]]] = {kind: [] for kind in CALLBACKS}
         self.guards: list[Callable[..., Any]] = self.callbacks["before"]
         self._late: deque[Callable[[], None]] = deque()
+        self.handler_timeout: int = 0
         self.has_response_callbacks: bool = False
         self.log: RequestLog | None = None
         self.loop: Loop | None = None
@@ -106,11 +114,27 @@ class Dispatcher:
         self.callbacks[kind].append(function)
         self.has_response_callbacks = any(self.callbacks[kind] for kind in RESPONSE_CALLBACKS)
 
-    def add_route(self, method: str, path: str, handler: Handler, offload: bool = False) -> None:
+    def add_route(
+        self,
+        method: str,
+        path: str,
+        handler: Handler,
+        offload: bool = False,
+        options: RouteOptions | None = None,
+    ) -> None:
         """Set the handler of a method and a path; see `Routes.add`."""
         check_callable(handler, 2, "handle")
         self.routes = self.routes or Routes()
-        self.routes.add(method, path, handler, offload)
+        self.routes.add(method, path, handler, offload, options)
+
+    def limits_of(self, line: RequestLine, limits: Limits) -> Limits:
+        """Return the limits of a request with a body: those of the server or of its route."""
+        if self.routes is None or not self.routes.limit_bodies:
+            return limits
+        found = self.routes.find(line.method, decode_path(line.path))
+        if found is None or "max_body_size" not in found[0].options:
+            return limits
+        return replace(limits, body=found[0].options["max_body_size"])
 
     def mount(self, path: str, handler: Handler) -> None:
         """Let a handler answer GET for a path and every path below it; see `Routes.mount`."""
@@ -193,7 +217,8 @@ class Dispatcher:
         """Run a handler on a worker thread, or answer 503 if the queue is full."""
         if response.deferred is not None:
             raise RuntimeError("response is deferred already: the handler cannot be offloaded")
-        deferred = response.deferred = Offloaded()
+        timeout = route.options.get("handler_timeout", self.handler_timeout)
+        deferred = response.deferred = Offloaded(timeout)
 
         def work() -> None:
             try:

@@ -10,18 +10,30 @@ Three kinds, tried in this order, each for the method of the request:
 
 All are compared with the decoded path, as callbacks see it. So ``{name}`` never holds a "/", not
 even one sent as ``%2F``.
+
+A method and a path lead to one handler: a second registration is an error, since one of both would
+never be called. The path without "/" that a mounted handler answers is left to a route of its own.
 """
 
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 from bladehttp._data.multidict import Required
 from bladehttp._message.request import HttpRequest
 from bladehttp._message.response import HttpResponse
+from bladehttp.server._dispatch.callbacks import name_of
 
 Handler = Callable[[HttpRequest, HttpResponse], Any]
+
+
+class RouteOptions(TypedDict, total=False):
+    """The keyword arguments of `HttpServer.handle`: properties of the server for one route."""
+
+    max_body_size: int | None
+    handler_timeout: int
+
 
 parameter = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(:path)?\}").fullmatch
 
@@ -35,12 +47,16 @@ class Route:
         name: Method and path as registered, for logs.
         parameters: The names in the path, in order.
         offload: Whether it runs on a worker thread.
+        options: Properties of the server that differ for this route.
+        yields: Whether another route may be set in its place.
     """
 
     handler: Handler
     name: str
     parameters: tuple[str, ...] = ()
     offload: bool = False
+    options: RouteOptions = field(default_factory=RouteOptions)
+    yields: bool = False
 
 
 Methods = dict[str, Route]
@@ -93,9 +109,13 @@ class Node:
 
 
 class Routes:
-    """The routes of one server."""
+    """The routes of one server.
 
-    __slots__ = ("_all", "_exact", "_longest", "_prefixes", "_templates")
+    Attributes:
+        limit_bodies: Whether a route has a ``max_body_size`` of its own.
+    """
+
+    __slots__ = ("_all", "_exact", "_longest", "_prefixes", "_templates", "limit_bodies")
 
     def __init__(self) -> None:
         """Start without any."""
@@ -104,13 +124,22 @@ class Routes:
         self._prefixes: dict[str, Methods] = {}
         self._longest = 0  # of the prefixes: no more of a path has to be looked at
         self._all: Methods = {}
+        self.limit_bodies: bool = False
 
-    def add(self, method: str, path: str, handler: Handler, offload: bool = False) -> None:
-        """Set the handler of a method, in capitals or not, and a path, in place of an earlier one.
+    def add(
+        self,
+        method: str,
+        path: str,
+        handler: Handler,
+        offload: bool = False,
+        options: RouteOptions | None = None,
+    ) -> None:
+        """Set the handler of a method, in capitals or not, and a path.
 
         Raises:
             TypeError: The method or the path is not a str.
-            ValueError: The path does not begin with "/" or its braces are not parameters.
+            ValueError: The path does not begin with "/", its braces are not parameters, or the
+                method has a handler there already.
         """
         if not isinstance(method, str) or not isinstance(path, str):
             raise TypeError(f"a route's method and path are str, not {method!r} and {path!r}")
@@ -118,22 +147,31 @@ class Routes:
             raise ValueError(f"a route's path begins with '/', unlike {path!r}")
         method = method.upper()
         names, methods = self._place(path)
-        route = Route(handler, f"{method} {path}", names, offload)
-        methods[method] = self._all[method] = route
-        if path.endswith("/") and path != "/" and not names:
+        route = Route(handler, f"{method} {path}", names, offload, options or RouteOptions())
+        is_prefix = path.endswith("/") and path != "/" and not names
+        check_free(methods, method, route)
+        if is_prefix:
             self._add_prefix(path, method, route)
+        methods[method] = self._all[method] = route
+        self.limit_bodies = self.limit_bodies or "max_body_size" in route.options
 
     def mount(self, method: str, path: str, handler: Handler) -> None:
         """Set the handler of a path and every path below it, also for the path "/".
 
         Raises:
-            ValueError: The path does not begin with "/" or has braces.
+            ValueError: The path does not begin with "/" or has braces, or the method has a handler
+                for all paths below it already.
         """
         if "{" in path or "}" in path:
             raise ValueError(f"a path to mount at has no parameters, unlike {path!r}")
+        if not path.startswith("/"):
+            raise ValueError(f"a path to mount at begins with '/', unlike {path!r}")
         path = path.rstrip("/")
-        self.add(method, path or "/", handler)
-        self._add_prefix(f"{path}/", method, Route(handler, f"{method} {path}/"))
+        route = Route(handler, f"{method} {path}/", yields=True)
+        self._add_prefix(f"{path}/", method, route)
+        self._all[method] = route
+        if path:
+            self._exact.setdefault(path, {}).setdefault(method, route)
 
     def find(self, method: str, path: str) -> tuple[Route, Params | None] | None:
         """Return the route of a method and a path and its parameters, None for none.
@@ -185,7 +223,11 @@ class Routes:
         return unique(names), node.methods
 
     def _add_prefix(self, path: str, method: str, route: Route) -> None:
-        self._prefixes.setdefault(path, {})[method] = route
+        methods = self._prefixes.setdefault(path, {})
+        taken = methods.get(method)
+        if taken is not None:
+            raise ValueError(already(route, taken))
+        methods[method] = route
         self._longest = max(self._longest, len(path))
 
     def _candidates(self, path: str) -> Iterator[tuple[Methods, list[str]]]:
@@ -200,6 +242,23 @@ class Routes:
             if prefixed is not None:
                 yield prefixed, []
             end = path.rfind("/", 0, end)
+
+
+def check_free(methods: Methods, method: str, route: Route) -> None:
+    """Raise if a method has a route already that does not yield.
+
+    Raises:
+        ValueError: It has.
+    """
+    taken = methods.get(method)
+    if taken is not None and not taken.yields:
+        raise ValueError(already(route, taken))
+
+
+def already(route: Route, taken: Route) -> str:
+    """Return the message for a route whose place another has."""
+    as_what = "" if taken.name == route.name else f" as {taken.name}"
+    return f"{route.name} has a handler already{as_what}: {name_of(taken.handler)}"
 
 
 def unique(names: list[str]) -> tuple[str, ...]:
