@@ -167,10 +167,17 @@ def test_location_that_cannot_be_sent_is_refused(location: str) -> None:
         HttpResponse().redirect(location)
 
 
-@pytest.mark.parametrize(("location", "status"), [("/a", 200), ("/a", 404), ("/a\r\nX: y", 302)])
-def test_redirect_that_is_none_is_refused(location: str, status: int) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - InvalidHeader is one
-        HttpResponse().redirect(location, status)
+@pytest.mark.parametrize("status", [200, 300, 304, 305, 306, 309, 404, True, "302", None])
+def test_status_that_redirects_no_client_is_refused(status: Any) -> None:
+    response = HttpResponse()
+    with pytest.raises(ValueError, match="one of 301, 302, 303, 307, 308, not"):
+        response.redirect("/a", status)
+    assert (response.status, "Location" in response.headers) == (200, False)
+
+
+def test_location_with_a_line_end_is_refused() -> None:
+    with pytest.raises(InvalidHeader):
+        HttpResponse().redirect("/a\r\nX: y")
 
 
 @pytest.mark.parametrize(

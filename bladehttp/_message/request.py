@@ -180,7 +180,8 @@ class HttpRequest(Lazy):
     def url(self) -> str:
         """The URL that was asked for, as sent: scheme, host, port and request target.
 
-        Behind trusted proxies it is the one that the first of them was asked for.
+        Behind trusted proxies it is the one that the first of them was asked for. Of a request
+        without Host (HTTP/1.0) it is the target alone.
         """
         authority, host, line = self._authority, self.host, self._message.line
         if host_name(authority) != host:  # it was assigned
@@ -188,7 +189,7 @@ class HttpRequest(Lazy):
         target = line.target
         if not target.startswith("/"):  # RFC 9112 section 3.2: absolute-form, "*"
             target = line.path.removeprefix("*") + (f"?{line.query}" if line.query else "")
-        return f"{self.scheme}://{authority}{target}"
+        return f"{self.scheme}://{authority}{target}" if authority else target or line.target
 
     @property
     def path_octets(self) -> bytes:

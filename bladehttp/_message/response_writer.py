@@ -44,6 +44,10 @@ has_authority = partial(
 )
 
 
+REDIRECTS = (301, 302, 303, 307, 308)
+"""The statuses that send a client to Location (RFC 9110 section 15.4)."""
+
+
 class Unset(int):
     """The type of a status that was not set: it equals 200."""
 
@@ -350,11 +354,12 @@ class ResponseWriter(Lazy):
 
         Raises:
             InvalidUrl: The host name has no IDNA form.
-            ValueError: The status is not one of redirection.
+            ValueError: The status is another one, such as 304, which redirects no client.
             InvalidHeader: The location holds control characters.
         """
-        if not 300 <= status <= 399:
-            raise ValueError(f"status of a redirect is 3xx, not {status!r}")
+        if status not in REDIRECTS:
+            known = ", ".join(map(str, REDIRECTS))
+            raise ValueError(f"status of a redirect is one of {known}, not {status!r}")
         self.headers["Location"] = encode_location(location)
         self.status = status
 

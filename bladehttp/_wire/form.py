@@ -12,7 +12,7 @@ import json
 import math
 import mmap
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import IO, Any, NoReturn
@@ -35,6 +35,13 @@ from bladehttp.exceptions import ProtocolError
 
 BLOCK = 64 * 1024
 """Bytes given to the multipart parser at a time."""
+
+LEGACY_CHARSET = "windows-1252"
+"""Charset of the heads of a multipart body's parts if one of them is not UTF-8: forms of pages in
+ISO 8859-1, for which browsers take windows-1252 (RFC 7578 section 5.1.2)."""
+
+LONGEST_PADDING = 256
+"""Most bytes of transport padding after a delimiter, with the line end."""
 
 # RFC 9110 section 5.6.6:  parameters = *( OWS ";" OWS [ parameter ] )
 # The multipart package knows no name that ends in "*".
@@ -210,20 +217,38 @@ def _decode_multipart(content: Content, parameters: dict[str, str], limits: Limi
     # RFC 2046 section 5.1.1: boundary := 0*69<bchars> bcharsnospace
     if not 0 < len(boundary) <= 70:
         raise ProtocolError("multipart without a boundary of 1 to 70 characters")
+    end = _end_of_parts(content, boundary)
+    try:
+        try:
+            return _decode_parts(content, end, boundary, UTF_8, limits)
+        except MultipartError as error:
+            if not isinstance(error.__context__, UnicodeDecodeError):
+                raise
+        return _decode_parts(content, end, boundary, LEGACY_CHARSET, limits)
+    except ParserLimitReached as error:
+        raise ProtocolError(f"multipart body: {error}", status=413) from error
+    except MultipartError as error:
+        raise ProtocolError(f"multipart body: {error}") from error
+
+
+def _decode_parts(
+    content: Content, end: int, boundary: bytes, charset: str, limits: Limits
+) -> Decoded:
+    """Return the parts of a multipart content whose heads are in a charset.
+
+    Raises:
+        MultipartError: It is malformed; caused by a UnicodeDecodeError if a head is not in that
+            charset.
+        ProtocolError: As `decode`.
+    """
     decoded = Decoded(MultiDict())
     text_size = 0
     with ExitStack() as opened:
-        end = _end_of_parts(content, boundary)
-        try:
-            for segment, sink in _parts(content, end, boundary, limits, opened):
-                if segment.filename is None:
-                    text_size += sink.size
-                    _check_decoded(text_size, limits)
-                _add_part(decoded, segment, sink)
-        except ParserLimitReached as error:
-            raise ProtocolError(f"multipart body: {error}", status=413) from error
-        except MultipartError as error:
-            raise ProtocolError(f"multipart body: {error}") from error
+        for segment, sink in _parts(content, end, boundary, charset, limits, opened):
+            if segment.filename is None:
+                text_size += sink.size
+                _check_decoded(text_size, limits)
+            _add_part(decoded, segment, sink)
         opened.pop_all()  # the parts' files are the caller's now
     return decoded
 
@@ -249,21 +274,56 @@ def _end_of_parts(content: Content, boundary: bytes) -> int:
     return end
 
 
+def _spans(content: Content, end: int, boundary: bytes) -> Iterator[tuple[int, int]]:
+    """Yield the spans of a content between the transport padding after its delimiters.
+
+    RFC 2046 section 5.1.1: receivers MUST handle it, and the multipart package does not. Without
+    any, as nearly always, it is one span.
+    """
+    delimiter = b"\r\n--" + boundary
+    at = 0
+    if any(content.find(delimiter[2:] + space, 0, end) >= 0 for space in (b" ", b"\t")):
+        for after in _delimiter_ends(content, end, delimiter):
+            yield at, after  # each at once: the parser's limit of parts is that of this loop
+            at = after + _padding(content, after)
+    yield at, end
+
+
+def _delimiter_ends(content: Content, end: int, delimiter: bytes) -> Iterator[int]:
+    """Yield the end of each delimiter; the first needs no line end before it."""
+    after = len(delimiter) - 2
+    if content[:after] == delimiter[2:]:
+        yield after
+    else:
+        after = 0
+    while (found := content.find(delimiter, after, end)) >= 0:
+        after = found + len(delimiter)
+        yield after
+
+
+def _padding(content: Content, at: int) -> int:
+    """Return the number of spaces and tabs up to a line end, 0 if another byte comes before it."""
+    line = content[at : at + LONGEST_PADDING]
+    rest = line.lstrip(b" \t")
+    return len(line) - len(rest) if rest.startswith(b"\r\n") else 0
+
+
 def _parts(
-    content: Content, end: int, boundary: bytes, limits: Limits, opened: ExitStack
+    content: Content, end: int, boundary: bytes, charset: str, limits: Limits, opened: ExitStack
 ) -> Iterator[tuple[MultipartSegment, BodySink]]:
     """Yield each part; ``opened`` closes the sinks of all of them."""
     parser = PushMultipartParser(
         boundary,
         max_header_count=limits.part_fields,
         max_segment_count=limits.parts,
+        header_charset=charset,
         strict=True,
     )
     parts: list[tuple[MultipartSegment, BodySink]] = []  # the one that is open, if one is
     heads = 0
     with parser:
-        for start in range(0, end, BLOCK):
-            for event in parser.parse(content[start : min(start + BLOCK, end)]):
+        for start, stop in _blocks(_spans(content, end, boundary)):
+            for event in parser.parse(content[start:stop]):
                 if event is None:
                     yield parts.pop()
                 elif isinstance(event, MultipartSegment):
@@ -274,6 +334,12 @@ def _parts(
                         raise ProtocolError("multipart body: its heads are too long", status=413)
                 else:
                     parts[0][1].write(event)
+
+
+def _blocks(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    for start, stop in spans:
+        for at in range(start, stop, BLOCK):
+            yield at, min(at + BLOCK, stop)
 
 
 def _check_head(segment: MultipartSegment) -> int:

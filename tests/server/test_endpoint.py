@@ -1,5 +1,6 @@
 """Where a server listens: unix sockets, ports shared by processes, sockets opened by others."""
 
+import errno
 import fcntl
 import os
 import resource
@@ -9,14 +10,16 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from support import PATIENCE, Raw, nothing_left, wait_until
+from support import PATIENCE, Raw, child, nothing_left, wait_until
 
 import bladehttp as http
 from bladehttp.server import HttpServer, inherited_socket
+from bladehttp.server._net import endpoint
 
 
 @pytest.fixture
@@ -109,6 +112,79 @@ def test_a_socket_that_is_listened_on_is_not_taken_over(path):
         with nothing_left(), pytest.raises(OSError, match="in use"):
             unix(path).start()
         assert ask(path).status == 200
+
+
+RACER = """
+import sys
+from bladehttp.server import HttpServer
+print("ready", flush=True)
+for line in sys.stdin:
+    server = HttpServer(0, "unix:" + line.strip())
+    try:
+        server.start()
+    except OSError as error:
+        print(error.errno, flush=True)
+    else:
+        print("listens", flush=True)
+    sys.stdin.readline()
+    server.close()
+"""
+
+
+def test_one_of_several_processes_that_start_at_once_replaces_what_was_left(tmp_path):
+    command = [sys.executable, "-X", "dev", "-W", "error", "-c", RACER]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
+    with ExitStack() as stack:
+        racers = [stack.enter_context(child(command, **pipes)) for _ in range(4)]
+        assert [each.stdout.readline() for each in racers] == ["ready\n"] * 4
+        for number in range(25):
+            path = str(tmp_path / f"{number}.sock")
+            left_over(path)
+            for each in racers:
+                each.stdin.write(f"{path}\n")
+            results = sorted(each.stdout.readline() for each in racers)
+            assert results == [f"{errno.EADDRINUSE}\n"] * 3 + ["listens\n"]
+            assert ask(path).status == 404
+            for each in racers:
+                each.stdin.write("close\n")
+        for each in racers:
+            each.stdin.close()
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[int]:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def test_a_start_waits_for_another_in_the_same_directory(path, tmp_path):
+    left_over(path)
+    with locked(tmp_path) as lock, ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(unix(path).start)
+        with pytest.raises(TimeoutError):
+            starting.result(0.05)
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        starting.result(PATIENCE).close()
+
+
+def test_a_directory_that_stays_locked_is_an_address_in_use(path, tmp_path, monkeypatch):
+    monkeypatch.setattr(endpoint, "LOCK_S", 0.02)
+    with locked(tmp_path), nothing_left(), pytest.raises(OSError, match="in use") as caught:
+        unix(path).start()
+    assert caught.value.errno == errno.EADDRINUSE
+
+
+def test_closing_twice_removes_no_file_that_has_the_inode_of_the_first(path, tmp_path):
+    listening = endpoint.listen_unix(path, 1, None)
+    os.link(path, tmp_path / "same")
+    listening.close()
+    (tmp_path / "same").rename(path)
+    listening.close()
+    assert os.path.lexists(path)
 
 
 @pytest.mark.parametrize("kind", ["file", "directory", "link", "datagrams"])
@@ -338,6 +414,7 @@ def test_none_given_is_host_and_port():
 ACTIVATED = """
 import os, threading
 from bladehttp.server import HttpServer, inherited_socket
+from bladehttp.server._net import endpoint
 def server(*name):
     given = inherited_socket(*name)
     seen = [given, os.get_inheritable(given)]

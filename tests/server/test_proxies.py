@@ -101,6 +101,16 @@ PORT = "X-Forwarded-Port"
             [(FOR, "10.0.0.7, 1.2.3.4"), (HOST, "evil"), (HOST, "good.example")],
             ("1.2.3.4", "good.example", "http"),
         ),
+        # Empty elements: mistakes of merging.
+        ("127.0.0.1", [(FOR, "1.2.3.4,")], ("1.2.3.4", "direct", "http")),
+        ("127.0.0.1", [(FOR, "6.6.6.6, 1.2.3.4, ,\t, 10.0.0.1,")], ("1.2.3.4", "direct", "http")),
+        ("127.0.0.1", [(FOR, ",1.2.3.4"), (FOR, "")], ("1.2.3.4", "direct", "http")),
+        (
+            "127.0.0.1",
+            [(FOR, "6.6.6.6,,1.2.3.4,"), (HOST, "evil.example, good.example")],
+            ("1.2.3.4", "good.example", "http"),
+        ),
+        ("127.0.0.1", [(FOR, " , ,")], ("127.0.0.1", "direct", "http")),
         # Two proxies of ours; the nearer one passes on or replaces what the first has written.
         (
             "127.0.0.1",
@@ -142,6 +152,14 @@ def test_the_client_is_the_first_from_the_right_that_is_not_trusted(peer, fields
             ("1.2.3.4", "direct", "http"),
         ),
         ("127.0.0.1", [(FOR, "6.6.6.6"), (HOST, "evil")], ("127.0.0.1", "direct", "http")),
+        ("127.0.0.1", [("Forwarded", "for=1.2.3.4,")], ("1.2.3.4", "direct", "http")),
+        (
+            "127.0.0.1",
+            [("Forwarded", "for=6.6.6.6, , for=1.2.3.4;;proto=https; ,,\t, for=10.0.0.1 ; ,")],
+            ("1.2.3.4", "direct", "https"),
+        ),
+        ("127.0.0.1", [("Forwarded", "for=1.2.3.4;For=6.6.6.6")], ("127.0.0.1", "direct", "http")),
+        ("127.0.0.1", [("Forwarded", " , ;")], ("127.0.0.1", "direct", "http")),
     ],
 )
 def test_forwarded_is_read_where_the_proxies_set_that(peer, fields, expected):
@@ -205,6 +223,17 @@ def test_url_is_what_the_client_asked_for(target, url):
     assert request.url == url
     request.host = "::1"
     assert request.url.startswith("http://[::1]/")
+
+
+@pytest.mark.parametrize("host", ["", "Host:\r\n"], ids=["no Host", "empty Host"])
+@pytest.mark.parametrize(
+    ("method", "target", "url"),
+    [("GET", "/a?b", "/a?b"), ("GET", "//a", "//a"), ("OPTIONS", "*", "*")],
+)
+def test_url_is_the_target_where_the_host_is_not_known(method, target, url, host):
+    request = HttpRequest()
+    assert request.parse(f"{method} {target} HTTP/1.0\r\n{host}\r\n")
+    assert (request.host, request.url) == ("", url)
 
 
 def test_nobody_is_trusted_unless_named(serve, connect):

@@ -27,6 +27,17 @@ def test_content_type_twice_is_400(serve, connect, second):
     assert connect(server).send(post("/", joined, body="{}")).response().status == 400
 
 
+@pytest.mark.parametrize("host", ["Host: a\r\n", "Host:\r\n", ""], ids=["host", "empty", "none"])
+@pytest.mark.parametrize("minor", [0, 1])
+@pytest.mark.parametrize(
+    "target", ["http:///u", "http://", "http://:80/u", "http:/u", "http://@/u"]
+)
+def test_url_without_a_host_is_400(serve, connect, target, minor, host):
+    server = serve(lambda request, response: response.write("no"))
+    client = connect(server).send(f"GET {target} HTTP/1.{minor}\r\n{host}\r\n")
+    assert client.response().status == 400
+
+
 def test_https_url_on_a_plain_port_is_421(serve, connect):
     server = serve(lambda request, response: response.write(request.scheme))
     assert connect(server).get("http://localhost/").response().body == b"http"

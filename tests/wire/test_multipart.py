@@ -1,6 +1,7 @@
 """Bodies to what they say: multipart/form-data."""
 
 import tempfile
+import time
 from typing import Any
 
 import pytest
@@ -112,7 +113,6 @@ def test_field_by_its_name(disposition: str, name: str) -> None:
         b'Content-Disposition: name="a"\r\n',
         b'Content-Disposition form-data; name="a"\r\n',
         b'Content-Disposition: form-data;\r\n name="a"\r\n',
-        b'Content-Disposition: form-data; name="\xe9"\r\n',
         b'Content-Disposition: form-data; name="a"\r\nContent-Length: 2\r\n',
         b'Content-Disposition: form-data; name="a"\r\nContent-Length: +1\r\n',
     ],
@@ -203,6 +203,62 @@ def test_part_with_a_content_type_is_a_file() -> None:
 def test_content_is_exact(content: bytes) -> None:
     body = form(part('form-data; name="a"; filename="x"', content))
     assert decoded(body).files == {"a": file(content=content, size=len(content))}
+
+
+@pytest.mark.parametrize("padding", [b" ", b"\t", b" \t  ", b" " * 200])
+@pytest.mark.parametrize(
+    "start", [b"", b"\r\n", b"preamble\r\n"], ids=["at once", "CRLF", "preamble"]
+)
+def test_padding_after_a_delimiter_is_passed_over(start: bytes, padding: bytes) -> None:
+    other = FIELD.replace(b'"a"', b'"z"') + b"--b \r\n  x --b\t"  # within the content
+    body = start + form(FIELD, other, FIELD, end=b"--" + padding + b"\r\n")
+    padded = body.replace(b"b\r\nC", b"b" + padding + b"\r\nC")
+    assert decoded(padded).body.get_all("a") == ["1", "1"]
+    assert decoded(padded).body == decoded(body).body == {"a": "1", "z": "1--b \r\n  x --b\t"}
+
+
+@pytest.mark.parametrize(
+    "after", [b" x\r\n", b"\n", b" \n", b"x\r\n", b" " * 300 + b"\r\n", b" \r"]
+)
+def test_line_that_begins_with_the_delimiter_is_400(after: bytes) -> None:
+    assert status_of(form(FIELD + b"\r\n--b" + after)) == 400
+
+
+def test_padded_parts_are_limited_and_their_work_is_linear() -> None:
+    begun = time.process_time()
+    body = b"--b \r\nX: y\r\n\r\n" + b"\r\n--b \r\n" * 1_000_000 + b"--b--"
+    assert status_of(body) == 400
+    assert status_of(form(*[FIELD] * 1001).replace(b"b\r\nC", b"b \r\nC")) == 413
+    assert status_of(form(FIELD + b"--b " * 4_000_000)[:-4]) == 400
+    assert time.process_time() - begun < 2
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        (b"caf\xe9.txt", "caf\xe9.txt"),
+        (b"\x80 5.txt", "\u20ac 5.txt"),
+        (b"caf\xc3\xa9.txt", "caf\xe9.txt"),
+    ],
+    ids=["latin-1", "windows-1252", "UTF-8"],
+)
+def test_name_that_is_not_utf_8_is_windows_1252(sent: bytes, expected: str) -> None:
+    head = b'Content-Disposition: form-data; name="' + sent + b'"'
+    found = decoded(form(head + b"\r\n\r\n1", FIELD, head + b'; filename="' + sent + b'"\r\n\r\n1'))
+    assert found.body == {expected: "1", "a": "1"}
+    assert found.files == {expected: file(name=expected, filename=expected)}
+
+
+def test_name_that_is_in_no_such_charset_is_400() -> None:
+    assert status_of(form(b'Content-Disposition: form-data; name="\x81"\r\n\r\n1')) == 400
+
+
+def test_parts_of_a_form_that_is_decoded_again_are_closed() -> None:
+    long = part('form-data; name="a"; filename="x"', b"x" * 100)
+    latin = b'Content-Disposition: form-data; name="\xe9"\r\n\r\n1'
+    upload = decoded(form(long, latin), limits=Limits(spool=10)).files["a"]
+    with upload["file"] as opened:
+        assert opened.read() == b"x" * 100
 
 
 def test_text_that_is_not_utf_8_is_replaced() -> None:

@@ -34,6 +34,8 @@ is_balanced = re.compile(r'(?:[^"]|"(?:[^"\\]|\\.)*+")*+').fullmatch
 split_elements = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+').findall
 split_pairs = re.compile(r'(?:[^;"]|"(?:[^"\\]|\\.)*")+').findall
 
+is_blank = re.compile(r"[ \t]*").fullmatch
+
 
 @dataclass(frozen=True, slots=True)
 class ForwardedHop:
@@ -130,12 +132,15 @@ def _forwarded(headers: Headers) -> Iterator[ForwardedHop]:
     value = headers.get("Forwarded", "")
     if is_balanced(value):  # else believe none
         for element in reversed(split_elements(value)):
-            yield _forwarded_hop(element)
+            if not is_blank(element):  # RFC 9110 section 5.6.1: empty elements are ignored
+                yield _forwarded_hop(element)
 
 
 def _x_forwarded(headers: Headers) -> Iterator[ForwardedHop]:
     """Yield the hops of X-Forwarded-For, -Host, -Proto and -Port, the nearest first."""
-    addresses = _from_right(headers, "X-Forwarded-For") or [""]
+    # Each proxy writes an address: an empty one is a mistake of merging (RFC 9110 section 5.6.1).
+    # Other fields may be written empty: Apache does for a request without Host.
+    addresses = [part for part in _from_right(headers, "X-Forwarded-For") if part] or [""]
     hosts = _from_right(headers, "X-Forwarded-Host")
     schemes = _from_right(headers, "X-Forwarded-Proto")
     ports = _from_right(headers, "X-Forwarded-Port")
@@ -148,7 +153,7 @@ def _x_forwarded(headers: Headers) -> Iterator[ForwardedHop]:
 
 
 def _from_right(headers: Headers, name: str) -> list[str]:
-    """Return the members of a list from the last to the first; empty ones keep their position."""
+    """Return the members of a list from the last to the first, with empty ones."""
     value = headers.get(name)
     return [] if value is None else [part.strip(" \t") for part in reversed(value.split(","))]
 
@@ -156,8 +161,10 @@ def _from_right(headers: Headers, name: str) -> list[str]:
 def _forwarded_hop(element: str) -> ForwardedHop:
     pairs: dict[str, str] = {}
     for text in split_pairs(element):
+        if is_blank(text):
+            continue
         match = pair_pattern(text)
-        if match is None:
+        if match is None or match[1].lower() in pairs:  # section 4: each parameter once
             return ForwardedHop("")
         name, token, quoted = match.groups()
         pairs[name.lower()] = token or re.sub(r"\\(.)", r"\1", quoted or "")

@@ -10,9 +10,14 @@ import socket
 import stat
 import struct
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic, sleep
+
+if sys.platform != "win32":
+    import fcntl
 
 SO_ATTACH_FILTER = 26
 """From <asm-generic/socket.h>; Python does not define it."""
@@ -27,6 +32,13 @@ DROP_FIRST_PACKETS = (
 )
 """A packet filter for a listening socket: drops SYN, so no new handshake starts; pending ones
 complete."""
+
+LOCK_S = 2.0
+"""Longest wait for other processes that start at sockets in the same directory: binding takes far
+less than a millisecond."""
+
+LOCK_PAUSE_S = 0.005
+"""Time between two attempts to lock a directory."""
 
 UNIX = "unix:"
 """Prefix of a host that is the path of a unix socket, as in nginx."""
@@ -95,7 +107,8 @@ class Endpoint:
 
     def close(self) -> None:
         """Stop listening. Closing twice is harmless."""
-        if self.file is not None:
+        # While the socket is open its inode is in use; later another server's file may have it.
+        if self.file is not None and self.socket.fileno() >= 0:
             self.file.remove()
         self.socket.close()
 
@@ -139,8 +152,7 @@ def listen_unix(path: str, backlog: int, mode: int | None) -> Endpoint:
 
     Args:
         path: Its file. An existing socket is replaced if no process listens on it, as after a
-            server was killed. (If two servers start at the same moment, one may take the other's
-            file for such.)
+            server was killed. Of several servers that start at the same moment one gets it.
         backlog: See `listen_tcp`.
         mode: Permissions of the file, set before clients can connect; None: by the umask.
 
@@ -154,15 +166,55 @@ def listen_unix(path: str, backlog: int, mode: int | None) -> Endpoint:
     file = None
     try:
         sock.setblocking(False)
-        _bind_file(sock, path)
-        file = SocketFile.at(path)
-        if mode is not None:
-            file.path.chmod(mode)
-        sock.listen(backlog)
+        with _locked(Path(path).parent):  # until it listens: it would look left over
+            _bind_file(sock, path)
+            file = SocketFile.at(path)
+            if mode is not None:
+                file.path.chmod(mode)
+            sock.listen(backlog)
     except BaseException:
         Endpoint(sock, file).close()
         raise
     return Endpoint(sock, file)
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """Hold the lock of a directory (flock(2)), which leaves no file behind.
+
+    A directory that cannot be read or locked, as on some network file systems, is used without.
+
+    Raises:
+        OSError: EADDRINUSE, another process holds the lock for longer than `LOCK_S`.
+    """
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        yield
+        return
+    try:
+        _lock(descriptor, directory)
+        yield
+    finally:
+        with suppress(OSError):  # explicitly, since a child forked meanwhile shares the lock
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, directory: Path) -> None:
+    until = monotonic() + LOCK_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if monotonic() > until:
+                reason = f"Address already in use: another process locks {str(directory)!r}"
+                raise OSError(errno.EADDRINUSE, reason) from error
+            sleep(LOCK_PAUSE_S)
+        except OSError:
+            return
+        else:
+            return
 
 
 def _bind_file(sock: socket.socket, path: str) -> None:
