@@ -36,6 +36,7 @@ ELSEWHERE = {
 }
 FIXED_PORTS = re.compile(r"\b(3000|3443|8000|8080)\b")
 SERVES = re.compile(r"\.listen\(|\bbladehttp (serve|echo)\b")
+FIXTURE = "pytest_bladehttp"
 NOT_RUN = ("pip ", "make ", "gunicorn ", "apt-get ", "python -m venv", "python -m pip", "pytest")
 block = re.compile(
     r"^```(python|console)(?: title=\"([^\"\n]+)\")?\n(.*?)^```$", re.MULTILINE | re.DOTALL
@@ -117,6 +118,7 @@ class Commands:
     def __init__(self) -> None:
         programs = [str(Path(sys.executable).parent), os.environ["PATH"]]
         self.environment = {**os.environ, "PATH": os.pathsep.join(programs), "NO_COLOR": "1"}
+        self.environment |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": FIXTURE}
         self.left: list[subprocess.Popen[str]] = []
 
     def run(self, text: str, *, serving: bool) -> None:
@@ -141,7 +143,7 @@ class Commands:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=PATIENCE,
+            timeout=6 * PATIENCE,  # a start of pytest beside other tests
             check=False,
         )
         return process.stdout
