@@ -7,9 +7,9 @@ bodies. An adapter sends one prepared request and returns the response with its 
 import io
 import os
 import weakref
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
-from http.client import HTTPMessage, IncompleteRead
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, suppress
+from http.client import HTTPException, HTTPMessage, IncompleteRead
 from math import ceil
 from typing import Any
 
@@ -231,16 +231,35 @@ def _raw(
         fields.add(name, value)
         message[name] = value
     body = BodyFile(response, opened)
-    return HTTPResponse(
+    return Raw(
         body=body,
         headers=fields,
         status=response.status,
         version=VERSIONS.get(response.version, 11),
         reason=response.reason,
         preload_content=False,
+        decode_content=False,  # as requests asks; its own iter_content decodes
         original_response=OriginalResponse(message, body),  # type: ignore[arg-type]
         request_method=method,
     )
+
+
+class Raw(HTTPResponse):
+    """urllib3's response; its `stream`, which requests iterates over, does not wait for more.
+
+    urllib3 gives the chunks of a chunked body as they come, for events for example, and reads them
+    from the socket itself, which it has none of here.
+    """
+
+    def stream(
+        self, amt: int | None = 2**16, decode_content: bool | None = None
+    ) -> Generator[bytes, None, None]:
+        """Iterate over the body as it comes, by at most so many bytes."""
+        if not hasattr(HTTPResponse, "read1"):  # urllib3 1.26
+            yield from super().stream(amt, decode_content)
+            return
+        while chunk := self.read1(amt, decode_content):
+            yield chunk
 
 
 class OriginalResponse:
@@ -252,8 +271,8 @@ class OriginalResponse:
         self._body = body
 
     def isclosed(self) -> bool:
-        """Whether the body has been closed."""
-        return self._body.closed
+        """Whether the body was read to its end, or closed."""
+        return self._body.isclosed()
 
     def close(self) -> None:
         """Close the body."""
@@ -261,31 +280,62 @@ class OriginalResponse:
 
 
 class BodyFile(io.RawIOBase):
-    """The body of a streamed response as a file, closed with it.
+    """The body of a streamed response as a file.
 
-    Errors are raised as those of `http.client` and `socket`, which urllib3 knows.
+    Its end gives the connection back, as that of `http.client.HTTPResponse` does. Errors are raised
+    as those of `http.client` and `socket`, which urllib3 knows.
     """
 
     def __init__(
         self, response: HttpResponse, opened: AbstractContextManager[HttpResponse]
     ) -> None:
         """Take a response, and the context it was given by."""
-        self._opened = opened
+        self._opened: AbstractContextManager[HttpResponse] | None = opened
         self._chunks: Iterator[bytes] = response.iter_bytes()
         self._held = memoryview(b"")
+        length = response.headers.get("Content-Length", "")
+        self._left = int(length) if length.isascii() and length.isdigit() else -1
 
     def readable(self) -> bool:
         """Whether it can be read: always."""
         return True
 
+    def isclosed(self) -> bool:
+        """Whether all of the body was read, or the file was closed."""
+        return self._opened is None and not self._held
+
     def readinto(self, buffer: Any) -> int:
         """Fill a buffer with as much as has come; 0 at the end of the body."""
-        if not self._held:
-            self._held = memoryview(self._next())
+        self._wait_for_some()
         size = min(len(buffer), len(self._held))
         buffer[:size] = self._held[:size]
         self._held = self._held[size:]
         return size
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Return so many bytes, fewer only at the end of the body; all for -1 and None."""
+        if size is None or size < 0:
+            return self.readall()
+        pieces = []
+        while size > 0 and (piece := self.read1(size)):
+            pieces.append(piece)
+            size -= len(piece)
+        return b"".join(pieces)
+
+    def read1(self, size: int = -1) -> bytes:
+        """Return as much as has come, and at most so many bytes; b"" at the end of the body."""
+        self._wait_for_some()
+        data = bytes(self._held if size < 0 else self._held[:size])
+        self._held = self._held[len(data) :]
+        return data
+
+    def _wait_for_some(self) -> None:
+        if self._held or self._opened is None:
+            return
+        self._held = memoryview(self._next())
+        self._left -= len(self._held)
+        if not self._held:
+            self._release()
 
     def _next(self) -> bytes:
         try:
@@ -297,8 +347,16 @@ class BodyFile(io.RawIOBase):
         except ours.HttpException as error:
             raise OSError(str(error)) from error
 
+    def _release(self) -> None:
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.__exit__(None, None, None)
+
     def close(self) -> None:
         """Give the connection back, or close it if there is more to come."""
         if not self.closed:
             super().close()
-            self._opened.__exit__(None, None, None)
+            if self._left == 0 and self._opened is not None:
+                with suppress(OSError, HTTPException):
+                    self._next()  # all has come, and the transfer may end
+            self._release()

@@ -166,8 +166,9 @@ class Configured:
         no_expect: Whether to leave out ``Expect: 100-continue``, which libcurl sends with bodies
             over 1 MiB or of unknown length and which costs a second if the server ignores it.
             False.
-        auth: (name, password), or a bearer token as str. None by default. An Authorization field
-            wins over a name in the URL, and that over this. CURLOPT_USERNAME.
+        auth: (name, password), or a bearer token as str. An empty name or password is sent as it
+            is; of ("", "") nothing is sent. None by default. An Authorization field wins over a
+            name in the URL, and that over this. CURLOPT_USERNAME.
         auth_method: The methods that may be used for ``auth``, for a URL with name and password and
             for ``netrc``. Auth.ANY, the default, asks the server first: it costs a round, sends a
             body twice, and sends no credentials to a server that answers without a 401. Auth.BASIC
@@ -234,16 +235,20 @@ class Configured:
             certificate and cookies stay those of the host. {} by default. CURLOPT_CONNECT_TO.
         unix_socket: The path of a socket to connect to, whatever the URL's host; redirects go there
             too. None by default. CURLOPT_UNIX_SOCKET_PATH.
-        interface: A network interface, address or host name of this machine to connect from. None,
-            the default: the system's choice. CURLOPT_INTERFACE.
-        netrc: Whether to read name and password from ~/.netrc, or the path of such a file. With
+        interface: A network interface, address or host name of this machine to connect from;
+            ConnectError if there is none. None, the default: the system's choice.
+            CURLOPT_INTERFACE.
+        netrc: Whether to read name and password from ~/.netrc, or the path of such a file.
+            HttpException if the file cannot be parsed or the one of a path does not exist. With
             Auth.ANY they are sent when the server asks, with Auth.BASIC at once. An Authorization
             field, the URL and ``auth`` win over it. False. CURLOPT_NETRC, CURLOPT_NETRC_FILE.
         cookies: None, the default: cookies are neither kept nor sent. True: they are kept in
             memory, for all threads, in a `CookieJar`, which becomes the value of the property. A
             jar can be given too, for example that of another client. Cookies of a Cookie field of
             the request are sent together with those of the jar, and replace those of the same name.
-            Public suffixes are refused. CURLOPT_SHARE, CURLOPT_COOKIEFILE.
+            Public suffixes are refused. Of one response 50 cookies of at most 4,096 bytes are kept,
+            and of the jar 150 cookies and 8,190 bytes are sent; others are left out without an
+            error. CURLOPT_SHARE, CURLOPT_COOKIEFILE.
         cookie_file: A file in Netscape format that ``cookies`` are read from, if it exists, and
             saved to when the client is closed. None by default.
         progress: A function that is called with the bytes done and the total, or None, of the

@@ -1,7 +1,9 @@
 """RequestsAdapter under a requests.Session, against real servers."""
 
+import gzip
 import io
 import pickle
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -131,6 +133,117 @@ def test_a_streamed_body_is_read_as_it_comes(session: requests.Session) -> None:
         assert next(chunks) == b"first"
         go_on.set()
         assert b"".join(chunks) == b"second"
+
+
+TEXT = b"".join(b"line %d\n" % n for n in range(20_000))
+
+
+@pytest.fixture(params=["plain", "gzip", "chunked"])
+def lines(request: pytest.FixtureRequest) -> Iterator[tuple[HttpServer, bytes]]:
+    """A server of TEXT, and the body as it comes over the wire."""
+    sent = gzip.compress(TEXT) if request.param == "gzip" else TEXT
+
+    def serve(asked: HttpRequest, response: HttpResponse) -> None:
+        if request.param == "gzip":
+            response.headers["Content-Encoding"] = "gzip"
+        if request.param == "chunked":
+            response.stream(sent[at : at + 777] for at in range(0, len(sent), 777))
+        else:
+            response.write(sent)
+
+    server = HttpServer(0)
+    server.on_receive(serve)
+    with server:
+        yield server, sent
+
+
+READS: dict[str, Any] = {
+    "read": lambda raw, sent: (raw.read(), sent),
+    "read, decoded": lambda raw, sent: (raw.read(decode_content=True), TEXT),
+    "read(n)": lambda raw, sent: (raw.read(40_000), sent[:40_000]),
+    "read(n) twice": lambda raw, sent: (raw.read(7) + raw.read(40_000), sent[:40_007]),
+    "read(0)": lambda raw, sent: (raw.read(0) + raw.read(), sent),
+    "read1(n)": lambda raw, sent: (raw.read1(5), sent[:5]),
+    "read1": lambda raw, sent: (b"".join(iter(raw.read1, b"")), sent),
+    "read1, decoded": lambda raw, sent: (raw.read1(5, decode_content=True), TEXT[:5]),
+    "readline": lambda raw, sent: (raw.readline(), sent[: sent.index(b"\n") + 1]),
+    "iter": lambda raw, sent: (b"".join(raw), TEXT),
+    "stream": lambda raw, sent: (b"".join(raw.stream(1000)), sent),
+    "stream, decoded": lambda raw, sent: (b"".join(raw.stream(9, decode_content=True)), TEXT),
+    "BufferedReader": lambda raw, sent: (io.BufferedReader(raw).read(), sent),
+    "copyfileobj": lambda raw, sent: (copied(raw), sent),
+}
+
+
+def copied(raw: Any) -> bytes:
+    target = io.BytesIO()
+    shutil.copyfileobj(raw, target)
+    return target.getvalue()
+
+
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+@pytest.mark.parametrize("adapter", ["requests", "ours"])
+def test_raw_is_the_body_as_it_came(
+    session: requests.Session, lines: tuple[HttpServer, bytes], read: Any, adapter: str
+) -> None:
+    server, sent = lines
+    if adapter == "requests":
+        session.mount("http://", requests.adapters.HTTPAdapter())
+    with session.get(server.url, stream=True) as response:
+        got, expected = read(response.raw, sent)
+    assert got == expected
+
+
+def test_a_body_that_was_read_gives_its_connection_back(
+    session: requests.Session, lines: tuple[HttpServer, bytes]
+) -> None:
+    server, _ = lines
+    opened: list[Any] = []
+    server.on_connect(opened.append)
+    for _ in range(3):
+        response = session.get(server.url, stream=True)
+        assert b"".join(response.iter_content(1000)) == TEXT
+        assert response.raw.closed
+        assert response.raw.read() == b""
+    assert len(opened) == 1
+
+
+@pytest.mark.parametrize("framing", ["chunked", "until the end"])
+@pytest.mark.parametrize(
+    "read",
+    [lambda r: r.iter_lines(), lambda r: r.iter_content(None), lambda r: r.iter_content(512)],
+    ids=["iter_lines", "iter_content(None)", "iter_content(512)"],
+)
+def test_an_event_is_given_before_the_next_one_is_sent(
+    session: requests.Session, framing: str, read: Any
+) -> None:
+    go_on = threading.Event()
+
+    def events(peer: socket.socket) -> None:
+        fields = {"chunked": b"Transfer-Encoding: chunked", "until the end": b"Connection: close"}
+        peer.recv(65536)
+        peer.sendall(b"HTTP/1.1 200 OK\r\n%s\r\n\r\n" % fields[framing])
+        for event in (b"one\n", b"two\n"):
+            peer.sendall(b"4\r\n%s\r\n" % event if framing == "chunked" else event)
+            assert go_on.wait(10)
+        if framing == "chunked":
+            peer.sendall(b"0\r\n\r\n")
+
+    def serve() -> None:
+        peer, _ = listener.accept()
+        with peer:
+            events(peer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        with session.get(url, stream=True, timeout=5) as response:
+            chunks = read(response)
+            assert next(chunks).strip() == b"one"
+            go_on.set()
+            assert next(chunks).strip() == b"two"
+        thread.join()
 
 
 def test_errors_are_those_of_requests(session: requests.Session) -> None:

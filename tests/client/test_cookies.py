@@ -399,3 +399,33 @@ def test_a_file_of_another_kind_is_not_taken(tmp_path: Path, line: str) -> None:
     path.write_text(line)
     with pytest.raises(ValueError, match="not a Netscape cookie file"):
         CookieJar(str(path))
+
+
+@pytest.mark.parametrize(
+    ("number", "size", "kept", "sent"),
+    [(50, 100, 50, 50), (51, 1, 50, 50), (60, 1, 50, 50), (50, 200, 50, 39), (1, 4094, 1, 1),
+     (1, 4095, 0, 0)],
+)  # fmt: skip
+def test_the_limits_of_the_jar(
+    client: HttpClient, peers: Any, reply: Any, number: int, size: int, kept: int, sent: int
+) -> None:
+    fields = [f"Set-Cookie: c{n}={'v' * (size - (number > 1 and n > 9))}" for n in range(number)]
+    peer = peers(lambda seen: reply(b"ok", "200 OK", *(fields if seen.target == "/set" else ())))
+    client.cookies = True  # type: ignore[assignment]
+    assert len(client.get(peer.url + "/set").cookies) == number
+    assert len(client.cookies) == kept  # type: ignore[arg-type]
+    client.get(peer.url)
+    field = peer.last.get("Cookie") or ""
+    assert (field.count("="), len(field) <= 8190) == (sent, True)
+
+
+def test_at_most_150_cookies_are_sent(client: HttpClient, peers: Any) -> None:
+    peer = peers()
+    client.cookies = jar = CookieJar()
+    for n in range(151):
+        jar.set(f"c{n}", "v", "127.0.0.1")
+    client.get(peer.url)
+    assert (len(jar), peer.last.get("Cookie").count("=")) == (151, 150)
+    own = "; ".join(f"own{n}=1" for n in range(1000))
+    client.get(peer.url, {"Cookie": own}, cookies=None)
+    assert peer.last.get("Cookie") == own

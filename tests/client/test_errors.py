@@ -483,7 +483,7 @@ def test_names_and_numbers_are_pycurls_own() -> None:
     for row in ROWS:
         with contextlib.suppress(AttributeError):
             assert getattr(pycurl, row.name) == row.code
-    assert {name for name, _, _ in REFINEMENTS} <= {row.name for row in ROWS}
+    assert {name for name, *_ in REFINEMENTS} <= {row.name for row in ROWS}
 
 
 def test_a_number_without_a_row_is_a_plain_http_exception() -> None:

@@ -108,6 +108,27 @@ def test_what_is_refused_is_sent_again_five_times(
     assert seen == [b"pay"] * 6
 
 
+def test_what_was_refused_and_then_read_is_not_sent_once_more(
+    http2: Any, door: Any, certificates: Any
+) -> None:
+    seen: list[bytes] = []
+
+    def handle(connection: h2.Http2) -> None:
+        while True:
+            request = connection.read()
+            seen.append(request.body)
+            if len(seen) > 1:
+                return
+            refuse(connection, request)
+
+    with (
+        door(http2(handle).url, ca_cert=certificates.ca_file, retry=Retry(2, backoff=0)) as send,
+        pytest.raises(HttpException),
+    ):
+        send("POST", "pay")
+    assert seen == [b"pay", b"pay"]
+
+
 def test_what_is_refused_and_cannot_be_read_again_is_told_of(
     http2: Any, door: Any, certificates: Any
 ) -> None:

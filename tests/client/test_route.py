@@ -2,6 +2,7 @@
 
 import base64
 import pickle
+import re
 import socket
 import ssl
 import threading
@@ -11,12 +12,15 @@ from typing import Any
 import pycurl
 import pytest
 from proxies import HttpProxy, SocksProxy
+from sending import DOORS
 
 from bladehttp import Auth, Retry
 from bladehttp.client import HttpClient
 from bladehttp.exceptions import (
     CertificateError,
+    ConnectError,
     HostnameMismatch,
+    HttpException,
     InsecureWarning,
     InvalidUrl,
     ProxyError,
@@ -327,6 +331,104 @@ def test_netrc_is_read_only_when_asked_for(client: HttpClient, peers: Any, tmp_p
     assert peer.last.get("Authorization") is None
     client.get(peer.url, netrc=False)
     assert peer.last.get("Authorization") is None
+
+
+@pytest.fixture(params=["home", "named"])
+def netrc(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Write a netrc file; return the value of the property that names it."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    def write(text: str) -> Any:
+        (tmp_path / ".netrc").write_text(text)
+        return True if request.param == "home" else tmp_path / ".netrc"
+
+    return write
+
+
+@pytest.mark.parametrize("door", DOORS, ids=[door.__name__ for door in DOORS])
+@pytest.mark.parametrize("text", ['machine h login "open', f"machine {'h' * 20_000} login x"])
+def test_a_netrc_file_that_cannot_be_parsed_is_told_of(
+    peers: Any, door: Any, netrc: Any, text: str
+) -> None:
+    peer = peers()
+    with (
+        door(peer.url, netrc=netrc(text)) as send,
+        pytest.raises(HttpException, match=r"setting up for 127\.0\.0\.1:.*netrc.*: '.*/\.netrc'$"),
+    ):
+        send("GET", None)
+    assert peer.requests == []
+
+
+@pytest.mark.parametrize("door", DOORS, ids=[door.__name__ for door in DOORS])
+def test_a_netrc_file_that_is_named_has_to_exist(
+    peers: Any, door: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    peer = peers()
+    for path in (tmp_path / "none", tmp_path):
+        with door(peer.url, netrc=path) as send, pytest.raises(HttpException, match="netrc"):
+            send("GET", None)
+    assert peer.requests == []
+    with door(peer.url, netrc=True) as send:
+        assert send("GET", None).body == b"ok"
+
+
+def test_a_netrc_file_at_home_is_read_whenever_it_is_there(
+    client: HttpClient, peers: Any, netrc: Any, tmp_path: Path
+) -> None:
+    peer = peers()
+    client.auth_method = Auth.BASIC
+    client.netrc = netrc("machine 127.0.0.1 login me password pw\n")
+    seen = []
+    for text in ("machine 127.0.0.1 login you password pw\n", "machine h login me\n", ""):
+        client.get(peer.url)
+        seen.append(peer.last.get("Authorization"))
+        netrc(text)
+    client.get(peer.url)
+    seen.append(peer.last.get("Authorization"))
+    assert seen == [basic("me:pw"), basic("you:pw"), None, None]
+    assert peer.connections == 1
+
+
+@pytest.mark.parametrize(
+    ("auth", "sent"),
+    [(("me", ""), "me:"), (("", "pw"), ":pw"), (("", ""), None), (("", "a:b"), ":a:b")],
+)
+def test_an_empty_name_or_password_is_sent_as_it_is(
+    client: HttpClient, peers: Any, auth: Any, sent: str | None
+) -> None:
+    peer = peers()
+    expected = None if sent is None else basic(sent)
+    client.get(peer.url, auth=auth, auth_method=Auth.BASIC)
+    assert peer.last.get("Authorization") == expected
+    userinfo = ":".join(part.replace(":", "%3A") for part in auth)
+    client.get(peer.url.replace("//", f"//{userinfo}@"), auth_method=Auth.BASIC)
+    assert peer.last.get("Authorization") == expected
+
+
+@pytest.mark.parametrize("token", ["", " "])
+def test_an_empty_token_is_refused(client: HttpClient, token: str) -> None:
+    with pytest.raises(ValueError, match="auth is an empty bearer token"):
+        client.auth = token
+    with pytest.raises(ValueError, match="auth is an empty bearer token"):
+        client.get("http://127.0.0.1/", auth=token)
+
+
+@pytest.mark.parametrize("door", DOORS, ids=[door.__name__ for door in DOORS])
+@pytest.mark.parametrize("interface", ["nonesuch0", "host!nonesuch0.invalid", "192.0.2.1"])
+def test_an_interface_that_is_none_of_this_machine(peers: Any, door: Any, interface: str) -> None:
+    expected = f"expected an interface, address or name of this machine, found {interface!r}"
+    with (
+        door(peers().url, interface=interface) as send,
+        pytest.raises(ConnectError, match=f"^connecting to 127.*{re.escape(expected)}$") as caught,
+    ):
+        send("GET", None)
+    assert caught.value.code_name == "E_INTERFACE_FAILED"
+
+
+def test_the_path_of_a_socket_that_is_too_long(client: HttpClient) -> None:
+    with pytest.raises(ConnectError, match="socket path too long"):
+        client.get("http://localhost/", unix_socket="/tmp/" + "s" * 200)
 
 
 def test_curl_options_are_set_last_and_undone(client: HttpClient, peers: Any) -> None:

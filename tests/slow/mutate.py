@@ -130,8 +130,16 @@ EQUIVALENT = (
         "what is closed and still listed is looked at once more, which takes time only",
     ),
     Equivalent(
-        "client/_curl/resend.py", 'origin[0] != "https" or ', " and ",
-        "what is listened to for nothing takes time only",
+        "client/_curl/resend.py", "MOST = 5", "MOST = ",
+        "libcurl gives up a refused stream after as many, and a second connection is a new one",
+    ),
+    Equivalent(
+        "client/_curl/resend.py", "self.is_refused = False", "self.is_refused = True",
+        "before the first look nothing was sent",
+    ),
+    Equivalent(
+        "client/_curl/resend.py", "settings.auth is None and not is_repeated:", " or ",
+        "what may be repeated libcurl repeats between two rounds; there is no time for more",
     ),
     Equivalent(
         "client/_request/redirects.py", "credentials is None else", "",

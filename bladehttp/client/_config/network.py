@@ -15,7 +15,14 @@ from urllib.parse import quote
 import pycurl
 
 from bladehttp._data.host_names import list_to_ascii, to_ascii
-from bladehttp.client._config.validators import SENT_AS_GIVEN, has_control, path, secret_text, text
+from bladehttp.client._config.validators import (
+    SENT_AS_GIVEN,
+    check_length,
+    has_control,
+    path,
+    secret_text,
+    text,
+)
 from bladehttp.exceptions import InvalidUrl, UnsupportedProtocol
 
 Pair = tuple[int, object]
@@ -63,8 +70,9 @@ def proxy_url(name: str, value: Any) -> str:
         InvalidUrl: It cannot be parsed.
         UnsupportedProtocol: Its scheme is not that of a proxy.
     """
-    if not secret_text(name, value):
-        return ""
+    if not isinstance(value, str) or not value:
+        return secret_text(name, value)
+    check_length(name, value, InvalidUrl)
     scheme, mark, rest = value.partition("://")
     if not mark:
         scheme, rest = "http", value
@@ -172,16 +180,31 @@ def version_options(value: str) -> Iterable[Pair]:
 
 
 def flag_or_path(name: str, value: Any) -> bool | str:
-    """Accept True, False or a path."""
-    return value if isinstance(value, bool) else path(name, value)
+    """Accept True, False or a path that is not empty."""
+    if isinstance(value, bool):
+        return value
+    if not path(name, value):
+        raise ValueError(f"{name} is True, False or a path, not {value!r}")
+    return path(name, value)
 
 
 def netrc_options(value: bool | str) -> Iterable[Pair]:
-    """Return CURLOPT_NETRC: credentials of the request win over the file."""
-    if value is not False:
-        yield pycurl.NETRC, pycurl.NETRC_OPTIONAL
-    if isinstance(value, str):
+    """Return CURLOPT_NETRC: credentials of the request win over the file.
+
+    With CURL_NETRC_REQUIRED a file that is missing or cannot be parsed is an error; libcurl ignores
+    the name and password of a URL then, which it never gets here, and a host may be missing in it.
+    """
+    if value is True:
+        yield pycurl.NETRC, pycurl.NETRC_OPTIONAL  # `home_netrc_options`
+    elif value:
+        yield pycurl.NETRC, pycurl.NETRC_REQUIRED
         yield pycurl.NETRC_FILE, os.fsencode(value)
+
+
+def home_netrc_options() -> tuple[Pair, ...]:
+    """Return the options for ~/.netrc, which need not exist, but must be right if it does."""
+    exists = os.path.exists(os.path.expanduser("~/.netrc"))  # noqa: PTH110, PTH111 - no Path needed
+    return ((pycurl.NETRC, pycurl.NETRC_REQUIRED),) if exists else ()
 
 
 def option_map(name: str, value: Any) -> Mapping[int, Any]:

@@ -24,6 +24,9 @@ ENCODED = ' {}"<>^`|\\'
 SENT_AS_GIVEN = "".join(char for char in map(chr, range(0x21, 0x7F)) if char not in ENCODED)
 
 
+LONGEST_TEXT = 8_000_000
+"""Longest text that libcurl accepts as an option, in bytes (CURL_MAX_INPUT_LENGTH)."""
+
 Check = Callable[[str, Any], Any]
 
 # a SHA-256 is 32 octets, which are 43 characters of base64 and one "="
@@ -87,10 +90,18 @@ def milliseconds(name: str, value: Any) -> int:
     return whole_number(f"{name} (milliseconds)", 0 if value is None else value)
 
 
+def check_length(name: str, value: str, error: type[ValueError] = ValueError) -> None:
+    """Raise an error for a text that libcurl would refuse."""
+    size = len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
+    if size > LONGEST_TEXT:
+        raise error(f"{name} has {size} bytes, and libcurl accepts {LONGEST_TEXT}")
+
+
 def text(name: str, value: Any) -> str:
-    """Accept a str."""
+    """Accept a str that libcurl accepts."""
     if not isinstance(value, str):
         raise TypeError(f"{name} is a str, not {value!r}"[:200])
+    check_length(name, value)
     return value
 
 
@@ -103,6 +114,8 @@ def secret_text(name: str, value: Any) -> str:
 
 def field_text(name: str, value: Any) -> str:
     """Accept a str that is valid as the value of a field."""
+    if isinstance(value, str):
+        check_length(name, value, InvalidHeader)
     if not is_field_value(text(name, value)):
         raise InvalidHeader(
             f"{name} holds a control character or one beyond Latin-1: {value[:80]!r}"
@@ -114,6 +127,7 @@ def path(name: str, value: Any) -> str:
     """Accept a path as str, bytes or os.PathLike."""
     if not isinstance(value, str | bytes | os.PathLike):
         raise TypeError(f"{name} is a path, not {value!r}"[:200])
+    check_length(name, os.fsdecode(value))
     return os.fsdecode(value)
 
 
@@ -149,11 +163,15 @@ def optional(check: Check) -> Check:
 def credentials(name: str, value: Any) -> str | tuple[str, str]:
     """Accept (name, password), or a bearer token as a str."""
     if isinstance(value, str):
+        if not value.strip():
+            raise ValueError(f"{name} is an empty bearer token; None is for no authentication")
         return field_text(name, value)
     if not isinstance(value, tuple | list) or [type(part) for part in value] != [str, str]:
         raise TypeError(f"{name} is (name, password) or a bearer token, both of str")
     if any(has_control(part) for part in value):
         raise ValueError(f"{name} holds control characters")
+    for part in value:
+        check_length(f"a part of {name}", part, InvalidHeader)
     return value[0], value[1]
 
 

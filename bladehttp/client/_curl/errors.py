@@ -31,10 +31,12 @@ ROWS = (
     Row(16, "E_HTTP2",                    e.ProtocolError,        "speaking HTTP/2 with"),
     Row(18, "E_PARTIAL_FILE",             e.IncompleteBody,       "receiving from"),
     Row(23, "E_WRITE_ERROR",              MemoryError,            "keeping the body of"),
+    Row(26, "E_READ_ERROR",               e.HttpException,        "setting up for"),
     Row(27, "E_OUT_OF_MEMORY",            MemoryError,            "talking to"),
     Row(28, "E_OPERATION_TIMEDOUT",       e.ConnectTimeout,       "connecting to"),
     Row(35, "E_SSL_CONNECT_ERROR",        e.TlsError,             "securing the connection to"),
     Row(43, "E_BAD_FUNCTION_ARGUMENT",    e.HttpException,        "setting up for"),
+    Row(45, "E_INTERFACE_FAILED",         e.ConnectError,         "connecting to"),
     Row(52, "E_GOT_NOTHING",              e.ProtocolError,        "waiting for the response of"),
     Row(53, "E_SSL_ENGINE_NOTFOUND",      e.TlsError,             "securing the connection to"),
     Row(54, "E_SSL_ENGINE_SETFAILED",     e.TlsError,             "securing the connection to"),
@@ -67,18 +69,21 @@ of a response's body it is incomplete, as over HTTP/1.1."""
 
 EXCEPTIONS = {row.code: row for row in ROWS}
 
-REFINEMENTS: tuple[tuple[str, str, type[e.HttpException]], ...] = (
-    # name                         in libcurl's text           actual error
-    ("E_COULDNT_CONNECT",          " over proxy ",             e.ProxyError),
-    ("E_COULDNT_CONNECT",          "CONNECT tunnel failed",    e.ProxyError),
-    ("E_SEND_ERROR",               "Failed to connect",        e.ConnectError),  # HTTP/3
-    ("E_RECV_ERROR",               "CONNECT tunnel failed",    e.ProxyError),
-    ("E_RECV_ERROR",               "Proxy CONNECT aborted",    e.ProxyError),
-    ("E_RECV_ERROR",               "chunk hex-length",         e.ProtocolError),
-    ("E_RECV_ERROR",               "Too large response",       e.ProtocolError),
-    ("E_BAD_FUNCTION_ARGUMENT",    "private key file",         e.CertificateFileError),
-    ("E_PEER_FAILED_VERIFICATION", "common name",              e.HostnameMismatch),
-    ("E_PEER_FAILED_VERIFICATION", "subject name",             e.HostnameMismatch),
+REFINEMENTS: tuple[tuple[str, str, type[e.HttpException], str], ...] = (
+    # name                        in libcurl's text        actual error            its phase
+    ("E_COULDNT_RESOLVE_HOST",     "socket path too long",  e.ConnectError,         "opening"),
+    ("E_COULDNT_CONNECT",          " over proxy ",          e.ProxyError,           ""),
+    ("E_COULDNT_CONNECT",          "CONNECT tunnel failed", e.ProxyError,           ""),
+    ("E_SEND_ERROR",               "Failed to connect",     e.ConnectError,         ""),
+    ("E_SEND_ERROR",               "request too large",     e.InvalidHeader,        ""),
+    ("E_RECV_ERROR",               "CONNECT tunnel failed", e.ProxyError,           ""),
+    ("E_RECV_ERROR",               "Proxy CONNECT aborted", e.ProxyError,           ""),
+    ("E_RECV_ERROR",               "chunk hex-length",      e.ProtocolError,        ""),
+    ("E_RECV_ERROR",               "Too large response",    e.ProtocolError,        ""),
+    ("E_BAD_FUNCTION_ARGUMENT",    "private key file",      e.CertificateFileError, ""),
+    ("E_PEER_FAILED_VERIFICATION", "common name",           e.HostnameMismatch,     ""),
+    ("E_PEER_FAILED_VERIFICATION", "subject name",          e.HostnameMismatch,     ""),
+    ("E_TOO_LARGE",                "request too large",     e.InvalidHeader,        "sending to"),
 )  # fmt: skip
 
 NAMES = {
@@ -113,11 +118,11 @@ def exception_for(
         row = row._replace(exception=e.ProxyError, phase="asking the proxy for")
     elif in_body and code in BROKEN_STREAM:
         row = row._replace(exception=e.IncompleteBody, phase="receiving from")
-    cls = row.exception
-    for wanted, fragment, refined in REFINEMENTS:
+    cls, phase = row.exception, row.phase
+    for wanted, fragment, refined, its_phase in REFINEMENTS:
         if wanted == name and fragment in text and not at_proxy:
-            cls = refined
-    message = f"{row.phase} {host_port}: {_lower_first(text) or f'libcurl error {code} ({name})'}"
+            cls, phase = refined, its_phase or phase
+    message = f"{phase} {host_port}: {_lower_first(text) or f'libcurl error {code} ({name})'}"
     if not issubclass(cls, e.HttpException):
         return cls(message)
     return cls(message, code=code, code_name=name, **details)

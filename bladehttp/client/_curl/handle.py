@@ -199,7 +199,7 @@ class Handle:
             try:
                 self.setopt(option, value)
             except (pycurl.error, TypeError) as error:
-                shown = SECRET if option in SECRET_OPTIONS else repr(value)
+                shown = SECRET if option in SECRET_OPTIONS else repr(value)[:200]
                 raise ValueError(f"this libcurl cannot set option {option} to {shown}") from error
 
     def in_context(self, function: Call) -> Call:

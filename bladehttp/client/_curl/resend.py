@@ -237,11 +237,12 @@ NOT_AGAIN = "is not sent twice"
 def _may_be_refused(handle: Handle, request: PreparedRequest) -> bool:
     """Whether the connection may be HTTP/2 or 3; watching the log for a refusal has a cost."""
     settings, origin = request.settings, request.url.origin
-    if origin[0] != "https" or settings.http_version in NO_FRAMES:
-        return False
-    if pycurl.VERBOSE in settings.curl_options:
-        return False  # the caller gets the log
-    return handle.connections.versions.get(origin, HTTP_2) in MULTIPLEXED
+    return (
+        origin[0] == "https"
+        and settings.http_version not in NO_FRAMES
+        and pycurl.VERBOSE not in settings.curl_options  # the caller gets the log
+        and handle.connections.versions.get(origin, HTTP_2) in MULTIPLEXED
+    )
 
 
 UNAUTHORIZED, PROXY_AUTHENTICATION_REQUIRED = 401, 407

@@ -13,21 +13,16 @@ from bladehttp._data.byte_streams import transformed
 from bladehttp._data.decoders import ContentDecoder, blocks_of
 from bladehttp._data.self_request import check_not_own
 from bladehttp._message.response import HttpResponse, RequestInfo
-from bladehttp.client._config.environment import (
-    active_authorities,
-    active_options,
-    is_direct,
-    names_http_proxy,
-    names_tls_proxy,
-)
-from bladehttp.client._config.tls import key_advice
+from bladehttp.client._config.environment import active_options, names_http_proxy
+from bladehttp.client._config.network import home_netrc_options
 from bladehttp.client._curl.body_sink import NO_SINK, BodySink, is_redirect
 from bladehttp.client._curl.connections import MULTIPLEXED
 from bladehttp.client._curl.engine import RECEIVE, SUCCESS, TOTAL, Outcome
-from bladehttp.client._curl.errors import BROKEN_STREAM, EXCEPTIONS, exception_for
+from bladehttp.client._curl.errors import BROKEN_STREAM, exception_for
+from bladehttp.client._curl.failures import TOO_LARGE, add_answer, explained, is_from_the_proxy
 from bladehttp.client._curl.handle import Handle
 from bladehttp.client._curl.resend import guard_for, was_answered_early
-from bladehttp.client._curl.response_head import BLANK, ResponseHead, presented
+from bladehttp.client._curl.response_head import BLANK, ResponseHead
 from bladehttp.client._curl.transfer_options import (
     PROXY_AUTHENTICATION_REQUIRED,
     WANT_DIGEST,
@@ -338,6 +333,8 @@ def _configure(handle: Handle, request: PreparedRequest) -> None:
     if settings.auth is not None or settings.netrc:
         handle.forget_other_origin(origin)
     options = active_options(settings, origin[0])
+    if settings.netrc is True:
+        options += home_netrc_options()
     if WANT_DIGEST:
         options += proxy_auth_options(settings, origin[0])
     handle.configure(options, settings.files)
@@ -392,8 +389,8 @@ def _failure(
         cls, what = CLOCKS[outcome.expired]
         what = outcome.text or what
         return cls(f"{what} {host_port}: {outcome.expired} is over ({milliseconds} ms)", **details)
-    text, host_port = _explained(handle, request, outcome)
-    at_proxy = _is_from_the_proxy(handle, request, outcome.code)
+    text, host_port = explained(handle, request, outcome)
+    at_proxy = TOO_LARGE not in text and is_from_the_proxy(handle, request, outcome.code)
     has_streams = handle.getinfo(pycurl.INFO_HTTP_VERSION) in MULTIPLEXED
     in_body = partial is not None and has_streams and outcome.code in BROKEN_STREAM
     if in_body and (length := response.headers.get("Content-Length")):
@@ -402,79 +399,12 @@ def _failure(
     if isinstance(error, OSError):
         error.errno = handle.getinfo(pycurl.OS_ERRNO) or None
     if isinstance(error, ProxyError):
-        _add_answer(error, handle.getinfo(pycurl.HTTP_CONNECTCODE), response)
+        add_answer(error, handle.getinfo(pycurl.HTTP_CONNECTCODE), response)
     if isinstance(error, IncompleteBody):
         if not handle.sink.is_decoded:
             response.body = _partial(request, response, deadline)
         error.partial = response.body
     return error
-
-
-def _explained(handle: Handle, request: PreparedRequest, outcome: Outcome) -> tuple[str, str]:
-    """Return libcurl's message with details of certificates and keys, and the name of the peer."""
-    text, host_port = outcome.text, request.url.host_port
-    if outcome.code in WITH_CERTIFICATE:
-        host = request.url.origin[1]
-        if _is_about_the_proxy(handle.curl, request):
-            host = host_port = f"the proxy for {host_port}"
-        seen = presented(handle.certificates(request.url.origin))
-        text = f"{text}; {expected(request, host)}; {seen}"
-    if outcome.code in WITH_KEY and request.settings.client_cert is not None:
-        text += key_advice(request.settings.client_cert)
-    return text, host_port
-
-
-# libcurl's errors for an answer that is not HTTP, and for a connection that ends before an answer
-NO_ANSWER = {"E_UNSUPPORTED_PROTOCOL", "E_WEIRD_SERVER_REPLY", "E_GOT_NOTHING", "E_SEND_ERROR",
-             "E_RECV_ERROR", "E_TOO_LARGE"}  # fmt: skip
-NOT_HTTP = {"E_UNSUPPORTED_PROTOCOL", "E_WEIRD_SERVER_REPLY"}
-
-
-def _is_from_the_proxy(handle: Handle, request: PreparedRequest, code: int) -> bool:
-    """Whether the fault is that of a proxy that does not speak HTTP.
-
-    That is the case if no server was asked, or only through the proxy. A response that ends early
-    or is too large may be relayed, and counts as the server's.
-    """
-    getinfo, name = handle.getinfo, EXCEPTIONS[code].name if code in EXCEPTIONS else ""
-    if name not in NO_ANSWER or not getinfo(pycurl.USED_PROXY):
-        return False
-    if not getinfo(pycurl.REQUEST_SIZE):  # it counts no CONNECT
-        return True
-    return name in NOT_HTTP and not is_direct(request.settings, request.url.origin[0])
-
-
-def _add_answer(error: ProxyError, status: int, response: HttpResponse) -> None:
-    """Set the proxy's answer to CONNECT on an exception; libcurl drops its body."""
-    error.status = status or None
-    if status and error.response is None:
-        response.status = status
-        error.response = response
-
-
-WITH_KEY = {pycurl.E_BAD_FUNCTION_ARGUMENT, pycurl.E_SSL_CERTPROBLEM}
-
-WITH_CERTIFICATE = {
-    pycurl.E_PEER_FAILED_VERIFICATION,
-    pycurl.E_SSL_PINNEDPUBKEYNOTMATCH,
-}
-
-
-def _is_about_the_proxy(curl: Any, request: PreparedRequest) -> bool:
-    """Whether a refused certificate is that of a proxy instead of the server."""
-    return bool(
-        curl.getinfo(pycurl.USED_PROXY)
-        and not curl.getinfo(pycurl.HTTP_CONNECTCODE)
-        and names_tls_proxy(request.settings)
-    )
-
-
-def expected(request: PreparedRequest, host: str) -> str:
-    """Return the part of an error message about the expected certificate."""
-    settings = request.settings
-    if settings.pinned_key is not None:
-        return f"expected the key {settings.pinned_key!r}"
-    return f"expected a certificate for {host!r} issued by a CA in {active_authorities(settings)!r}"
 
 
 CLOCKS: dict[str, tuple[type[HttpException], str]] = {

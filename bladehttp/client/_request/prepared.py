@@ -8,6 +8,7 @@ import pycurl
 
 from bladehttp._data.headers import Headers, HeadersLike, is_token
 from bladehttp.client._config.options import Settings, key_of
+from bladehttp.client._config.validators import check_length
 from bladehttp.client._request.body import Body, BytesBody
 from bladehttp.client._request.url import LONGEST_KEPT, Url, absolute, parse_url
 from bladehttp.exceptions import InvalidHeader
@@ -94,7 +95,9 @@ class PreparedRequest:
         if self.settings.cookies is None:
             return b""
         values = [value for name, value in self.fields if name.lower() == "cookie"]
-        return "; ".join(values).encode("latin-1")
+        joined = "; ".join(values)
+        check_length("Cookie", joined, InvalidHeader)
+        return joined.encode("latin-1")
 
     def proxy_lines(self) -> list[bytes]:
         """Return the fields for a proxy as CURLOPT_PROXYHEADER takes them; they go to no server."""
@@ -147,6 +150,7 @@ def check_method(method: str, has_body: bool) -> str:
         raise TypeError(f"a method is a str, not {method!r}"[:200])
     if not is_token(method):
         raise InvalidHeader(f"method {method[:80]!r} is not a token")
+    check_length("a method", method, InvalidHeader)
     method = method.upper() if method.upper() in STANDARD else method
     if method.upper() == "CONNECT":
         raise ValueError("CONNECT is not supported: libcurl makes the tunnels through a proxy")

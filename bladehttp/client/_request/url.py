@@ -158,6 +158,9 @@ LONGEST_KEPT = 2048
 """Longest URL whose parts are cached, in characters: a server may answer with Locations of 100 KB,
 and 1024 of them would take 300 MB."""
 
+LONGEST_SENT = 1 << 20
+"""Longest URL that fits into a head as libcurl sends it (DYN_HTTP_REQUEST)."""
+
 # the result of `bytes.decode` for a byte that is not UTF-8 (PEP 383)
 escaped_bytes = re.compile("[\udc80-\udcff]")
 
@@ -216,8 +219,11 @@ def _url(text: str) -> Url:
         rest = "/" + rest  # RFC 9112 section 3.2.1: an empty path is sent as "/"
     if needs_encoding(rest):
         rest = quote(_encoded(rest, text), safe=SENT_AS_GIVEN)
+    url = f"{scheme}://{host}{port and ':' + port}{rest}"
+    if len(url) > LONGEST_SENT:
+        raise InvalidUrl(f"URL has {len(url)} bytes, and libcurl sends {LONGEST_SENT} at most")
     return Url(
-        f"{scheme}://{host}{port and ':' + port}{rest}",
+        url,
         (scheme, host.lower(), int(port or DEFAULT_PORTS[scheme])),
         _credentials(userinfo, text) if userinfo else None,
         rest.partition("#")[0] if has_lower_triplet(rest) else None,

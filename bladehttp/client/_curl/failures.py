@@ -1,0 +1,119 @@
+"""Failures: what a message says beyond libcurl's own text, and whose fault it is."""
+
+from typing import Any
+
+import pycurl
+
+from bladehttp._message.response import HttpResponse
+from bladehttp.client._config.environment import active_authorities, is_direct, names_tls_proxy
+from bladehttp.client._config.tls import key_advice
+from bladehttp.client._curl.engine import Outcome
+from bladehttp.client._curl.errors import EXCEPTIONS
+from bladehttp.client._curl.handle import Handle
+from bladehttp.client._curl.response_head import presented
+from bladehttp.client._request.prepared import PreparedRequest
+from bladehttp.exceptions import ProxyError
+
+WITH_KEY = {pycurl.E_BAD_FUNCTION_ARGUMENT, pycurl.E_SSL_CERTPROBLEM}
+
+NETRC_FAULT = ".netrc "
+"""Text in libcurl's messages about a file of credentials."""
+
+HOME_NETRC = "~/.netrc"
+
+TOO_LARGE = "HTTP request too large"
+"""libcurl's message for a head above LONGEST_HEAD."""
+
+LONGEST_HEAD = 1 << 20
+"""Bytes of the largest head that libcurl sends (DYN_HTTP_REQUEST)."""
+
+LONGEST_OVER_HTTP_2 = 1 << 16
+"""The same over HTTP/2 (nghttp2_option_set_max_send_header_block_length), for which libcurl has no
+message."""
+
+MOST_OVER_HTTP_2 = LONGEST_OVER_HTTP_2 - 4096
+"""Bytes of a URL and fields that fit, together with the fields of libcurl's own."""
+
+WITH_CERTIFICATE = {
+    pycurl.E_PEER_FAILED_VERIFICATION,
+    pycurl.E_SSL_PINNEDPUBKEYNOTMATCH,
+}
+
+
+def _is_about_the_proxy(curl: Any, request: PreparedRequest) -> bool:
+    """Whether a refused certificate is that of a proxy instead of the server."""
+    return bool(
+        curl.getinfo(pycurl.USED_PROXY)
+        and not curl.getinfo(pycurl.HTTP_CONNECTCODE)
+        and names_tls_proxy(request.settings)
+    )
+
+
+def expected(request: PreparedRequest, host: str) -> str:
+    """Return the part of an error message about the expected certificate."""
+    settings = request.settings
+    if settings.pinned_key is not None:
+        return f"expected the key {settings.pinned_key!r}"
+    return f"expected a certificate for {host!r} issued by a CA in {active_authorities(settings)!r}"
+
+
+def explained(handle: Handle, request: PreparedRequest, outcome: Outcome) -> tuple[str, str]:
+    """Return libcurl's message with details of certificates and keys, and the name of the peer."""
+    text, host_port = outcome.text, request.url.host_port
+    if outcome.code in WITH_CERTIFICATE:
+        host = request.url.origin[1]
+        if _is_about_the_proxy(handle.curl, request):
+            host = host_port = f"the proxy for {host_port}"
+        seen = presented(handle.certificates(request.url.origin))
+        text = f"{text}; {expected(request, host)}; {seen}"
+    settings = request.settings
+    if outcome.code in WITH_KEY and settings.client_cert is not None:
+        text += key_advice(settings.client_cert)
+    if outcome.code == pycurl.E_INTERFACE_FAILED and settings.interface is not None:
+        text = (
+            f"{text.partition(': ')[2] or text}; expected an interface, address or name of "
+            f"this machine, found {settings.interface!r}"
+        )
+    if NETRC_FAULT in text:
+        text += f": {HOME_NETRC if settings.netrc is True else settings.netrc!r}"
+    if TOO_LARGE in text:
+        text += f": libcurl sends a head of {LONGEST_HEAD} bytes at most"
+    if outcome.code == pycurl.E_SEND_ERROR and not text and head_size(request) > MOST_OVER_HTTP_2:
+        text = (
+            f"{TOO_LARGE} for HTTP/2: a head of {head_size(request)} bytes, where libcurl "
+            f"sends {LONGEST_OVER_HTTP_2} at most"
+        )
+    return text, host_port
+
+
+def head_size(request: PreparedRequest) -> int:
+    """Return the bytes of a request's URL and fields, about the size of its head."""
+    return len(request.url.text) + sum(len(name) + len(value) for name, value in request.fields)
+
+
+# libcurl's errors for an answer that is not HTTP, and for a connection that ends before an answer
+NO_ANSWER = {"E_UNSUPPORTED_PROTOCOL", "E_WEIRD_SERVER_REPLY", "E_GOT_NOTHING", "E_SEND_ERROR",
+             "E_RECV_ERROR", "E_TOO_LARGE"}  # fmt: skip
+NOT_HTTP = {"E_UNSUPPORTED_PROTOCOL", "E_WEIRD_SERVER_REPLY"}
+
+
+def is_from_the_proxy(handle: Handle, request: PreparedRequest, code: int) -> bool:
+    """Whether the fault is that of a proxy that does not speak HTTP.
+
+    That is the case if no server was asked, or only through the proxy. A response that ends early
+    or is too large may be relayed, and counts as the server's.
+    """
+    getinfo, name = handle.getinfo, EXCEPTIONS[code].name if code in EXCEPTIONS else ""
+    if name not in NO_ANSWER or not getinfo(pycurl.USED_PROXY):
+        return False
+    if not getinfo(pycurl.REQUEST_SIZE):  # it counts no CONNECT
+        return True
+    return name in NOT_HTTP and not is_direct(request.settings, request.url.origin[0])
+
+
+def add_answer(error: ProxyError, status: int, response: HttpResponse) -> None:
+    """Set the proxy's answer to CONNECT on an exception; libcurl drops its body."""
+    error.status = status or None
+    if status and error.response is None:
+        response.status = status
+        error.response = response
