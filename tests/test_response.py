@@ -175,6 +175,20 @@ def test_status_that_redirects_no_client_is_refused(status: Any) -> None:
     assert (response.status, "Location" in response.headers) == (200, False)
 
 
+@pytest.mark.parametrize("source", ["abc", b"abc", bytearray(b"abc"), memoryview(b"abc"), 5, None])
+def test_stream_of_what_is_no_iterable_of_chunks_is_refused(source: Any) -> None:
+    response = HttpResponse()
+    with pytest.raises(TypeError, match=r"iterable"):
+        response.stream(source)
+    assert response.source is None
+
+
+@pytest.mark.parametrize("data", [None, 5, ["a"], {"a": 1}])
+def test_what_is_no_body_is_refused_by_its_type(data: Any) -> None:
+    with pytest.raises(TypeError, match=f"a body is str or bytes, not {type(data).__name__}"):
+        HttpResponse().write(data)
+
+
 def test_location_with_a_line_end_is_refused() -> None:
     with pytest.raises(InvalidHeader):
         HttpResponse().redirect("/a\r\nX: y")

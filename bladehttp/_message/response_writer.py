@@ -147,7 +147,10 @@ class ResponseWriter(Lazy):
 
         Raises:
             RuntimeError: Something was written already.
+            TypeError: It is no iterable, or one str or bytes, which `write` takes.
         """
+        if isinstance(source, str | bytes | bytearray | memoryview):
+            raise TypeError(f"stream takes an iterable of chunks, not one {type(source).__name__}")
         self._refuse_second("stream")
         self.source = (chunk.encode() if isinstance(chunk, str) else chunk for chunk in source)
         if hasattr(source, "close"):
@@ -376,7 +379,12 @@ def as_bytes(data: str | bytes) -> bytes:
     """
     if type(data) is bytes:  # as it is: a copy of a long body would stall an event loop
         return data
-    return data.encode() if isinstance(data, str) else bytes(memoryview(data))
+    if isinstance(data, str):
+        return data.encode()
+    try:
+        return bytes(memoryview(data))
+    except TypeError:
+        raise TypeError(f"a body is str or bytes, not {type(data).__name__}") from None
 
 
 class _Closing(Iterator[bytes]):

@@ -1,11 +1,10 @@
 """Server-sent events (HTML standard, section 9.2), written from any thread."""
 
-import json
 import re
 from typing import Any
 
-from bladehttp._data.jsonable import as_json
-from bladehttp._message.deferred import Channel
+from bladehttp._data.jsonable import dump_json
+from bladehttp._message.deferred import Channel, check_milliseconds
 
 line_end = re.compile(r"\r\n|\r|\n")
 
@@ -34,12 +33,16 @@ class Events(Channel):
             Whether it is sent, as `write`.
 
         Raises:
-            ValueError: ``event`` or ``id`` holds a line end or NUL, which would end the field.
+            TypeError: ``retry`` is no int, or the data is not serializable.
+            ValueError: ``event`` or ``id`` holds a line end or NUL, which would end the field;
+                ``retry`` is negative; or the data holds NaN or an infinity, which JSON has not.
         """
+        if retry is not None:
+            check_milliseconds("retry", retry)
         fields = [("id", id), ("event", event), ("retry", retry)]
         text = "".join(_field(name, str(value)) for name, value in fields if value is not None)
         if not isinstance(data, str):
-            data = json.dumps(data, default=as_json, ensure_ascii=False)
+            data = dump_json(data)
         lines = "".join(f"data: {line}\n" for line in line_end.split(data))
         return self.write(f"{text}{lines}\n", timeout)
 

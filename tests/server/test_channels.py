@@ -356,6 +356,22 @@ def test_a_field_that_would_end_is_refused(field, value):
         Events().send("x", **{field: value})
 
 
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"retry": -1}, ValueError),
+        ({"retry": 1.5}, TypeError),
+        ({"retry": "5"}, TypeError),
+        ({"data": {"a": float("nan")}}, ValueError),
+        ({"data": object()}, TypeError),
+    ],
+    ids=repr,
+)
+def test_an_event_that_no_browser_reads_is_refused(wrong, error):
+    with pytest.raises(error):
+        Events().send(**wrong)
+
+
 def test_a_heartbeat_is_sent_in_silence(serve, connect):
     streams = []
     server = serve(lambda q, p: streams.append(p.events(heartbeat=10)))

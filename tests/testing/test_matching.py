@@ -222,3 +222,9 @@ def test_json_is_compared_as_it_is_sent(wanted):
 def test_a_query_is_checked_where_it_is_given(query):
     with BladeServer() as server, pytest.raises(TypeError, match="query is a str or a dict"):
         server.expect("GET", "/", query=query)
+
+
+@pytest.mark.parametrize("query", ["a=b c", "a=b#c", "a=\n", "a=\u20ac"])
+def test_a_query_that_cannot_be_sent_is_refused_where_it_is_given(query):
+    with BladeServer() as server, pytest.raises(ValueError, match="percent-encoded"):
+        server.expect("GET", "/", query=query)

@@ -14,11 +14,14 @@ from bladehttp._data.headers import Headers, HeadersLike
 from bladehttp._data.multidict import MissingValueError
 from bladehttp._message.content import ContentError
 from bladehttp._message.request import HttpRequest
+from bladehttp._wire.grammar import PATH
 from bladehttp.server._dispatch.callbacks import check_callable
 from bladehttp.server._dispatch.dispatcher import not_found
 from bladehttp.server._dispatch.routes import Params, Routes
 
 Differences = Iterable[str]
+
+is_query = re.compile(rf"[?{PATH}]*").fullmatch
 
 LONGEST = 200
 """Most characters of one value in a text."""
@@ -95,10 +98,13 @@ def query_is(wanted: str | Mapping[str, Any]) -> Criterion:
 
     Raises:
         TypeError: It is neither.
+        ValueError: It is a str with characters that a request target cannot have.
     """
     if not isinstance(wanted, str | Mapping):
         raise TypeError(f"query is a str or a dict, not {type(wanted).__name__}")
     if isinstance(wanted, str):
+        if not is_query(wanted):
+            raise ValueError(f"query as a str is percent-encoded, as it is sent, not {wanted!r}")
         return Criterion(f"query {wanted!r}", lambda request: _raw_query(request, wanted))
     fields = {name: _values(value) for name, value in wanted.items()}
 
