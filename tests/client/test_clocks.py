@@ -14,6 +14,7 @@ import pytest
 from bladehttp.client import HttpClient
 from bladehttp.client._config.options import Settings
 from bladehttp.client._curl.engine import Engine
+from bladehttp.client._curl.waiters import PollWaiter
 from bladehttp.exceptions import (
     ConnectTimeout,
     ReceiveTimeout,
@@ -240,11 +241,18 @@ def test_a_signal_that_raises_nothing_does_not_disturb(client: HttpClient, peers
     assert arrived == [1]
 
 
+class BrokenWaiter(PollWaiter):
+    """One that fails when libcurl calls it."""
+
+    def watch(self, descriptor: int, interest: int) -> None:
+        raise KeyError(descriptor, interest)
+
+
 def test_what_happens_in_libcurls_own_callbacks_is_not_lost(peers: Any) -> None:
     engine = Engine()
     engine.configure(Settings().curl)
     engine.curl.setopt(pycurl.URL, peers().url)
-    engine._on_socket(-1, -1)
+    engine.multi.wait_with(BrokenWaiter())
     with pytest.raises(KeyError):
         engine.run(1.0, time.monotonic() + 1)
     assert not engine.is_reusable

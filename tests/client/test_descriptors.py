@@ -14,8 +14,9 @@ import pycurl
 import pytest
 
 from bladehttp.client import HttpClient
-from bladehttp.client._curl.engine import LONGEST_POLL, Engine
-from bladehttp.client._curl.multi import FEW, OFTEN, Multi
+from bladehttp.client._curl.multi import Multi
+from bladehttp.client._curl.shared_multi import FEW, OFTEN
+from bladehttp.client._curl.waiters import LONGEST_WAIT
 from bladehttp.exceptions import ReceiveTimeout, ResolveError, SocketException
 
 
@@ -53,7 +54,7 @@ def test_nor_is_one_that_a_kept_engine_opens(
     with descriptors_in_use():
         start = time.monotonic()
         assert client.get(peer.url).body == b"late"
-        assert time.monotonic() - start < LONGEST_POLL  # which it would take if nobody listened
+        assert time.monotonic() - start < LONGEST_WAIT  # which it would take if nobody listened
         assert client.post(peer.url, bytes(10**6)).body == b"late"
         with client.stream(peer.url) as response:
             assert response.read() == b"late"
@@ -98,7 +99,7 @@ def test_nor_are_those_of_many_requests(
         start = time.monotonic()
         results = client.send_many([small.url] + [large.url] * 16, 5)  # select hears the first
         assert [next(results).body for _ in range(16)] == [b"large"] * 16
-        assert time.monotonic() - start < 2 * LONGEST_POLL
+        assert time.monotonic() - start < 2 * LONGEST_WAIT
         over.set()
         assert [each.body for each in results] == [b"small"]
         client.close()
@@ -108,14 +109,13 @@ def test_nor_are_those_of_many_requests(
 def changes(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """What has changed from select to poll since."""
     made: list[object] = []
-    for driven in (Engine, Multi):
-        change = driven._change_to_poll
+    change = Multi.change_to_poll
 
-        def noted(self: Any, *until: float, change: Any = change) -> Any:
-            made.append(self)
-            return change(self, *until)
+    def noted(self: Multi, seconds: float = 0.0) -> int:
+        made.append(self)
+        return change(self, seconds)
 
-        monkeypatch.setattr(driven, "_change_to_poll", noted)
+    monkeypatch.setattr(Multi, "change_to_poll", noted)
     return made
 
 

@@ -13,8 +13,7 @@ import pytest
 from support import nothing_left
 
 from bladehttp import AsyncHttpClient
-from bladehttp.client._asyncio.event_loop import EventLoopDriver
-from bladehttp.client._asyncio.waiting import Poller, SelectorPoller, make_poller
+from bladehttp.client._asyncio.waiter import LoopWaiter, Poller, SelectorPoller, make_poller
 
 IN, OUT = select.POLLIN, select.POLLOUT
 
@@ -59,16 +58,20 @@ def test_requests_are_answered_without_epoll(monkeypatch: pytest.MonkeyPatch, pe
 
 def test_a_descriptor_that_was_closed_is_forgotten() -> None:
     async def main() -> None:
-        driver, (reading, writing) = EventLoopDriver(asyncio.get_running_loop(), 1), os.pipe()
-        driver._watch(reading, pycurl.POLL_IN)
+        waiter, (reading, writing) = LoopWaiter(asyncio.get_running_loop(), nothing), os.pipe()
+        waiter.note(pycurl.POLL_IN, reading)
         os.close(reading)
-        driver._watch(reading, pycurl.POLL_REMOVE)
+        waiter.note(pycurl.POLL_REMOVE, reading)
         reading = os.dup(writing)  # mostly the same number again
-        driver._watch(reading, pycurl.POLL_OUT)
-        driver._watch(reading, pycurl.POLL_REMOVE)
+        waiter.note(pycurl.POLL_OUT, reading)
+        waiter.note(pycurl.POLL_REMOVE, reading)
         os.close(reading)
         os.close(writing)
-        driver.close(RuntimeError())
+        waiter.close()
 
     with nothing_left():
         asyncio.run(main())
+
+
+def nothing() -> None:
+    """Do nothing: what is ready is not looked at."""

@@ -2,11 +2,8 @@
 
 Callbacks and timers of the loop get an empty context: they serve all requests, and would otherwise
 keep the context variables of the request that happened to create them. Of the loop only add_reader,
-call_soon, call_later, create_task and create_future are used, of a timer only cancel.
-
-The loop watches one descriptor that stands for all of libcurl's (`make_poller`): libcurl's
-interests change twice with each request, and telling the loop takes a dozen calls. Everything runs
-in the loop's thread.
+call_soon, call_later, create_task and create_future are used, of a timer only cancel. Everything
+runs in the loop's thread.
 """
 
 import asyncio
@@ -19,14 +16,12 @@ from math import inf
 from time import monotonic
 from typing import Any, Protocol
 
-import pycurl
-
 from bladehttp._message.response import RequestInfo
 from bladehttp.client._asyncio.hooks import await_hooks
+from bladehttp.client._asyncio.slots import AsyncSlots
 from bladehttp.client._asyncio.upload import AsyncBody
-from bladehttp.client._asyncio.waiting import AsyncSlots, make_poller
+from bladehttp.client._asyncio.waiter import LoopWaiter
 from bladehttp.client._curl.body_sink import STEP, DecodingBudget
-from bladehttp.client._curl.engine import INTEREST
 from bladehttp.client._curl.pool import Limits
 from bladehttp.client._exchange.exchange import Exchange
 from bladehttp.client._exchange.scheduler import Result, Scheduler, run_in_context, set_request
@@ -59,18 +54,16 @@ class EventLoopDriver:
         "_budget",
         "_hook_tasks",
         "_is_due",
-        "_is_watching",
         "_limits",
         "_news",
-        "_readiness",
         "_scheduler",
         "_slots",
         "_started",
         "_sweeper",
         "_timer",
         "_timer_at",
-        "_waiters",
-        "_watched",
+        "_waiter",
+        "_waiting",
         "closed",
         "loop",
         "pid",
@@ -86,16 +79,14 @@ class EventLoopDriver:
         self._started: dict[Exchange, Done] = {}
         self._bodies: dict[Exchange, AsyncBody] = {}
         self._news: list[Observer] = []
-        self._watched: set[int] = set()
-        self._is_watching = False
-        self._readiness = make_poller()
+        self._waiter = LoopWaiter(loop, self._ready)
         self._sweeper: asyncio.TimerHandle | None = None
         self._limits: Limits
         self._budget = DecodingBudget(self._decode_soon)
-        self._scheduler = Scheduler(self._watch, self._budget)
+        self._scheduler = Scheduler(self._waiter, self._budget)
         self._scheduler.gate = self._gate
         self._hook_tasks: dict[Exchange, asyncio.Task[None]] = {}
-        self._waiters: dict[Exchange, asyncio.Future[None]] = {}
+        self._waiting: dict[Exchange, asyncio.Future[None]] = {}
         self._slots = AsyncSlots(loop, concurrency, self.host_limit, self._admit)
 
     def host_limit(self, exchange: Exchange) -> int | None:
@@ -119,7 +110,7 @@ class EventLoopDriver:
             TotalTimeout: None is free in time.
             ClientClosed: The client is closed meanwhile.
         """
-        future = self._waiters[exchange] = self.loop.create_future()
+        future = self._waiting[exchange] = self.loop.create_future()
         timer = None
         if exchange.deadline < inf:
             delay = max(0.0, exchange.deadline - monotonic())
@@ -130,7 +121,7 @@ class EventLoopDriver:
             self.leave(exchange)
             raise
         finally:
-            del self._waiters[exchange]
+            del self._waiting[exchange]
             if timer is not None:
                 timer.cancel()
         if self.closed:
@@ -143,12 +134,12 @@ class EventLoopDriver:
         self._slots.leave(exchange)
 
     def _admit(self, exchange: Exchange) -> None:
-        future = self._waiters[exchange]
+        future = self._waiting[exchange]
         if not future.done():
             future.set_result(None)
 
     def _expire(self, exchange: Exchange) -> None:
-        future, why = self._waiters[exchange], self._slots.slots.reason(exchange)
+        future, why = self._waiting[exchange], self._slots.slots.reason(exchange)
         if not future.done():
             future.set_exception(self._total_timeout(exchange, f"waiting, as {why}, for"))
 
@@ -253,22 +244,6 @@ class EventLoopDriver:
         self._scheduler.complete(curl)
         self._arm()
 
-    def _watch(self, descriptor: int, what: int) -> None:
-        if what == pycurl.POLL_REMOVE:
-            self._watched.discard(descriptor)
-            try:
-                self._readiness.unregister(descriptor)
-            except OSError:
-                return  # closed descriptors leave by themselves
-        elif descriptor in self._watched:
-            self._readiness.modify(descriptor, INTEREST[what])
-        else:
-            if not self._is_watching:
-                Context().run(self.loop.add_reader, self._readiness.fileno(), self._ready)
-                self._is_watching = True
-            self._readiness.register(descriptor, INTEREST[what])
-            self._watched.add(descriptor)
-
     def _sweep_later(self) -> None:
         self._sweeper = self.loop.call_later(SWEEP, self._sweep, context=Context())
 
@@ -289,7 +264,7 @@ class EventLoopDriver:
 
     def _ready(self) -> None:
         self._budget.left = STEP
-        self._scheduler.handle_events(self._readiness.poll(0))
+        self._waiter.wait(0)
         self._step()
 
     def _step(self) -> None:
@@ -349,9 +324,7 @@ class EventLoopDriver:
             if timer is not None:
                 timer.cancel()
         self._scheduler.close()
-        if self._is_watching and not self.loop.is_closed():
-            self.loop.remove_reader(self._readiness.fileno())
-        self._readiness.close()
+        self._waiter.close()
         self._slots.close()
         if self.loop.is_closed():  # no task waits any more, and nothing can be called
             self._started.clear()
@@ -361,7 +334,7 @@ class EventLoopDriver:
 
     def _deliver(self, ended: list[tuple[Exchange, ClientClosed]]) -> None:
         """End the exchanges that wait for a slot and those under way."""
-        for future in self._waiters.values():
+        for future in self._waiting.values():
             if not future.done():
                 future.set_exception(ClientClosed("client has been closed"))
         for exchange, error in ended:

@@ -10,7 +10,7 @@ from typing import Any
 from bladehttp._message.response import RequestInfo
 from bladehttp.client._asyncio.event_loop import EventLoopDriver
 from bladehttp.client._asyncio.hooks import await_response_hooks, start_hooks_task
-from bladehttp.client._asyncio.waiting import AsyncSlots
+from bladehttp.client._asyncio.slots import AsyncSlots
 from bladehttp.client._exchange.exchange import Exchange
 from bladehttp.client._exchange.scheduler import Result, set_request
 from bladehttp.client._exchange.send_many import Batch

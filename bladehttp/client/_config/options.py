@@ -178,7 +178,7 @@ OPTIONS = (
     Option("max_body_size",               optional(at_least_one), as_limit),
     Option("retry",                       optional(check_retry),  own),  # retry.py
     Option("max_host_connections",        optional(at_least_one), own),  # scheduler.py
-    Option("max_idle_connections",        optional(at_least_one), own),  # pool.py, multi.py
+    Option("max_idle_connections",        optional(at_least_one), own),  # pool.py, sweeper.py
     Option("idle_timeout",                optional(milliseconds), as_idle_time),
     Option("http_version",                choice(*HTTP_VERSIONS), version_options),
     Option("proxy",                       optional(proxy_url),    proxy_options),

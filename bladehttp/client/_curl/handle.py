@@ -9,7 +9,9 @@ from bladehttp.client._config.options import STANDING, Settings
 from bladehttp.client._config.secrets import SECRET
 from bladehttp.client._config.tls import check_named
 from bladehttp.client._curl.body_sink import NO_SINK, BodySink
+from bladehttp.client._curl.callbacks import guarded
 from bladehttp.client._curl.connections import Connections
+from bladehttp.client._curl.multi import Multi
 from bladehttp.client._request.body import Call
 
 Options = tuple[tuple[int, object], ...]
@@ -44,6 +46,7 @@ class Handle:
         opened: Descriptors that the running transfer has opened.
         origin: The origin of the running or last transfer.
         lines: The header lines of that transfer.
+        multi: The multi that its transfers run on.
         is_unusable: Whether the transfer was stopped because its connection was not usable.
         has_events: Called with 0 before a transfer: whether a connection may have changed since the
             last one.
@@ -64,6 +67,7 @@ class Handle:
         "has_events",
         "is_unusable",
         "lines",
+        "multi",
         "opened",
         "origin",
         "plain",
@@ -74,15 +78,17 @@ class Handle:
     has_events: Callable[[int], object]
 
     def __init__(
-        self, chains: Chains | None = None, connections: Connections | None = None
+        self, multi: Multi, chains: Chains | None = None, connections: Connections | None = None
     ) -> None:
         """Create a handle.
 
         Args:
+            multi: The multi that its transfers run on.
             chains: Certificates by the number of their connection, shared by handles that share
                 connections; None for a dict of its own.
             connections: The connections of its multi; None for a table of its own.
         """
+        self.multi = multi
         self.connections = Connections() if connections is None else connections
         self.has_events = self.connections.ready
         self.opened: list[int] = []
@@ -133,22 +139,17 @@ class Handle:
         self._set(options)
         theirs: Any = dict(options).get(pycurl.SOCKOPTFUNCTION)
         self._caller_callback = theirs
-        self.setopt(pycurl.SOCKOPTFUNCTION, self._on_open)
+        on_open = guarded(self._on_open, self.multi.interrupt, pycurl.SOCKOPT_ERROR)
+        self.setopt(pycurl.SOCKOPTFUNCTION, on_open)
 
     def _on_open(self, descriptor: int, purpose: int) -> int:
         """Record a descriptor that libcurl opens. CURLOPT_SOCKOPTFUNCTION."""
-        # pycurl prints and drops exceptions raised here: a Ctrl-C can arrive in any line
-        try:
-            self.opened.append(descriptor)
-            self.connections.note_opened(descriptor, self)
-            if self._caller_callback is not None:
-                return int(self._caller_callback(descriptor, purpose))
-        except BaseException as error:  # noqa: BLE001 - raised again by the loop
-            self._store_error(error)
+        self.multi.note_descriptor(descriptor)
+        self.opened.append(descriptor)
+        self.connections.note_opened(descriptor, self)
+        if self._caller_callback is not None:
+            return int(self._caller_callback(descriptor, purpose))
         return int(pycurl.SOCKOPT_OK)
-
-    def _store_error(self, error: BaseException) -> None:
-        """Store an exception raised in a callback; the loop raises it again."""
 
     def record_connections(self) -> None:
         """Record the connections that the transfer has opened, before the handle is removed."""
@@ -203,7 +204,7 @@ class Handle:
                 raise ValueError(f"this libcurl cannot set option {option} to {shown}") from error
 
     def in_context(self, function: Call) -> Call:
-        """Return a function as libcurl calls it; see `ScheduledHandle.in_context`."""
+        """Return a function as libcurl calls it; see `SharedHandle.in_context`."""
         return function  # an engine runs in the caller's thread and context
 
     def make_sink(self, settings: Settings) -> BodySink:

@@ -2,44 +2,16 @@
 
 LIFO keeps warm connections in use and lets the others age: 100 threads over 8 handles are as fast
 as 100 handles. There are never more engines than threads that are at work at the same time.
-
-MultiCloser closes a CurlMulti whose name lookup may be running, without waiting for it.
-
-libcurl resolves names in threads of its own and joins them when a multi is closed, so `close` takes
-as long as getaddrinfo(3): seconds with a name server that does not answer. No option changes that
-(CURLOPT_QUICK_EXIT does not, measured with libcurl 8.23.0). Everything else returns at once,
-removing and closing a handle included. So a daemon thread closes such a multi: neither the caller
-nor an event loop nor the end of the process waits.
-
-Until then one reference is held that is never released: destroying the object would wait as well,
-at the end of the interpreter or in the garbage collector.
 """
 
 import ctypes
 import os
-import sys
-import threading
 import weakref
 from collections.abc import Callable
 from time import monotonic
 from typing import Any, Generic, Protocol, TypeVar
 
-import pycurl
-
-from bladehttp.exceptions import ClientClosed, SocketException
-
-
-def make_multi() -> Any:
-    """Return a new CurlMulti.
-
-    Raises:
-        SocketException: No descriptor is left for it.
-    """
-    try:
-        return pycurl.CurlMulti()
-    except pycurl.error as error:
-        raise SocketException(f"opening a connection: no descriptor is left ({error})") from error
-
+from bladehttp.exceptions import ClientClosed
 
 LOOK = 1.0
 """Least time between two checks of idle engines, in seconds."""
@@ -209,49 +181,3 @@ def _forget_all() -> None:
 
 
 os.register_at_fork(after_in_child=_forget_all)
-
-
-def may_be_resolving(getinfo: Callable[[int], Any]) -> bool:
-    """Whether an aborted transfer may have left a name lookup running.
-
-    Args:
-        getinfo: ``getinfo`` of its handle.
-    """
-    if getinfo(pycurl.REDIRECT_COUNT):
-        return True  # the times add up over the hops that libcurl follows by itself
-    return not (getinfo(pycurl.REQUEST_SIZE) or getinfo(pycurl.NAMELOOKUP_TIME))
-
-
-class MultiCloser:
-    """Closes one CurlMulti.
-
-    Attributes:
-        is_held: Whether a name lookup may be running, so that closing must not be waited for.
-    """
-
-    __slots__ = ("_multi", "is_held")
-
-    def __init__(self, multi: Any) -> None:
-        self._multi = multi
-        self.is_held = False
-
-    def note(self, getinfo: Callable[[int], Any]) -> None:
-        """Check an aborted transfer for a name lookup that may still run."""
-        if not self.is_held and may_be_resolving(getinfo):
-            self.is_held = True
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._multi))
-
-    def close(self) -> None:
-        """Close the multi, in a thread if closing may block."""
-        if not self.is_held:
-            self._multi.close()
-        elif not sys.is_finalizing():  # else the end of the process closes it
-            thread = threading.Thread(target=self._close, name="bladehttp-close", daemon=True)
-            try:
-                thread.start()
-            except RuntimeError:  # from CPython 3.12 on, not allowed at the end of the interpreter
-                return
-
-    def _close(self) -> None:
-        self._multi.close()
-        ctypes.pythonapi.Py_DecRef(ctypes.py_object(self._multi))

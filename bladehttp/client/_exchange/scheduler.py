@@ -1,8 +1,8 @@
 """Scheduler: many exchanges at once over one CurlMulti, each with its own clocks.
 
-It has no loop of its own: its driver calls `step` at `next_step_at`. `EventLoopDriver` watches
-the descriptors and passes ready ones to `handle_events`; `HttpClient.send_many` calls `wait`.
-`Multi` drives libcurl in both cases.
+It has no loop of its own: its driver calls `step` at `next_step_at`. `HttpClient.send_many` calls
+`wait` before; `EventLoopDriver` gives it a waiter, and has that tell libcurl which descriptors are
+ready.
 
 Many exchanges share an HTTP/2 connection, so the silence of one shows only in its byte counts. They
 are sampled before events are handled, at most every 20 ms, and a change is attributed to the
@@ -10,27 +10,23 @@ events before: a clock never runs out early, and at most 20 ms late.
 """
 
 from collections.abc import Callable
-from contextvars import Context, copy_context
-from functools import partial
+from contextvars import copy_context
 from heapq import heapify, heappop, heappush
 from math import inf
 from time import monotonic
-from typing import Any, NamedTuple, TypeVar, cast
-
-import pycurl
+from typing import Any, NamedTuple, TypeVar
 
 from bladehttp._message.response import HttpResponse, RequestInfo
-from bladehttp.client._config.options import Settings
-from bladehttp.client._curl.body_sink import BodySink, DecodingBudget, DecodingSink
-from bladehttp.client._curl.connections import PROBATION, Connections
+from bladehttp.client._curl.body_sink import DecodingBudget
+from bladehttp.client._curl.connections import PROBATION
 from bladehttp.client._curl.engine import RECEIVE, SUCCESS, TOTAL, Outcome
-from bladehttp.client._curl.handle import Chains, Handle, Options
-from bladehttp.client._curl.multi import Events, Multi, Watch
 from bladehttp.client._curl.pool import Limits
-from bladehttp.client._curl.resend import OK, STOP, may_be_repeated
+from bladehttp.client._curl.resend import may_be_repeated
+from bladehttp.client._curl.shared_handle import Shared, SharedHandle
+from bladehttp.client._curl.sharing import ConnectionSharing
+from bladehttp.client._curl.waiters import SocketWaiter
 from bladehttp.client._exchange.exchange import Exchange
-from bladehttp.client._exchange.slots import ConnectionSharing, Origin
-from bladehttp.client._request.body import Call
+from bladehttp.client._request.url import Origin
 from bladehttp.exceptions import ClientClosed
 
 Result = HttpResponse | Exception
@@ -39,95 +35,23 @@ T = TypeVar("T")
 PAUSE = 0.02
 """Least time between two samples of the byte counts, in seconds; about 1 % of a core at 100."""
 
-
 WANTING = "max_host_connections are in use: waiting for"
 
 
-class ScheduledHandle(Handle):
+class ScheduledHandle(SharedHandle):
     """A handle that runs one exchange after another.
 
     Attributes:
         exchange: The exchange that runs on it; unset while none does.
-        context: The context in which libcurl calls the caller's code; None while it calls none.
         last: When its byte count was last seen to change.
         moved: The byte count at that time.
     """
 
-    __slots__ = (
-        "_guard",
-        "_multi",
-        "_others",
-        "_scheduler",
-        "_waits",
-        "context",
-        "exchange",
-        "last",
-        "moved",
-    )  # fmt: skip
+    __slots__ = ("exchange", "last", "moved")
 
     exchange: Exchange
     last: float
     moved: int
-
-    def __init__(self, scheduler: "Scheduler") -> None:
-        super().__init__(scheduler.chains, scheduler.connections)
-        self.has_events = _no_events  # `_before_request` is at the one connection that is used
-        self._scheduler = scheduler
-        self._multi = scheduler.multi
-        self._guard: Callable[..., int] | None = None
-        self._others: Any = None
-        self._waits = False
-        self.context: Context | None = None
-
-    def set_pipewait(self, waits: bool) -> None:
-        """Set whether it waits for a connection to share. CURLOPT_PIPEWAIT."""
-        if waits != self._waits:
-            self._waits = waits
-            self.curl.setopt(pycurl.PIPEWAIT, waits)
-
-    def in_context(self, function: Call) -> Call:
-        """Return a function of the caller's bound to the caller's context.
-
-        Each transfer uses a copy of the context: a context can be entered only once at a time, and
-        libcurl may call while the caller's own is entered.
-        """
-        if self.context is None:
-            self.context = copy_context()
-        in_context: Any = partial(self.context.run, function)
-        return cast("Call", in_context)
-
-    def make_sink(self, settings: Settings) -> BodySink:
-        budget = self._scheduler.budget
-        if budget is None:
-            return super().make_sink(settings)
-        self.sink = sink = DecodingSink(settings, budget, self.curl, self._scheduler.resume)
-        return sink
-
-    def _set_up(self, options: Options) -> None:
-        super()._set_up(options)
-        self._waits = False
-        self.curl.setopt(pycurl.PIPEWAIT, False)
-        self._others = dict(options).get(pycurl.PREREQFUNCTION)
-        self.curl.setopt(pycurl.PREREQFUNCTION, self._before_request)
-
-    def set_guard(self, guard: Callable[..., int] | None) -> None:
-        self._guard = guard
-
-    def _before_request(self, *address: Any) -> int:
-        """Decide whether a request is written to a connection. CURLOPT_PREREQFUNCTION."""
-        if self._guard is not None:
-            return self._guard(*address)
-        if not self.opened and not self.connections.is_usable(address, True):
-            self.is_unusable = True
-            return STOP
-        return OK if self._others is None else int(self._others(*address))
-
-    def _on_open(self, descriptor: int, purpose: int) -> int:
-        self._multi.note_descriptor(descriptor)
-        return super()._on_open(descriptor, purpose)
-
-    def _store_error(self, error: BaseException) -> None:
-        self._multi.store_error(error)
 
 
 class DelayedExchange(NamedTuple):
@@ -142,14 +66,10 @@ class Scheduler:
     """Exchanges that run at the same time, and idle handles for more.
 
     Attributes:
-        chains: Certificates by connection and origin; see `Handle`.
-        connections: The connections of its multi.
         gate: Called before each request of an exchange whose hooks may be awaited; False holds the
             exchange back until `start_held` or `fail`. None for no gate.
         multi: The multi that drives libcurl.
         is_reusable: Whether it may be kept for more; False after an exception has interrupted it.
-        budget: The budget for decoding bodies while they are received; None decodes them at their
-            end.
     """
 
     __slots__ = (
@@ -162,10 +82,9 @@ class Scheduler:
         "_looked",
         "_over_at",
         "_running",
+        "_shared",
         "_sharing",
-        "budget",
-        "chains",
-        "connections",
+        "_sweeper",
         "gate",
         "idle_since",
         "is_reusable",
@@ -174,20 +93,19 @@ class Scheduler:
 
     idle_since: float
 
-    def __init__(self, watch: Watch | None = None, budget: DecodingBudget | None = None) -> None:
+    def __init__(
+        self, waiter: SocketWaiter | None = None, budget: DecodingBudget | None = None
+    ) -> None:
         """Create a scheduler.
 
         Args:
-            watch: Called with a descriptor and libcurl's interest in it (CURL_POLL_); None: it is
-                driven by `wait`.
-            budget: The attribute.
+            waiter: Waits for libcurl's descriptors; None: `wait` does.
+            budget: The budget for decoding bodies while they are received; None decodes them at
+                their end.
         """
         self.is_reusable = True
-        self.budget = budget
         self.gate: Callable[[Exchange], bool] | None = None
         self._idle: list[ScheduledHandle] = []
-        self.chains: Chains = {}
-        self.connections = Connections()
         self._sharing = ConnectionSharing()
         self._running: dict[Any, ScheduledHandle] = {}
         self._delayed: list[DelayedExchange] = []
@@ -195,9 +113,13 @@ class Scheduler:
         self._counter = 0
         self._check_at = self._over_at = inf
         self._last = self._looked = 0.0
-        self.multi = Multi(self._running)
-        if watch is not None:
-            self.multi.watch_with(watch)
+        self._shared = shared = Shared(budget, self.resume)
+        self._sweeper = shared.sweeper
+        self.multi = shared.multi
+        self.multi.running = self._running
+        self.multi.before_events, self.multi.after_events = self._sample_if_due, self._note_activity
+        if waiter is not None:
+            self.multi.wait_with(waiter)
 
     def limit(self, host_connections: int | None) -> None:
         """Set the most connections to one host; None for no limit."""
@@ -223,7 +145,7 @@ class Scheduler:
 
     def start_held(self, exchange: Exchange) -> None:
         """Start an exchange that the gate has held back."""
-        handle = self._idle.pop() if self._idle else ScheduledHandle(self)
+        handle = self._idle.pop() if self._idle else ScheduledHandle(self._shared)
         handle.exchange = exchange
         try:
             run_in_context(exchange, exchange.prepare, handle)
@@ -232,17 +154,17 @@ class Scheduler:
             self.fail(exchange, error)
             return
         curl = handle.curl
-        handle.set_pipewait(self._sharing.join(curl, exchange.request.url.origin))
+        handle.set_pipewait(self._sharing.join(handle, exchange.request.url.origin))
         handle.moved, handle.is_unusable = 0, False
         handle.last = now = monotonic()
         self._running[curl] = handle
-        self.multi.add(curl)
+        self.multi.start(curl)
         if now + exchange.receive_timeout_s < self._check_at or exchange.deadline < self._check_at:
             self._watch_clocks(exchange, now)
 
     def _has_to_wait(self, exchange: Exchange) -> bool:
         """Delay an exchange until it is known whether its server keeps connections."""
-        connection = self.connections.on_probation(exchange.request.url.origin)
+        connection = self._shared.connections.on_probation(exchange.request.url.origin)
         if connection is None:
             return False
         self._begin_at(connection.since + PROBATION, exchange)
@@ -269,14 +191,7 @@ class Scheduler:
 
     def wait(self, until: float = inf) -> None:
         """Wait for an event, `next_step_at` or a time, whichever is first; `step` is due then."""
-        if events := self.multi.wait(min(self.next_step_at(), until)):
-            self.handle_events(events)
-
-    def handle_events(self, events: Events) -> None:
-        """Pass ready descriptors to libcurl, with the events of poll(2) or epoll(7)."""
-        self._sample_if_due()
-        self.multi.handle_events(events)
-        self._note_activity()
+        self.multi.wait_until(min(self.next_step_at(), until))
 
     def next_step_at(self) -> float:
         """Return the latest time at which `step` must be called, in terms of `time.monotonic`."""
@@ -295,6 +210,7 @@ class Scheduler:
         multi = self.multi
         if multi.must_perform:
             self._sample_if_due()
+            multi.is_due = False
             multi.perform()
             self._note_activity()
         now = monotonic()
@@ -311,7 +227,7 @@ class Scheduler:
         self._read_info()
         for origin in self._sharing.decided():
             self._release(origin)
-        multi.raise_error()
+        multi.raise_interruption()
         ended, self._ended = self._ended, []
         multi.found += len(ended)
         return ended
@@ -324,16 +240,10 @@ class Scheduler:
             for curl in succeeded:
                 self._finish(self._running[curl], SUCCESS)
             for curl, code, text in failed:
-                if self._may_restart(curl, code):
+                if self._running[curl].has_only_waited(code):
                     self.multi.restart(curl)
                 else:
                     self._finish(self._running[curl], Outcome(code, text))
-
-    def _may_restart(self, curl: Any, code: int) -> bool:
-        """Whether a connect timeout was only a wait for one of a limited number of connections."""
-        if code != pycurl.E_OPERATION_TIMEDOUT or not self.multi.is_limited:
-            return False
-        return _is_queued(curl)
 
     def _finish(self, handle: ScheduledHandle, outcome: Outcome) -> None:
         exchange = handle.exchange
@@ -367,14 +277,14 @@ class Scheduler:
             self.multi.remove(curl)
         else:
             self.multi.abort(curl)
-        if origin[0] == "https" and self._sharing.leave(curl, origin):
+        if origin[0] == "https" and self._sharing.leave(handle, origin):
             self._release(origin)
 
     def _release(self, origin: Origin) -> None:
         """Restart the transfers that have waited to share a connection."""
         for curl, handle in self._running.items():
-            if handle.exchange.request.url.origin == origin and _is_queued(curl):
-                handle.set_pipewait(self._sharing.join(curl, origin))
+            if handle.exchange.request.url.origin == origin and handle.is_queued:
+                handle.set_pipewait(self._sharing.join(handle, origin))
                 self.multi.restart(curl)
 
     def _put_back(self, handle: ScheduledHandle) -> None:
@@ -408,7 +318,7 @@ class Scheduler:
     def _sample_byte_counts(self) -> None:
         """Record which transfers have moved bytes, at the latest at the time of the last events."""
         for handle in self._running.values():
-            moved = _bytes_moved(handle.curl)
+            moved = handle.bytes_moved()
             if moved != handle.moved:
                 handle.moved = moved
                 handle.last = self._last
@@ -422,15 +332,15 @@ class Scheduler:
             if not handle.moved or handle.sink.is_busy or _waits_for_caller(exchange):
                 handle.last = now  # libcurl watches the time to connect
             if exchange.deadline <= now:
-                self._finish(handle, Outcome(text=self._wanting(handle.curl), expired=TOTAL))
+                self._finish(handle, Outcome(text=self._wanting(handle), expired=TOTAL))
             elif handle.last + exchange.receive_timeout_s <= now:
                 self._finish(handle, Outcome(expired=RECEIVE))
             else:
                 self._watch_clocks(exchange, handle.last)
 
-    def _wanting(self, curl: Any) -> str:
+    def _wanting(self, handle: ScheduledHandle) -> str:
         """Return the reason why a transfer waits inside libcurl, "" if it does not wait."""
-        return WANTING if self.multi.is_limited and _is_queued(curl) else ""
+        return WANTING if self.multi.is_limited and handle.is_queued else ""
 
     def resume(self, curl: Any) -> None:
         """Resume a paused transfer and restart its receive_timeout clock."""
@@ -477,7 +387,7 @@ class Scheduler:
 
     def sweep(self, limits: Limits) -> None:
         """Close idle connections beyond a limit, too old ones, and those closed by the server."""
-        self.multi.sweep(limits.max_idle_connections, limits.idle_timeout)
+        self._sweeper.sweep(limits.max_idle_connections, limits.idle_timeout)
         while self._idle[limits.max_idle_connections or len(self._idle) :]:
             self._idle.pop(0).close()
 
@@ -489,7 +399,7 @@ class Scheduler:
     @property
     def has_connections(self) -> bool:
         """Whether a connection is open, in use or idle."""
-        return self.multi.has_connections
+        return self._sweeper.has_connections
 
     def extend_clocks(self, seconds: float) -> None:
         """Exclude ``seconds`` from every running clock: the caller was not iterating."""
@@ -505,6 +415,7 @@ class Scheduler:
         for handle in self._idle:
             handle.close()
         self._idle.clear()
+        self._sweeper.close()
         self.multi.close()
 
 
@@ -520,25 +431,6 @@ def _waits_for_caller(exchange: Exchange) -> bool:
     return body is not None and body.waits
 
 
-def _is_queued(curl: Any) -> bool:
-    """Whether a transfer has not yet been allowed to connect."""
-    return not curl.getinfo(pycurl.NUM_CONNECTS) and not curl.getinfo(pycurl.REQUEST_SIZE)
-
-
-def _bytes_moved(curl: Any) -> int:
-    """Return the bytes sent and received; 0 means that there is no connection yet."""
-    return int(
-        curl.getinfo(pycurl.REQUEST_SIZE)
-        + curl.getinfo(pycurl.HEADER_SIZE)
-        + curl.getinfo(pycurl.SIZE_DOWNLOAD_T)
-        + curl.getinfo(pycurl.SIZE_UPLOAD_T)
-    )
-
-
 def set_request(error: Exception, request: RequestInfo) -> None:
     """Set ``request`` on an exception of any class."""
     vars(error)["request"] = request
-
-
-def _no_events(_: int) -> bool:
-    return False

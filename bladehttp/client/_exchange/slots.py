@@ -11,78 +11,14 @@ all with one slot, there is no share, and only the order matters.
 
 Nothing here uses a clock, an event loop or libcurl. `AsyncSlots` drives it on asyncio, `run_batch`
 for `HttpClient.send_many`.
-
-ConnectionSharing: which transfers of a scheduler wait to share the connection of another.
-
-With CURLOPT_PIPEWAIT libcurl has all but the first transfer wait until it is known whether the
-connection is HTTP/2: 48 k/s over one connection against 16 k/s over a hundred. But if it turns out
-to be HTTP/1, libcurl has them wait for the whole of the first response. So the first transfer to a
-new origin is watched, and as soon as it has a connection the others are restarted.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from math import inf
-from typing import Any
 
-import pycurl
-
-from bladehttp.client._curl.connections import MULTIPLEXED
 from bladehttp.client._exchange.exchange import Exchange
-
-Origin = tuple[str, str, int]
-
-
-class ConnectionSharing:
-    """The origins whose version is known, and the first transfer to each other one.
-
-    Attributes:
-        shared: Whether there is an origin whose connections may be shared.
-    """
-
-    __slots__ = ("_first", "_waits", "shared")
-
-    def __init__(self) -> None:
-        self.shared = False
-        self._first: dict[Origin, Any] = {}
-        self._waits: dict[Origin, bool] = {}
-
-    def join(self, curl: Any, origin: Origin) -> bool:
-        """Return whether a transfer waits. Without TLS no version is negotiated, and none waits."""
-        if origin[0] != "https":
-            return False
-        self.shared = True
-        waits = self._waits.get(origin, True)
-        if waits and origin not in self._waits:
-            self._first.setdefault(origin, curl)
-        return waits
-
-    def multiplexes(self, origin: Origin) -> bool:
-        """Whether connections to an origin are known to carry several requests at once."""
-        return bool(self._waits) and origin in self._waits and self._waits[origin]
-
-    def decided(self) -> list[Origin]:
-        """Return the origins whose waiting transfers must not wait any longer."""
-        if not self._first:
-            return []
-        connected = [
-            origin for origin, curl in self._first.items() if curl.getinfo(pycurl.REQUEST_SIZE)
-        ]
-        return [origin for origin in connected if self._decide(origin)]
-
-    def _decide(self, origin: Origin) -> bool:
-        del self._first[origin]
-        self._waits[origin] = False
-        return True
-
-    def leave(self, curl: Any, origin: Origin) -> bool:
-        """Learn from the end of a transfer over TLS; return whether others must stop waiting."""
-        version = curl.getinfo(pycurl.INFO_HTTP_VERSION)
-        first = self._first.get(origin) is curl and self._decide(origin)
-        if version:
-            self._waits[origin] = version in MULTIPLEXED
-        return first
-
+from bladehttp.client._request.url import Origin
 
 STALL = 0.1
 """Seconds after which a host that has given no place back stands still."""

@@ -35,6 +35,9 @@ from bladehttp.client._config.validators import SENT_AS_GIVEN, has_control
 from bladehttp.client._request.form_values import urlencoded
 from bladehttp.exceptions import InvalidUrl, UnsupportedProtocol
 
+Origin = tuple[str, str, int]
+"""Scheme, host (lower case) and port (RFC 6454 section 4)."""
+
 # RFC 3986 appendix B, the scheme as in section 3.1; it matches any text
 split_components = partial(
     re.fullmatch,
@@ -179,7 +182,7 @@ class Url:
     """
 
     text: str
-    origin: tuple[str, str, int]
+    origin: Origin
     credentials: tuple[str, str] | None = field(default=None, repr=False)
     target: str | None = None
 

@@ -1,0 +1,138 @@
+"""SharedHandle: a handle on the `SharedMulti` of a scheduler, beside others."""
+
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from functools import partial
+from typing import Any, cast
+
+import pycurl
+
+from bladehttp.client._config.options import Settings
+from bladehttp.client._curl.body_sink import BodySink, DecodingBudget, DecodingSink
+from bladehttp.client._curl.connections import Connections
+from bladehttp.client._curl.handle import Chains, Handle, Options
+from bladehttp.client._curl.resend import OK, STOP
+from bladehttp.client._curl.shared_multi import SharedMulti
+from bladehttp.client._curl.sweeper import Sweeper
+from bladehttp.client._request.body import Call
+
+
+class Shared:
+    """The parts that the handles of one scheduler share.
+
+    Attributes:
+        budget: The budget for decoding bodies while they are received; None decodes them at their
+            end.
+        chains: Certificates by connection and origin; see `Handle`.
+        connections: The connections of the multi.
+        multi: The multi.
+        resume: Called with an easy handle whose transfer was paused until received bytes were
+            decoded.
+        sweeper: The sweeper of the multi, which is told of each descriptor.
+    """
+
+    __slots__ = ("budget", "chains", "connections", "multi", "resume", "sweeper")
+
+    def __init__(self, budget: DecodingBudget | None, resume: Callable[[Any], None]) -> None:
+        """Create a multi without connections."""
+        self.budget = budget
+        self.resume = resume
+        self.chains: Chains = {}
+        self.connections = Connections()
+        self.multi = SharedMulti()
+        self.sweeper = Sweeper(self.multi)
+
+
+class SharedHandle(Handle):
+    """A handle that runs one transfer after another, beside others.
+
+    Attributes:
+        context: The context in which libcurl calls the caller's code; None while it calls none.
+    """
+
+    __slots__ = ("_guard", "_others", "_shared", "_waits", "context")
+
+    def __init__(self, shared: Shared) -> None:
+        super().__init__(shared.multi, shared.chains, shared.connections)
+        self.has_events = _no_events  # `_before_request` is at the one connection that is used
+        self._shared = shared
+        self._guard: Callable[..., int] | None = None
+        self._others: Any = None
+        self._waits = False
+        self.context: Context | None = None
+
+    def set_pipewait(self, waits: bool) -> None:
+        """Set whether it waits for a connection to share. CURLOPT_PIPEWAIT."""
+        if waits != self._waits:
+            self._waits = waits
+            self.curl.setopt(pycurl.PIPEWAIT, waits)
+
+    @property
+    def is_queued(self) -> bool:
+        """Whether the transfer has not yet been allowed to connect."""
+        return not self.getinfo(pycurl.NUM_CONNECTS) and not self.getinfo(pycurl.REQUEST_SIZE)
+
+    def has_only_waited(self, code: int) -> bool:
+        """Whether a connect timeout was only a wait for one of a limited number of connections.
+
+        Args:
+            code: libcurl's error number.
+        """
+        if code != pycurl.E_OPERATION_TIMEDOUT or not self._shared.multi.is_limited:
+            return False
+        return self.is_queued
+
+    def bytes_moved(self) -> int:
+        """Return the bytes sent and received; 0 means that there is no connection yet."""
+        getinfo = self.getinfo
+        return int(
+            getinfo(pycurl.REQUEST_SIZE)
+            + getinfo(pycurl.HEADER_SIZE)
+            + getinfo(pycurl.SIZE_DOWNLOAD_T)
+            + getinfo(pycurl.SIZE_UPLOAD_T)
+        )
+
+    def in_context(self, function: Call) -> Call:
+        """Return a function of the caller's bound to the caller's context.
+
+        Each transfer uses a copy of the context: a context can be entered only once at a time, and
+        libcurl may call while the caller's own is entered.
+        """
+        if self.context is None:
+            self.context = copy_context()
+        in_context: Any = partial(self.context.run, function)
+        return cast("Call", in_context)
+
+    def make_sink(self, settings: Settings) -> BodySink:
+        budget = self._shared.budget
+        if budget is None:
+            return super().make_sink(settings)
+        self.sink = sink = DecodingSink(settings, budget, self.curl, self._shared.resume)
+        return sink
+
+    def _set_up(self, options: Options) -> None:
+        super()._set_up(options)
+        self._waits = False
+        self.curl.setopt(pycurl.PIPEWAIT, False)
+        self._others = dict(options).get(pycurl.PREREQFUNCTION)
+        self.curl.setopt(pycurl.PREREQFUNCTION, self._before_request)
+
+    def set_guard(self, guard: Callable[..., int] | None) -> None:
+        self._guard = guard
+
+    def _before_request(self, *address: Any) -> int:
+        """Decide whether a request is written to a connection. CURLOPT_PREREQFUNCTION."""
+        if self._guard is not None:
+            return self._guard(*address)
+        if not self.opened and not self.connections.is_usable(address, True):
+            self.is_unusable = True
+            return STOP
+        return OK if self._others is None else int(self._others(*address))
+
+    def _on_open(self, descriptor: int, purpose: int) -> int:
+        self._shared.sweeper.note_descriptor(descriptor)
+        return super()._on_open(descriptor, purpose)
+
+
+def _no_events(_: int) -> bool:
+    return False
