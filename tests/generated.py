@@ -11,8 +11,9 @@ import subprocess
 from importlib import import_module
 from pathlib import Path
 
-from bladehttp import exceptions, status
+from bladehttp import HttpClient, exceptions, status
 from bladehttp._wire.limits import Limits
+from bladehttp.client._base import Configured
 from bladehttp.server._config import CLOCKS, DEFAULTS, LIMITS, ServerConfig
 from bladehttp.server._connection.states import PLANS, TRANSITIONS, Event, Plan, State
 from bladehttp.server._net import loop
@@ -59,6 +60,16 @@ def without_default(text: str, value: object) -> str:
     parts = re.split(r"(?<=\.) ", text)
     forms = {f"{value}.", f"{shown(value, 'size')}."}
     return " ".join(part for part in parts if part not in forms)
+
+
+def timeouts() -> Rows:
+    """Return the clocks of a client, with the first sentence of each."""
+    said = attributes(Configured)
+    with HttpClient() as client:
+        return [
+            (f"`{name}`", f"{getattr(client, name)}", said[name].partition(". ")[0])
+            for name in ("connect_timeout", "receive_timeout", "total_timeout")
+        ]
 
 
 def deadlines() -> Rows:
@@ -119,6 +130,7 @@ def _listed(names: list[str]) -> str:
 
 
 TABLES = {
+    "timeouts": (("property", "default", "what it limits"), timeouts),
     "names": (("import from", "names"), names),
     "deadlines": (("property", "default", "what it limits"), deadlines),
     "sizes": (("property", "default", "what it limits, and the answer beyond"), sizes),
