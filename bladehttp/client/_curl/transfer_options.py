@@ -58,8 +58,10 @@ class TransferOptions:
             self._watch(curl, settings.progress)
         if settings.curl_options:
             handle.invalidate()  # they may set an option that is reset later
-        field_value = request.cookies().decode("latin-1")
-        self._override = override(curl, settings.cookies, field_value)
+        jar = settings.cookies
+        self._override = (
+            None if jar is None else override(curl, jar, request.cookies().decode("latin-1"))
+        )
         self._options = _set(handle, request)
 
     def _watch(self, curl: Any, report: Report) -> None:

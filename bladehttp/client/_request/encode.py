@@ -44,8 +44,8 @@ def make_body(data: Any, json: Any, form: Any, files: Any, fields: Fields) -> Bo
         TypeError: Two bodies at once, or data of a type that cannot be sent.
         ValueError: A dict cannot be sent as that Content-Type.
     """
-    if data is None and json is NOT_GIVEN and form is None and files is None:
-        return None
+    if json is NOT_GIVEN and form is None and files is None:
+        return None if data is None else encode_data(data, fields)
     given = [data is not None, json is not NOT_GIVEN, form is not None]
     if sum(given) > 1 or (
         files is not None and (json is not NOT_GIVEN or not _goes_with_files(data))
@@ -59,33 +59,33 @@ def make_body(data: Any, json: Any, form: Any, files: Any, fields: Fields) -> Bo
         return Multipart([*parts, *file_parts(files)])
     if form is not None:
         return encode_form(form)
-    if json is not NOT_GIVEN:
-        return encode_json(json)
-    if isinstance(data, HttpResponse):
-        data = data.body if data.source is None else data.iter_bytes()
-    return encode_data(data, field_value(fields, "content-type") or "")
+    return encode_json(json)
 
 
 def _goes_with_files(data: Any) -> bool:
     return data is None or isinstance(data, Mapping)
 
 
-def encode_data(data: Any, content_type: str) -> Body:
+def encode_data(data: Any, fields: Fields) -> Body:
     """Return the body for ``data``, by its type.
+
+    Args:
+        data: Anything but None.
+        fields: The caller's fields, whose Content-Type decides how a dict is encoded.
 
     Raises:
         TypeError: Data of that type cannot be sent.
     """
     if isinstance(data, HttpResponse):  # of a stream, the rest that was not read
         data = data.body if data.source is None else data.iter_bytes()
-    if isinstance(data, Body):
-        return data
     if isinstance(data, str):
         return BytesBody(data.encode())
     if isinstance(data, bytes | bytearray | memoryview):
         return BytesBody(bytes(data))
+    if isinstance(data, Body):
+        return data
     if isinstance(data, Mapping):
-        return encode_mapping(data, content_type)
+        return encode_mapping(data, field_value(fields, "content-type") or "")
     if hasattr(data, "read"):
         return StreamedBody(file_source(data))
     if isinstance(data, Iterable):

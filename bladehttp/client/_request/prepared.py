@@ -76,7 +76,7 @@ class PreparedRequest:
                 (pycurl.PROXYHEADER, self.proxy_lines()),
                 (pycurl.COOKIE, self.cookies()),
             )
-            self._field_options = tuple(pair for pair in pairs if pair[1])
+            self._field_options = tuple([pair for pair in pairs if pair[1]])
         return self._field_options
 
     def lines(self) -> list[bytes]:
@@ -144,7 +144,7 @@ def check_method(method: str, has_body: bool) -> str:
         InvalidHeader: It is not a token.
         ValueError: It is CONNECT, or it has no content although a body is given.
     """
-    if method in STANDARD and not has_body:
+    if method in STANDARD and not (has_body and method in BODYLESS):
         return method
     if not isinstance(method, str):
         raise TypeError(f"a method is a str, not {method!r}"[:200])
@@ -233,6 +233,9 @@ def with_body_fields(fields: Fields, body: Body | None) -> Fields:
     Raises:
         InvalidHeader: A framing field contradicts the body.
     """
+    if not fields:
+        content_type = None if body is None or body.names_itself else body.content_type
+        return [("Content-Type", content_type)] if content_type else []
     if body is not None and body.names_itself:
         fields = without(fields, ("content-type",))
     elif body is not None and body.content_type and not has_field(fields, "content-type"):
