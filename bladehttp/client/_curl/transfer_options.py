@@ -50,7 +50,7 @@ class TransferOptions:
         self._request = request
         self._progress: Progress | None = None
         curl, settings = handle.curl, request.settings
-        self._is_wired = start_wire_log(handle, settings.sensitive_headers)
+        self._is_wired = wire_log_is_on() and start_wire_log(handle, settings.sensitive_headers)
         if request.url.target is not None and _may_keep_target(request):
             curl.setopt(pycurl.REQUEST_TARGET, request.url.target)
             handle.invalidate()  # it cannot be unset

@@ -351,7 +351,7 @@ class BytesBody(Body):
     suppress = (b"Content-Type:",)  # else application/x-www-form-urlencoded
 
     def __init__(self, data: bytes, content_type: str | None = None) -> None:
-        super().__init__(content_type)
+        self.content_type = content_type
         self._data = data
 
     @property

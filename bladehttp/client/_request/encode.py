@@ -25,6 +25,8 @@ from bladehttp.client._request.prepared import Fields, field_value
 NOT_GIVEN: Any = object()
 """Default of ``json``, for which None is a value: null."""
 
+BYTES_LIKE = (bytes, bytearray, memoryview)
+
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
@@ -78,10 +80,10 @@ def encode_data(data: Any, fields: Fields) -> Body:
     """
     if isinstance(data, HttpResponse):  # of a stream, the rest that was not read
         data = data.body if data.source is None else data.iter_bytes()
+    if isinstance(data, BYTES_LIKE):
+        return BytesBody(bytes(data))
     if isinstance(data, str):
         return BytesBody(data.encode())
-    if isinstance(data, bytes | bytearray | memoryview):
-        return BytesBody(bytes(data))
     if isinstance(data, Body):
         return data
     if isinstance(data, Mapping):

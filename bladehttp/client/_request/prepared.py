@@ -6,7 +6,7 @@ from typing import Any
 
 import pycurl
 
-from bladehttp._data.headers import Headers, HeadersLike, is_token
+from bladehttp._data.headers import Headers, HeadersLike, check_field, is_token
 from bladehttp.client._config.options import Settings, key_of
 from bladehttp.client._config.validators import check_length
 from bladehttp.client._request.body import Body, BytesBody
@@ -21,6 +21,8 @@ STANDARD = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"}
 
 # RFC 9110 section 8.6: Content-Length, if 0, is sent when the method's meaning anticipates content
 ANTICIPATES_CONTENT = {"POST", "PUT", "PATCH"}
+
+ABOUT_BODY = frozenset(("content-type", "content-length", "transfer-encoding"))
 
 FOR_THE_PROXY = {"proxy-authorization"}  # RFC 9110 section 11.7.2
 
@@ -82,7 +84,7 @@ class PreparedRequest:
     def lines(self) -> list[bytes]:
         """Return the fields as CURLOPT_HTTPHEADER takes them."""
         apart = FOR_THE_PROXY if self.settings.cookies is None else NOT_AS_FIELDS
-        lines = [_line(*field) for field in self.fields if field[0].lower() not in apart]
+        lines = [_line(name, value) for name, value in self.fields if name.lower() not in apart]
         if self.body is not None:
             if self.settings.no_expect:
                 lines.append(b"Expect:")
@@ -113,12 +115,15 @@ def _line(name: str, value: str) -> bytes:
 
 def has_field(fields: Fields, lower_name: str) -> bool:
     """Whether there is a field of that name, given in lower case."""
-    return any(name.lower() == lower_name for name, _ in fields)
+    return lower_name in [name.lower() for name, _ in fields]
 
 
 def field_value(fields: Fields, lower_name: str) -> str | None:
     """Return the last field of that name, given in lower case, or None."""
-    return next((value for name, value in reversed(fields) if name.lower() == lower_name), None)
+    for name, value in reversed(fields):
+        if name.lower() == lower_name:
+            return value
+    return None
 
 
 def without(fields: Fields, lower_names: Iterable[str]) -> Fields:
@@ -132,8 +137,12 @@ def merge(standing: Headers, given: HeadersLike) -> Fields:
     Raises:
         InvalidHeader: A field of the call would break the message.
     """
-    extra = (given if isinstance(given, Headers) else Headers(given)).pairs()
-    return without(standing.pairs(), {name.lower() for name, _ in extra}) + extra
+    if type(given) is dict:
+        extra = [(name, check_field(name, value)) for name, value in given.items()]
+    else:
+        extra = (given if isinstance(given, Headers) else Headers(given)).pairs()
+    before = standing.pairs()
+    return without(before, {name.lower() for name, _ in extra}) + extra if before else extra
 
 
 def check_method(method: str, has_body: bool) -> str:
@@ -233,9 +242,9 @@ def with_body_fields(fields: Fields, body: Body | None) -> Fields:
     Raises:
         InvalidHeader: A framing field contradicts the body.
     """
-    if not fields:
+    if not fields or ABOUT_BODY.isdisjoint([name.lower() for name, _ in fields]):  # nearly always
         content_type = None if body is None or body.names_itself else body.content_type
-        return [("Content-Type", content_type)] if content_type else []
+        return [*fields, ("Content-Type", content_type)] if content_type else [*fields]
     if body is not None and body.names_itself:
         fields = without(fields, ("content-type",))
     elif body is not None and body.content_type and not has_field(fields, "content-type"):
