@@ -102,6 +102,7 @@ class HttpRequest(Lazy):
 
     _authority: lazy[str] = lazy(lambda request: _authority(request._message))
     _content: lazy[Content] = lazy(lambda request: Content(request._message, DEFAULT_LIMITS))
+    _size: lazy[int] = lazy(lambda request: _size(request._message))
     auth_method: lazy[Auth] = lazy(lambda _: Auth.ANY)
     body: lazy[Any] = lazy(lambda request: request._content.decoded.body)
     body_file: lazy[IO[bytes] | None] = lazy(lambda request: request._content.message.file)
@@ -163,8 +164,7 @@ class HttpRequest(Lazy):
     @property
     def size(self) -> int:
         """Bytes of the content as it was sent, without chunked framing."""
-        message = self._message
-        return len(message.body) if message.file is None else fstat(message.file.fileno()).st_size
+        return self._size
 
     @property
     def content(self) -> bytes:
@@ -287,6 +287,7 @@ class HttpRequest(Lazy):
     def close(self) -> None:
         """Close the temporary files of a large body and of large uploads."""
         if self._message.fields.body_length:
+            _ = self._size  # of a file that can be asked no more
             self._content.close()
 
     def to_dict(self) -> dict[str, Any]:
@@ -325,6 +326,10 @@ def _headers(fields: FieldBlock) -> Headers:
 
 def _queries(query: str) -> MultiDict[str]:
     return parse_fields(query.encode("latin-1"), len(query) + 1)
+
+
+def _size(message: Request) -> int:
+    return len(message.body) if message.file is None else fstat(message.file.fileno()).st_size
 
 
 def _authority(message: Request) -> str:

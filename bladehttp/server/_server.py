@@ -202,8 +202,9 @@ class HttpServer(ServerConfig):
         Raises:
             TypeError: The function does not take two arguments, or is a coroutine function; or an
                 option does not exist or is of another type.
-            ValueError: The path does not begin with "/", its braces are not parameters, the method
-                and the path have a handler already, or an option is out of range.
+            ValueError: The path does not begin with "/", is percent-encoded or has a query, its
+                braces are not parameters, the method is none, method and path have a handler
+                already, or an option is out of range.
         """
         if fn is None:
             return partial(self.handle, method, path, offload=offload, **options)

@@ -219,11 +219,43 @@ def test_a_route_sees_the_path_that_an_on_receive_put_in_place(serve, connect):
         "/{rest:path}/",
         "/{a}/{a}",
         "/{a}/{a:path}",
+        "/a?b=1",
+        "/{a}?b",
+        "/%C3%A9",
+        "/%41/{a}",
     ],
 )
 def test_a_path_that_can_never_match_is_refused(path):
     with pytest.raises(ValueError, match=r"route|'/'"):
         HttpServer(0).handle("GET", path, lambda request, response: None)
+
+
+@pytest.mark.parametrize("path", ["/%C3%A9", "/a?b"])
+def test_a_directory_whose_path_can_never_match_is_refused(path, tmp_path):
+    with pytest.raises(ValueError, match="route"):
+        HttpServer(0).serve_files(path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("path", "sent"),
+    [
+        ("/é", "/%C3%A9"),
+        ("/c#", "/c%23"),
+        ("/100%", "/100%25"),
+        ("/a b", "/a%20b"),
+        ("/%ff", "/%ff"),
+    ],
+)
+def test_a_path_is_compared_decoded(path, sent):
+    with HttpServer(0) as server, Raw(server.port) as client:
+        server.handle("GET", path, lambda request, response: response.write("found"))
+        assert client.get(sent).response().body == b"found"
+
+
+@pytest.mark.parametrize("method", ["", "G T", "GET\n", "GE\u0301T", "GET,POST", " GET"])
+def test_what_is_no_method_is_refused(method):
+    with pytest.raises(ValueError, match="not a method"):
+        HttpServer(0).handle(method, "/", lambda request, response: None)
 
 
 @pytest.mark.parametrize(("method", "path"), [(None, "/"), (b"GET", "/"), ("GET", None)])

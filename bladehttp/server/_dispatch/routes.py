@@ -20,9 +20,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
+from bladehttp._data.headers import TCHAR
 from bladehttp._data.multidict import Required
 from bladehttp._message.request import HttpRequest
 from bladehttp._message.response import HttpResponse
+from bladehttp._wire.target import decode_path
 from bladehttp.server._dispatch.callbacks import name_of
 
 Handler = Callable[[HttpRequest, HttpResponse], Any]
@@ -34,6 +36,8 @@ class RouteOptions(TypedDict, total=False):
     max_body_size: int | None
     handler_timeout: int
 
+
+is_method = re.compile(rf"[{TCHAR}]+").fullmatch
 
 parameter = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(:path)?\}").fullmatch
 
@@ -138,13 +142,17 @@ class Routes:
 
         Raises:
             TypeError: The method or the path is not a str.
-            ValueError: The path does not begin with "/", its braces are not parameters, or the
-                method has a handler there already.
+            ValueError: The path does not begin with "/", is percent-encoded or has a query, its
+                braces are not parameters, the method is no token (RFC 9110 section 9.1), or it has
+                a handler there already.
         """
         if not isinstance(method, str) or not isinstance(path, str):
             raise TypeError(f"a route's method and path are str, not {method!r} and {path!r}")
         if not path.startswith("/") and path != "*":
             raise ValueError(f"a route's path begins with '/', unlike {path!r}")
+        if not is_method(method):
+            raise ValueError(f"not a method: {method!r}")
+        check_decoded(path)
         method = method.upper()
         names, methods = self._place(path)
         route = Route(handler, f"{method} {path}", names, offload, options or RouteOptions())
@@ -159,13 +167,14 @@ class Routes:
         """Set the handler of a path and every path below it, also for the path "/".
 
         Raises:
-            ValueError: The path does not begin with "/" or has braces, or the method has a handler
-                for all paths below it already.
+            ValueError: The path does not begin with "/", is percent-encoded or has braces or a
+                query, or the method has a handler for all paths below it already.
         """
         if "{" in path or "}" in path:
             raise ValueError(f"a path to mount at has no parameters, unlike {path!r}")
         if not path.startswith("/"):
             raise ValueError(f"a path to mount at begins with '/', unlike {path!r}")
+        check_decoded(path)
         path = path.rstrip("/")
         route = Route(handler, f"{method} {path}/", yields=True)
         self._add_prefix(f"{path}/", method, route)
@@ -270,3 +279,16 @@ def unique(names: list[str]) -> tuple[str, ...]:
     if len(set(names)) < len(names):
         raise ValueError(f"a route has a parameter twice: {', '.join(names)}")
     return tuple(names)
+
+
+def check_decoded(path: str) -> None:
+    """Raise if a path cannot be that of a request, or hardly: routes see it decoded, and no query.
+
+    Raises:
+        ValueError: As said, with the path that may be meant.
+    """
+    if "?" in path:
+        raise ValueError(f"a route's path has no query, unlike {path!r}: see request.queries")
+    decoded = decode_path(path)
+    if decoded != path:
+        raise ValueError(f"a route's path is not percent-encoded: {decoded!r}, not {path!r}")
