@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import pycurl
 import pytest
+from sending import awaited, many, one
 
 from bladehttp.client import HttpClient
 from bladehttp.client._config.options import Settings
@@ -132,6 +133,32 @@ def test_receive_timeout_is_no_limit_for_the_whole(client: HttpClient, peers: An
     with Stopwatch() as watch:
         assert client.get(peers.raw(handle).url, receive_timeout=300).body == b"x" * 8
     assert watch.milliseconds > 300
+
+
+@pytest.mark.parametrize("door", [one, many, awaited])
+@pytest.mark.parametrize("slow", ["head", "chunk size"])
+def test_a_line_that_comes_byte_by_byte_is_no_silence(peers: Any, door: Any, slow: str) -> None:
+    before, line, after = {
+        "head": (b"HTTP/1.1 200 OK\r\n", b"X: " + b"y" * 12, b"\r\nContent-Length: 2\r\n\r\nok"),
+        "chunk size": (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"2;extension=" + b"y",
+            b"\r\nok\r\n0\r\n\r\n",
+        ),
+    }[slow]
+
+    def handle(connection: Any) -> None:
+        connection.read_request()
+        connection.send(before)
+        for byte in line:
+            over.wait(0.06)
+            connection.send(bytes([byte]))
+        connection.send(after)
+
+    over = threading.Event()
+    with door(peers.raw(handle).url, receive_timeout=600) as send:
+        assert send("GET", None).body == b"ok"
+        over.set()
 
 
 def test_receive_timeout_runs_while_uploading(client: HttpClient, peers: Any) -> None:

@@ -16,6 +16,7 @@ hence the dict. Unix sockets have no addresses that differ: all of them are chec
 
 import select
 import socket
+import sys
 from errno import ENOTCONN
 from math import ceil, inf
 from operator import attrgetter
@@ -51,6 +52,10 @@ ONE_USE = 1.0
 
 FORGIVEN = 60.0
 """Seconds after which a server that closes is tested again."""
+
+
+LAST_RECEIVED = 8 + 11 * 4
+"""Offset of tcpi_last_data_recv, in milliseconds, in the struct of TCP_INFO (linux/tcp.h)."""
 
 
 class ConnectionOwner(Protocol):
@@ -285,6 +290,25 @@ class Connections:
         for descriptor, _ in self.ready(0):
             if self._by_descriptor[descriptor].is_gone():
                 self.forget(descriptor)
+
+
+def silence_s(descriptor: int) -> float:
+    """Return the seconds since bytes were last received on a TCP connection.
+
+    Infinite where that is not known: on systems other than Linux, and for Unix sockets.
+    """
+    if descriptor < 0 or not sys.platform.startswith("linux"):
+        return inf
+    peer = socket.socket(fileno=descriptor)
+    try:
+        told = peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, LAST_RECEIVED + 4)
+    except OSError:
+        return inf
+    finally:
+        peer.detach()
+    if len(told) < LAST_RECEIVED + 4:
+        return inf
+    return int.from_bytes(told[LAST_RECEIVED:], sys.byteorder) / 1000
 
 
 def address_of(descriptor: int) -> Address:

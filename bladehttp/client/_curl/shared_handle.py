@@ -3,13 +3,20 @@
 from collections.abc import Callable
 from contextvars import Context, copy_context
 from functools import partial
+from math import inf
 from typing import Any, cast
 
 import pycurl
 
 from bladehttp.client._config.options import Settings
 from bladehttp.client._curl.body_sink import BodySink, DecodingBudget, DecodingSink
-from bladehttp.client._curl.connections import Connections
+from bladehttp.client._curl.connections import (
+    HTTP_1,
+    HTTP_2,
+    MULTIPLEXED,
+    Connections,
+    silence_s,
+)
 from bladehttp.client._curl.handle import Chains, Handle, Options
 from bladehttp.client._curl.resend import OK, STOP
 from bladehttp.client._curl.shared_multi import SharedMulti
@@ -91,6 +98,18 @@ class SharedHandle(Handle):
             + getinfo(pycurl.SIZE_DOWNLOAD_T)
             + getinfo(pycurl.SIZE_UPLOAD_T)
         )
+
+    def silence_s(self) -> float:
+        """Return the seconds since its connection received bytes; infinite if that is not known.
+
+        libcurl counts a line of a head, or of chunked framing, when it is complete. On a connection
+        that is shared the bytes may belong to another transfer, and that is not known.
+        """
+        origin: Any = self.origin
+        usual = HTTP_1 if origin[0] == "http" else HTTP_2
+        if self.connections.versions.get(origin, usual) in MULTIPLEXED:
+            return inf
+        return silence_s(self.getinfo(pycurl.ACTIVESOCKET))
 
     def in_context(self, function: Call) -> Call:
         """Return a function of the caller's bound to the caller's context.

@@ -333,7 +333,7 @@ class Scheduler:
                 handle.last = now  # libcurl watches the time to connect
             if exchange.deadline <= now:
                 self._finish(handle, Outcome(text=self._wanting(handle), expired=TOTAL))
-            elif handle.last + exchange.receive_timeout_s <= now:
+            elif _is_silent(handle, now):
                 self._finish(handle, Outcome(expired=RECEIVE))
             else:
                 self._watch_clocks(exchange, handle.last)
@@ -423,6 +423,14 @@ def run_in_context(exchange: Exchange, function: Callable[..., T], *arguments: A
     """Call a function in the context of the caller of an exchange."""
     context = exchange.context
     return function(*arguments) if context is None else context.run(function, *arguments)
+
+
+def _is_silent(handle: ScheduledHandle, now: float) -> bool:
+    """Whether no byte has come for ``receive_timeout``; if one has, record when."""
+    longest = handle.exchange.receive_timeout_s
+    if handle.last + longest <= now:
+        handle.last = max(handle.last, now - handle.silence_s())
+    return handle.last + longest <= now
 
 
 def _waits_for_caller(exchange: Exchange) -> bool:
