@@ -69,11 +69,11 @@ class ReceiveBuffer:
             return data[start:line_end], data[line_end + 2 : end]
         return bytes(data[start:line_end]), bytes(data[line_end + 2 : end])
 
-    def take_before(self, tail: bytes, longest: int) -> bytes | None:
-        """Take the first line and the bytes after it, if they are `tail`.
+    def take_before(self, lines: bytes, longest: int) -> bytes | None:
+        """Take the first line and the bytes after its CRLF, if they are `lines`.
 
         Args:
-            tail: The bytes, the CRLF that ends the line included.
+            lines: The bytes.
             longest: Most bytes of the line, which has at least one.
 
         Returns:
@@ -81,9 +81,9 @@ class ReceiveBuffer:
         """
         data, start = self._data, self._start
         end = data.find(b"\r\n", start, start + longest + 2)
-        if end <= start or not data.startswith(tail, end):
+        if end <= start or not data.startswith(lines, end + 2):
             return None
-        self._start = self._scanned = end + len(tail)
+        self._start = self._scanned = end + 2 + len(lines)
         return bytes(data[start:end])
 
     def peek(self, count: int) -> bytes:

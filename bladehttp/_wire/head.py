@@ -2,18 +2,22 @@
 
 Clients repeat themselves: one browser sends the same fields with every request, in the same bytes,
 and many ask for the same few targets. Three bounded caches use that: a request line's bytes to its
-RequestLine, a field line's to its (name, value) and a whole field block's to its FieldBlock. So
+RequestLine, a field line's to its name and value and a whole field block's to its FieldBlock. So
 strict checks cost nothing the second time. Only lines and blocks that passed every check of their
 own are cached; a refused request leaves nothing but lines, or a block, that are valid by
 themselves. Checks of request line and fields together are repeated each time.
+
+Behind a proxy no field block comes twice, since a field or two differ with every request. So a
+block is made in one loop over its lines, of which most are known.
 """
 
 import ipaddress
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence, Set as AbstractSet
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 
-from bladehttp._data.headers import Pairs, index_of
+from bladehttp._data.headers import Pairs
 from bladehttp._wire import framing, grammar
 from bladehttp._wire.limits import Limits
 from bladehttp.exceptions import ProtocolError
@@ -31,15 +35,19 @@ CACHED_LINE_BYTES = 512
 CACHED_BLOCKS = 256
 CACHED_BLOCK_BYTES = 2048
 
+LAST_BLOCK_BYTES = 8 * 1024
+"""Bytes of the longest field block that a connection keeps for its next request. Heads with many
+cookies are mostly shorter. One this long takes 16 to 40 KB, by the number of its fields."""
+
 KNOWN_SCHEMES = frozenset({"http", "https"})
 
 MINOR_VERSIONS = {f"1.{minor}": minor for minor in range(10)}
 """HTTP-version, "HTTP/" taken off, to the minor version; the major one is 1."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen it would cost 3 us more for each request with new fields
 class FieldBlock:
-    """The meaning of a request's fields, apart from its request line.
+    """The meaning of a request's fields, apart from its request line. Shared, and never changed.
 
     Attributes:
         pairs: (name, value) in order, Cookie excepted.
@@ -52,8 +60,8 @@ class FieldBlock:
         closes: Whether Connection says close.
         is_plain: Whether `check_together` accepts any HTTP/1.1 request line with them, and no body
             follows: there is a Host, and neither a length nor Expect.
-        tail: The end of a request with these fields, after its request line: CRLF, the lines as
-            received, the empty line. b"" for fields that are not plain, or too long to cache.
+        lines: The lines as received, with the empty line after them; b"" if they are longer than
+            `LAST_BLOCK_BYTES`.
     """
 
     pairs: Pairs
@@ -65,7 +73,7 @@ class FieldBlock:
     expectations: frozenset[str]
     closes: bool
     is_plain: bool
-    tail: bytes = b""
+    lines: bytes = b""
 
 
 @dataclass(slots=True)
@@ -94,6 +102,9 @@ class RequestLine:
     scheme: str = ""
 
 
+Field = tuple[str, tuple[str, str]]
+"""A field's name in lower case, and the name as sent with its value."""
+
 LimitsOf = Callable[[RequestLine, Limits], Limits]
 """Returns the limits of one request, given its line and the limits of the others."""
 
@@ -105,33 +116,21 @@ class HeadParser:
         limits: The limits.
         limits_of: Chooses the limits of a request with a body. None: ``limits``.
         lines: Accepted request lines of HTTP/1.1 or later and without a query, as received, to
-            their RequestLine. None is longer than ``longest_line``.
+            their RequestLine.
         blocks: Accepted field lines, as received and with the empty line after them, to their
             FieldBlock.
-        longest_line: Longest request line, without CRLF, that exceeds no limit together with any of
-            the blocks.
     """
 
-    __slots__ = (
-        "_fields",
-        "_longest_kept",
-        "blocks",
-        "limits",
-        "limits_of",
-        "lines",
-        "longest_line",
-    )
+    __slots__ = ("_fields", "_longest_kept", "blocks", "limits", "limits_of", "lines")
 
     def __init__(self, limits: Limits, limits_of: LimitsOf | None = None) -> None:
         """Start with empty caches; every connection of a server shares one parser."""
         self.limits: Limits = limits
         self.limits_of: LimitsOf | None = limits_of
-        self._fields: dict[bytes, tuple[str, str]] = {}
+        self._fields: dict[bytes, Field] = {}
         self.lines: dict[bytes, RequestLine] = {}
         self.blocks: dict[bytes, FieldBlock] = {}
-        longest: int = min(limits.request_line - 2, limits.head - CACHED_BLOCK_BYTES - 2)
-        self.longest_line: int = longest
-        self._longest_kept = min(self.longest_line, CACHED_REQUEST_LINE_BYTES)
+        self._longest_kept = min(limits.request_line - 2, CACHED_REQUEST_LINE_BYTES)
 
     def limits_for(self, line: RequestLine, fields: FieldBlock) -> Limits:
         """Return the limits of one request."""
@@ -151,18 +150,62 @@ class HeadParser:
             _remember(self.lines, data, line, CACHED_REQUEST_LINES)
         return line
 
-    def field_block(self, lines: Sequence[bytes]) -> FieldBlock:
-        """Combine field lines that were accepted by `field`.
+    def whole_block(self, lines: bytes) -> FieldBlock | None:
+        """Return all fields of a request at once.
+
+        None for lines that have to be judged one by one, such as malformed ones.
+
+        Args:
+            lines: The lines and the empty line after them.
+        """
+        known = self.blocks.get(lines)
+        if known is not None:
+            return known
+        each, limits = lines[:-4].split(b"\r\n"), self.limits
+        if len(each) > limits.fields:
+            return None
+        if len(lines) > limits.field_line and max(map(len, each)) + 2 > limits.field_line:
+            return None
+        try:
+            return self.field_block(each, lines)
+        except ProtocolError:
+            return None
+
+    def field_block(self, each: Sequence[bytes], lines: bytes) -> FieldBlock:
+        """Combine field lines.
+
+        Args:
+            each: The lines.
+            lines: The same bytes as received, with the empty line after them.
 
         Raises:
-            ProtocolError: They contradict each other or the body's length is not clear.
+            ProtocolError: One is malformed, they contradict each other or the body's length is not
+                clear.
         """
-        block = _build_block([self.field(line) for line in lines])
-        key = b"\r\n".join([*lines, b"", b""])
-        if len(key) <= CACHED_BLOCK_BYTES:
-            if block.is_plain:
-                block = replace(block, tail=b"\r\n" + key)
-            _remember(self.blocks, key, block, CACHED_BLOCKS)
+        known, are_known = self._fields, True
+        pairs: list[tuple[str, str]] = []
+        index: dict[str, str] = {}
+        repeated: set[str] | None = None
+        for line in each:
+            field = known.get(line)
+            if field is None:
+                are_known, field = False, self.new_field(line)
+            name, pair = field
+            if name in index:
+                repeated = repeated or set()
+                repeated.add(name)
+                index[name] = joined(name, index[name], pair[1])
+            else:
+                index[name] = pair[1]
+            if name != "cookie":
+                pairs.append(pair)
+        block = _build_block(tuple(pairs), index, repeated or NONE)
+        size = len(lines)
+        if size <= LAST_BLOCK_BYTES:
+            block.lines = lines
+            # Only lines that were here before come again: a block with new ones is not kept.
+            if are_known and size <= CACHED_BLOCK_BYTES:
+                _remember(self.blocks, lines, block, CACHED_BLOCKS)
         return block
 
     def field(self, line: bytes) -> tuple[str, str]:
@@ -171,14 +214,15 @@ class HeadParser:
         Raises:
             ProtocolError: It is malformed, obs-fold and whitespace before the colon included.
         """
-        known = self._fields.get(line)
-        if known is not None:
-            return known
+        return (self._fields.get(line) or self.new_field(line))[1]
+
+    def new_field(self, line: bytes) -> Field:
+        """Parse a field line that is not cached; see `field`."""
         match = grammar.field_line(line)
         if match is None:
             raise ProtocolError(f"not a field line: {line[:60]!r}")
-        name, value = match.groups()
-        field = (name.decode("ascii"), value.strip(b" \t").decode("latin-1"))
+        name, value = line.decode("latin-1").split(":", 1)
+        field = (name.lower(), (name, value.strip(" \t")))
         if len(line) <= CACHED_LINE_BYTES:
             _remember(self._fields, line, field, CACHED_LINES)
         return field
@@ -190,55 +234,69 @@ def _remember(cache: dict[K, V], key: K, value: V, most: int) -> None:
     cache[key] = value
 
 
-def _build_block(fields: Iterable[tuple[str, str]]) -> FieldBlock:
-    special: dict[str, list[str]] = {name: [] for name in SPECIAL_FIELDS}
-    pairs = []
-    for name, value in fields:
-        values = special.get(name.lower())
-        if values is not None:
-            values.append(value)
-        if values is not special["cookie"]:
-            pairs.append((name, value))
-    host = _one_host(special["host"])
-    if len(special["content-type"]) > 1:  # which one counts would depend on the reader
+def _build_block(pairs: Pairs, index: dict[str, str], repeated: AbstractSet[str]) -> FieldBlock:
+    """Check fields together and return what they mean.
+
+    Args:
+        pairs: (name, value) in order, Cookie excepted.
+        index: Lower-case name to value, those of repeated fields joined; Cookie included.
+        repeated: Lower-case names of the fields that came more than once.
+    """
+    host = index.get("host")
+    # RFC 9112 section 3.2: more than one Host, or an invalid one, MUST be answered with 400.
+    if "host" in repeated:
+        raise ProtocolError("more than one Host")
+    if host is not None and not is_host(host):
+        raise ProtocolError(f"Host is not valid: {host[:60]!r}")
+    if "content-type" in repeated:  # which one counts would depend on the reader
         raise ProtocolError("more than one Content-Type")
-    length = framing.body_length(special["content-length"], special["transfer-encoding"])
-    connection = _members(special["connection"])
+    length = 0
+    if "content-length" in index or "transfer-encoding" in index:
+        coding = index.get("transfer-encoding")
+        length = framing.body_length(
+            _values("content-length", pairs, index, repeated), () if coding is None else (coding,)
+        )
+    connection, expect = index.get("connection"), index.get("expect")
+    options = NONE if connection is None else members(connection)
     return FieldBlock(
-        pairs=tuple(pairs),
-        index=index_of(pairs),
-        cookie="; ".join(special["cookie"]),
-        host=host,
-        body_length=length,
-        connection=connection,
-        expectations=_members(special["expect"]),
-        closes="close" in connection,
-        is_plain=bool(host) and not (length or special["expect"]),
+        pairs,
+        index,
+        index.pop("cookie", ""),
+        host,
+        length,
+        options,
+        NONE if expect is None else members(expect),
+        "close" in options,
+        bool(host) and not length and expect is None,
     )
 
 
-SPECIAL_FIELDS = (
-    *("host", "content-length", "transfer-encoding", "connection", "expect"),
-    *("content-type", "cookie"),
-)
-"""The fields that decide how a request is read; Cookie is here to be kept apart."""
+def _values(
+    name: str, pairs: Pairs, index: dict[str, str], repeated: AbstractSet[str]
+) -> Sequence[str]:
+    if name in repeated:
+        return [value for key, value in pairs if key.lower() == name]
+    return (index[name],) if name in index else ()
 
 
-def _members(values: Iterable[str]) -> frozenset[str]:
-    """Return the members of a list-valued field over all its lines (RFC 9110 section 5.6.1)."""
-    members = (member.strip(" \t").lower() for member in ",".join(values).split(","))
-    return frozenset(member for member in members if member)
+NONE: frozenset[str] = frozenset()
 
 
-def _one_host(values: Sequence[str]) -> str | None:
-    """RFC 9112 section 3.2: more than one Host, or an invalid one, MUST be answered with 400."""
-    if len(values) > 1:
-        raise ProtocolError("more than one Host")
-    if values and not is_host(values[0]):
-        raise ProtocolError(f"Host is not valid: {values[0][:60]!r}")
-    return values[0] if values else None
+def joined(name: str, earlier: str, value: str) -> str:
+    """Return the value of a repeated field; of Set-Cookie, which cannot be joined, the last."""
+    if name == "set-cookie":
+        return value
+    return f"{earlier}; {value}" if name == "cookie" else f"{earlier}, {value}"
 
 
+@lru_cache(maxsize=64)
+def members(value: str) -> frozenset[str]:
+    """Return the members of a list-valued field, in lower case (RFC 9110 section 5.6.1)."""
+    each = (member.strip(" \t").lower() for member in value.split(","))
+    return frozenset(member for member in each if member)
+
+
+@lru_cache(maxsize=64)
 def is_host(value: str) -> bool:
     """Whether a value is uri-host [ ":" port ], brackets holding an IPv6 address."""
     match = grammar.host_port(value)
@@ -256,7 +314,7 @@ def is_host(value: str) -> bool:
     return True
 
 
-NO_FIELDS = _build_block(())
+NO_FIELDS = _build_block((), {}, NONE)
 
 
 def parse_request_line(line: bytes) -> RequestLine:

@@ -1,8 +1,8 @@
 """RequestReader: feed bytes, take complete requests.
 
 The verdict on a byte stream depends on its bytes alone, not on how it was split: lines are judged
-one by one in order, each by the first byte that decides. The one shortcut, for a known field block,
-accepts only blocks that were accepted line by line before.
+one by one in order, each by the first byte that decides. The one shortcut, for a head that came
+whole, only ever accepts: what it does not take is judged line by line.
 """
 
 from dataclasses import dataclass
@@ -79,11 +79,18 @@ class Phase(IntEnum):
     """The bytes are not a request; later bytes are ignored."""
 
 
-def parse_whole_request(data: bytes, parser: HeadParser, last: FieldBlock) -> Request | None:
-    """Return the request in some bytes, if they are exactly one head that needs no further checks.
+WholeRequest = tuple[RequestLine, FieldBlock, bool, bytes]
+"""A request as `Request` has it: line, fields, keep_alive, body."""
 
-    So it is for most requests: the fields are cached and announce no body. Otherwise, and for every
-    malformed request, None: use a `RequestReader`.
+
+def parse_whole_request(data: bytes, parser: HeadParser, last: FieldBlock) -> WholeRequest | None:
+    """Return the request in some bytes, if they are exactly one, with its whole body.
+
+    Most requests come like that, and need no `RequestReader`. Whatever is incomplete, chunked or
+    malformed is for one: None.
+
+    The verdict is the reader's, since the same functions check each part. Only what they do not
+    see is to be checked here: the lengths of the parts.
 
     Args:
         data: Bytes received after a complete request, or as the first of a connection.
@@ -91,26 +98,28 @@ def parse_whole_request(data: bytes, parser: HeadParser, last: FieldBlock) -> Re
         last: The fields of the connection's last request, which most likely repeat; `NO_FIELDS`
             before the first.
     """
-    fields, tail = last, last.tail
-    if tail and data.endswith(tail):  # cheaper than to look it up by its hash
-        start = data[: -len(tail)]
+    line_end = data.find(b"\r\n")
+    fields: FieldBlock | None = last
+    if last.lines and data.startswith(last.lines, line_end + 2):  # cheaper than by their hash
+        end = line_end + 2 + len(last.lines)
     else:
-        start, _, lines = data.partition(b"\r\n")
-        known = parser.blocks.get(lines)
-        if known is None or not known.is_plain:
-            return None
-        fields = known
-    line = parser.lines.get(start)
-    if line is None:  # seen for the first time
-        if len(start) > parser.longest_line:
-            return None
-        try:
-            line = parser.new_request_line(start)
-        except ProtocolError:
-            return None
-        if not line.minor:
-            return None
-    return Request(line, fields, not fields.closes)
+        end = data.find(b"\r\n\r\n", line_end) + 4
+        fields = parser.whole_block(data[line_end + 2 : end]) if end >= 4 else None
+    if fields is None:
+        return None
+    length, limits = fields.body_length, parser.limits
+    if len(data) - end != length or end > limits.head or line_end > limits.request_line - 2:
+        return None
+    start = data[:line_end]
+    try:
+        line = parser.lines.get(start) or parser.new_request_line(start)
+        if fields.is_plain and line.minor:
+            return line, fields, not fields.closes, b""
+        limits = parser.limits_for(line, fields)
+        keep_alive = check_together(line, fields, limits)
+    except ProtocolError:
+        return None
+    return (line, fields, keep_alive, data[end:]) if length <= limits.spool else None
 
 
 class RequestReader:
@@ -118,7 +127,7 @@ class RequestReader:
 
     Attributes:
         buffer: The received bytes that were not parsed yet. Read only.
-        last: The plain fields of the last request that had some, as for `parse_whole_request`.
+        last: The fields of the last request, as for `parse_whole_request`.
         phase: The progress of the request that `take_request` will return next.
         needs_continue: The head is complete, the client waits for 100 (Continue) and has sent
             nothing of the body.
@@ -202,7 +211,7 @@ class RequestReader:
         try:
             if self._body is not None:
                 return self._take_body(self._body)
-            request = self._take_known_head() if self._line is None else None
+            request = self._take_whole_head() if self._line is None else None
             request = request or self._take_head()
             if request is not None and request.fields.body_length:
                 return self._take_body(self._open_body(request))
@@ -225,34 +234,33 @@ class RequestReader:
                 return None
         return self._take_fields(self._line)
 
-    def _take_known_head(self) -> Request | None:
-        """Take a head whose field block is cached, if the next one is."""
-        parser, last = self._parser, self.last
-        if last.tail:  # as in `parse_whole_request`
-            data = self.buffer.take_before(last.tail, parser.longest_line)
-            if data is not None:
-                self._empty_lines = 0
-                line = parser.request_line(data)
-                if line.minor:
-                    return Request(line, last, not last.closes)
-                return Request(line, last, check_together(line, last, parser.limits))
-        peeked = self.buffer.peek_head()
-        if peeked is None:
-            return None
-        data, lines = peeked
-        fields = parser.blocks.get(lines)
-        if fields is None or not 0 < len(data) <= parser.longest_line:
-            return None
-        line = parser.request_line(data)
-        if fields.is_plain and line.minor:
-            keep_alive = not fields.closes
-            self._empty_lines = 0
+    def _take_whole_head(self) -> Request | None:
+        """Take a head of which all bytes are here, unless it has to be judged line by line."""
+        parser, last, limits = self._parser, self.last, self._parser.limits
+        longest = min(limits.request_line - 2, limits.head - 2 - len(last.lines))
+        start = self.buffer.take_before(last.lines, longest) if last.lines else None
+        fields: FieldBlock | None = last
+        if start is None:
+            head = self.buffer.peek_head()
+            if head is None:
+                return None
+            start, lines = head
+            size = len(start) + 2 + len(lines)
+            if size > limits.head or not 0 < len(start) <= limits.request_line - 2:
+                return None
+            fields = parser.whole_block(lines)
+            if fields is None:
+                return None
+            self.buffer.skip(size)
+        assert fields is not None
+        line = parser.request_line(start)
+        if fields.lines:
             self.last = fields
-        else:
-            self._line = line
-            keep_alive = check_together(line, fields, parser.limits_for(line, fields))
-        self.buffer.skip(len(data) + 2 + len(lines))
-        return Request(line, fields, keep_alive)
+        if fields.is_plain and line.minor:
+            self._empty_lines = 0
+            return Request(line, fields, not fields.closes)
+        self._line = line
+        return Request(line, fields, check_together(line, fields, parser.limits_for(line, fields)))
 
     def _take_request_line(self) -> bool:
         """Take the request line or an empty line before it; False if neither was received."""
@@ -288,9 +296,9 @@ class RequestReader:
                 raise ProtocolError(f"more than {limits.fields} fields", status=431)
             self._parser.field(line)
             self._lines.append(line)
-        fields = self._parser.field_block(self._lines)
+        fields = self._parser.field_block(self._lines, b"\r\n".join([*self._lines, b"", b""]))
         keep_alive = check_together(start, fields, self._parser.limits_for(start, fields))
-        if fields.tail:
+        if fields.lines:
             self.last = fields
         return Request(start, fields, keep_alive)
 

@@ -1,6 +1,6 @@
 from hypothesis import given, settings, strategies as st
 from properties.strategies import mutated, streams
-from wire.corpus import Verdict, bytewise, read
+from wire.corpus import Verdict, bytewise, read, read_by_line
 
 from bladehttp._wire.head import HeadParser
 from bladehttp._wire.limits import Limits
@@ -55,6 +55,13 @@ def test_verdict_does_not_depend_on_the_split(pieces: list[bytes], limits: Limit
 def test_verdict_does_not_depend_on_what_was_read_before(pieces: list[bytes]) -> None:
     fresh = read([b"".join(pieces)], HeadParser(Limits()))
     assert [read(pieces, WARM) for _ in range(2)] == [fresh, fresh]
+
+
+@settings(max_examples=300)
+@given(streams | mutated(), limits)
+def test_what_is_taken_at_once_is_taken_the_same_line_by_line(data: bytes, limits: Limits) -> None:
+    by_line, parser = read_by_line(data, limits), HeadParser(limits)
+    assert [read([data], parser) for _ in range(3)] == [by_line] * 3
 
 
 @given(mutated(), limits)

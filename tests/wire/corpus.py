@@ -134,6 +134,13 @@ class Verdict:
     status: int
 
 
+class LineByLine(RequestReader):
+    """A reader that judges every head line by line: the reference for those taken at once."""
+
+    def _take_whole_head(self) -> None:
+        return None
+
+
 def read(pieces: Iterable[bytes], parser: HeadParser) -> Verdict:
     """Take the requests of a stream that comes piece by piece, as a connection does."""
     requests: list[dict[str, Any]] = []
@@ -142,10 +149,10 @@ def read(pieces: Iterable[bytes], parser: HeadParser) -> Verdict:
     try:
         for piece in pieces:
             if reader is None:
-                request = parse_whole_request(piece, parser, fields)
-                if request is not None:
-                    fields = request.fields
-                    requests.append(describe(request))
+                whole = parse_whole_request(piece, parser, fields)
+                if whole is not None:
+                    fields = whole[1]
+                    requests.append(describe(Request(*whole)))
                     continue
                 reader = RequestReader(parser, fields)
             reader.feed(piece)
@@ -159,6 +166,21 @@ def read(pieces: Iterable[bytes], parser: HeadParser) -> Verdict:
     finally:
         if reader is not None:
             reader.close()
+
+
+def read_by_line(data: bytes, limits: Limits = DEFAULTS) -> Verdict:
+    """Take the requests of a stream without any shortcut."""
+    requests: list[dict[str, Any]] = []
+    reader = LineByLine(HeadParser(limits))
+    try:
+        reader.feed(data)
+        while (request := reader.take_request()) is not None:
+            requests.append(describe(request))
+        return Verdict(requests, 0)
+    except ProtocolError as error:
+        return Verdict(requests, error.status)
+    finally:
+        reader.close()
 
 
 def bytewise(data: bytes) -> Iterator[bytes]:

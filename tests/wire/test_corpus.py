@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Iterable
 
 import pytest
-from wire.corpus import Case, Verdict, bytewise, load, read, split_at_random
+from wire.corpus import Case, Verdict, bytewise, load, read, read_by_line, split_at_random
 
 from bladehttp._wire.head import HeadParser
 from bladehttp._wire.limits import Limits
@@ -63,6 +63,18 @@ def test_verdict_does_not_depend_on_what_others_left_in_the_caches(
     parser = warm_parser(case.limits)
     check(case, read([case.data], parser))
     check(case, read([case.data], parser))
+
+
+@every_case
+def test_what_is_taken_at_once_is_taken_the_same_line_by_line(
+    case: Case, warm_parser: Callable[[Limits], HeadParser]
+) -> None:
+    by_line = read_by_line(case.data, case.limits)
+    check(case, by_line)
+    for parser in (HeadParser(case.limits), warm_parser(case.limits)):
+        assert read([case.data], parser) == by_line
+    head, end, body = case.data.partition(b"\r\n\r\n")
+    assert read([head + end, body], HeadParser(case.limits)) == by_line
 
 
 @pytest.fixture(scope="module")

@@ -123,23 +123,34 @@ def test_fields_of_a_request() -> None:
 
 def test_body_length_of_fields() -> None:
     parser = HeadParser(Limits())
-    assert parser.field_block([b"Content-Length: 5"]).body_length == 5
-    assert parser.field_block([b"Transfer-Encoding: chunked"]).body_length == CHUNKED
+    for line, length in ((b"Content-Length: 5", 5), (b"Transfer-Encoding: chunked", CHUNKED)):
+        assert parser.field_block([line], line + b"\r\n\r\n").body_length == length
 
 
 # Caches
 
 
-def test_field_block_is_recognised_the_second_time() -> None:
+def test_field_block_is_kept_the_second_time() -> None:
     parser = HeadParser(Limits())
-    first, second = (take(parser, request("Host: a", "X: y")) for _ in range(2))
+    first, second, third = (take(parser, request("Host: a", "X: y")) for _ in range(3))
     assert first is not None
     assert second is not None
-    assert first.fields is second.fields
+    assert third is not None
+    assert first.fields == second.fields
+    assert first.fields is not second.fields
+    assert second.fields is third.fields
+
+
+def test_field_blocks_of_which_a_line_is_always_new_are_not_kept() -> None:
+    parser = HeadParser(Limits())
+    for number in range(100):
+        assert take(parser, request("Host: a", f"X-Request-Id: {number}"))
+    assert parser.blocks == {}
 
 
 def test_field_block_of_another_request_line_is_recognised() -> None:
     parser = HeadParser(Limits())
+    take(parser, request("Host: a", "X: y"))
     first = take(parser, request("Host: a", "X: y"))
     second = take(parser, request("Host: a", "X: y", line="HEAD /b HTTP/1.0"))
     assert first is not None
@@ -174,7 +185,9 @@ def test_caches_are_bounded_in_entries_and_bytes() -> None:
     found = [0, 0, 0]
     for i in range(3 * head_module.CACHED_LINES):
         line = f"GET /{i}/{'a' * (i % 600)} HTTP/1.1"
-        assert take(parser, request("Host: a", f"X: {i}", "Y: " + "y" * (i % 3000), line=line))
+        data = request("Host: a", f"X: {i}", "Y: " + "y" * (i % 3000), line=line)
+        assert take(parser, data)
+        assert take(parser, data)
         found = [max(old, len(cache)) for old, (cache, _, _) in zip(found, caches, strict=True)]
     assert found == [most for _, most, _ in caches]
     assert all(max(map(len, cache)) <= size for cache, _, size in caches)
@@ -284,5 +297,6 @@ def test_body_limit_counts_for_known_fields() -> None:
 
 def test_check_of_a_body_without_limit() -> None:
     line = parse_request_line(b"GET / HTTP/1.1")
-    fields = HeadParser(Limits()).field_block([b"Host: a", b"Content-Length: 99999999999"])
+    lines = [b"Host: a", b"Content-Length: 99999999999"]
+    fields = HeadParser(Limits()).field_block(lines, b"\r\n".join([*lines, b"", b""]))
     assert check_together(line, fields, Limits(body=None))

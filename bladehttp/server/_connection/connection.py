@@ -230,24 +230,30 @@ class Connection(Sender):
         transport = self.transport
         if events & WRITE:
             transport.flush()
-        data, message = transport.receive(), None
+        data, whole = transport.receive(), None
         if self._reader is IDLE_READER:
-            message = parse_whole_request(data, self._context.parser, self._fields)
-        if message is not None:  # the usual case: exactly one request
-            self._fields = message.fields
-            self._handle(message)
+            whole = parse_whole_request(data, self._context.parser, self._fields)
+        if whole is not None:  # the usual case: exactly one request
+            line, fields, keep_alive, body = whole
+            if fields.lines:
+                self._fields = fields
+            self._handle(Request(line, fields, keep_alive, body))
             self._flush()
         elif data:
-            self._feed_and_advance(data)
-            if self.state is BODY and len(data) >= RECEIVE:
-                self._receive_more()
+            self._receive_part(data)
         elif self.state is IDLE:  # part of a TLS record is no progress
             transport.progressed = False
         if transport.ended:
             self._on_eof()
 
-    def _receive_more(self) -> None:
-        """Continue with a body of which more may be waiting, up to a turn's worth."""
+    def _receive_part(self, data: bytes) -> None:
+        """Continue with part of a request, and with a body of which more may be waiting.
+
+        Up to a turn's worth.
+        """
+        self._feed_and_advance(data)
+        if self.state is not BODY or len(data) < RECEIVE:
+            return
         until = self._context.loop.now + TURN_S
         for _ in range(RECEIVES_PER_TURN):
             if monotonic() > until:
