@@ -54,14 +54,34 @@ def transfer(kind: str, *labels: str, **job: object) -> tuple[Entrant, ...]:
     return tuple(working(label, "transfers", f"{label}_{kind}", **job) for label in (OURS, *labels))
 
 
-GET_TARGETS = (Target(CPU, 1.15, FLOOR),)
+GET_TARGETS = (Target(CPU, 1.2, FLOOR),)
 MANY_TARGETS = (
-    Target(RATE, 0.85, "CurlMulti", least=True),
+    Target(RATE, 0.88, "CurlMulti", least=True),
     *(Target(RATE, 1.8, label, least=True) for label in RUST),
 )
 BULK = (MEGABYTES, CPU_MB, GROWTH)
 AS_FAST = Target(MEGABYTES, 1.0, FLOOR, least=True)
 FLAT = Target(GROWTH, 10)
+
+
+def call(name: str, title: str, bound: float, *, post: str | None = "", **options: object) -> Row:
+    """Return the row of a call with options, beside pycurl that sets the same for each request.
+
+    Args:
+        name: Of the row.
+        title: Of the row.
+        bound: Most CPU, in terms of pycurl's.
+        post: The body of a POST; None: of ``options``. "": a GET.
+        options: Keyword arguments of ours.
+    """
+    job: dict[str, object] = {"url": "plain:", "options": options}
+    if post != "":
+        job["post"] = post
+    return Row(
+        name, title, (CPU, RATE), sequential(FLOOR, **job),
+        (Target(CPU, bound, FLOOR),), ROUND,
+    )  # fmt: skip
+
 
 ROWS = (
     Row(
@@ -72,6 +92,11 @@ ROWS = (
         "json", "GET of 1 KB of JSON, parsed, one after another", (CPU, RATE),
         sequential(*EVERYBODY, url="plain:json", json=True), GET_TARGETS, ROUND,
     ),
+    call("header", "GET with a header", 1.3, headers={"X-Request-Id": "7"}),
+    call("timeout", "GET with a timeout", 1.25, receive_timeout=5_000),
+    call("auth", "GET with a name and password", 1.3, auth=("name", "password"), auth_method=1),
+    call("post1", "POST of 1 byte", 1.4, post="x"),
+    call("postjson", "POST of JSON", 1.4, post=None, json={"name": "ada byron", "count": 12}),
     Row(
         "https", "GET of 13 bytes over HTTPS, connection kept", (CPU, RATE),
         sequential(*EVERYBODY, url="tls:"), GET_TARGETS, ROUND,
@@ -79,11 +104,19 @@ ROWS = (
     Row(
         "chain", "GET through 5 redirects", (CPU, RATE),
         sequential(FLOOR, "requests", "httpx", "urllib3", *RUST, url="plain:hop5"),
-        (Target(CPU, 1.1, FLOOR),), ROUND,
+        (Target(CPU, 1.2, FLOOR),), ROUND,
     ),
     Row(
         "many", "2,000 GETs, 100 at a time, HTTP/1.1: send_many", (RATE, CPU),
         many(url="plain:"), MANY_TARGETS, ROUND,
+    ),
+    Row(
+        "mixed", "2,000 requests of four kinds, 100 at a time: send_many", (RATE, CPU),
+        (
+            working(OURS, "many", "bladehttp", url="plain:", mixed=True),
+            working("CurlMulti", "many", "curl_multi", url="plain:", mixed=True),
+        ),
+        (Target(RATE, 0.85, "CurlMulti", least=True),), ROUND,
     ),
     Row(
         "many2", "2,000 GETs, 100 at a time, HTTP/2: send_many", (RATE, CPU),

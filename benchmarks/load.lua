@@ -1,4 +1,5 @@
--- The load of one round. Arguments: plain | close | post BYTES | heads FILE | pipeline COUNT
+-- The load of one round. Arguments:
+-- plain | close | post BYTES | json TEXT | heads FILE | pipeline COUNT
 -- Prints at the end what the other side parses: requests, microseconds, errors, p50, p99.
 
 local heads, index, pipeline = nil, 0, nil
@@ -16,6 +17,11 @@ function init(args)
   if what == "post" then
     wrk.method = "POST"
     wrk.body = string.rep("x", tonumber(value))
+  end
+  if what == "json" then
+    wrk.method = "POST"
+    wrk.headers["Content-Type"] = "application/json"
+    wrk.body = value
   end
   local plain = wrk.format()
   if what == "heads" then

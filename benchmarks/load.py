@@ -4,9 +4,13 @@ import shutil
 import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.model import AbsentError, Sample
 from benchmarks.processes import LOAD_CORE, Group
+
+if TYPE_CHECKING:
+    from benchmarks.setting import Setting
 
 SCRIPT = Path(__file__).parent / "load.lua"
 
@@ -26,9 +30,15 @@ class Load:
     connections: int
     arguments: tuple[str, ...] = ("plain",)
 
-    def filled(self, **files: str) -> "Load":
-        """Return it with the names of files in their places."""
-        return replace(self, arguments=tuple(files.get(one, one) for one in self.arguments))
+    def filled(self, setting: "Setting") -> "Load":
+        """Return it with the names of the setting's files in the places of HEADS and the like."""
+        places = {"HEADS": "heads", "PROXIED": "proxied", "COOKIES": "cookies"}
+        return replace(
+            self,
+            arguments=tuple(
+                getattr(setting, places[one]) if one in places else one for one in self.arguments
+            ),
+        )
 
 
 def run(load: Load, url: str, seconds: float) -> tuple[Sample, int]:

@@ -64,6 +64,7 @@ class Metric:
 
 
 RATE = Metric("rate", "per second", ",.0f", less=False)
+WORTH = Metric("worth", "per CPU second", ",.0f", less=False)
 CPU = Metric("cpu", "CPU µs each", ",.1f")
 KERNEL = Metric("kernel", "kernel µs each", ",.1f")
 BUSY = Metric("busy", "core %", ",.0f", less=False)
@@ -166,7 +167,7 @@ class Outcome:
 
         That is the ratio of processor times the other way round; None where it means nothing.
         """
-        if target.against is None or target.metric.less:
+        if target.against is None or target.metric.name != RATE.name:
             return None
         ratio = self.ratio(target.against, CPU)
         return ratio and Spread(1 / ratio.high, 1 / ratio.median, 1 / ratio.low)

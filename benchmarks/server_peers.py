@@ -35,6 +35,11 @@ class Work:
     is_secure: bool = False
     path: str = "/"
 
+    @property
+    def handler(self) -> str:
+        """What the application runs: some differ only in how the server is set up."""
+        return {"log": "hello", "idle": "bare"}.get(self.application, self.application)
+
 
 Command = Callable[[Setting, Work, int], list[str]]
 """Returns what starts it on a port."""
@@ -67,35 +72,45 @@ def _ours(setting: Setting, work: Work, port: int) -> list[str]:
     files = [setting.pem] if work.is_secure else []
     if work.application == "static":
         files = [str(Path(setting.file(10)).parent)]
+    if work.application == "log":
+        files = [str(setting.directory / "access.log")]
     return _python("benchmarks.servers.ours", work.application, str(port), *files)
 
 
 def _uvicorn(setting: Setting, work: Work, port: int) -> list[str]:
     secure = ["--ssl-certfile", setting.pem, "--ssl-keyfile", setting.pem] * work.is_secure
+    log = ["--no-access-log", "--log-level", "error"]
+    if work.application == "log":
+        log = ["--log-config", setting.uvicorn_log]
     return _python(
-        "uvicorn", f"benchmarks.servers.asgi:{work.application}", "--port", str(port),
-        "--loop", "uvloop", "--http", "httptools", "--lifespan", "off",
-        "--no-access-log", "--log-level", "error", *secure,
+        "uvicorn", _asgi(work), "--port", str(port), "--loop", "uvloop", "--http", "httptools",
+        "--lifespan", "off", *log, *secure,
     )  # fmt: skip
+
+
+def _asgi(work: Work) -> str:
+    """Return the application for ASGI: of `routes` Starlette's."""
+    module = "routes" if work.application == "route" else "asgi"
+    return f"benchmarks.servers.{module}:{work.handler}"
 
 
 def _granian(setting: Setting, work: Work, port: int) -> list[str]:
     secure = ["--ssl-certificate", setting.pem, "--ssl-keyfile", setting.key] * work.is_secure
     return _python(
-        "granian", f"benchmarks.servers.asgi:{work.application}", "--port", str(port),
+        "granian", _asgi(work), "--port", str(port),
         "--interface", "asginl", "--loop", "uvloop", "--http", "1", "--no-ws", "--workers", "1",
         "--no-log", *secure,
     )  # fmt: skip
 
 
 def _bjoern(_: Setting, work: Work, port: int) -> list[str]:
-    return _python("benchmarks.servers.wsgi", work.application, str(port))
+    return _python("benchmarks.servers.wsgi", work.handler, str(port))
 
 
 def _waitress(_: Setting, work: Work, port: int) -> list[str]:
     return _python(
         "waitress", f"--listen=127.0.0.1:{port}", "--connection-limit=2000",
-        f"benchmarks.servers.wsgi:{work.application}",
+        f"benchmarks.servers.wsgi:{work.handler}",
     )  # fmt: skip
 
 
@@ -149,7 +164,7 @@ class Served:
         if peer.module and not find_spec(peer.module):
             raise AbsentError(f"{peer.label} is not here; {peer.get}")
         self.port = free_port()
-        self._load = work.load.filled(HEADS=setting.heads)
+        self._load = work.load.filled(setting)
         scheme = "https" if work.is_secure else "http"
         self._url = f"{scheme}://127.0.0.1:{self.port}{work.path}"
         self.group = Group(peer.command(setting, work, self.port), SERVER_CORE)
@@ -173,6 +188,7 @@ class Served:
         user, kernel = used[0] - user, used[1] - kernel
         sample["cpu"] = (user + kernel) / requests * 1e6
         sample["busy"] = sample["cpu"] * sample["rate"] / 1e4
+        sample["worth"] = 1e6 / sample["cpu"]
         sample["kernel"] = kernel / requests * 1e6
         sample["peak"] = self.group.memory("VmHWM") / 1e6
         return sample

@@ -1,5 +1,7 @@
 """Setting: the files and the servers that a run needs, gone when it ends."""
 
+import itertools
+import json
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -15,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from benchmarks.heads import browser_head
+from benchmarks.heads import browser_head, cookie_heads, proxied_heads
 from benchmarks.processes import SERVER_CORE, Group, free_port
 from benchmarks.servers import nginx
 
@@ -84,6 +86,47 @@ class Setting:
         numbers = range(HEADS)
         paths = [f"/products/{number * 7919 % 10007}?page={number % 13}" for number in numbers]
         path.write_bytes(b"".join(browser_head(number % 64, paths[number]) for number in numbers))
+        return str(path)
+
+    @cached_property
+    def proxied(self) -> str:
+        """The file of heads as a proxy passes them on: no two are the same."""
+        path = self.directory / "proxied"
+        path.write_bytes(b"".join(itertools.islice(proxied_heads(), 4 * HEADS)))
+        return str(path)
+
+    @cached_property
+    def cookies(self) -> str:
+        """The file of browsers' heads with 2.8 KB of cookies."""
+        path = self.directory / "cookies"
+        path.write_bytes(b"".join(itertools.islice(cookie_heads(), HEADS)))
+        return str(path)
+
+    @cached_property
+    def uvicorn_log(self) -> str:
+        """The file that has uvicorn write its access log to a file."""
+        path = self.directory / "uvicorn-log.json"
+        logging = {
+            "version": 1,
+            "formatters": {
+                "access": {
+                    "()": "uvicorn.logging.AccessFormatter",
+                    "fmt": '%(asctime)s %(client_addr)s "%(request_line)s" %(status_code)s',
+                    "use_colors": False,
+                }
+            },
+            "handlers": {
+                "access": {
+                    "class": "logging.FileHandler",
+                    "filename": str(self.directory / "uvicorn.log"),
+                    "formatter": "access",
+                }
+            },
+            "loggers": {
+                "uvicorn.access": {"handlers": ["access"], "level": "INFO", "propagate": False}
+            },
+        }
+        path.write_text(json.dumps(logging))
         return str(path)
 
     @cached_property

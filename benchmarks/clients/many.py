@@ -1,6 +1,7 @@
-"""2,000 GETs, 100 at a time."""
+"""2,000 requests, 100 at a time: GETs, or of four kinds in turn if the job is ``mixed``."""
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable
 from io import BytesIO
 from pathlib import Path
@@ -14,13 +15,36 @@ REQUESTS = 2000
 CONCURRENCY = 100
 
 
+MIXED: tuple[dict[str, Any], ...] = (
+    {},
+    {"headers": {"X-Request-Id": "7"}},
+    {"receive_timeout": 5_000},
+    {"method": "POST", "data": "x"},
+)
+"""The kinds of a mixed job, as `HttpClient.send_many` takes them."""
+
+
+def _mixed_options() -> tuple[list[tuple[int, Any]], ...]:
+    """Return the same kinds as libcurl's options."""
+    import pycurl
+
+    return (
+        [(pycurl.HTTPGET, 1)],
+        [(pycurl.HTTPGET, 1), (pycurl.HTTPHEADER, ["X-Request-Id: 7"])],
+        [(pycurl.HTTPGET, 1), (pycurl.TIMEOUT_MS, 5_000)],
+        [(pycurl.POSTFIELDS, "x")],
+    )
+
+
 def bladehttp(job: Job) -> Bit:
     from bladehttp import HttpClient
 
-    client, urls = HttpClient(ca_cert=job["authority"]), [job["url"]] * REQUESTS
+    client, requests = HttpClient(ca_cert=job["authority"]), [job["url"]] * REQUESTS
+    if job.get("mixed"):
+        requests = [{"url": job["url"], **kind} for kind in MIXED] * (REQUESTS // len(MIXED))
 
     def run() -> int:
-        for response in client.send_many(urls, concurrency=CONCURRENCY):
+        for response in client.send_many(requests, concurrency=CONCURRENCY):
             assert response.status == 200
         return REQUESTS
 
@@ -33,10 +57,10 @@ def curl_multi(job: Job) -> Bit:
 
     multi = pycurl.CurlMulti()
     handles = [_easy(job) for _ in range(CONCURRENCY)]
+    prepare = _preparing(job)
 
     def start(curl: Any) -> None:
-        curl.setopt(pycurl.URL, job["url"])
-        curl.setopt(pycurl.WRITEDATA, BytesIO())
+        prepare(curl)
         multi.add_handle(curl)
 
     def run() -> int:
@@ -61,6 +85,24 @@ def curl_multi(job: Job) -> Bit:
         return REQUESTS
 
     return run
+
+
+def _preparing(job: Job) -> Callable[[Any], None]:
+    """Return the function that sets a handle's options for its next request."""
+    import pycurl
+
+    kinds = itertools.cycle(_mixed_options() if job.get("mixed") else [[]])
+
+    def prepare(curl: Any) -> None:
+        if job.get("mixed"):
+            curl.unsetopt(pycurl.HTTPHEADER)
+            curl.setopt(pycurl.TIMEOUT_MS, 0)
+            for option, value in next(kinds):
+                curl.setopt(option, value)
+        curl.setopt(pycurl.URL, job["url"])
+        curl.setopt(pycurl.WRITEDATA, BytesIO())
+
+    return prepare
 
 
 def _easy(job: Job) -> Any:

@@ -1,7 +1,12 @@
-"""One GET after another on a kept connection; with ``json`` in the job the body is parsed."""
+"""One request after another on a kept connection; with ``json`` in the job the body is parsed.
+
+A job may have ``options``, keyword arguments of ours, and ``post``, a body. pycurl sets the same by
+`OPTIONS`, for each request as our call does.
+"""
 
 import json
 from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -21,13 +26,36 @@ def bladehttp(job: Job) -> Bit:
     from bladehttp import HttpClient
 
     client, url = HttpClient(ca_cert=job["authority"]), job["url"]
+    options = {
+        name: tuple(value) if name == "auth" else value
+        for name, value in job.get("options", {}).items()
+    }
+    send = partial(client.post, url, job["post"]) if "post" in job else partial(client.get, url)
 
     def get() -> bytes:
-        response = client.get(url)
+        response = send(**options)
         assert response.status == 200
         return response.body
 
     return _reading(job, get)
+
+
+def _options(job: Job) -> list[tuple[int, Any]]:
+    """Return libcurl's options for a job's."""
+    import pycurl
+
+    said = job.get("options", {})
+    options: list[tuple[int, Any]] = []
+    if "headers" in said:
+        options.append((pycurl.HTTPHEADER, [f"{a}: {b}" for a, b in said["headers"].items()]))
+    if "receive_timeout" in said:
+        options.append((pycurl.TIMEOUT_MS, said["receive_timeout"]))
+    if "auth" in said:
+        options += [(pycurl.HTTPAUTH, pycurl.HTTPAUTH_BASIC)]
+        options += [(pycurl.USERPWD, ":".join(said["auth"]))]
+    if "json" in said:
+        options.append((pycurl.HTTPHEADER, ["Content-Type: application/json"]))
+    return options
 
 
 def pycurl(job: Job) -> Bit:
@@ -37,12 +65,16 @@ def pycurl(job: Job) -> Bit:
     curl = pycurl.Curl()
     curl.setopt(pycurl.CAINFO, job["authority"])
     curl.setopt(pycurl.FOLLOWLOCATION, 1)
-    url = job["url"]
+    url, options, sent = job["url"], _options(job), job.get("options", {}).get("json")
 
     def get() -> bytes:
         body = BytesIO()
         curl.setopt(pycurl.URL, url)
         curl.setopt(pycurl.WRITEDATA, body)
+        for option, value in options:
+            curl.setopt(option, value)
+        if "post" in job:
+            curl.setopt(pycurl.POSTFIELDS, json.dumps(sent) if sent else job["post"])
         curl.perform()
         assert curl.getinfo(pycurl.RESPONSE_CODE) == 200
         return body.getvalue()
