@@ -18,7 +18,7 @@ import pytest
 from support import Loops, run_async
 
 from bladehttp import AsyncHttpClient, Retry
-from bladehttp._message.response import HttpResponse
+from bladehttp._message.response import HttpResponse, RequestInfo
 from bladehttp.client import HttpClient
 from bladehttp.exceptions import (
     BodyTooLarge,
@@ -901,11 +901,13 @@ def test_a_file_of_a_wrong_checksum_is_neither_put_in_place_nor_kept(
 ) -> None:
     (tmp_path / "f").write_text("old")
     found = hashlib.sha256(BODY).hexdigest()
-    with pytest.raises(ChecksumMismatch, match=f"sha256 checksum is {found}, not 0000"):
+    url = peers.raw(files).url
+    with pytest.raises(ChecksumMismatch, match=f"sha256 checksum is {found}, not 0000") as caught:
         fetch(
-            peers.raw(files).url, tmp_path / "f",
+            url, tmp_path / "f",
             resume=resume, retry=AT_ONCE, checksum="sha256:" + "0" * 64,
         )  # fmt: skip
+    assert (caught.value.request, caught.value.url) == (RequestInfo("GET", url), url)
     assert (names(tmp_path), (tmp_path / "f").read_text()) == (["f"], "old")
     assert len(files.seen) == 1
 

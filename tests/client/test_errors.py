@@ -21,8 +21,16 @@ import zstandard
 from body_doors import Door, every_door
 
 from bladehttp import exceptions
+from bladehttp._message.response import RequestInfo
 from bladehttp.client import HttpClient
-from bladehttp.client._curl.errors import EXCEPTIONS, NAMES, REFINEMENTS, ROWS, exception_for
+from bladehttp.client._curl.errors import (
+    EXCEPTIONS,
+    NAMES,
+    REFINEMENTS,
+    ROWS,
+    annotate,
+    exception_for,
+)
 from bladehttp.exceptions import (
     BodyTooLarge,
     ConnectError,
@@ -471,8 +479,10 @@ def test_errno_survives_pickling(client: HttpClient, closed_port: int) -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_each_row_makes_its_exception(row: Any) -> None:
-    error = exception_for(row.code, "", "h:80", url="http://h/")
+    request = RequestInfo("GET", "http://h/")
+    error = annotate(exception_for(row.code, "", "h:80"), request, None)
     assert type(error) is row.exception
+    assert vars(error)["request"] is request
     assert str(error) == f"{row.phase} h:80: libcurl error {row.code} ({row.name})"
     if isinstance(error, HttpException):
         assert (error.code, error.code_name, error.url) == (row.code, row.name, "http://h/")

@@ -16,7 +16,6 @@ from math import inf
 from time import monotonic
 from typing import Any, Protocol
 
-from bladehttp._message.response import RequestInfo
 from bladehttp.client._asyncio.hooks import await_hooks
 from bladehttp.client._asyncio.slots import AsyncSlots
 from bladehttp.client._asyncio.upload import AsyncBody
@@ -24,7 +23,7 @@ from bladehttp.client._asyncio.waiter import LoopWaiter
 from bladehttp.client._curl.body_sink import STEP, DecodingBudget
 from bladehttp.client._curl.pool import Limits
 from bladehttp.client._exchange.exchange import Exchange
-from bladehttp.client._exchange.scheduler import Result, Scheduler, run_in_context, set_request
+from bladehttp.client._exchange.scheduler import Result, Scheduler, run_in_context
 from bladehttp.exceptions import ClientClosed, TotalTimeout
 
 Done = Callable[[Exchange, Result], None]
@@ -147,9 +146,8 @@ class EventLoopDriver:
     def _total_timeout(exchange: Exchange, what: str) -> TotalTimeout:
         request = exchange.request
         text = f"{what} {request.url.host_port}: total_timeout is over"
-        error = TotalTimeout(f"{text} ({request.settings.total_timeout} ms)", url=request.url.text)
-        set_request(error, RequestInfo(request.method, request.url.text, exchange.given))
-        return error
+        error = TotalTimeout(f"{text} ({request.settings.total_timeout} ms)")
+        return exchange.annotate(error)
 
     def start(self, exchange: Exchange, done: Done) -> None:
         """Start an exchange; ``done`` is called with it and its result, in a later turn."""

@@ -7,12 +7,11 @@ from math import inf
 from time import monotonic
 from typing import Any
 
-from bladehttp._message.response import RequestInfo
 from bladehttp.client._asyncio.event_loop import EventLoopDriver
 from bladehttp.client._asyncio.hooks import await_response_hooks, start_hooks_task
 from bladehttp.client._asyncio.slots import AsyncSlots
 from bladehttp.client._exchange.exchange import Exchange
-from bladehttp.client._exchange.scheduler import Result, set_request
+from bladehttp.client._exchange.scheduler import Result
 from bladehttp.client._exchange.send_many import Batch
 from bladehttp.exceptions import ClientClosed
 
@@ -113,9 +112,7 @@ class AsyncBatch:
         try:
             await await_response_hooks(exchange)
         except Exception as error:  # noqa: BLE001 - returned as a result
-            request = exchange.request
-            set_request(error, RequestInfo(request.method, request.url.text, exchange.given))
-            result = error
+            result = exchange.annotate(error)
         del self._hook_tasks[exchange]
         self._put(exchange, result)
 

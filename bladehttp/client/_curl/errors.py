@@ -4,12 +4,32 @@ Where one number stands for several errors, REFINEMENTS tells them apart by libc
 Timeouts other than that of connecting come from the engine, not from libcurl.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 import pycurl
 
 from bladehttp import exceptions as e
+from bladehttp._message.response import HttpResponse, RequestInfo
 from bladehttp.client._config.secrets import redact_error
+
+Error = TypeVar("Error", bound=BaseException)
+
+
+def annotate(error: Error, request: RequestInfo | None, response: HttpResponse | None) -> Error:
+    """Set request and response on an exception of any class and return it.
+
+    Args:
+        error: The exception. A URL and a response that it has already are kept.
+        request: The request.
+        response: The response as far as it was received, None for none.
+    """
+    vars(error)["request"] = request
+    if isinstance(error, e.HttpException):
+        if error.url is None and request is not None:
+            error.url = request.url
+        if error.response is None:
+            error.response = response
+    return error
 
 
 class Row(NamedTuple):
@@ -99,7 +119,6 @@ def exception_for(
     host_port: str,
     at_proxy: bool = False,
     in_body: bool = False,
-    **details: Any,
 ) -> Exception:
     """Return the exception for an error of libcurl.
 
@@ -109,7 +128,6 @@ def exception_for(
         host_port: Host and port of the server.
         at_proxy: Whether the proxy is certain to be at fault.
         in_body: Whether a stream (HTTP/2, HTTP/3) failed after the head of its response.
-        details: Further attributes of the exception.
     """
     text = redact_error(text)
     name = NAMES.get(code, f"E_{code}")
@@ -125,7 +143,7 @@ def exception_for(
     message = f"{phase} {host_port}: {_lower_first(text) or f'libcurl error {code} ({name})'}"
     if not issubclass(cls, e.HttpException):
         return cls(message)
-    return cls(message, code=code, code_name=name, **details)
+    return cls(message, code=code, code_name=name)
 
 
 def _lower_first(text: str) -> str:

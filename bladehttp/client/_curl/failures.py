@@ -1,4 +1,4 @@
-"""Failures: what a message says beyond libcurl's own text, and whose fault it is."""
+"""Failures: the exception for a transfer that failed, with details beyond libcurl's own text."""
 
 from typing import Any
 
@@ -7,12 +7,60 @@ import pycurl
 from bladehttp._message.response import HttpResponse
 from bladehttp.client._config.environment import active_authorities, is_direct, names_tls_proxy
 from bladehttp.client._config.tls import key_advice
-from bladehttp.client._curl.engine import Outcome
-from bladehttp.client._curl.errors import EXCEPTIONS
+from bladehttp.client._curl.connections import MULTIPLEXED
+from bladehttp.client._curl.decoding import partial_body
+from bladehttp.client._curl.engine import RECEIVE, TOTAL, Outcome
+from bladehttp.client._curl.errors import BROKEN_STREAM, EXCEPTIONS, annotate, exception_for
 from bladehttp.client._curl.handle import Handle
 from bladehttp.client._curl.response_head import presented
 from bladehttp.client._request.prepared import PreparedRequest
-from bladehttp.exceptions import ProxyError
+from bladehttp.exceptions import (
+    HttpException,
+    IncompleteBody,
+    ProxyError,
+    ReceiveTimeout,
+    TotalTimeout,
+)
+
+CLOCKS: dict[str, tuple[type[HttpException], str]] = {
+    RECEIVE: (ReceiveTimeout, "no byte to or from"),
+    TOTAL: (TotalTimeout, "talking to"),
+}
+
+
+def failure(
+    handle: Handle,
+    request: PreparedRequest,
+    outcome: Outcome,
+    response: HttpResponse,
+    deadline: float,
+) -> Exception:
+    """Return the exception for a transfer that failed."""
+    partial = response if response.status >= 200 else None
+    if outcome.expired:
+        milliseconds = getattr(request.settings, outcome.expired)
+        cls, what = CLOCKS[outcome.expired]
+        what = outcome.text or what
+        text = f"{what} {request.url.host_port}: {outcome.expired} is over ({milliseconds} ms)"
+        return annotate(cls(text), request.info(), partial)
+    text, host_port = _explained(handle, request, outcome)
+    at_proxy = TOO_LARGE not in text and _is_from_the_proxy(handle, request, outcome.code)
+    has_streams = handle.getinfo(pycurl.INFO_HTTP_VERSION) in MULTIPLEXED
+    in_body = partial is not None and has_streams and outcome.code in BROKEN_STREAM
+    if in_body and (length := response.headers.get("Content-Length")):
+        text += f"; {handle.getinfo(pycurl.SIZE_DOWNLOAD_T)} of {length[:20]} bytes have come"
+    error = exception_for(outcome.code, text, host_port, at_proxy, in_body)
+    annotate(error, request.info(), partial)
+    if isinstance(error, OSError):
+        error.errno = handle.getinfo(pycurl.OS_ERRNO) or None
+    if isinstance(error, ProxyError):
+        _add_answer(error, handle.getinfo(pycurl.HTTP_CONNECTCODE), response)
+    if isinstance(error, IncompleteBody):
+        if not handle.sink.is_decoded:
+            response.body = partial_body(request, response, deadline)
+        error.partial = response.body
+    return error
+
 
 WITH_KEY = {pycurl.E_BAD_FUNCTION_ARGUMENT, pycurl.E_SSL_CERTPROBLEM}
 
@@ -49,7 +97,7 @@ def _is_about_the_proxy(curl: Any, request: PreparedRequest) -> bool:
     )
 
 
-def expected(request: PreparedRequest, host: str) -> str:
+def _expected(request: PreparedRequest, host: str) -> str:
     """Return the part of an error message about the expected certificate."""
     settings = request.settings
     if settings.pinned_key is not None:
@@ -57,7 +105,7 @@ def expected(request: PreparedRequest, host: str) -> str:
     return f"expected a certificate for {host!r} issued by a CA in {active_authorities(settings)!r}"
 
 
-def explained(handle: Handle, request: PreparedRequest, outcome: Outcome) -> tuple[str, str]:
+def _explained(handle: Handle, request: PreparedRequest, outcome: Outcome) -> tuple[str, str]:
     """Return libcurl's message with details of certificates and keys, and the name of the peer."""
     text, host_port = outcome.text, request.url.host_port
     if outcome.code in WITH_CERTIFICATE:
@@ -65,7 +113,7 @@ def explained(handle: Handle, request: PreparedRequest, outcome: Outcome) -> tup
         if _is_about_the_proxy(handle.curl, request):
             host = host_port = f"the proxy for {host_port}"
         seen = presented(handle.certificates(request.url.origin))
-        text = f"{text}; {expected(request, host)}; {seen}"
+        text = f"{text}; {_expected(request, host)}; {seen}"
     settings = request.settings
     if outcome.code in WITH_KEY and settings.client_cert is not None:
         text += key_advice(settings.client_cert)
@@ -78,15 +126,15 @@ def explained(handle: Handle, request: PreparedRequest, outcome: Outcome) -> tup
         text += f": {HOME_NETRC if settings.netrc is True else settings.netrc!r}"
     if TOO_LARGE in text:
         text += f": libcurl sends a head of {LONGEST_HEAD} bytes at most"
-    if outcome.code == pycurl.E_SEND_ERROR and not text and head_size(request) > MOST_OVER_HTTP_2:
+    if outcome.code == pycurl.E_SEND_ERROR and not text and _head_size(request) > MOST_OVER_HTTP_2:
         text = (
-            f"{TOO_LARGE} for HTTP/2: a head of {head_size(request)} bytes, where libcurl "
+            f"{TOO_LARGE} for HTTP/2: a head of {_head_size(request)} bytes, where libcurl "
             f"sends {LONGEST_OVER_HTTP_2} at most"
         )
     return text, host_port
 
 
-def head_size(request: PreparedRequest) -> int:
+def _head_size(request: PreparedRequest) -> int:
     """Return the bytes of a request's URL and fields, about the size of its head."""
     return len(request.url.text) + sum(len(name) + len(value) for name, value in request.fields)
 
@@ -97,7 +145,7 @@ NO_ANSWER = {"E_UNSUPPORTED_PROTOCOL", "E_WEIRD_SERVER_REPLY", "E_GOT_NOTHING", 
 NOT_HTTP = {"E_UNSUPPORTED_PROTOCOL", "E_WEIRD_SERVER_REPLY"}
 
 
-def is_from_the_proxy(handle: Handle, request: PreparedRequest, code: int) -> bool:
+def _is_from_the_proxy(handle: Handle, request: PreparedRequest, code: int) -> bool:
     """Whether the fault is that of a proxy that does not speak HTTP.
 
     That is the case if no server was asked, or only through the proxy. A response that ends early
@@ -111,7 +159,7 @@ def is_from_the_proxy(handle: Handle, request: PreparedRequest, code: int) -> bo
     return name in NOT_HTTP and not is_direct(request.settings, request.url.origin[0])
 
 
-def add_answer(error: ProxyError, status: int, response: HttpResponse) -> None:
+def _add_answer(error: ProxyError, status: int, response: HttpResponse) -> None:
     """Set the proxy's answer to CONNECT on an exception; libcurl drops its body."""
     error.status = status or None
     if status and error.response is None:

@@ -1,25 +1,21 @@
 """Transfer: one request on one handle, from its set-up to a response or an exception."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from errno import EPIPE
-from itertools import chain
 from math import inf
-from time import monotonic
 from typing import Any
 
 import pycurl
 
-from bladehttp._data.byte_streams import transformed
-from bladehttp._data.decoders import ContentDecoder, blocks_of
 from bladehttp._data.self_request import check_not_own
-from bladehttp._message.response import HttpResponse, RequestInfo
+from bladehttp._message.response import HttpResponse
 from bladehttp.client._config.environment import active_options, names_http_proxy
 from bladehttp.client._config.network import home_netrc_options
 from bladehttp.client._curl.body_sink import NO_SINK, BodySink, is_redirect
-from bladehttp.client._curl.connections import MULTIPLEXED
-from bladehttp.client._curl.engine import RECEIVE, SUCCESS, TOTAL, Outcome
-from bladehttp.client._curl.errors import BROKEN_STREAM, exception_for
-from bladehttp.client._curl.failures import TOO_LARGE, add_answer, explained, is_from_the_proxy
+from bladehttp.client._curl.decoding import decode
+from bladehttp.client._curl.engine import SUCCESS, Outcome
+from bladehttp.client._curl.errors import annotate
+from bladehttp.client._curl.failures import failure
 from bladehttp.client._curl.handle import Handle
 from bladehttp.client._curl.resend import guard_for, was_answered_early
 from bladehttp.client._curl.response_head import BLANK, ResponseHead
@@ -36,11 +32,7 @@ from bladehttp.exceptions import (
     BodyTooLarge,
     DecodingError,
     HttpException,
-    IncompleteBody,
     ProtocolError,
-    ProxyError,
-    ReceiveTimeout,
-    TotalTimeout,
 )
 
 # once: an attribute of a module costs five times as much as a global
@@ -51,16 +43,6 @@ PARTIAL_CONTENT = 206
 UNAUTHORIZED = 401
 
 WITHOUT_BODY = (204, 304)  # RFC 9110 sections 15.3.5 and 15.4.5
-
-
-def annotate(
-    error: HttpException, request: PreparedRequest, response: HttpResponse
-) -> HttpException:
-    """Set request and response on an exception and return it."""
-    error.url = request.url.text
-    error.request = RequestInfo(request.method, request.url.text)
-    error.response = response
-    return error
 
 
 class Transfer:
@@ -219,7 +201,7 @@ class Transfer:
         fault = self.received.fault
         if fault is not None:
             error = ProtocolError(f"receiving from {self.request.url.host_port}: {fault}")
-            raise annotate(error, self.request, response)
+            raise annotate(error, self.request.info(), response)
         if response.status == UNAUTHORIZED:
             self._check_name(response)
 
@@ -229,7 +211,7 @@ class Transfer:
         name = auth[0] if isinstance(auth, tuple) else ""
         if not name.isascii() and self.received.wants_digest_of_a_name:
             text = f"asking {host_port}: Digest with the name {name!r} cannot be sent{NO_DIGEST}"
-            raise annotate(HttpException(text), self.request, response)
+            raise annotate(HttpException(text), self.request.info(), response)
 
     def _response(self) -> HttpResponse:
         handle, content = self._handle, self._content
@@ -260,9 +242,9 @@ class Transfer:
         status = response.status
         self.location = self._location(outcome) if status in NEXT_METHOD else ""
         if fault is not None and not self.location:
-            raise annotate(fault, request, response) from fault.__cause__
+            raise annotate(fault, request.info(), response) from fault.__cause__
         if outcome is not SUCCESS and not self.location:
-            raise _failure(self._handle, request, outcome, response, deadline)
+            raise failure(self._handle, request, outcome, response, deadline)
         if status == UNAUTHORIZED or received.fault is not None:
             self._check_head(response)
         if request.url.origin[0] == "https":
@@ -270,7 +252,7 @@ class Transfer:
         if self.location:
             response.body = b""
         elif not sink.is_decoded and received.may_have(b"content-encoding"):
-            _decode(request, response, deadline)
+            decode(request, response, deadline)
         return response
 
     def _actual_outcome(self, outcome: Outcome, response: HttpResponse) -> Outcome:
@@ -371,91 +353,3 @@ def times_by(getinfo: Callable[[int], Any]) -> tuple[float, ...]:
         getinfo(pycurl.APPCONNECT_TIME),
     )
     return (*before, first_byte, total, connects)
-
-
-def _failure(
-    handle: Handle,
-    request: PreparedRequest,
-    outcome: Outcome,
-    response: HttpResponse,
-    deadline: float,
-) -> Exception:
-    """Return the exception for a transfer that failed."""
-    url, host_port = request.url.text, request.url.host_port
-    partial = response if response.status >= 200 else None
-    details = {"url": url, "request": RequestInfo(request.method, url), "response": partial}
-    if outcome.expired:
-        milliseconds = getattr(request.settings, outcome.expired)
-        cls, what = CLOCKS[outcome.expired]
-        what = outcome.text or what
-        return cls(f"{what} {host_port}: {outcome.expired} is over ({milliseconds} ms)", **details)
-    text, host_port = explained(handle, request, outcome)
-    at_proxy = TOO_LARGE not in text and is_from_the_proxy(handle, request, outcome.code)
-    has_streams = handle.getinfo(pycurl.INFO_HTTP_VERSION) in MULTIPLEXED
-    in_body = partial is not None and has_streams and outcome.code in BROKEN_STREAM
-    if in_body and (length := response.headers.get("Content-Length")):
-        text += f"; {handle.getinfo(pycurl.SIZE_DOWNLOAD_T)} of {length[:20]} bytes have come"
-    error = exception_for(outcome.code, text, host_port, at_proxy, in_body, **details)
-    if isinstance(error, OSError):
-        error.errno = handle.getinfo(pycurl.OS_ERRNO) or None
-    if isinstance(error, ProxyError):
-        add_answer(error, handle.getinfo(pycurl.HTTP_CONNECTCODE), response)
-    if isinstance(error, IncompleteBody):
-        if not handle.sink.is_decoded:
-            response.body = _partial(request, response, deadline)
-        error.partial = response.body
-    return error
-
-
-CLOCKS: dict[str, tuple[type[HttpException], str]] = {
-    RECEIVE: (ReceiveTimeout, "no byte to or from"),
-    TOTAL: (TotalTimeout, "talking to"),
-}
-
-
-def _partial(request: PreparedRequest, response: HttpResponse, deadline: float) -> bytes:
-    """Return the received part of a body, decoded as far as possible."""
-    if request.settings.accept_encoding is None or "Content-Encoding" not in response.headers:
-        return response.body
-    try:
-        return _decoded(request, response, deadline, is_whole=False)
-    except HttpException:
-        return response.body
-
-
-def _decode(request: PreparedRequest, response: HttpResponse, deadline: float) -> None:
-    """Decode a body. A part of an encoded whole (206) cannot be decoded, and stays as it is."""
-    if request.settings.accept_encoding is None or response.status == PARTIAL_CONTENT:
-        return
-    try:
-        response.body = _decoded(request, response, deadline, is_whole=True)
-    except (DecodingError, BodyTooLarge, TotalTimeout) as error:
-        raise annotate(error, request, response) from error.__cause__
-
-
-def _decoded(
-    request: PreparedRequest, response: HttpResponse, deadline: float, is_whole: bool
-) -> bytes:
-    """Return the decoded body.
-
-    Raises:
-        DecodingError: The body does not match its coding, or the coding is not supported.
-        BodyTooLarge: It is longer than ``max_body_size``.
-        TotalTimeout: Decoding takes too long.
-    """
-
-    def in_time(chunks: Iterable[bytes]) -> Iterator[bytes]:
-        for chunk in chunks:
-            if monotonic() > deadline:
-                raise TotalTimeout(f"decoding the body from {request.url.host_port}: {over}")
-            yield chunk
-
-    body, settings = response.body, request.settings
-    if not body:
-        return body
-    over = f"{TOTAL} is over ({settings.total_timeout} ms)"
-    decoder = ContentDecoder(response.headers.get("Content-Encoding", ""), settings.max_body_size)
-    blocks = in_time(blocks_of(body))
-    if is_whole:
-        return b"".join(in_time(transformed(decoder, blocks)))
-    return b"".join(in_time(chain.from_iterable(map(decoder.feed, blocks))))

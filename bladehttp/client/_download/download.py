@@ -17,6 +17,7 @@ from bladehttp._message.response import HttpResponse
 from bladehttp.client._config.progress import Report
 from bladehttp.client._config.retry import Retry
 from bladehttp.client._config.secrets import redact
+from bladehttp.client._curl.errors import annotate
 from bladehttp.client._download.part_file import Checksum, PartFile
 from bladehttp.client._download.resumption import (
     Asked,
@@ -196,7 +197,7 @@ class Download:
         most = self._request.settings.max_body_size
         if most is not None and self._complete is not None and self._complete > most:
             message = f"body of {self._complete} bytes is longer than max_body_size ({most})"
-            raise BodyTooLarge(message, url=response.url, response=response)
+            raise annotate(BodyTooLarge(message), response.request, response)
 
     def write(self, chunk: bytes, response: HttpResponse) -> None:
         """Write a chunk of the body.
@@ -221,7 +222,7 @@ class Download:
         size = self._file.size
         if self._end is not None and size != self._end:
             message = f"{size} bytes instead of {self._end}"
-            raise IncompleteBody(message, url=response.url, response=response)
+            raise annotate(IncompleteBody(message), response.request, response)
         return self._complete is None or size == self._complete
 
     def finish(self, response: HttpResponse) -> None:
@@ -238,7 +239,7 @@ class Download:
             if found != checksum.expected:
                 self._file.distrust()
                 message = f"{checksum.algorithm} checksum is {found}, not {checksum.expected}"
-                raise ChecksumMismatch(message, url=response.url, response=response)
+                raise annotate(ChecksumMismatch(message), response.request, response)
         self._file.replace_target()
 
     def delay_after(self, error: Exception) -> float | None:
@@ -273,7 +274,7 @@ def refuse(message: str, response: HttpResponse) -> NoReturn:
     Raises:
         ProtocolError: Always.
     """
-    raise ProtocolError(message, url=response.url, response=response)
+    raise annotate(ProtocolError(message), response.request, response)
 
 
 def download(stream: Streaming, job: Job) -> HttpResponse:

@@ -8,13 +8,14 @@ from functools import partial
 from time import monotonic, sleep
 from typing import Any
 
-from bladehttp._message.response import Hop, HttpResponse, RequestInfo
+from bladehttp._message.response import Hop, HttpResponse
 from bladehttp.client._config.environment import active_proxy
 from bladehttp.client._config.retry import Retry
 from bladehttp.client._curl.engine import SUCCESS, Engine, Outcome
+from bladehttp.client._curl.errors import Error, annotate
 from bladehttp.client._curl.handle import Handle
 from bladehttp.client._curl.resend import MOST
-from bladehttp.client._curl.transfer import Transfer, annotate
+from bladehttp.client._curl.transfer import Transfer
 from bladehttp.client._curl.transfer_options import PROXY_AUTHENTICATION_REQUIRED
 from bladehttp.client._exchange.hooks import Hook, HookRequest, Hooks, call, drop
 from bladehttp.client._request.prepared import PreparedRequest, with_body_fields
@@ -338,7 +339,7 @@ class Exchange:
     def _completed(self, response: HttpResponse) -> HttpResponse:
         received = self._transfer.received
         received.time_taken = (monotonic() - self._started) * 1000
-        received.request = RequestInfo(self.request.method, self.request.url.text, self.given)
+        received.request = self.request.info(self.given)
         if self._history:
             response.redirects = len(self._history)
             response.history = self._history
@@ -391,6 +392,10 @@ class Exchange:
             self._is_announced = False
             self._call(self._hooks.on_retry, False, self._outgoing, result, delay * 1000)
 
+    def annotate(self, error: Error) -> Error:
+        """Set the request on an exception that becomes a result, and return it."""
+        return annotate(error, self.request.info(self.given), None)
+
     def notify_error(self, error: BaseException) -> None:
         """Call `on_error` if `on_request` was called and no hook has followed it."""
         if isinstance(error, Exception):
@@ -436,8 +441,8 @@ def _follow(
     limit = request.settings.max_redirects
     if count > limit:
         many = TooManyRedirects(f"more than {limit} redirects, the last to {location[:200]!r}")
-        raise annotate(many, request, response)
+        raise annotate(many, request.info(), response)
     try:
         return next_request(request, response.status, location)
     except HttpException as error:
-        raise annotate(error, request, response) from error.__cause__
+        raise annotate(error, request.info(), response) from error.__cause__

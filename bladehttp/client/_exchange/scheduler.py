@@ -16,7 +16,7 @@ from math import inf
 from time import monotonic
 from typing import Any, NamedTuple, TypeVar
 
-from bladehttp._message.response import HttpResponse, RequestInfo
+from bladehttp._message.response import HttpResponse
 from bladehttp.client._curl.body_sink import DecodingBudget
 from bladehttp.client._curl.connections import PROBATION
 from bladehttp.client._curl.engine import RECEIVE, SUCCESS, TOTAL, Outcome
@@ -264,9 +264,7 @@ class Scheduler:
 
     def fail(self, exchange: Exchange, error: Exception) -> None:
         """Record that an exchange has ended with an exception."""
-        request = exchange.request
-        set_request(error, RequestInfo(request.method, request.url.text, exchange.given))
-        self._ended.append((exchange, error))
+        self._ended.append((exchange, exchange.annotate(error)))
 
     def _take_off(self, handle: ScheduledHandle, outcome: Outcome | None = None) -> None:
         curl, origin = handle.curl, handle.exchange.request.url.origin
@@ -437,8 +435,3 @@ def _waits_for_caller(exchange: Exchange) -> bool:
     """Whether libcurl waits for the caller's data instead of the peer."""
     body = exchange.request.body
     return body is not None and body.waits
-
-
-def set_request(error: Exception, request: RequestInfo) -> None:
-    """Set ``request`` on an exception of any class."""
-    vars(error)["request"] = request

@@ -10,9 +10,10 @@ from typing import Any
 
 from bladehttp._message.response import RequestInfo
 from bladehttp.client._config.options import Settings
+from bladehttp.client._curl.errors import annotate
 from bladehttp.client._curl.pool import Pool
 from bladehttp.client._exchange.exchange import Exchange
-from bladehttp.client._exchange.scheduler import Result, Scheduler, set_request
+from bladehttp.client._exchange.scheduler import Result, Scheduler
 from bladehttp.client._exchange.slots import STALL, Slots
 
 Make = Callable[[Any], Exchange]
@@ -85,7 +86,7 @@ class Batch:
         try:
             exchange = make(given)
         except Exception as error:  # noqa: BLE001 - returned as a result
-            set_request(error, _sent(given))
+            annotate(error, _sent(given), None)
             self._put(number, error)
             return None
         self._numbers[exchange] = number

@@ -17,9 +17,10 @@ from bladehttp._data.byte_streams import TransformedStream
 from bladehttp._data.decoders import ContentDecoder
 from bladehttp._message.response import HttpResponse
 from bladehttp.client._curl.body_sink import LONGEST_DROPPED
+from bladehttp.client._curl.decoding import PARTIAL_CONTENT
 from bladehttp.client._curl.engine import SUCCESS, Engine, Outcome
+from bladehttp.client._curl.errors import annotate
 from bladehttp.client._curl.response_head import BLANK
-from bladehttp.client._curl.transfer import PARTIAL_CONTENT, annotate
 from bladehttp.client._exchange.exchange import Exchange
 from bladehttp.client._request.prepared import PreparedRequest
 from bladehttp.exceptions import BodyTooLarge, DecodingError
@@ -147,7 +148,7 @@ class DecodingStage:
         try:
             yield
         except (DecodingError, BodyTooLarge) as error:
-            raise annotate(error, self._request, self._response) from error.__cause__
+            raise annotate(error, self._request.info(), self._response) from error.__cause__
 
 
 class ResponseStream:

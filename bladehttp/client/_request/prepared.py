@@ -7,6 +7,7 @@ from typing import Any
 import pycurl
 
 from bladehttp._data.headers import Headers, HeadersLike, check_field, is_token
+from bladehttp._message.response import RequestInfo
 from bladehttp.client._config.options import Settings, key_of
 from bladehttp.client._config.validators import check_length
 from bladehttp.client._request.body import Body, BytesBody
@@ -59,6 +60,10 @@ class PreparedRequest:
     _field_options: tuple[tuple[int, Any], ...] | None = field(
         init=False, repr=False, compare=False
     )
+
+    def info(self, given: Any = None) -> RequestInfo:
+        """Return the facts that responses and exceptions have; ``given`` as there."""
+        return RequestInfo(self.method, self.url.text, given)
 
     def __post_init__(self) -> None:
         self.is_plain = (
