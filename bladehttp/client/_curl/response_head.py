@@ -101,9 +101,8 @@ offers_digest = partial(re.search, r"(?:^|,)\s*digest\s", flags=re.IGNORECASE)
 # RFC 7616 section 3.4.4: the name is sent hashed, which libcurl does
 takes_userhash = partial(re.search, r"\buserhash\s*=\s*\"?true\b", flags=re.IGNORECASE)
 
-find_locations = partial(
-    re.findall, rb"^location[ \t]*:([^\n]*)", flags=re.IGNORECASE | re.MULTILINE
-)
+# a status line comes first
+find_locations = re.compile(rb"\nlocation[ \t]*:([^\n]*)", re.IGNORECASE).findall
 
 
 class ResponseHead:
