@@ -15,9 +15,15 @@ MOST_COLOURED = 1 << 20
 STATUS_STYLES = {"2": "bold green", "3": "bold yellow", "4": "bold red", "5": "bold red"}
 
 
-def print_head(first: str, fields: Sequence[str]) -> None:
-    """Print a head: the status line, the fields and an empty line."""
-    rich = _rich()
+def print_head(first: str, fields: Sequence[str], colour: str = "auto") -> None:
+    """Print a head: the status line, the fields and an empty line.
+
+    Args:
+        first: The status line.
+        fields: The lines of the fields, and an empty one.
+        colour: "auto": as the terminal can and NO_COLOR allows; "always" or "never".
+    """
+    rich = _rich(colour)
     if rich is None:
         sys.stdout.write("\n".join((first, *fields, "")))
         return
@@ -26,29 +32,33 @@ def print_head(first: str, fields: Sequence[str]) -> None:
     for line in fields:
         name, colon, value = line.partition(":")
         text.append(f"{name}{colon}", "cyan").append(f"{value}\n")
-    _print(text)
+    _print(text, colour)
 
 
-def print_json(text: str) -> None:
-    """Print JSON that is laid out already."""
-    rich = _rich() if len(text) <= MOST_COLOURED else None
+def print_json(text: str, colour: str = "auto") -> None:
+    """Print JSON that is laid out already; ``colour`` as of `print_head`."""
+    rich = _rich(colour) if len(text) <= MOST_COLOURED else None
     if rich is None:
         sys.stdout.write(f"{text}\n")
         return
     coloured = rich.Text(f"{text}\n")
     import_module("rich.highlighter").JSONHighlighter().highlight(coloured)
-    _print(coloured)
+    _print(coloured, colour)
 
 
-def _rich() -> Any:
-    """Return the module rich.text, None where rich is not installed."""
+def _rich(colour: str) -> Any:
+    """Return the module rich.text, None if it is not installed or nothing is to be coloured."""
+    if colour == "never":
+        return None
     try:
         return import_module("rich.text")
     except ImportError:
         return None
 
 
-def _print(text: Any) -> None:
+def _print(text: Any, colour: str) -> None:
     """Print a text without wrapping, so that a copy from the terminal is exact."""
-    console = import_module("rich.console").Console(file=sys.stdout, highlight=False)
+    make = import_module("rich.console").Console
+    forced = {"force_terminal": True, "no_color": False} if colour == "always" else {}
+    console = make(file=sys.stdout, highlight=False, **forced)
     console.print(text, soft_wrap=True, end="")

@@ -23,7 +23,13 @@ TEXTUAL = (
 
 
 def show(
-    response: HttpResponse, *, raw: bool, head: bool, body: bool = True, quiet: bool = False
+    response: HttpResponse,
+    *,
+    raw: bool,
+    head: bool,
+    body: bool = True,
+    quiet: bool = False,
+    colour: str = "auto",
 ) -> None:
     """Write a response to standard output.
 
@@ -33,21 +39,23 @@ def show(
         head: Whether the status and the fields come first.
         body: Whether the body comes after them.
         quiet: Whether to omit remarks about a body that is not shown.
+        colour: As of `colour.print_head`.
     """
     if raw:
-        _copy(chain(_head(response, "\r\n") if head else (), response.iter_bytes() if body else ()))
+        begin = head_lines(response, "\r\n") if head else ()
+        _copy(chain(begin, response.iter_bytes() if body else ()))
         return
     if head:
         # RFC 9110 section 5.5: what is not ASCII there is opaque; who sends it sends UTF-8
-        text = b"".join(_head(response, "\n")).decode("utf-8", "replace")
+        text = b"".join(head_lines(response, "\n")).decode("utf-8", "replace")
         first, *fields = printable(text).split("\n")[:-1]
-        print_head(first, fields)
+        print_head(first, fields, colour)
     if body:
-        _show_body(response, quiet)
+        _show_body(response, quiet, colour)
     sys.stdout.flush()
 
 
-def _head(response: HttpResponse, line_end: str) -> Iterator[bytes]:
+def head_lines(response: HttpResponse, line_end: str) -> Iterator[bytes]:
     """Yield the head as it came, in the form of HTTP/1.1."""
     status = f"HTTP/{response.version} {response.status} {response.reason}"
     fields = (f"{name}: {value}" for name, value in response.headers.pairs())
@@ -63,13 +71,13 @@ def _copy(chunks: Iterable[bytes]) -> None:
         out.flush()
 
 
-def _show_body(response: HttpResponse, quiet: bool) -> None:
+def _show_body(response: HttpResponse, quiet: bool, colour: str) -> None:
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind == "application/json" or kind.endswith("+json"):
         response.read()
         text = indented(response.text)
         if text is not None:
-            print_json(printable(text))
+            print_json(printable(text), colour)
             return
     chunks = response.iter_bytes()
     codec = charset_of(response.headers.get("Content-Type", ""))

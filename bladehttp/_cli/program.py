@@ -2,94 +2,66 @@
 
 import os
 import sys
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn, Protocol, cast
 
 from bladehttp import __version__
-from bladehttp._cli.exits import EXITS, WRONG_USAGE, exit_code
+from bladehttp._cli.commands import COMMANDS, METHODS, Command
+from bladehttp._cli.exits import WRONG_USAGE, exit_code
+from bladehttp._cli.help import print_help
+from bladehttp._cli.options import WrongUsage, near_words
 from bladehttp._cli.terminal import end_line, message_of, tell
 
-
-class Command(NamedTuple):
-    """A command: its name, its module in this package, and a line of help."""
-
-    name: str
-    module: str
-    help: str
+NAMES = (*METHODS, *(command.name for command in COMMANDS))
 
 
-class Module(Protocol):
-    """The functions of a command's module."""
+def run(words: Sequence[str]) -> int:
+    """Run the command that the first word names, or else send a request; return the exit code.
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add the arguments of the command."""
-
-    def run(self, options: Namespace) -> int:
-        """Run the command and return the exit code; exceptions become one by `exits.exit_code`."""
-        raise NotImplementedError
-
-
-COMMANDS = (
-    #       name       module     help
-    Command("get",     "request", "send a GET request"),
-    Command("post",    "request", "send a POST request"),
-    Command("put",     "request", "send a PUT request"),
-    Command("patch",   "request", "send a PATCH request"),
-    Command("delete",  "request", "send a DELETE request"),
-    Command("head",    "request", "send a HEAD request and print the head of the answer"),
-    Command("options", "request", "send an OPTIONS request and print the head of the answer, too"),
-    Command("serve",   "serve",   "serve the files of a directory"),
-    Command("echo",    "echo",    "answer every request with its description as JSON"),
-    Command("demo",    "demo",    "start a server, send it real requests, print the results"),
-    Command("info",    "info",    "print versions, features and trusted authorities"),
-)  # fmt: skip
+    Only the modules of that command are imported.
+    """
+    first = words[0] if words else "--help"
+    if first in ("-h", "--help"):
+        print_help("all" if words[1:2] == ["all"] else True)
+        return 0 if words else WRONG_USAGE
+    if first in ("-V", "--version"):
+        sys.stdout.write(f"bladehttp {__version__}\n")
+        return 0
+    command = next((command for command in COMMANDS if command.name == first), None)
+    if command is not None:
+        return run_command(command, words[1:])
+    check_first(first)
+    request = import_module("bladehttp._cli.request")
+    is_method = first in METHODS
+    code: int = request.run(words[1:] if is_method else words, first.upper() if is_method else None)
+    return code
 
 
-class Parser(ArgumentParser):
-    """A parser whose complaints are one line, as all others of the program."""
-
-    def __init__(self, **settings: Any) -> None:
-        formatter = settings.pop("formatter_class", RawDescriptionHelpFormatter)
-        # no abbreviations: a script must not break when an option is added
-        super().__init__(formatter_class=formatter, allow_abbrev=False, **settings)
-
-    def error(self, message: str) -> NoReturn:
-        tell(f"{message} (see {self.prog} --help)")
-        sys.exit(WRONG_USAGE)
-
-
-def parser(words: Sequence[str]) -> Parser:
-    """Return the parser for a command line; only the command that is in it has its arguments."""
-    top = Parser(prog="bladehttp", description="HTTP from the command line.", epilog=_epilog())
-    top.add_argument("--version", action="version", version=f"bladehttp {__version__}")
-    subparsers = top.add_subparsers(
-        dest="command", required=True, metavar="COMMAND", title="commands"
+def run_command(command: Command, words: Sequence[str]) -> int:
+    """Run a command of COMMANDS: its module has ``add_arguments(parser)`` and ``run(options)``."""
+    module = import_module(f"bladehttp._cli.{command.module}")
+    parser = import_module("bladehttp._cli.parser").Parser(
+        prog=f"bladehttp {command.name}",
+        description=f"{command.help[0].upper()}{command.help[1:]}.",
+        epilog="Exit codes: bladehttp --help all",
     )
-    for command in COMMANDS:
-        sub = subparsers.add_parser(
-            command.name,
-            help=command.help,
-            description=f"{command.help[0].upper()}{command.help[1:]}.",
-            epilog="Exit codes: bladehttp --help",
-        )
-        if list(words[:1]) == [command.name]:
-            module = _module(command)
-            module.add_arguments(sub)
-            sub.set_defaults(run=module.run)
-    return top
+    module.add_arguments(parser)
+    code: int = module.run(parser.parse_args(words))
+    return code
 
 
-def _module(command: Command) -> Module:
-    return cast("Module", import_module(f"bladehttp._cli.{command.module}"))
+def check_first(word: str) -> None:
+    """Check that the first word is not a misspelt command.
 
-
-def _epilog() -> str:
-    rows = "\n".join(f"  {row.code:>3}  {row.meaning}" for row in EXITS)
-    return f"exit codes:\n{rows}\n\nbladehttp COMMAND --help tells more about a command."
+    Raises:
+        WrongUsage: It is like one, and no host would be written like that.
+    """
+    if word.isalpha() and word.islower() and word not in ("localhost", *METHODS):
+        near = near_words(word, NAMES)
+        if near:
+            raise WrongUsage(f"there is no command {word}: is it {near[0]}? A host is {word}/")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -101,14 +73,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The words after the program's name; None for those it was started with.
 
     Raises:
-        SystemExit: The arguments are wrong, or ask for help.
+        SystemExit: The arguments of a command such as serve are wrong, or ask for help.
     """
     words = sys.argv[1:] if arguments is None else arguments
     _prepare_streams()
     try:
         try:
-            options = parser(words).parse_args(words)
-            code: int = options.run(options)
+            code = run(words)
         finally:
             sys.stdout.flush()  # here, where a reader that went away can still be met quietly
     except BrokenPipeError as error:
@@ -117,10 +88,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as error:
         end_line()
         return exit_code(error)
+    except WrongUsage as error:
+        tell(f"{error} (see {usage_of(words)} --help)")
+        return WRONG_USAGE
     except Exception as error:  # noqa: BLE001 - a command line shows no tracebacks
         tell(message_of(error))
         return exit_code(error)
     return code
+
+
+def usage_of(words: Sequence[str]) -> str:
+    """Return the command whose help describes what is wrong with the words."""
+    return f"bladehttp {words[0]}" if words and words[0] in NAMES else "bladehttp"
 
 
 def _prepare_streams() -> None:

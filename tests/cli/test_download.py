@@ -30,15 +30,27 @@ def test_the_answer_to_a_post_may_be_a_file_and_its_head_be_shown(run, server, t
 
 def test_an_error_is_no_file(run, server, tmp_path):
     url = f"{server.url}/status/404"
-    expected = (4, b"", f"bladehttp: 404 Not Found from {url}\n")
+    expected = (22, b"", f"bladehttp: 404 Not Found from {url}\n")
     assert run("get", url, "-o", tmp_path / "file") == expected
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_is_a_file_for_those_who_look_at_the_status(run, server, tmp_path):
+    target = tmp_path / "file"
+    target.write_text("old")
+    words = ("get", f"{server.url}/status/404", "-o", target, "-w", "%{http_code}")
+    assert run(*words) == (0, b"404", "")
+    assert target.read_text() == "what is wrong"
+    target.write_text("old")
+    assert run(*words, "-fs") == (22, b"404", "")
+    assert target.read_text() == "old"
 
 
 def test_a_device_or_pipe_is_written_to_and_not_replaced(run, server, tmp_path):
     code, _, err = run("get", f"{server.url}/file", "-o", "/dev/null")
     assert (code, err, Path("/dev/null").is_char_device()) == (0, "", True)
-    assert run("get", f"{server.url}/status/404", "-o", "/dev/null")[0] == 4
+    assert run("get", f"{server.url}/status/404", "-o", "/dev/null")[0] == 0
+    assert run("get", f"{server.url}/status/404", "-f", "-o", "/dev/null")[0] == 22
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
@@ -46,9 +58,9 @@ def test_a_device_or_pipe_is_written_to_and_not_replaced(run, server, tmp_path):
     assert b"title" in os.read(reader, 65536)
     os.close(reader)
     code, _, err = run("get", f"{server.url}/file", "-C", "-o", "/dev/null")
-    assert (code, err) == (2, "bladehttp: -C goes on with a file, and /dev/null is none\n")
+    assert (code, err) == (2, "bladehttp: -C is for a file, and /dev/null is none\n")
     assert run("get", f"{server.url}/file", "-o", tmp_path) == (
-        1, b"", f"bladehttp: {tmp_path}: Is a directory\n",
+        23, b"", f"bladehttp: {tmp_path}: Is a directory\n",
     )  # fmt: skip
 
 
@@ -61,7 +73,10 @@ def test_a_link_stays_and_what_it_leads_to_is_written(run, server, tmp_path):
 
 def test_a_directory_that_is_not_there_is_told(run, server, tmp_path):
     code, _, err = run("get", f"{server.url}/file", "-o", tmp_path / "no" / "file")
-    assert (code, err.endswith(": No such file or directory\n")) == (1, True)
+    assert (code, err.endswith(": No such file or directory\n")) == (23, True)
+    words = ("get", f"{server.url}/file", "-o", "no/file", "--output-dir", tmp_path)
+    assert run(*words, "--create-dirs") == (0, b"", "")
+    assert (tmp_path / "no" / "file").stat().st_size == 256 * 4000
 
 
 def test_ctrl_c_leaves_no_file(scripted, start, tmp_path):
@@ -83,7 +98,7 @@ def test_ctrl_c_leaves_what_can_be_gone_on_with_if_that_was_asked_for(
     assert {path.name for path in tmp_path.iterdir()} == {"file.part", "file.part.tag"}
     kept = part.stat().st_size
     peer.asked.clear()
-    code, _, _ = run("get", peer.url, "-C", "-o", tmp_path / "file", "--timeout", 200)
+    code, _, _ = run("get", peer.url, "-C", "-o", tmp_path / "file", "--timeout", "200ms")
     assert (code, f'Range: bytes={kept}-\r\nIf-Range: "1"\r\n' in peer.asked[0]) == (28, True)
 
 
@@ -146,6 +161,62 @@ def test_what_is_not_written_is_said(run, server, tmp_path, status, code, err):
     assert run("get", url, "-q", "-o", target)[2] == ("" if code == 0 else err.format(file=target))
 
 
+@pytest.fixture
+def named(monkeypatch, tmp_path):
+    """A server that names every file as the query says, and the directory it is saved in."""
+    server = bladehttp.server(0)
+
+    @server.on_receive
+    def answer(request, response):
+        if "name" in request.queries:
+            value = f'attachment; filename="{request.queries["name"]}"'
+            response.headers["Content-Disposition"] = value
+        response.status = int(request.queries.get("status", "200"))
+        response.write("new")
+
+    monkeypatch.chdir(tmp_path)
+    with server:
+        yield server
+
+
+def test_a_file_is_named_as_in_the_url_and_a_replaced_one_is_told(run, named, tmp_path):
+    url = f"{named.url}/dir/.hidden?x=1"
+    assert run("-O", url) == (0, b"", "")
+    assert run("-O", url) == (0, b"", "bladehttp: _hidden is replaced\n")
+    assert run("-sO", url) == (0, b"", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["_hidden"]
+
+
+@pytest.mark.parametrize(
+    ("name", "saved"),
+    [("report.txt", "report.txt"), ("../../x", "x"), (".profile", "_profile"), ("..", "file")],
+)
+def test_a_file_is_named_as_the_server_says_but_in_the_directory(name, saved, run, named, tmp_path):
+    url = f"{named.url}/file?name={name}"
+    assert run("-O", "-J", url) == (0, b"", f"bladehttp: saved as {saved}\n")
+    assert [path.name for path in tmp_path.iterdir()] == [saved]
+    assert (tmp_path / saved).stat().st_mode & 0o777 == 0o666 & ~mask()
+
+
+def mask() -> int:
+    """Return the umask of this process."""
+    before = os.umask(0)
+    os.umask(before)
+    return before
+
+
+def test_a_name_of_the_servers_replaces_no_file(run, named, tmp_path):
+    (tmp_path / "x").write_text("old")
+    code, out, err = run("-OJ", f"{named.url}/file?name=x", "-w", "%{filename_effective}")
+    assert (code, out, err) == (23, b"x", "bladehttp: x exists, and -J replaces no file\n")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"x": "old"}
+
+
+def test_an_error_has_no_name(run, named, tmp_path):
+    assert run("-sOJ", f"{named.url}/file?name=x&status=404")[0] == 22
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_checksum_is_verified(run, server, tmp_path):
     digest = hashlib.sha256(bytes(range(256)) * 4000).hexdigest()
     command = ("get", f"{server.url}/file", "-o", tmp_path / "file", "--checksum")
@@ -156,7 +227,9 @@ def test_a_checksum_is_verified(run, server, tmp_path):
     assert run(*command, "sha256:0")[0] == 2
     assert run("get", server.url, "-o", "/dev/null", "--checksum", f"sha256:{digest}")[0] == 2
     code, _, err = run("get", f"{server.url}/file", "--checksum", f"sha256:{digest}")
-    assert (code, err) == (2, "bladehttp: --checksum is that of a file: -o says which\n")
+    assert (code, err) == (
+        2, "bladehttp: --checksum is for a file: -o says which (see bladehttp get --help)\n",
+    )  # fmt: skip
 
 
 def test_a_terminal_is_shown_a_bar(terminal, server, tmp_path):

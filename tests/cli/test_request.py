@@ -1,7 +1,9 @@
 """What each option makes of the request."""
 
+import gzip
 import io
 import json
+import re
 import subprocess
 import sys
 
@@ -31,7 +33,7 @@ def test_head_and_options_print_the_head(verb, run, server):
 
 
 def test_fields_replace_the_defaults_and_may_be_empty(run, server):
-    words = ["-H", "User-Agent: me", "-H", "X-Two: 1", "-H", "X-Two:2", "-H", "X-Empty:"]
+    words = ["-H", "User-Agent: me", "-H", "X-Two: 1", "-H", "X-Two:2", "-H", "X-Empty;"]
     headers = asked(run, "get", server.url, *words)["headers"]
     assert {name: headers[name] for name in ("User-Agent", "X-Two", "X-Empty")} == {
         "User-Agent": "me",
@@ -57,27 +59,30 @@ def test_data_may_be_sent_with_any_method_and_type(run, server):
     assert (request["method"], request["body"]) == ("GET", [1])
 
 
-def test_data_of_a_file_has_the_type_of_its_name(run, server, tmp_path):
-    file = tmp_path / "data.json"
-    file.write_text('{"a": 1}')
-    request = asked(run, "put", server.url, "-d", f"@{file}")
-    assert request["body"] == {"a": 1}
-    assert request["headers"]["Content-Type"] == "application/json"
-    assert request["headers"]["Content-Length"] == "8"
-
-
 def test_data_of_a_missing_file_is_told_and_nothing_is_sent(run, server):
     assert run("put", server.url, "-d", "@/nowhere/x") == (
-        1, b"", "bladehttp: /nowhere/x: No such file or directory\n",
+        26, b"", "bladehttp: /nowhere/x: No such file or directory\n",
     )  # fmt: skip
     assert server.stats.requests == 0
 
 
-def test_data_comes_from_standard_input(server):
-    done = program("post", server.url, "-d", "-", data=b"\0\1binary")
+@pytest.mark.parametrize("words", [("-d", "-"), ("-d", "@-"), ("-T", "-")], ids=" ".join)
+def test_data_comes_from_standard_input(words, server):
+    done = program("post", server.url, *words, data=b"\1binary")
     assert (done.returncode, done.stderr) == (0, b"")
-    assert json.loads(done.stdout)["body"] == "\0\1binary"
-    assert json.loads(done.stdout)["headers"]["Transfer-Encoding"] == "chunked"
+    request = json.loads(done.stdout)
+    assert request["method"] == "POST"
+    assert ("Transfer-Encoding" in request["headers"]) is (words[0] == "-T")
+
+
+def test_an_accept_encoding_of_ones_own_leaves_the_body_as_it_comes(run, scripted):
+    body = gzip.compress(b"text")
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n"
+    peer = scripted(head.encode() + body)
+    assert run(peer.url, "-H", "Accept-Encoding: gzip")[1] == body
+    assert run(peer.url, "-H", "Accept-Encoding: gzip", "--compressed")[1] == b"text"
+    assert run(peer.url, "Accept-Encoding:gzip")[1] == b"text"
+    assert [head.count("Accept-Encoding: gzip\r\n") for head in peer.asked] == [1, 1, 1]
 
 
 def test_json_says_so_and_is_sent_as_it_was_given(run, server, tmp_path, monkeypatch):
@@ -139,6 +144,33 @@ def test_redirects_are_followed_unless_not_wanted(run, server):
     assert out.startswith(b"HTTP/1.1 307 Temporary Redirect\r\n")
 
 
+def test_cookies_are_saved_in_a_file_of_their_owner(run, scripted, tmp_path):
+    peer = scripted(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nContent-Length: 0\r\n\r\n")
+    jar = tmp_path / "jar"
+    assert run(peer.url, "-c", jar) == (0, b"", "")
+    assert (jar.read_text().splitlines()[-1], jar.stat().st_mode & 0o777) == (
+        "127.0.0.1\tFALSE\t/\tFALSE\t0\ta\t1", 0o600,
+    )  # fmt: skip
+    assert run(peer.url, "-b", jar, "-b", "b=2", "-c", "-")[1].endswith(b"\ta\t1\n")
+    assert re.search(r"\r\nCookie: (a=1; b=2|b=2; a=1)\r\n", peer.asked[-1])
+    assert run(peer.url, "-c", tmp_path / "no" / "jar")[0] == 23
+    (tmp_path / "text").write_text("no cookies\n")
+    assert run(peer.url, "-b", tmp_path / "text")[0] == 2
+
+
+def test_no_cookie_of_a_command_crosses_origins(run, server, scripted):
+    peer = scripted(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    moved = scripted(
+        f"HTTP/1.1 302 Found\r\nLocation: {peer.url}\r\nContent-Length: 0\r\n\r\n".encode()
+    )
+    words = ("-b", "a=1", "-u", "a:b", "X-Api-Key:c", "-H", "X-Free: d")
+    assert run(moved.url, *words)[0] == 0
+    assert ("Cookie" in moved.asked[0], "X-Api-Key" in moved.asked[0]) == (True, True)
+    lines = [line.partition(":")[0] for line in peer.asked[0].splitlines()]
+    assert "X-Free" in lines
+    assert {"Cookie", "Authorization", "X-Api-Key"}.isdisjoint(lines)
+
+
 def test_a_proxy_is_asked_instead(run, server, scripted):
     proxy = scripted(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
     assert run("get", "http://example.invalid/x", "--proxy", proxy.url) == (0, b"hi", "")
@@ -160,12 +192,13 @@ def test_a_certificate_is_shown(run, secure_server, certificates):
     words = ["-k", "--cert", cert, "--key", key]
     assert asked(run, "get", secure_server.url, *words)["path"] == "/"
     code, _, err = run("get", secure_server.url, "-k", "--cert", "/nowhere.pem")
-    assert (code, "/nowhere.pem" in err) == (77, True)
+    assert (code, "/nowhere.pem" in err) == (58, True)
 
 
-def test_clocks_are_milliseconds(run, scripted):
+@pytest.mark.parametrize("words", [("-m", "0.05"), ("--timeout", "50ms")], ids=" ".join)
+def test_clocks_are_seconds_or_have_a_unit(words, run, scripted):
     peer = scripted(b"", stays=True)
-    code, out, err = run("get", peer.url, "--timeout", "50")
+    code, out, err = run("get", peer.url, *words)
     assert (code, out) == (28, b"")
     assert "50 ms" in err
 

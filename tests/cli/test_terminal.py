@@ -71,6 +71,18 @@ def test_the_head_is_coloured_and_no_color_is_obeyed(terminal, server):
     assert "\x1b[3" not in plain
 
 
+def test_colour_is_for_terminals_unless_it_is_asked_for(run, terminal, server, monkeypatch):
+    url = f"{server.url}/json"
+    plain = shown(terminal, url, "-i", "--color", "never")
+    assert plain.endswith(PRETTY)
+    assert "\x1b" not in plain
+    monkeypatch.setenv("NO_COLOR", "1")
+    code, out, _ = run(url, "-i", "--color=always")
+    assert (code, ESCAPES.sub("", out.decode()).endswith(PRETTY)) == (0, True)
+    assert out.startswith(b"\x1b[1;32mHTTP/1.1 200 OK")
+    assert b"\x1b" not in run(url, "-i")[1]
+
+
 def test_a_pipe_gets_the_bytes_as_they_are(run, server):
     assert run("get", f"{server.url}/json")[1] == (
         rb'{"n": 1.10, "s": "\u00fc\u001b", "l": [], "x": "\ud800", "m": {"a": [1, 2]}}'

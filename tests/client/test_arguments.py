@@ -18,7 +18,6 @@ from bladehttp.client._config.options import CHECKS, ELSEWHERE
 from bladehttp.client._exchange.hooks import NAMES
 
 BODY = {"json", "form", "files", "query"}
-OWN_HOOKS = {"on_request", "on_response"}
 
 FOREIGN = {
     "timeout": "total_timeout",
@@ -35,12 +34,9 @@ FOREIGN = {
 @pytest.mark.parametrize(
     ("options", "names"),
     [
-        (RequestOptions, {*CHECKS, *BODY, *OWN_HOOKS}),
-        (StreamOptions, {*CHECKS, *BODY, *OWN_HOOKS, "headers"}),
-        (
-            DownloadOptions,
-            {*CHECKS, *BODY, *OWN_HOOKS, "headers", "method", "data"} - {"progress"},
-        ),
+        (RequestOptions, {*CHECKS, *BODY}),
+        (StreamOptions, {*CHECKS, *BODY, "headers"}),
+        (DownloadOptions, {*CHECKS, *BODY, "headers", "method", "data"} - {"progress"}),
         (ClientOptions, {*CHECKS, *NAMES} - {"base_url"}),
     ],
     ids=["verbs", "stream", "download", "constructor"],

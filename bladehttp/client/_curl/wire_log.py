@@ -1,7 +1,7 @@
 """Wire log: sent and received lines under the logger ``bladehttp.client.wire``, without secrets."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -58,11 +58,22 @@ def stop_wire_log(curl: Any) -> None:
 
 
 def _log_wire(patterns: tuple[str, ...], kind: int, data: bytes) -> None:
-    """Log the lines of a head without secrets; of a body, only the length."""
+    for line in wire_lines(patterns, kind, data):
+        wire.debug("%s", line)
+
+
+def wire_lines(patterns: tuple[str, ...], kind: int, data: bytes) -> Iterator[str]:
+    """Yield the lines of a head without secrets; of a body, only the length.
+
+    Args:
+        patterns: ``sensitive_headers`` of the client.
+        kind: The kind of the data, INFOTYPE_*.
+        data: The data as CURLOPT_DEBUGFUNCTION gets it.
+    """
     if kind in HEADS:
         for line in data.decode("latin-1").splitlines():
-            wire.debug("%s %s", ARROWS[kind], redact_line(line, patterns))
+            yield f"{ARROWS[kind]} {redact_line(line, patterns)}"
     elif kind in ARROWS:
-        wire.debug("%s (%d bytes of a body)", ARROWS[kind], len(data))
+        yield f"{ARROWS[kind]} ({len(data)} bytes of a body)"
     elif kind == pycurl.INFOTYPE_TEXT:
-        wire.debug("* %s", redact_remark(data.decode("latin-1").rstrip(), patterns))
+        yield f"* {redact_remark(data.decode('latin-1').rstrip(), patterns)}"

@@ -176,7 +176,6 @@ class ResponseStream:
 
         Raises:
             HttpException: See `HttpClient.send_request`.
-            HttpStatusError: ``raise_for_status`` is set; the beginning of the body was received.
         """
         current, engine = self._current, self._engine
         response = None
@@ -195,7 +194,6 @@ class ResponseStream:
             else:
                 self._stop(ended_cleanly=True)
                 response = current.finish(outcome)
-        current.check_status(response)
         return response
 
     def _begin(self, response: HttpResponse) -> None:
