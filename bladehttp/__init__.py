@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from bladehttp.client._config.retry import Retry
     from bladehttp.client._exchange.hooks import HookRequest
     from bladehttp.client._exchange.scheduler import Result
+    from bladehttp.client._request.fields import RequestHeadersLike
     from bladehttp.server._server import HttpServer
 else:  # each half is loaded on first access: a server needs no libcurl, a client no server
     __getattr__, __dir__ = _lazy_names(
@@ -121,7 +122,7 @@ map: dict[int, str] = status.PHRASES  # noqa: A001 - Blade's name
 __version__ = "0.1.0"
 
 
-def set_headers(headers: HeadersLike) -> HttpClient:
+def set_headers(headers: RequestHeadersLike) -> HttpClient:
     """Set the headers of the shared client and return it (Blade).
 
     With a Host among them a relative URL works: ``set_headers({"Host": "example.com"})
@@ -138,7 +139,7 @@ def set_headers(headers: HeadersLike) -> HttpClient:
 
 def get(
     url: str,
-    headers: HeadersLike | None = None,
+    headers: RequestHeadersLike | None = None,
     **options: Unpack[RequestOptions],
 ) -> HttpResponse:
     """Send a GET request with the shared client.
@@ -156,7 +157,7 @@ def get(
 
 def head(
     url: str,
-    headers: HeadersLike | None = None,
+    headers: RequestHeadersLike | None = None,
     **options: Unpack[RequestOptions],
 ) -> HttpResponse:
     """Send a HEAD request with the shared client; see `get`."""
@@ -165,7 +166,7 @@ def head(
 
 def options(
     url: str,
-    headers: HeadersLike | None = None,
+    headers: RequestHeadersLike | None = None,
     **options: Unpack[RequestOptions],
 ) -> HttpResponse:
     """Send an OPTIONS request with the shared client; see `get`."""
@@ -174,7 +175,7 @@ def options(
 
 def trace(
     url: str,
-    headers: HeadersLike | None = None,
+    headers: RequestHeadersLike | None = None,
     **options: Unpack[RequestOptions],
 ) -> HttpResponse:
     """Send a TRACE request with the shared client; see `get`."""
@@ -183,7 +184,7 @@ def trace(
 
 def delete(
     url: str,
-    headers: HeadersLike | None = None,
+    headers: RequestHeadersLike | None = None,
     **options: Unpack[RequestOptions],
 ) -> HttpResponse:
     """Send a DELETE request with the shared client; see `get`."""
@@ -193,7 +194,7 @@ def delete(
 def post(
     url: str,
     data: Data | None = None,
-    headers: HeadersLike | None = None,
+    headers: RequestHeadersLike | None = None,
     **options: Unpack[RequestOptions],
 ) -> HttpResponse:
     """Send a POST request with the shared client.
@@ -214,7 +215,7 @@ def post(
 def put(
     url: str,
     data: Data | None = None,
-    headers: HeadersLike | None = None,
+    headers: RequestHeadersLike | None = None,
     **options: Unpack[RequestOptions],
 ) -> HttpResponse:
     """Send a PUT request with the shared client; see `post`."""
@@ -224,7 +225,7 @@ def put(
 def patch(
     url: str,
     data: Data | None = None,
-    headers: HeadersLike | None = None,
+    headers: RequestHeadersLike | None = None,
     **options: Unpack[RequestOptions],
 ) -> HttpResponse:
     """Send a PATCH request with the shared client; see `post`."""

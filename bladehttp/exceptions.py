@@ -26,7 +26,7 @@
     ├── DecodingError                      Content-Encoding that cannot be decoded
     ├── BodyTooLarge                       the response is longer than allowed
     ├── UnrewindableBody                   a redirect wants the body again and it cannot be
-    ├── HttpStatusError                    raise_for_status() only
+    ├── HttpStatusError                    raise_for_status only
     └── ClientClosed                       the client was closed before
 
 Other invalid arguments raise TypeError or ValueError. `InsecureWarning` is a warning.
@@ -230,7 +230,19 @@ class UnrewindableBody(HttpException):
 
 
 class HttpStatusError(HttpException):
-    """raise_for_status() met a 4xx or 5xx."""
+    """raise_for_status() met a 4xx or 5xx.
+
+    Attributes:
+        excerpt: The beginning of the body if it is text, on one line of up to 200 characters, which
+            the message ends with. Credentials of the request are replaced in it.
+    """
+
+    excerpt: str = ""
+
+    def __str__(self) -> str:
+        """Return the message and the beginning of the body."""
+        text = super().__str__()
+        return f"{text}: {self.excerpt}" if self.excerpt else text
 
 
 class ClientClosed(HttpException):

@@ -223,7 +223,7 @@ ZSTD_LIBRARIES = {
 """Module that has to exist -> the library for zstd."""
 
 
-def _zstd_library() -> str | None:
+def zstd_library() -> str | None:
     """Return the name of the library for zstd, None if there is none. Importing it takes 20 ms."""
     for needed, name in ZSTD_LIBRARIES.items():
         try:
@@ -244,7 +244,7 @@ def _zstd(name: str) -> Callable[[], Member]:
 
 def _codings() -> dict[str, Opener]:
     codings: dict[str, Opener] = {"gzip": open_gzip, "deflate": open_deflate}
-    brotli, zstd = _brotli(), _zstd_library()
+    brotli, zstd = _brotli(), zstd_library()
     if brotli is not None:
         codings["br"] = lambda _: Brotli(brotli)
     if zstd is not None:

@@ -48,6 +48,11 @@ def serving(
         del _thread.free_descriptors
 
 
+def is_serving() -> bool:
+    """Whether this thread serves: whatever it waits for, its clients wait, too."""
+    return _thread.address is not None
+
+
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE})
 """Error numbers for want of file descriptors."""
 

@@ -10,6 +10,7 @@ from concurrent.futures import Future, InvalidStateError, wait
 from threading import Condition
 from typing import Any, Self
 
+from bladehttp._data.self_request import is_serving
 from bladehttp._message.faults import BodyCut
 
 CHANNEL_LIMIT = 256 * 1024
@@ -177,19 +178,21 @@ class Channel(Iterator[bytes]):
         Args:
             data: The chunk.
             timeout: Most milliseconds to wait while as much as the limit is waiting. 0: do not
-                wait. On the server's own thread, which sends the chunks, it has to be 0.
+                wait.
 
         Returns:
             False if it is not sent: the channel is closed, the client has left, or more than the
             limit is waiting. The connection of such a slow client is reset.
 
         Raises:
+            RuntimeError: There is a timeout, and this is a server's own thread, which would wait
+                for itself to send the chunks.
             TypeError: The data is neither str nor bytes, or the timeout no int.
             ValueError: The timeout is negative.
         """
         chunk = data.encode() if isinstance(data, str) else bytes(memoryview(data))
-        if timeout:
-            check_milliseconds("timeout", timeout)
+        if timeout and check_milliseconds("timeout", timeout) and is_serving():
+            raise RuntimeError("a channel's timeout on the server's own thread, which sends chunks")
         begin, self._begin = self._begin, None
         if begin is not None:
             begin()

@@ -18,6 +18,7 @@ from bladehttp._data.headers import Headers, HeadersLike, Pairs, index_of, is_fi
 from bladehttp._data.jsonable import as_json, dump_json
 from bladehttp._data.lazy import lazy
 from bladehttp._message.deferred import Deferred
+from bladehttp._message.excerpt import one_line, readable
 from bladehttp._message.response_writer import UNSET_STATUS, ResponseWriter
 from bladehttp.exceptions import HttpException, HttpStatusError, InvalidHeader
 from bladehttp.status import PHRASES
@@ -84,6 +85,7 @@ class ReceivedHead(Protocol):
     def time_taken(self) -> float: ...
     @property
     def request(self) -> "RequestInfo | None": ...
+    def without_secrets(self, text: str) -> str: ...
 
 
 class EmptyHead:
@@ -95,6 +97,10 @@ class EmptyHead:
     num_connects: int = 0
     time_taken: float = 0.0
     version: str = "1.1"
+
+    def without_secrets(self, text: str) -> str:
+        """Return a text without the credentials of the request: unchanged."""
+        return text
 
     @property
     def headers(self) -> Headers:
@@ -338,7 +344,7 @@ class HttpResponse(ResponseWriter):
         return timedelta(milliseconds=self.time_taken)
 
     def raise_for_status(self) -> "HttpResponse":
-        """Return the response itself, or raise for 4xx and 5xx.
+        """Return the response itself, or raise for 4xx and 5xx, with the beginning of the body.
 
         The body of a stream that was not read is received first, for the exception: up to 64 KiB
         and for up to 2 s. Of a longer one ``body`` is the beginning then; reading goes on with all
@@ -358,10 +364,21 @@ class HttpResponse(ResponseWriter):
             finally:
                 self.source.wait_until = inf
             self._keep_excerpt()
-        where = f" from {self.responder}" if self.responder else ""
+        where = f" from {self._fields.without_secrets(self.responder)}" if self.responder else ""
         raise HttpStatusError(
-            f"{self.status} {self.reason}{where}", url=self.responder, response=self
+            f"{self.status} {self.reason}{where}",
+            url=self.responder,
+            request=self.request,
+            response=self,
+            excerpt=self._excerpt(),
         )
+
+    def _excerpt(self) -> str:
+        """Return the beginning of the body for an error message, as far as it was received."""
+        if self.source is not None and type(self._parts) is UnreceivedBody:
+            return ""
+        text = readable(self.body, self.headers.get("Content-Type", ""), self._charset)
+        return one_line(self._fields.without_secrets(text))
 
     def _is_unread(self) -> bool:
         """Whether the body is still to be received, and nothing of it was given."""

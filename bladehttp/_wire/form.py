@@ -403,7 +403,10 @@ def _extended_filename(segment: MultipartSegment) -> str | None:
         return None
     for match in parameter(value):
         if match[1].lower() == "filename*":
-            charset, quote, rest = match[2].strip(" \t").partition("'")
+            text = match[2].strip(" \t")
+            if len(text) > 1 and text[0] == text[-1] == '"':  # Postman sends it quoted
+                text = text[1:-1]
+            charset, quote, rest = text.partition("'")
             _, second_quote, encoded = rest.partition("'")
             codec = codec_of(charset)
             if quote and second_quote and codec is not None:

@@ -33,3 +33,17 @@ def acceptable(value: str | None, offered: Sequence[str]) -> list[str]:
     taken = {coding: weights.get(coding, other) for coding in offered}
     good = [coding for coding in offered if taken[coding] > 0 and taken[coding] >= least]
     return sorted(good, key=lambda coding: -taken[coding])
+
+
+def with_member(value: str | None, name: str) -> str:
+    """Return the value of a list of field names, such as Vary, with one more name.
+
+    Args:
+        value: The value as it is, None if there is no such field. "*" stays.
+        name: The name; it is not repeated.
+    """
+    members = [part.strip(" \t") for part in (value or "").split(",") if part.strip(" \t")]
+    known = {member.lower() for member in members}
+    if "*" in known or name.lower() in known:
+        return value or ""
+    return ", ".join([*members, name])

@@ -137,6 +137,7 @@ class RequestReader:
         "_body",
         "_empty_lines",
         "_error",
+        "_fields",
         "_head_bytes",
         "_line",
         "_lines",
@@ -160,6 +161,7 @@ class RequestReader:
         self.needs_continue = False
         self._empty_lines = 0
         self._line: RequestLine | None = None
+        self._fields = NO_FIELDS
         self._head_bytes = 0
         self._lines: list[bytes] = []
         self._body: OpenBody | None = None
@@ -168,11 +170,12 @@ class RequestReader:
     def partial(self) -> Request:
         """The known part of the current request: its line and fields, or less.
 
-        Its method and path are "" before the request line is known.
+        Its method and path are "" before the request line is known; it has no fields before all of
+        them are.
         """
         if self._body is not None:
             return self._body.request
-        return Request(self._line or NO_LINE, NO_FIELDS, keep_alive=False)
+        return Request(self._line or NO_LINE, self._fields, keep_alive=False)
 
     def feed(self, data: bytes) -> None:
         """Append received bytes. After an error they are ignored."""
@@ -259,7 +262,7 @@ class RequestReader:
         if fields.is_plain and line.minor:
             self._empty_lines = 0
             return Request(line, fields, not fields.closes)
-        self._line = line
+        self._line, self._fields = line, fields
         return Request(line, fields, check_together(line, fields, parser.limits_for(line, fields)))
 
     def _take_request_line(self) -> bool:
@@ -296,7 +299,9 @@ class RequestReader:
                 raise ProtocolError(f"more than {limits.fields} fields", status=431)
             self._parser.field(line)
             self._lines.append(line)
-        fields = self._parser.field_block(self._lines, b"\r\n".join([*self._lines, b"", b""]))
+        fields = self._fields = self._parser.field_block(
+            self._lines, b"\r\n".join([*self._lines, b"", b""])
+        )
         keep_alive = check_together(start, fields, self._parser.limits_for(start, fields))
         if fields.lines:
             self.last = fields

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from bladehttp.client._exchange.hooks import HookRequest
     from bladehttp.client._exchange.scheduler import Result
     from bladehttp.client._info import describe as describe
+    from bladehttp.client._request.fields import RequestHeaders, RequestHeadersLike
 else:  # libcurl is loaded on first access, and so is asyncio
     __getattr__, __dir__ = lazy_names(
         globals(),
@@ -63,6 +64,7 @@ else:  # libcurl is loaded on first access, and so is asyncio
             "client._exchange.hooks": "HookRequest",
             "client._exchange.scheduler": "Result",
             "client._info": "describe",
+            "client._request.fields": "RequestHeaders RequestHeadersLike",
         },
     )
 
@@ -95,6 +97,8 @@ __all__ = [
     "QueryLike",
     "Readable",
     "Report",
+    "RequestHeaders",
+    "RequestHeadersLike",
     "RequestHook",
     "RequestInfo",
     "RequestItem",

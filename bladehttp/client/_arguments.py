@@ -16,12 +16,12 @@ from collections.abc import (
 from typing import Any, Protocol, Required, TypedDict
 
 from bladehttp._data.auth import Auth
-from bladehttp._data.headers import HeadersLike
 from bladehttp._message.response import HttpResponse
 from bladehttp.client._config.cookie_jar import CookieJar
 from bladehttp.client._config.progress import Report
 from bladehttp.client._config.retry import Retry
 from bladehttp.client._exchange.hooks import HookRequest
+from bladehttp.client._request.fields import RequestHeadersLike
 
 
 class Readable(Protocol):
@@ -94,7 +94,7 @@ ErrorHook = Callable[[HookRequest, BaseException], object]
 
 
 class Properties(TypedDict, total=False):
-    """The properties of a client, without ``base_url``, ``headers``, ``progress`` and hooks."""
+    """The properties that the constructor, every verb and ``download`` take in the same way."""
 
     user_agent: str
     follow_redirect: bool
@@ -118,6 +118,7 @@ class Properties(TypedDict, total=False):
     accept_encoding: str | None
     max_body_size: int | None
     retry: Retry | None
+    raise_for_status: bool
     max_host_connections: int | None
     max_idle_connections: int | None
     idle_timeout: int | None
@@ -128,7 +129,6 @@ class Properties(TypedDict, total=False):
     unix_socket: PathLike | None
     interface: str | None
     netrc: bool | PathLike
-    cookies: CookieJar | bool | None
     cookie_file: PathLike | None
     curl_options: Mapping[int, Any]
 
@@ -142,16 +142,24 @@ class Parts(TypedDict, total=False):
     query: QueryLike | None
 
 
-class DownloadOptions(Properties, Parts, total=False):
+class RequestExtras(TypedDict, total=False):
+    """The arguments that mean something else for a request than for a client."""
+
+    cookies: CookieJar | bool | Mapping[str, str] | None
+    on_request: RequestHook | Iterable[RequestHook] | None
+    on_response: ResponseHook | Iterable[ResponseHook] | None
+
+
+class DownloadOptions(Properties, Parts, RequestExtras, total=False):
     """The keyword arguments of ``download`` that it passes on."""
 
     method: str
     data: AsyncData | None
-    headers: HeadersLike | None
+    headers: RequestHeadersLike | None
     base_url: str | None
 
 
-class RequestProperties(Properties, total=False):
+class RequestProperties(Properties, RequestExtras, total=False):
     """The properties that the keyword arguments of every verb may override."""
 
     base_url: str | None
@@ -165,7 +173,7 @@ class RequestOptions(RequestProperties, Parts, total=False):
 class StreamOptions(RequestOptions, total=False):
     """The keyword arguments of ``stream``."""
 
-    headers: HeadersLike | None
+    headers: RequestHeadersLike | None
 
 
 class RequestItem(StreamOptions, total=False):
@@ -179,9 +187,11 @@ class RequestItem(StreamOptions, total=False):
 class ClientOptions(Properties, total=False):
     """The keyword arguments of a client's constructor."""
 
+    query: QueryLike | None
+    cookies: CookieJar | bool | None
     progress: Report | None
-    on_request: Iterable[RequestHook]
-    on_response: Iterable[ResponseHook]
-    on_redirect: Iterable[ResponseHook]
-    on_retry: Iterable[RetryHook]
-    on_error: Iterable[ErrorHook]
+    on_request: RequestHook | Iterable[RequestHook]
+    on_response: ResponseHook | Iterable[ResponseHook]
+    on_redirect: ResponseHook | Iterable[ResponseHook]
+    on_retry: RetryHook | Iterable[RetryHook]
+    on_error: ErrorHook | Iterable[ErrorHook]

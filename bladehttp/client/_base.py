@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar, Unpack, overload
 
 from bladehttp._data.auth import Auth
-from bladehttp._data.headers import Headers, HeadersLike
 from bladehttp.client._arguments import (
     ClientCert,
     ClientOptions,
@@ -34,17 +33,29 @@ from bladehttp.client._config.retry import Retry
 from bladehttp.client._download.download import Job
 from bladehttp.client._download.part_file import Checksum
 from bladehttp.client._exchange.exchange import Exchange
-from bladehttp.client._exchange.hooks import NAMES, Hook, Hooks, active_hooks, hook_list
+from bladehttp.client._exchange.hooks import (
+    NAMES,
+    Hook,
+    Hooks,
+    active_hooks,
+    hook_list,
+    own_hooks,
+)
 from bladehttp.client._exchange.send_many import Make, arguments
 from bladehttp.client._request.encode import NOT_GIVEN, make_body
+from bladehttp.client._request.fields import (
+    RequestHeaders,
+    RequestHeadersLike,
+    merge,
+    with_cookies,
+)
 from bladehttp.client._request.prepared import (
     KeptRequests,
     PreparedRequest,
     call_key,
-    merge,
     prepare_request,
 )
-from bladehttp.client._request.url import absolute, parse_url, shown, with_query
+from bladehttp.client._request.url import absolute, parse_url, shown, with_queries, with_query
 
 Out = TypeVar("Out")
 In = TypeVar("In")
@@ -117,7 +128,14 @@ class Configured:
             default: "https://" and the Host field of ``headers``, if there is one.
         headers: Fields sent with every request. {} by default. libcurl adds Host, ``Accept: */*``,
             User-Agent and Accept-Encoding; a field of the same name set here replaces them. On a
-            redirect to another origin, fields with credentials are not sent.
+            redirect to another origin, fields with credentials are not sent. A value of None
+            leaves a field out, those that libcurl would add too: ``{"Accept": None}``. Only Host
+            and the fields about the body's length are always sent. Without Authorization there is
+            neither ``auth`` nor netrc, without Cookie no jar.
+        query: A dict or pairs, or an encoded str, added to every URL: after the URL's own query,
+            which is sent unchanged, and before that of the call. A name that is in one of these
+            is left out here, and so is one that is None in that of the call. On a redirect nothing
+            is added. None by default.
         user_agent: The User-Agent field; "" sends none. CURLOPT_USERAGENT.
         follow_redirect: Whether 301, 302, 303, 307 and 308 with a Location are followed. True. The
             body of a followed redirect is neither kept nor decoded; if it is longer than 64 KiB, or
@@ -183,6 +201,9 @@ class Configured:
         max_body_size: The longest accepted body, decoded, in bytes; the body of a followed redirect
             does not count. None, the default: no limit. CURLOPT_MAXFILESIZE_LARGE.
         retry: A `Retry`, which decides when a request is sent again. None, the default: never.
+        raise_for_status: Whether a response of 400 and above is raised as an HttpStatusError, once
+            retries and ``on_response`` are over. `HttpClient.stream` raises it instead of opening,
+            with the beginning of the body; in `HttpClient.send_many` it is the result. False.
         max_host_connections: Most open connections to one host, of one call of
             `HttpClient.send_many` or of an `AsyncHttpClient`. Further requests to that host wait,
             which counts neither for ``connect_timeout`` nor for ``concurrency``: requests to other
@@ -264,6 +285,7 @@ class Configured:
     _hooks_type: ClassVar[type[Hooks]] = Hooks
 
     base_url: Property[str | None, str | None] = Property()
+    query: Property[str | None, QueryLike | None] = Property()
     user_agent: Property[str, str] = Property()
     follow_redirect: Property[bool, bool] = Property()
     max_redirects: Property[int, int] = Property()
@@ -286,6 +308,7 @@ class Configured:
     accept_encoding: Property[str | None, str | None] = Property()
     max_body_size: Property[int | None, int | None] = Property()
     retry: Property[Retry | None, Retry | None] = Property()
+    raise_for_status: Property[bool, bool] = Property()
     max_host_connections: Property[int | None, int | None] = Property()
     max_idle_connections: Property[int | None, int | None] = Property()
     idle_timeout: Property[int | None, int | None] = Property()
@@ -311,7 +334,7 @@ class Configured:
         self,
         base_url: str | None = None,
         *,
-        headers: HeadersLike | None = None,
+        headers: RequestHeadersLike | None = None,
         **properties: Unpack[ClientOptions],
     ) -> None:
         """Create a client; properties can be given by name."""
@@ -320,19 +343,19 @@ class Configured:
             **{name: hook_list(name, values.pop(name, ()), kind.may_await) for name in NAMES}
         )
         self._settings = Settings().changed({"base_url": base_url, **values})
-        self._headers = Headers(headers)
-        self._kept = KeptRequests(self._settings, ())
+        self._headers = RequestHeaders(headers)
+        self._kept = KeptRequests(self._settings, (), ())
 
     @property
-    def headers(self) -> Headers:
+    def headers(self) -> RequestHeaders:
         """The fields sent with every request."""
         return self._headers
 
     @headers.setter
-    def headers(self, fields: HeadersLike | None) -> None:
-        self._headers = Headers(fields)
+    def headers(self, fields: RequestHeadersLike | None) -> None:
+        self._headers = RequestHeaders(fields)
 
-    def set_headers(self, headers: HeadersLike) -> Self:
+    def set_headers(self, headers: RequestHeadersLike) -> Self:
         """Set ``headers`` and return the client, for chaining."""
         self.headers = headers
         return self
@@ -342,13 +365,14 @@ class Configured:
         url: str,
         method: str = "GET",
         data: Any = None,
-        headers: HeadersLike | None = None,
+        headers: RequestHeadersLike | None = None,
         **others: Any,
     ) -> PreparedRequest:
         """Return the request for arguments as of `HttpClient.send_request`."""
         kept, settings, fields = self._kept, self._settings, self._headers.as_tuple()
-        if kept.settings is not settings or kept.fields is not fields:
-            kept = self._kept = KeptRequests(settings, fields)
+        absent = self._headers.absent
+        if kept.settings is not settings or kept.fields is not fields or kept.absent is not absent:
+            kept = self._kept = KeptRequests(settings, fields, absent)
         is_bare = not others and headers is None and data is None and method == "GET"
         if is_bare and isinstance(url, str):
             return kept[url]
@@ -368,20 +392,31 @@ class Configured:
         url: str,
         method: str = "GET",
         data: Any = None,
-        headers: HeadersLike | None = None,
+        headers: RequestHeadersLike | None = None,
         json: Any = NOT_GIVEN,
         form: Any = None,
         files: Any = None,
         query: Any = None,
         **properties: Any,
     ) -> PreparedRequest:
-        settings = self._settings.changed(properties) if properties else self._settings
-        fields = self._headers.pairs() if headers is None else merge(self._headers, headers)
+        settings, hooks, cookies = self._settings, None, None
+        if properties:
+            hooks = own_hooks(self._hooks_type, properties)
+            if isinstance(properties.get("cookies"), Mapping):
+                cookies = properties.pop("cookies")
+            settings = settings.changed(properties)
+        fields = self._headers.fields() if headers is None else merge(self._headers, headers)
+        if cookies:
+            fields = with_cookies(fields, cookies)
         url = absolute(url, settings.base_url, self._headers)
-        if query is not None:
+        if settings.query is not None:
+            url = with_queries(url, settings.query, query)
+        elif query is not None:
             url = with_query(url, query)
         body = make_body(data, json, form, files, fields)
-        return prepare_request(method, parse_url(url), fields, body, settings)
+        request = prepare_request(method, parse_url(url), fields, body, settings)
+        request.hooks = hooks
+        return request
 
     def save_cookies(self) -> None:
         """Write ``cookies`` to ``cookie_file`` now, whole or not at all; `close` does the same.
@@ -394,12 +429,12 @@ class Configured:
             raise ValueError("client has no cookie_file")
         self.cookies.save()
 
-    def __getstate__(self) -> tuple[Settings, Headers, Hooks]:
+    def __getstate__(self) -> tuple[Settings, RequestHeaders, Hooks]:
         return self._settings, self._headers.copy(), self._hooks.joined(Hooks())
 
-    def __setstate__(self, state: tuple[Settings, Headers, Hooks]) -> None:
+    def __setstate__(self, state: tuple[Settings, RequestHeaders, Hooks]) -> None:
         self._settings, self._headers, self._hooks = state
-        self._kept = KeptRequests(self._settings, ())
+        self._kept = KeptRequests(self._settings, (), ())
 
     def __repr__(self) -> str:
         base = None if self.base_url is None else shown(self.base_url)
@@ -421,7 +456,7 @@ class Verbs(Configured, ABC, Generic[Given, Body]):
         url: str,
         method: str,
         data: Body | None,
-        headers: HeadersLike | None,
+        headers: RequestHeadersLike | None,
         others: Mapping[str, Any],
     ) -> Given:
         """Send a request with arguments as of `send_request`."""
@@ -447,12 +482,16 @@ class Verbs(Configured, ABC, Generic[Given, Body]):
 
     def _making(self) -> Make:
         """Return a function from items of `send_many` to exchanges, with the current hooks."""
-        hooks, request = active_hooks(self._hooks), self._prepare
+        hooks, prepare = active_hooks(self._hooks), self._prepare
 
         def make(given: Any) -> Exchange:
             if type(given) is str:
-                return Exchange(request(given), hooks, given)
-            return Exchange(request(**arguments(given)), hooks, given)
+                return Exchange(prepare(given), hooks, given)
+            request = prepare(**arguments(given))
+            own = request.hooks
+            return Exchange(
+                request, hooks if own is None else active_hooks(self._hooks, own), given
+            )
 
         return make
 
@@ -462,7 +501,7 @@ class Verbs(Configured, ABC, Generic[Given, Body]):
         method: str = "GET",
         data: Body | None = None,
         *,
-        headers: HeadersLike | None = None,
+        headers: RequestHeadersLike | None = None,
         json: Any = NOT_GIVEN,
         form: FieldPairs | None = None,
         files: FilesLike | None = None,
@@ -486,6 +525,7 @@ class Verbs(Configured, ABC, Generic[Given, Body]):
                 else JSON. A body of unknown length is sent chunked, unless ``headers`` announce a
                 Content-Length.
             headers: Fields for this request; they replace the client's fields of the same name.
+                None leaves a field out, as in ``headers`` of the client.
             json: A value to send as JSON; None is null.
             form: A dict or pairs to send as application/x-www-form-urlencoded. In a form, in a
                 query and in the fields sent with ``files`` None leaves a name out, and a list or
@@ -497,7 +537,11 @@ class Verbs(Configured, ABC, Generic[Given, Body]):
                 position, or whole if that is its end, and its position is restored: it can be given
                 again.
             query: A dict or pairs, or an encoded str, to add to the URL.
-            properties: Any property of the client, for this request only.
+            properties: Any property of the client, for this request only. ``cookies`` may be a
+                dict too: cookies to send in addition to those of the jar, whose namesakes they
+                replace; they are not kept, nor sent to another origin on a redirect.
+                ``on_request`` and ``on_response``: a hook or a list of hooks of this request,
+                called after those of the client.
 
         Raises:
             SocketException: The connection could not be made, or was lost.
@@ -518,7 +562,7 @@ class Verbs(Configured, ABC, Generic[Given, Body]):
     def get(
         self,
         url: str,
-        headers: HeadersLike | None = None,
+        headers: RequestHeadersLike | None = None,
         **options: Unpack[RequestOptions],
     ) -> Given:
         """Send a GET request; see `send_request`."""
@@ -528,7 +572,7 @@ class Verbs(Configured, ABC, Generic[Given, Body]):
         self,
         url: str,
         data: Body | None = None,
-        headers: HeadersLike | None = None,
+        headers: RequestHeadersLike | None = None,
         **options: Unpack[RequestOptions],
     ) -> Given:
         """Send a POST request."""
@@ -538,7 +582,7 @@ class Verbs(Configured, ABC, Generic[Given, Body]):
         self,
         url: str,
         data: Body | None = None,
-        headers: HeadersLike | None = None,
+        headers: RequestHeadersLike | None = None,
         **options: Unpack[RequestOptions],
     ) -> Given:
         """Send a PUT request."""
@@ -548,7 +592,7 @@ class Verbs(Configured, ABC, Generic[Given, Body]):
         self,
         url: str,
         data: Body | None = None,
-        headers: HeadersLike | None = None,
+        headers: RequestHeadersLike | None = None,
         **options: Unpack[RequestOptions],
     ) -> Given:
         """Send a PATCH request."""
@@ -557,7 +601,7 @@ class Verbs(Configured, ABC, Generic[Given, Body]):
     def delete(
         self,
         url: str,
-        headers: HeadersLike | None = None,
+        headers: RequestHeadersLike | None = None,
         **options: Unpack[RequestOptions],
     ) -> Given:
         """Send a DELETE request."""
@@ -566,7 +610,7 @@ class Verbs(Configured, ABC, Generic[Given, Body]):
     def head(
         self,
         url: str,
-        headers: HeadersLike | None = None,
+        headers: RequestHeadersLike | None = None,
         **options: Unpack[RequestOptions],
     ) -> Given:
         """Send a HEAD request."""
@@ -575,7 +619,7 @@ class Verbs(Configured, ABC, Generic[Given, Body]):
     def options(
         self,
         url: str,
-        headers: HeadersLike | None = None,
+        headers: RequestHeadersLike | None = None,
         **options: Unpack[RequestOptions],
     ) -> Given:
         """Send an OPTIONS request."""
@@ -584,7 +628,7 @@ class Verbs(Configured, ABC, Generic[Given, Body]):
     def trace(
         self,
         url: str,
-        headers: HeadersLike | None = None,
+        headers: RequestHeadersLike | None = None,
         **options: Unpack[RequestOptions],
     ) -> Given:
         """Send a TRACE request."""

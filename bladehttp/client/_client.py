@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self, Unpack
 
-from bladehttp._data.headers import HeadersLike
 from bladehttp._message.response import HttpResponse
 from bladehttp.client._arguments import (
     ClientOptions,
@@ -31,6 +30,7 @@ from bladehttp.client._exchange.hooks import active_hooks
 from bladehttp.client._exchange.scheduler import Result, Scheduler
 from bladehttp.client._exchange.send_many import Batch, run_batch
 from bladehttp.client._exchange.stream import ResponseStream
+from bladehttp.client._request.fields import RequestHeadersLike
 from bladehttp.client._request.prepared import PreparedRequest
 
 
@@ -48,7 +48,7 @@ class HttpClient(Verbs[HttpResponse, Data]):
         self,
         base_url: str | None = None,
         *,
-        headers: HeadersLike | None = None,
+        headers: RequestHeadersLike | None = None,
         **properties: Unpack[ClientOptions],
     ) -> None:
         """Create a client; properties can be given by name."""
@@ -66,13 +66,13 @@ class HttpClient(Verbs[HttpResponse, Data]):
         url: str,
         method: str,
         data: Data | None,
-        headers: HeadersLike | None,
+        headers: RequestHeadersLike | None,
         others: Mapping[str, Any],
     ) -> HttpResponse:
         request = self._prepare(url, method, data, headers, **others)
         engine = self._pool.acquire()
         try:
-            return exchange(engine, request, active_hooks(self._hooks))
+            return exchange(engine, request, active_hooks(self._hooks, request.hooks))
         finally:
             self._pool.release(engine, self._settings)
 
@@ -109,7 +109,7 @@ class HttpClient(Verbs[HttpResponse, Data]):
     @contextmanager
     def _streamed(self, request: PreparedRequest) -> Iterator[HttpResponse]:
         engine = self._pool.acquire()
-        body = ResponseStream(engine, Exchange(request, active_hooks(self._hooks)))
+        body = ResponseStream(engine, Exchange(request, active_hooks(self._hooks, request.hooks)))
         try:
             yield body.open()
         except BaseException as error:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from bladehttp.server._config import ServerOptions
     from bladehttp.server._connection.context import Stats
     from bladehttp.server._dispatch.access_log import AccessLog, Answered, access_log
+    from bladehttp.server._dispatch.compression import Compression, compress
+    from bladehttp.server._dispatch.cors import Cors, cors
     from bladehttp.server._dispatch.routes import Handler, RouteOptions
     from bladehttp.server._net.endpoint import inherited_socket
     from bladehttp.server._net.loop import Timer
@@ -36,6 +38,8 @@ else:  # a program that is only a client does not load it
             "server._config": "ServerOptions",
             "server._connection.context": "Stats",
             "server._dispatch.access_log": "AccessLog Answered access_log",
+            "server._dispatch.compression": "Compression compress",
+            "server._dispatch.cors": "Cors cors",
             "server._dispatch.routes": "Handler RouteOptions",
             "server._net.endpoint": "inherited_socket",
             "server._net.loop": "Timer",
@@ -52,6 +56,8 @@ __all__ = [
     "Answered",
     "Channel",
     "ClientInfo",
+    "Compression",
+    "Cors",
     "Deferred",
     "Events",
     "Handler",
@@ -70,5 +76,7 @@ __all__ = [
     "WsgiApplication",
     "abort",
     "access_log",
+    "compress",
+    "cors",
     "inherited_socket",
 ]

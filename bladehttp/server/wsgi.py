@@ -18,7 +18,7 @@ from bladehttp._message.faults import Raw, length_of
 from bladehttp._message.request import ClientInfo, HttpRequest
 from bladehttp._message.response import HttpResponse
 from bladehttp._wire.head import (
-    NO_FIELDS,
+    FieldBlock,
     HeadParser,
     RequestLine,
     check_target,
@@ -78,14 +78,14 @@ class WsgiApplication:
     def __call__(self, environ: Environ, start_response: Callable[..., object]) -> Iterable[bytes]:
         """Answer one request; an exception of a callback is answered with 500."""
         method, dispatcher = environ["REQUEST_METHOD"], self._dispatcher
-        begun, is_understood = monotonic(), True
+        reader, begun, is_understood = RequestReader(self._parser), monotonic(), True
         try:
-            request = self._receive(environ)
+            request = self._receive(environ, reader)
         except ProtocolError as error:
-            request, is_understood = _partial_request(environ), False
+            request, is_understood = _partial_request(environ, reader.partial.fields), False
             response = dispatcher.refuse(error, request, None)
         except Exception as error:  # noqa: BLE001 - no temporary file, no memory, a fault of ours
-            request = _partial_request(environ)
+            request = _partial_request(environ, reader.partial.fields)
             response = dispatcher.server_error(error, None, request)
             response = dispatcher.finish(request, response, None)
         else:
@@ -115,8 +115,8 @@ class WsgiApplication:
         answered = Answered(client, request, response, sent, milliseconds)
         self._dispatcher.call("answered", answered, None, request)
 
-    def _receive(self, environ: Environ) -> HttpRequest:
-        message = _read(environ, self._parser)
+    def _receive(self, environ: Environ, reader: RequestReader) -> HttpRequest:
+        message = _read(environ, reader)
         secure = environ.get("wsgi.url_scheme") == "https"
         request = HttpRequest.from_wire(message, _client(environ), secure)
         limits = self._parser.limits_for(message.line, message.fields)
@@ -247,24 +247,23 @@ def _exactly(source: Iterable[Any], length: int | None) -> Iterator[bytes]:
         raise ValueError(f"a streamed body is {length - sent} bytes short of its Content-Length")
 
 
-def _partial_request(environ: Environ) -> HttpRequest:
-    """Return the understood part of a refused request: its line, without fields."""
+def _partial_request(environ: Environ, fields: FieldBlock) -> HttpRequest:
+    """Return the understood part of a refused request: its line, and its fields if all were."""
     query = environ.get("QUERY_STRING", "")
     path = quote(environ.get("PATH_INFO", "").encode("latin-1", "replace"), PATH_SAFE)
     target = path + ("?" + query if query else "")
     line = RequestLine(environ["REQUEST_METHOD"], target, 1, path=path, query=query)
     secure = environ.get("wsgi.url_scheme") == "https"
-    message = Request(line, NO_FIELDS, keep_alive=False)
+    message = Request(line, fields, keep_alive=False)
     return HttpRequest.from_wire(message, _client(environ), secure)
 
 
-def _read(environ: Environ, parser: HeadParser) -> Request:
+def _read(environ: Environ, reader: RequestReader) -> Request:
     """Read the request as from a socket.
 
     Raises:
         ProtocolError: As `RequestReader` raises it, or 411 for a body whose end cannot be told.
     """
-    reader = RequestReader(parser)
     chunks = _content(environ)
     try:
         reader.feed(_request_head(environ))

@@ -18,6 +18,7 @@ from bladehttp.client._config.options import CHECKS, ELSEWHERE
 from bladehttp.client._exchange.hooks import NAMES
 
 BODY = {"json", "form", "files", "query"}
+OWN_HOOKS = {"on_request", "on_response"}
 
 FOREIGN = {
     "timeout": "total_timeout",
@@ -34,9 +35,12 @@ FOREIGN = {
 @pytest.mark.parametrize(
     ("options", "names"),
     [
-        (RequestOptions, {*CHECKS, *BODY}),
-        (StreamOptions, {*CHECKS, *BODY, "headers"}),
-        (DownloadOptions, {*CHECKS, *BODY, "headers", "method", "data"} - {"progress"}),
+        (RequestOptions, {*CHECKS, *BODY, *OWN_HOOKS}),
+        (StreamOptions, {*CHECKS, *BODY, *OWN_HOOKS, "headers"}),
+        (
+            DownloadOptions,
+            {*CHECKS, *BODY, *OWN_HOOKS, "headers", "method", "data"} - {"progress"},
+        ),
         (ClientOptions, {*CHECKS, *NAMES} - {"base_url"}),
     ],
     ids=["verbs", "stream", "download", "constructor"],

@@ -36,7 +36,8 @@ DEFAULTS = {
     "trust_env": True, "min_tls": "1.2", "client_cert": None,
     "pinned_key": None, "http_version": "auto", "proxy": None, "no_proxy": None, "resolve": {},
     "unix_socket": None, "interface": None, "netrc": False, "curl_options": {},
-    "cookies": None, "cookie_file": None, "progress": None,
+    "cookies": None, "cookie_file": None, "progress": None, "query": None,
+    "raise_for_status": False,
 }  # fmt: skip
 
 

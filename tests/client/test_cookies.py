@@ -429,3 +429,19 @@ def test_at_most_150_cookies_are_sent(client: HttpClient, peers: Any) -> None:
     own = "; ".join(f"own{n}=1" for n in range(1000))
     client.get(peer.url, {"Cookie": own}, cookies=None)
     assert peer.last.get("Cookie") == own
+
+
+@pytest.mark.parametrize(
+    ("attribute", "is_kept"),
+    [("Max-Age=10", True), ("Max-Age=0", False), ("Max-Age=-1", False), ("Max-Age=+10", False),
+     ("Max-Age=soon", False), ("Max-Age=1_0", True),
+     ("Max-Age=10; Expires=Thu, 01 Jan 1970 00:00:00 GMT", True)],
+)  # fmt: skip
+def test_the_age_of_a_cookie(
+    client: HttpClient, peers: Any, reply: Any, attribute: str, is_kept: bool
+) -> None:
+    peer = peers(lambda _: reply(b"ok", "200 OK", f"Set-Cookie: a=1; {attribute}"))
+    client.cookies = True  # type: ignore[assignment]
+    assert len(client.get(peer.url).cookies) == 1
+    client.get(peer.url)
+    assert (peer.last.get("Cookie") == "a=1") is is_kept

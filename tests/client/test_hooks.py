@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ways import ASYNCHRONOUS, WAYS, Way
 
 from bladehttp import AsyncHttpClient, Auth, Retry
 from bladehttp.client import HttpClient
@@ -143,15 +144,15 @@ def test_what_a_hook_raises_is_raised_and_the_client_goes_on(
     assert client.get(peer.url + "/c").status in (200, 503)
 
 
-def test_hooks_are_given_as_lists_of_functions(peers: Any) -> None:
+def test_hooks_are_given_as_functions_and_lists_of_them(peers: Any) -> None:
     calls: list[Any] = []
     with HttpClient(on_request=[calls.append]) as client:
         client.get(peers().url)
         assert len(calls) == 1
         with pytest.raises(TypeError, match="list of functions"):
             client.on_error = [1]  # type: ignore[list-item]
-        with pytest.raises(TypeError):
-            client.get("http://127.0.0.1:1/", on_request=[])
+        client.on_request = calls.append  # type: ignore[assignment]
+        assert len(client.on_request) == 1
 
 
 def note(*_: object) -> None:
@@ -292,3 +293,81 @@ def test_redaction_of_fields() -> None:
     assert redact_line("WWW-Authenticate: Basic", ()) == "WWW-Authenticate: [redacted]"
     assert redact_line("Location: http://a:b@c/", ()) == "Location: http://[redacted]@c/"
     assert redact_line("X-Key: a", ("*-key",)) == "X-Key: [redacted]"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_hooks_of_a_request_come_after_those_of_its_client(
+    peers: Any, way: Way, tmp_path: Path
+) -> None:
+    peer = peers()
+    steps: list[Any] = []
+    properties = {
+        "on_request": lambda request: request.headers.add("X-Step", str(steps.append("client"))),
+        "on_response": [lambda request, response: steps.append("client's")],
+    }
+    way(
+        properties,
+        peer.url,
+        tmp_path,
+        on_request=[
+            lambda request: request.headers.__setitem__("X-Step", "own"),
+            lambda request: steps.append("own"),
+        ],
+        on_response=lambda request, response: steps.append(response.status),
+    )
+    assert steps == ["client", "own", "client's", 200]
+    assert peer.last.get_all("X-Step") == ["own"]
+
+
+@pytest.mark.parametrize("way", ASYNCHRONOUS)
+def test_hooks_of_an_awaited_request_are_awaited(peers: Any, way: Way, tmp_path: Path) -> None:
+    peer = peers()
+    steps: list[Any] = []
+
+    async def before(request: Any) -> None:
+        await asyncio.sleep(0)
+        request.headers["X-Step"] = "own"
+
+    async def after(request: Any, response: Any) -> None:
+        await asyncio.sleep(0)
+        steps.append(response.status)
+
+    way({}, peer.url, tmp_path, on_request=before, on_response=[after])
+    assert (steps, peer.last.get("X-Step")) == ([200], "own")
+
+
+def test_hooks_of_a_request_are_told_of_its_redirects_and_retries(
+    client: HttpClient, peers: Any, reply: Any
+) -> None:
+    peer = peers(
+        lambda seen: (
+            reply(b"", "302 Found", "Location: /b")
+            if seen.target == "/a"
+            else reply(b"", "503 X" if len(peer.requests) < 3 else "200 OK")
+        )
+    )
+    steps: list[Any] = []
+    client.get(
+        peer.url + "/a",
+        retry=Retry(backoff=0),
+        on_request=lambda request: steps.append((request.redirects, request.retries)),
+        on_response=lambda request, response: steps.append(response.status),
+    )
+    client.get(peer.url + "/a")
+    assert steps == [(0, 0), (1, 0), (1, 1), 200]
+
+
+def test_no_hooks_are_none(client: HttpClient, peers: Any) -> None:
+    assert client.get(peers().url, on_request=None, on_response=[]).status == 200
+
+
+@pytest.mark.parametrize("name", ["on_request", "on_response"])
+def test_hooks_of_a_request_are_checked(client: HttpClient, name: str) -> None:
+    async def hook(*_: Any) -> None: ...
+
+    for value, told in ((1, "a function or a list"), ([1], "functions"), (hook, "plain functions")):
+        with pytest.raises(TypeError, match=told):
+            client.get("http://127.0.0.1:1/", **{name: value})
+    for name_of_another in ("on_redirect", "on_retry", "on_error"):
+        with pytest.raises(TypeError, match="no property"):
+            client.get("http://127.0.0.1:1/", **{name_of_another: print})

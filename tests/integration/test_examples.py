@@ -1,14 +1,20 @@
 """The examples run as they are, each in a process of its own."""
 
+import contextlib
+import hashlib
+import hmac
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support import PATIENCE, child, is_open, wait_until
 
 import bladehttp as http
+from bladehttp.testing import faults
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -108,3 +114,91 @@ def test_events_are_sent_to_who_listens(unused_port):
             live.wait(PATIENCE)
     assert [lines[0], lines[1], lines[4]] == ["id: 1", "event: tick", "id: 2"]
     assert json.loads(lines[2].removeprefix("data: ")).keys() == {"late", "time"}
+
+
+@contextlib.contextmanager
+def listening(
+    name: str, port: int, *arguments: str, **environment: str
+) -> Iterator[subprocess.Popen[str]]:
+    """Run an example that serves until the block ends."""
+    command = [sys.executable, "-X", "dev", "-W", "error", str(EXAMPLES / name), str(port)]
+    options = {"stdout": subprocess.PIPE, "text": True, "env": {**os.environ, **environment}}
+    with child([*command, *arguments], **options) as process:
+        try:
+            assert process.stdout.readline() == f"Listening on Port {port}...\n"
+            wait_until(lambda: is_open(port))
+            yield process
+        finally:
+            process.terminate()
+            process.wait(PATIENCE)
+    assert process.returncode == 0
+
+
+def test_a_webhook_works_once_on_what_is_signed(unused_port):
+    body = b'{"ref": "main"}'
+    signature = hmac.new(b"secret", body, hashlib.sha256).hexdigest()
+    fields = {
+        "Content-Type": "application/json",
+        "X-Hub-Signature-256": f"sha256={signature}",
+        "X-GitHub-Event": "push",
+        "X-GitHub-Delivery": "d1",
+    }
+    url = f"http://127.0.0.1:{unused_port}/hook"
+    with listening("webhook.py", unused_port, SECRET="secret") as process:
+        statuses = [http.post(url, body, headers=fields).status for _ in range(2)]
+        forged = http.post(url, body + b" ", headers=fields)
+        unknown = http.post(url, body, headers={**fields, "X-GitHub-Delivery": "d2"})
+        lines = [process.stdout.readline() for _ in range(2)]
+    assert (statuses, forged.status, unknown.status) == ([202, 202], 401, 202)
+    assert lines == ["push {'ref': 'main'}\n"] * 2
+
+
+def test_notes_are_kept_in_a_database(unused_port, tmp_path):
+    database = str(tmp_path / "notes.db")
+    url = f"http://127.0.0.1:{unused_port}"
+    with listening("notes.py", unused_port, database), http.HttpClient(base_url=url) as client:
+        assert "<title>Notes</title>" in client.get("/").text
+        made = client.post("/notes", json={"text": "first"})
+        assert (made.status, made.headers["Location"]) == (201, "/notes/1")
+        changed = client.put(made.headers["Location"], json={"text": "changed"})
+        assert changed.json() == {"id": 1, "text": "changed"}
+        assert client.post("/notes", json={}).status == 400
+        assert client.post("/notes", json={"text": "second"}).status == 201
+        assert client.delete("/notes/2").status == 204
+        assert client.get("/notes/2").json() == {"error": "there is no note 2"}
+    with listening("notes.py", unused_port, database):
+        assert http.get(f"{url}/notes").json() == [{"id": 1, "text": "changed"}]
+
+
+def test_a_download_goes_on_where_it_broke_off(blade_server, tmp_path):
+    data = bytes(range(256)) * 400
+    blade_server.expect("GET", "/data").respond(
+        data,
+        headers={"ETag": '"v1"', "Accept-Ranges": "bytes"},
+        fault=faults.truncate(60_000),
+    )
+    blade_server.expect("GET", "/data", headers={"Range": "bytes=60000-"}).respond(
+        data[60_000:],
+        206,
+        headers={"ETag": '"v1"', "Content-Range": f"bytes 60000-{len(data) - 1}/{len(data)}"},
+    )
+    checksum = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    target = tmp_path / "data.bin"
+    printed = run("download.py", blade_server.url_for("/data"), str(target), checksum)
+    assert printed == f"206 {target}\n"
+    assert target.read_bytes() == data
+
+
+def test_a_script_of_requests_does_the_same_here(blade_server):
+    blade_server.expect("POST", "/login", body="name=ada").respond(
+        headers={"Set-Cookie": "session=s1"}
+    )
+    blade_server.expect(
+        "GET",
+        "/users",
+        query={"page": 2},
+        headers={"Accept": "application/json"},
+        where=lambda request: request.cookies.get("session") == "s1",
+    ).respond(json=["Ada"])
+    blade_server.expect("POST", "/photos", where=lambda request: "photo" in request.files)
+    assert run("migrated.py", blade_server.url) == "['Ada'] 200\n"

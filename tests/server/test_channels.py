@@ -174,6 +174,20 @@ def test_a_time_to_wait_for_room_is_milliseconds(timeout, error):
         Channel().write(b"x", timeout)
 
 
+@pytest.mark.parametrize("kind", ["channel", "events"])
+def test_the_servers_own_thread_cannot_wait_for_room(serve, connect, kind):
+    errors = []
+
+    def handler(request, response):
+        with getattr(response, kind)() as channel:
+            channel.write("x", timeout=1)
+
+    server = serve(handler)
+    server.on_error(lambda error, client: errors.append(type(error)))
+    assert connect(server).get().response().status == 500
+    assert errors == [RuntimeError]
+
+
 def test_an_error_of_an_offloaded_handler_after_its_first_write_resets_and_is_reported(
     serve, connect
 ):

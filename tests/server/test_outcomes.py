@@ -104,6 +104,7 @@ def test_what_ends_a_thread_ends_the_server_with_the_client_answered(place, kind
     place(server, raising(error))
     server.start()
     with Raw(server.port) as client, Raw(server.port) as other:
+        wait_until(lambda: server.stats.connections == 2)
         response = client.get("/bad").response()
         assert (response.status, response.get("Connection")) == (500, "close")
         assert client.at_end()

@@ -33,7 +33,14 @@ from bladehttp import (
     Retry,
     Upload,
 )
-from bladehttp.client import AsyncData, ClientOptions, Data, FilesLike, RequestItem
+from bladehttp.client import (
+    AsyncData,
+    ClientOptions,
+    Data,
+    FilesLike,
+    RequestHeaders,
+    RequestItem,
+)
 from bladehttp.server import Answered, Stats, Timer, access_log, inherited_socket
 from bladehttp.server.wsgi import WsgiApplication
 from bladehttp.testing import BladeServer, Expectation, Identity, faults
@@ -99,7 +106,7 @@ def properties(folder: Path) -> None:
     assert_type(client.connect_timeout, int)
     client.headers = {"A": "b"}
     client.headers = [("A", "b")]
-    assert_type(client.headers, Headers)
+    assert_type(client.headers, RequestHeaders)
     client.headers["A"] = "c"
     client.cookies = True
     client.cookies = CookieJar()
@@ -179,6 +186,19 @@ def hooks(client: HttpClient) -> None:
     client.on_response.append(lambda request, response: response.status)
     client.on_retry = (on_retry,)
     HttpClient(on_error=[on_error], on_redirect=[lambda request, response: None])
+    HttpClient(on_error=on_error)
+    client.get("/", on_request=on_request, on_response=[lambda request, response: None])
+
+
+def fields_and_queries(client: HttpClient) -> None:
+    assert_type(client.query, str | None)
+    client.headers["Accept"] = None
+    client.headers = {"Accept": None, "X-A": "1"}
+    http.get("/", {"Accept": None}, cookies={"a": "1"}, raise_for_status=True)
+    http.post("/", "text", [("Accept", None), ("A", "b")])
+    HttpClient(headers={"Accept": None}, query={"a": [1, 2]}, raise_for_status=True)
+    client.query = "a=1"
+    client.query = [("a", 1)]
 
 
 def options_of_ones_own(client: HttpClient, **options: RequestOptions) -> None:

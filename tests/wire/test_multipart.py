@@ -164,6 +164,8 @@ def test_several_files_under_one_name_are_kept() -> None:
         ('form-data; name="a"; filename="../../x"', "../../x"),
         ("form-data; name=\"a\"; filename*=UTF-8''caf%C3%A9.txt", "café.txt"),
         ('form-data; name="a"; filename="x"; filename*=utf-8\'en\'%E2%82%AC', "€"),
+        ('form-data; name="a"; filename="x"; filename*="UTF-8\'\'caf%C3%A9.txt"', "café.txt"),
+        ('form-data; name="a"; filename="x"; filename*="', "x"),
         ('form-data; name="a"; FileName*=utf-8\'\'x; filename="y"', "x"),
         ('form-data; name="a"; filename="x"; filename*=iso-8859-1\'\'%A3', "£"),
         ('form-data; name="a"; filename="x"; filename*=utf-8\'\'%ff', "\ufffd"),

@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any, Self, Unpack
 
 from bladehttp._data.byte_streams import as_async_iterator
-from bladehttp._data.headers import HeadersLike
 from bladehttp._message.response import HttpResponse
 from bladehttp.client._arguments import (
     AsyncData,
@@ -31,6 +30,7 @@ from bladehttp.client._exchange.exchange import Exchange
 from bladehttp.client._exchange.hooks import AsyncHooks, active_hooks
 from bladehttp.client._exchange.scheduler import Result
 from bladehttp.client._exchange.send_many import Batch
+from bladehttp.client._request.fields import RequestHeadersLike
 from bladehttp.client._request.prepared import PreparedRequest
 from bladehttp.exceptions import ClientClosed, HttpStatusError
 
@@ -75,7 +75,7 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse], AsyncData]):
         base_url: str | None = None,
         *,
         concurrency: int = 100,
-        headers: HeadersLike | None = None,
+        headers: RequestHeadersLike | None = None,
         **properties: Unpack[ClientOptions],
     ) -> None:
         """Create a client; properties can be given by name."""
@@ -123,7 +123,7 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse], AsyncData]):
         url: str,
         method: str = "GET",
         data: Any = None,
-        headers: HeadersLike | None = None,
+        headers: RequestHeadersLike | None = None,
         **others: Any,
     ) -> PreparedRequest:
         if isinstance(data, HttpResponse) and isinstance(data.source, AsyncIterable):
@@ -137,12 +137,12 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse], AsyncData]):
         url: str,
         method: str,
         data: AsyncData | None,
-        headers: HeadersLike | None,
+        headers: RequestHeadersLike | None,
         others: Mapping[str, Any],
     ) -> HttpResponse:
         driver = self._running()
         request = self._prepare(url, method, data, headers, **others)
-        exchange = Exchange(request, active_hooks(self._hooks))
+        exchange = Exchange(request, active_hooks(self._hooks, request.hooks))
         if not driver.enter(exchange):
             await driver.wait(exchange)
         try:
@@ -157,6 +157,7 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse], AsyncData]):
         else:
             if exchange.awaitables:
                 await await_response_hooks(exchange)
+                exchange.check_status(response)
             return response
         finally:
             driver.leave(exchange)
@@ -188,17 +189,19 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse], AsyncData]):
     @asynccontextmanager
     async def _streamed(self, request: PreparedRequest) -> AsyncIterator[HttpResponse]:
         driver = self._running()
-        body = AsyncResponseStream(driver, request, active_hooks(self._hooks))
+        body = AsyncResponseStream(driver, request, active_hooks(self._hooks, request.hooks))
         if not driver.enter(body):
             await driver.wait(body)
         response: HttpResponse | None = None
         try:
             response = await body.open()
             await await_response_hooks(body)
+            body.check_status(response)
             yield response
         except BaseException as error:
             if response and isinstance(error, HttpStatusError) and error.response is response:
                 await keep_beginning(response)
+                error.excerpt = response._excerpt()
             body.close(error)
             await await_abort_hooks(body, error)
             raise

@@ -29,7 +29,7 @@ async def adownload(stream: AsyncStreaming, job: Job) -> HttpResponse:
                 await asyncio.sleep(delay)
             else:
                 if response is not None:
-                    return response
+                    return current.checked(response)
 
 
 async def _aattempt(stream: AsyncStreaming, current: Download) -> HttpResponse | None:

@@ -7,6 +7,7 @@ from math import inf
 from time import monotonic
 from typing import Any
 
+from bladehttp._message.response import HttpResponse
 from bladehttp.client._asyncio.event_loop import EventLoopDriver
 from bladehttp.client._asyncio.hooks import await_response_hooks, start_hooks_task
 from bladehttp.client._asyncio.slots import AsyncSlots
@@ -111,6 +112,8 @@ class AsyncBatch:
     async def _await_hooks(self, exchange: Exchange, result: Result) -> None:
         try:
             await await_response_hooks(exchange)
+            if isinstance(result, HttpResponse):
+                exchange.check_status(result)
         except Exception as error:  # noqa: BLE001 - returned as a result
             result = exchange.annotate(error)
         del self._hook_tasks[exchange]

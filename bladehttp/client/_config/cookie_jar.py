@@ -8,7 +8,7 @@ and concurrent requests would not see each other's cookies.
 import codecs
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -312,6 +312,9 @@ def _format(cookie: Cookie) -> str:
     )
 
 
+FOR_A_REQUEST = ": give a dict to a request, or set(name, value, domain) of the jar"
+
+
 def check_jar(name: str, value: Any) -> CookieJar | None:
     """Accept a jar, True for a new one, and None or False for none."""
     if value is None or value is False:
@@ -319,7 +322,8 @@ def check_jar(name: str, value: Any) -> CookieJar | None:
     if value is True:
         return CookieJar()
     if not isinstance(value, CookieJar):
-        raise TypeError(f"{name} is True, None or a CookieJar, not {value!r}"[:200])
+        hint = FOR_A_REQUEST if isinstance(value, Mapping) else ""
+        raise TypeError(f"{name} is True, None or a CookieJar, not a {type(value).__name__}{hint}")
     return value
 
 

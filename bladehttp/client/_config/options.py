@@ -61,6 +61,7 @@ from bladehttp.client._config.validators import (
     optional,
     path,
     pinned,
+    query_text,
     text,
     whole_number,
 )
@@ -155,6 +156,7 @@ def own(_: object) -> Pairs:
 OPTIONS = (
     #      attribute                      accepts                 becomes
     Option("base_url",                    optional(text),         own),  # url.py
+    Option("query",                       optional(query_text),   own),  # url.py
     Option("user_agent",                  field_text,             as_latin1(pycurl.USERAGENT)),
     Option("follow_redirect",             flag,                   own),  # redirects.py
     Option("max_redirects",               whole_number,           own),
@@ -177,6 +179,7 @@ OPTIONS = (
     Option("accept_encoding",             optional(field_text),   as_coding),
     Option("max_body_size",               optional(at_least_one), as_limit),
     Option("retry",                       optional(check_retry),  own),  # retry.py
+    Option("raise_for_status",            flag,                   own),  # exchange.py
     Option("max_host_connections",        optional(at_least_one), own),  # scheduler.py
     Option("max_idle_connections",        optional(at_least_one), own),  # pool.py, sweeper.py
     Option("idle_timeout",                optional(milliseconds), as_idle_time),
@@ -258,6 +261,7 @@ class Settings:
     """
 
     base_url: str | None = field(default=None, repr=False)
+    query: str | None = field(default=None, repr=False)
     user_agent: str = "Blade HTTP Client/1.0"
     follow_redirect: bool = True
     max_redirects: int = 20
@@ -280,6 +284,7 @@ class Settings:
     accept_encoding: str | None = ""
     max_body_size: int | None = None
     retry: Retry | None = None
+    raise_for_status: bool = False
     max_host_connections: int | None = None
     max_idle_connections: int | None = 100
     idle_timeout: int | None = 90_000

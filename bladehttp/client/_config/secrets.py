@@ -6,8 +6,11 @@ origin, Host and Referer.
 """
 
 import re
+from base64 import b64encode
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from functools import partial
+from urllib.parse import unquote_plus
 
 ALWAYS = ("*auth*", "*cookie*")
 """Lower-case names of fields that are secret regardless of ``sensitive_headers``: Authorization,
@@ -34,13 +37,12 @@ def is_sensitive(name: str, patterns: tuple[str, ...]) -> bool:
 SECRET = "[redacted]"  # noqa: S105 - replaces a secret
 
 # Names of query parameters; rather too many than one too few
-hide_secret_values = partial(
-    re.sub,
+SECRET_PARAMETER = re.compile(
     r"([?&;][^=&\s#]*(?:key|token|secret|sig|pass|pwd|auth|cred|code|sess|jwt|otp|pin)[^=&\s#]*=)"
-    r"[^&\s#'\"\]]+",
-    rf"\1{SECRET}",
-    flags=re.IGNORECASE,
+    r"([^&\s#'\"\]]+)",
+    re.IGNORECASE,
 )
+hide_secret_values = partial(SECRET_PARAMETER.sub, rf"\1{SECRET}")
 
 # RFC 3986 section 3.2: userinfo ends at the last "@" of the authority
 hide_userinfo = partial(re.sub, r"(?<=://)[^/?#\s]*@", f"{SECRET}@")
@@ -77,3 +79,52 @@ def redact_remark(text: str, patterns: tuple[str, ...]) -> str:
     if shown and is_sensitive(shown[1], patterns):
         return f"{text[: shown.start(2)]}{SECRET}]"
     return redact_error(hide_shown_cookie(text))
+
+
+LEAST_HIDDEN = 4
+"""Characters of the shortest value that is hidden: a shorter one protects nothing, and is found in
+any text."""
+
+
+class Secrets(tuple[str, ...]):
+    """Credentials of a request, longest first. They are neither pickled nor shown."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        return Secrets, ()
+
+    def __repr__(self) -> str:
+        return f"<Secrets: {len(self)}>"
+
+    def hide(self, text: str) -> str:
+        """Return a text without them, and without those that `redact` knows by name."""
+        for secret in self:
+            text = text.replace(secret, SECRET)
+        return redact(text)
+
+
+NO_SECRETS = Secrets()
+
+
+def secrets_of(
+    url: str,
+    fields: Iterable[tuple[str, str | None]],
+    patterns: tuple[str, ...],
+    auth: object,
+) -> Secrets:
+    """Return the credentials of a request.
+
+    Args:
+        url: Its URL.
+        fields: The fields that were sent.
+        patterns: ``sensitive_headers`` of the client.
+        auth: (name, password), or another value of ``auth``.
+    """
+    found = {word for name, value in fields if value and is_sensitive(name, patterns)
+             for word in (value, *re.split(r"[\s;=]+", value))}  # fmt: skip
+    found.update(unquote_plus(value) for _, value in SECRET_PARAMETER.findall(url))
+    if isinstance(auth, tuple):
+        found |= {auth[1], b64encode(":".join(auth).encode()).decode()}
+    long = [each for each in found if len(each) >= LEAST_HIDDEN]
+    return Secrets(sorted(long, key=len, reverse=True))

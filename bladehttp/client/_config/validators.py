@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Any
 
 from bladehttp._data.auth import Auth
+from bladehttp._data.form_values import urlencoded
 from bladehttp._data.headers import is_field_value
 from bladehttp.exceptions import InsecureWarning, InvalidHeader
 
@@ -67,6 +68,13 @@ def choice(*allowed: str) -> Check:
         return str(value)
 
     return check
+
+
+def query_text(name: str, value: Any) -> str:
+    """Accept a mapping, pairs or an encoded str; return it encoded."""
+    if isinstance(value, str):
+        return value.removeprefix("?")
+    return urlencoded(name, value)
 
 
 def whole_number(name: str, value: Any) -> int:

@@ -136,7 +136,9 @@ def _explained(handle: Handle, request: PreparedRequest, outcome: Outcome) -> tu
 
 def _head_size(request: PreparedRequest) -> int:
     """Return the bytes of a request's URL and fields, about the size of its head."""
-    return len(request.url.text) + sum(len(name) + len(value) for name, value in request.fields)
+    return len(request.url.text) + sum(
+        len(name) + len(value or "") for name, value in request.fields
+    )
 
 
 # libcurl's errors for an answer that is not HTTP, and for a connection that ends before an answer

@@ -15,6 +15,7 @@ from typing import Any
 
 from bladehttp._data.headers import Headers
 from bladehttp._message.response import RequestInfo
+from bladehttp.client._config.secrets import NO_SECRETS
 from bladehttp.client._request.url import location_text
 
 Fields = Sequence[tuple[str, str]]
@@ -101,9 +102,8 @@ offers_digest = partial(re.search, r"(?:^|,)\s*digest\s", flags=re.IGNORECASE)
 # RFC 7616 section 3.4.4: the name is sent hashed, which libcurl does
 takes_userhash = partial(re.search, r"\buserhash\s*=\s*\"?true\b", flags=re.IGNORECASE)
 
-find_locations = partial(
-    re.findall, rb"^location[ \t]*:([^\n]*)", flags=re.IGNORECASE | re.MULTILINE
-)
+# a status line comes first
+find_locations = re.compile(rb"\nlocation[ \t]*:([^\n]*)", re.IGNORECASE).findall
 
 
 class ResponseHead:
@@ -114,10 +114,11 @@ class ResponseHead:
         times: The time of each of TIMES, in seconds from the start, and the number of new
             connections.
         request: The request.
+        secrets: The credentials of a request that has failed.
         time_taken: Milliseconds from the start of the first request to the end of the response.
     """
 
-    __slots__ = ("_lines", "chain", "request", "time_taken", "times")
+    __slots__ = ("_lines", "chain", "request", "secrets", "time_taken", "times")
 
     def __init__(self, lines: list[bytes], times: tuple[float, ...] = ()) -> None:
         """Create a head from lines as CURLOPT_HEADERFUNCTION gets them, with their line ends."""
@@ -125,6 +126,7 @@ class ResponseHead:
         self.times = times
         self.chain: list[Any] = []
         self.request: RequestInfo | None = None
+        self.secrets = NO_SECRETS
         self.time_taken = 0.0
 
     def _split(self) -> tuple[list[bytes], list[bytes]]:
@@ -238,6 +240,10 @@ class ResponseHead:
     def num_connects(self) -> int:
         """The number of new connections."""
         return int(self.times[-1]) if self.times else 0
+
+    def without_secrets(self, text: str) -> str:
+        """Return a text without the credentials of the request."""
+        return self.secrets.hide(text)
 
     def may_have(self, lower_name: bytes) -> bool:
         """Whether a field of that name can be present: a quick check without false negatives."""

@@ -239,13 +239,14 @@ class Transfer:
         self.release_handle()
         if outcome is not SUCCESS or self._options is not None:
             outcome = self._actual_outcome(outcome, response)
-        status = response.status
-        self.location = self._location(outcome) if status in NEXT_METHOD else ""
+        status, is_faulty = response.status, received.fault is not None
+        leads_on = status in NEXT_METHOD and not is_faulty
+        self.location = self._location(outcome) if leads_on else ""
         if fault is not None and not self.location:
             raise annotate(fault, request.info(), response) from fault.__cause__
         if outcome is not SUCCESS and not self.location:
             raise failure(self._handle, request, outcome, response, deadline)
-        if status == UNAUTHORIZED or received.fault is not None:
+        if status == UNAUTHORIZED or is_faulty:
             self._check_head(response)
         if request.url.origin[0] == "https":
             received.chain = self._handle.certificates(request.url.origin)
@@ -296,7 +297,7 @@ class Transfer:
         """
         if not self.request.settings.follow_redirect:
             return ""
-        if outcome.expired or outcome.code in OWN_CALLBACKS or self.received.fault:
+        if outcome.expired or outcome.code in OWN_CALLBACKS:
             return ""
         return self.received.location
 

@@ -109,7 +109,7 @@ class Download:
                 caller's.
         """
         request = job.request
-        named = {name.lower(): value for name, value in request.fields}
+        named = {name.lower(): value for name, value in request.fields if value is not None}
         if request.method == "HEAD":
             raise ValueError("the answer to HEAD has no body to write to a file")
         if job.resume and not named.keys().isdisjoint(("range", "if-range")):
@@ -242,6 +242,15 @@ class Download:
                 raise annotate(ChecksumMismatch(message), response.request, response)
         self._file.replace_target()
 
+    def checked(self, response: HttpResponse) -> HttpResponse:
+        """Return the response to the caller of the download.
+
+        Raises:
+            HttpStatusError: It is one of 400 and above, and ``raise_for_status`` is set.
+        """
+        wants_error = self._job.request.settings.raise_for_status
+        return response.raise_for_status() if wants_error else response
+
     def delay_after(self, error: Exception) -> float | None:
         """Return the seconds to wait after a failure, None for no retry."""
         retry = self._retry
@@ -262,7 +271,7 @@ def with_settings(job: Job, retry: Retry | None) -> PreparedRequest:
     cannot be requested. A coding that the server applies nevertheless is decoded, as for any
     response.
     """
-    values: dict[str, Any] = {"retry": retry}
+    values: dict[str, Any] = {"retry": retry, "raise_for_status": False}
     if not job.takes_codings and job.request.settings.accept_encoding is not None:
         values["accept_encoding"] = "identity"
     return replace(job.request, settings=job.request.settings.changed(values))
@@ -291,7 +300,7 @@ def download(stream: Streaming, job: Job) -> HttpResponse:
                 sleep(delay)
             else:
                 if response is not None:
-                    return response
+                    return current.checked(response)
 
 
 def _attempt(stream: Streaming, current: Download) -> HttpResponse | None:

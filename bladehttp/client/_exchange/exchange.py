@@ -11,6 +11,7 @@ from typing import Any
 from bladehttp._message.response import Hop, HttpResponse
 from bladehttp.client._config.environment import active_proxy
 from bladehttp.client._config.retry import Retry
+from bladehttp.client._config.secrets import secrets_of
 from bladehttp.client._curl.engine import SUCCESS, Engine, Outcome
 from bladehttp.client._curl.errors import Error, annotate
 from bladehttp.client._curl.handle import Handle
@@ -21,6 +22,7 @@ from bladehttp.client._exchange.hooks import Hook, HookRequest, Hooks, call, dro
 from bladehttp.client._request.prepared import PreparedRequest, with_body_fields
 from bladehttp.client._request.redirects import next_request
 from bladehttp.exceptions import HttpException, ProxyError, TooManyRedirects, UnrewindableBody
+from bladehttp.status import BAD_REQUEST
 
 CHALLENGES = (401, 407)
 
@@ -130,7 +132,7 @@ class Exchange:
         """Return the request with the fields as the hooks have changed them."""
         if not self._is_announced:
             self._announce(hooks)
-        fields = self._outgoing.headers.pairs()
+        fields = self._outgoing.headers.fields()
         if fields == self.request.fields:
             return self.request
         return replace(self.request, fields=with_body_fields(fields, self.request.body))
@@ -343,10 +345,27 @@ class Exchange:
         if self._history:
             response.redirects = len(self._history)
             response.history = self._history
+        if response.status >= BAD_REQUEST:
+            sent = self._transfer.request
+            patterns, auth = sent.settings.sensitive_headers, sent.settings.auth
+            received.secrets = secrets_of(sent.url.text, sent.fields, patterns, auth)
         if self._hooks is not None:
             self._is_announced = False
             self._call(self._hooks.on_response, False, self._outgoing, response)
+        if response.status >= BAD_REQUEST and response.source is None:
+            self.check_status(response)
         return response
+
+    def check_status(self, response: HttpResponse) -> None:
+        """Raise a response of 400 and above if ``raise_for_status`` is set.
+
+        It does nothing while hooks of the response are to be awaited: call it again after them.
+
+        Raises:
+            HttpStatusError: With the response.
+        """
+        if self.request.settings.raise_for_status and not self.awaitables:
+            response.raise_for_status()
 
     def _following(self, response: HttpResponse) -> PreparedRequest:
         """Return the request that a redirect leads to."""

@@ -5,14 +5,14 @@ DEBUG; while that is off for the logger it costs one look-up per request.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from inspect import isawaitable, iscoroutine, iscoroutinefunction
 from typing import Any, ClassVar
 
-from bladehttp._data.headers import Headers
 from bladehttp._message.response import HttpResponse
 from bladehttp.client._config.secrets import redact
+from bladehttp.client._request.fields import RequestHeaders
 from bladehttp.client._request.prepared import PreparedRequest
 
 
@@ -39,14 +39,14 @@ class HookRequest:
         self.context: dict[str, Any] = {}
         self.method: str = ""
         self.url: str = ""
-        self.headers: Headers = Headers()
+        self.headers: RequestHeaders = RequestHeaders()
         self.redirects: int = 0
         self.retries: int = 0
 
     def update(self, request: PreparedRequest, redirects: int, retries: int) -> None:
         """Describe the next request."""
         self.method, self.url = request.method, request.url.text
-        self.headers = Headers.adopt(request.fields)
+        self.headers = RequestHeaders.of(request.fields)
         self.redirects, self.retries = redirects, retries
 
     def __repr__(self) -> str:
@@ -140,10 +140,12 @@ def hook_list(name: str, value: Any, may_await: bool) -> list[Hook]:
     """Return a checked list of hooks.
 
     Raises:
-        TypeError: The value is not a list of functions, or one is a coroutine function where plain
-            functions are required.
+        TypeError: The value is neither a function nor a list of functions, or one is a coroutine
+            function where plain functions are required.
     """
-    hooks = list(value)
+    if not callable(value) and not isinstance(value, Iterable):
+        raise TypeError(f"{name} is a function or a list of functions, not {value!r}"[:200])
+    hooks = [value] if callable(value) else list(value)
     for hook in hooks:
         if not callable(hook):
             raise TypeError(f"{name} is a list of functions, not of {hook!r}"[:200])
@@ -188,8 +190,32 @@ def _told(error: object) -> str:
 LOGGING = Hooks([_request], [_response], [_redirect], [_retry], [_error])
 
 
-def active_hooks(hooks: Hooks) -> Hooks | None:
-    """Return the hooks of a client, and those of the log if it is on; None if there are none."""
+OF_A_REQUEST = ("on_request", "on_response")
+"""The hooks that a single request may have."""
+
+
+def own_hooks(kind: type[Hooks], arguments: dict[str, Any]) -> Hooks | None:
+    """Remove the hooks of a request from its arguments and return them; None if there are none.
+
+    Raises:
+        TypeError: See `hook_list`.
+    """
+    given = {name: arguments.pop(name) for name in OF_A_REQUEST if name in arguments}
+    if not given:
+        return None
+    return kind(**{name: hook_list(name, value or (), kind.may_await)
+                   for name, value in given.items()})  # fmt: skip
+
+
+def active_hooks(hooks: Hooks, own: Hooks | None = None) -> Hooks | None:
+    """Return the hooks of a client and those of the log if it is on; None if there are none.
+
+    Args:
+        hooks: The client's.
+        own: Those of the request, which are called after the client's.
+    """
+    if own is not None:
+        hooks = hooks.joined(own)
     if logger.isEnabledFor(logging.DEBUG):
         return hooks.joined(LOGGING)
     return hooks or None

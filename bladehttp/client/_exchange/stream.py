@@ -176,6 +176,7 @@ class ResponseStream:
 
         Raises:
             HttpException: See `HttpClient.send_request`.
+            HttpStatusError: ``raise_for_status`` is set; the beginning of the body was received.
         """
         current, engine = self._current, self._engine
         response = None
@@ -194,6 +195,7 @@ class ResponseStream:
             else:
                 self._stop(ended_cleanly=True)
                 response = current.finish(outcome)
+        current.check_status(response)
         return response
 
     def _begin(self, response: HttpResponse) -> None:

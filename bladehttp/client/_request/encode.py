@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from bladehttp._data.form_values import urlencoded
 from bladehttp._data.jsonable import dump_json
 from bladehttp._message.response import HttpResponse
 from bladehttp.client._request.body import (
@@ -12,7 +13,7 @@ from bladehttp.client._request.body import (
     file_source,
     iterable_source,
 )
-from bladehttp.client._request.form_values import urlencoded
+from bladehttp.client._request.fields import Fields, field_value
 from bladehttp.client._request.multipart import (
     Multipart,
     data_parts,
@@ -20,7 +21,6 @@ from bladehttp.client._request.multipart import (
     form_parts,
     is_file,
 )
-from bladehttp.client._request.prepared import Fields, field_value
 
 NOT_GIVEN: Any = object()
 """Default of ``json``, for which None is a value: null."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import pycurl
 
+from bladehttp._data.form_values import fields_of, pairs_of, text_of, unfolded
 from bladehttp._data.media_types import guess_media_type
 from bladehttp.client._config.validators import has_control
 from bladehttp.client._request.body import (
@@ -20,7 +21,6 @@ from bladehttp.client._request.body import (
     file_source,
     in_any_context,
 )
-from bladehttp.client._request.form_values import fields_of, pairs_of, text_of, unfolded
 from bladehttp.exceptions import InvalidHeader
 
 OCTETS = "application/octet-stream"

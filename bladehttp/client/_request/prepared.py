@@ -1,20 +1,26 @@
 """PreparedRequest: one request as it will be sent on one hop, checked and complete."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pycurl
 
-from bladehttp._data.headers import Headers, HeadersLike, check_field, is_token
+from bladehttp._data.headers import Pairs, is_token
 from bladehttp._message.response import RequestInfo
 from bladehttp.client._config.options import Settings, key_of
 from bladehttp.client._config.validators import check_length
 from bladehttp.client._request.body import Body, BytesBody
-from bladehttp.client._request.url import LONGEST_KEPT, Url, absolute, parse_url
+from bladehttp.client._request.fields import (
+    Absent,
+    Fields,
+    RequestHeaders,
+    field_value,
+    has_field,
+    without,
+)
+from bladehttp.client._request.url import LONGEST_KEPT, Url, absolute, parse_url, with_queries
 from bladehttp.exceptions import InvalidHeader
-
-Fields = list[tuple[str, str]]
 
 # RFC 9110 section 9.1: methods are case-sensitive. These are upper-cased all the same,
 # since "get" is never meant; unknown ones go as they are.
@@ -44,9 +50,11 @@ class PreparedRequest:
     Attributes:
         method: A token.
         url: The URL.
-        fields: The caller's fields and those from the settings, in order.
+        fields: The caller's fields and those from the settings, in order; None for those that are
+            left out.
         body: The content, or None.
         settings: The properties that apply to it.
+        hooks: The `Hooks` of this request alone, called after those of the client; None for none.
         is_plain: Whether it is a GET without further options: handles are set up for one between
             two transfers.
     """
@@ -56,6 +64,7 @@ class PreparedRequest:
     fields: Fields
     body: Body | None
     settings: Settings
+    hooks: Any = field(default=None, repr=False, compare=False)
     is_plain: bool = field(init=False, repr=False, compare=False)
     _field_options: tuple[tuple[int, Any], ...] | None = field(
         init=False, repr=False, compare=False
@@ -90,6 +99,8 @@ class PreparedRequest:
         """Return the fields as CURLOPT_HTTPHEADER takes them."""
         apart = FOR_THE_PROXY if self.settings.cookies is None else NOT_AS_FIELDS
         lines = [_line(name, value) for name, value in self.fields if name.lower() not in apart]
+        if b"host:" in lines:
+            lines.remove(b"host:")  # RFC 9112 section 3.2: a client sends one, here that of the URL
         if self.body is not None:
             if self.settings.no_expect:
                 lines.append(b"Expect:")
@@ -101,7 +112,7 @@ class PreparedRequest:
         """Return the value of CURLOPT_COOKIE: the caller's cookies, if there is a jar."""
         if self.settings.cookies is None:
             return b""
-        values = [value for name, value in self.fields if name.lower() == "cookie"]
+        values = [value for name, value in self.fields if value and name.lower() == "cookie"]
         joined = "; ".join(values)
         check_length("Cookie", joined, InvalidHeader)
         return joined.encode("latin-1")
@@ -111,43 +122,13 @@ class PreparedRequest:
         return [_line(*field) for field in self.fields if field[0].lower() in FOR_THE_PROXY]
 
 
-def _line(name: str, value: str) -> bytes:
-    # "Name:" would take a field away; this is how libcurl is told to send an empty one
+def _line(name: str, value: str | None) -> bytes:
+    if value is None:
+        return (name + ":").encode("latin-1")  # CURLOPT_HTTPHEADER: removes the field
+    # "name;" is how libcurl is told to send an empty one
     # joined, as a member of an enumeration of str has a format of its own
     text = name + ": " + value if value.strip() else name + ";"
     return text.encode("latin-1")
-
-
-def has_field(fields: Fields, lower_name: str) -> bool:
-    """Whether there is a field of that name, given in lower case."""
-    return lower_name in [name.lower() for name, _ in fields]
-
-
-def field_value(fields: Fields, lower_name: str) -> str | None:
-    """Return the last field of that name, given in lower case, or None."""
-    for name, value in reversed(fields):
-        if name.lower() == lower_name:
-            return value
-    return None
-
-
-def without(fields: Fields, lower_names: Iterable[str]) -> Fields:
-    """Return the fields with other names than these, given in lower case."""
-    return [field for field in fields if field[0].lower() not in lower_names]
-
-
-def merge(standing: Headers, given: HeadersLike) -> Fields:
-    """Return the client's fields with those of the call, which replace fields of the same name.
-
-    Raises:
-        InvalidHeader: A field of the call would break the message.
-    """
-    if type(given) is dict:
-        extra = [(name, check_field(name, value)) for name, value in given.items()]
-    else:
-        extra = (given if isinstance(given, Headers) else Headers(given)).pairs()
-    before = standing.pairs()
-    return without(before, {name.lower() for name, _ in extra}) + extra if before else extra
 
 
 def check_method(method: str, has_body: bool) -> str:
@@ -199,23 +180,28 @@ class KeptRequests(dict[Any, PreparedRequest]):
     Attributes:
         settings: The client's properties.
         fields: The client's headers.
+        absent: Its headers that are left out.
     """
 
-    __slots__ = ("fields", "settings")
+    __slots__ = ("absent", "fields", "settings")
 
-    def __init__(self, settings: Settings, fields: tuple[tuple[str, str], ...]) -> None:
+    def __init__(self, settings: Settings, fields: Pairs, absent: Absent) -> None:
         self.settings = settings
         self.fields = fields
+        self.absent = absent
 
     def __missing__(self, url: str) -> PreparedRequest:
-        text = absolute(url, self.settings.base_url, Headers.adopt(self.fields))
-        request = prepare_request("GET", parse_url(text), list(self.fields), None, self.settings)
+        fields: Fields = [*self.fields, *self.absent]
+        text = absolute(url, self.settings.base_url, RequestHeaders.of(self.fields))
+        if self.settings.query is not None:
+            text = with_queries(text, self.settings.query, None)
+        request = prepare_request("GET", parse_url(text), fields, None, self.settings)
         self.keep(url, request)
         return request
 
     def keep(self, key: Any, request: PreparedRequest) -> None:
         """Keep a request, unless its URL or its fields are too long."""
-        length = len(request.url.text) + sum(len(value) for _, value in request.fields)
+        length = len(request.url.text) + sum(len(value or "") for _, value in request.fields)
         if len(self) >= MOST_KEPT:
             self.clear()
         if length <= LONGEST_KEPT:
@@ -279,13 +265,18 @@ def _announce(length: str, body: Body | None) -> None:
 def with_authorization(fields: Fields, settings: Settings, url: Url) -> tuple[Fields, Settings]:
     """Return fields and settings with the credentials to use.
 
-    An Authorization field wins over the URL's name and password, and those over ``auth``.
+    An Authorization field wins over the URL's name and password, and those over ``auth``. Without
+    one that is left out there is no netrc either, and without Cookie no jar.
     """
     if has_field(fields, "authorization"):
         if settings.auth is not None:
             settings = settings.changed({"auth": None})
+        if settings.netrc and field_value(fields, "authorization") is None:
+            settings = settings.changed({"netrc": False})
     elif url.credentials is not None:
         settings = settings.changed({"auth": url.credentials})
     if isinstance(settings.auth, str):
         fields = [*fields, ("Authorization", f"Bearer {settings.auth}")]
+    if settings.cookies is not None and ("cookie", None) in fields:
+        settings = settings.changed({"cookies": None})
     return fields, settings

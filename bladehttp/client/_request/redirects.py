@@ -9,7 +9,8 @@ from functools import partial
 
 from bladehttp.client._config.options import Settings
 from bladehttp.client._config.secrets import is_sensitive
-from bladehttp.client._request.prepared import Fields, PreparedRequest
+from bladehttp.client._request.fields import Fields
+from bladehttp.client._request.prepared import PreparedRequest
 from bladehttp.client._request.url import parse_url, resolve_location
 from bladehttp.exceptions import UnsupportedProtocol
 

@@ -28,11 +28,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, unquote_plus
 
+from bladehttp._data.form_values import pairs_of, urlencoded
 from bladehttp._data.host_names import to_ascii
 from bladehttp.client._config.validators import SENT_AS_GIVEN, has_control
-from bladehttp.client._request.form_values import urlencoded
 from bladehttp.exceptions import InvalidUrl, UnsupportedProtocol
 
 Origin = tuple[str, str, int]
@@ -357,3 +357,32 @@ def with_query(text: str, query: Any) -> str:
     text, mark, fragment = text.partition("#")
     separator = "" if text.endswith(("?", "&")) else "&" if "?" in text else "?"
     return f"{text}{separator}{query}{mark}{fragment}"
+
+
+def with_queries(text: str, standing: str, query: Any) -> str:
+    """Return a URL with the client's query and that of a call added, in this order.
+
+    A name of the client's query is left out if the URL or the call has it too, with whatever value;
+    None in the call leaves it out altogether.
+
+    Args:
+        text: The URL.
+        standing: The client's query, encoded.
+        query: As of `with_query`; or None.
+
+    Raises:
+        TypeError: As of `with_query`.
+    """
+    named = query or ""
+    if query is not None and not isinstance(query, str | bytes | bytearray | memoryview):
+        query = list(pairs_of("query", query))
+        named = urlencoded("query", [(name, "") for name, _ in query])
+    names = {*_names(parse_reference(text).query or ""), *_names(str(named))}
+    kept = [pair for pair in standing.split("&") if not names.issuperset(_names(pair))]
+    text = with_query(text, "&".join(kept))
+    return text if query is None else with_query(text, query)
+
+
+def _names(query: str) -> list[str]:
+    """Return the names of an encoded query."""
+    return [unquote_plus(pair.partition("=")[0]) for pair in query.split("&") if pair]

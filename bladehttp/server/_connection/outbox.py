@@ -194,10 +194,11 @@ class Outbox:
     def _send_much(self, transport: Transport) -> bool:
         if transport.blocked:
             transport.flush()
-        room = TURN
+        room, has_more = TURN, True
         while room > 0:
-            if self._stream is not None:
+            if self._stream is not None and has_more:
                 self._refill(self._stream)
+                has_more = not self._starved  # else it is asked again in another turn
             chunks = self._chunks
             if chunks:
                 chunk = _joined(chunks)
