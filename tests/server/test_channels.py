@@ -379,7 +379,7 @@ def test_a_field_that_would_end_is_refused(field, value):
         ({"data": {"a": float("nan")}}, ValueError),
         ({"data": object()}, TypeError),
     ],
-    ids=repr,
+    ids=["negative", "fraction", "str", "NaN", "no JSON"],
 )
 def test_an_event_that_no_browser_reads_is_refused(wrong, error):
     with pytest.raises(error):
