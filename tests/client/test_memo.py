@@ -136,6 +136,8 @@ CALLS = [
     {"headers": {"X-Name": "two"}},
     {"headers": [("X-Name", "one"), ("X-Name", "two")]},
     {"headers": {"x-standing": "replaced"}},
+    {"headers": {"X-Standing": None, "Accept": None}},
+    {"headers": {"X-Name": "one"}, "cookies": {"a": "1"}},
     {"receive_timeout": 5000},
     {"auth": ("name", "password"), "auth_method": http.Auth.BASIC},
     {"auth": "token"},

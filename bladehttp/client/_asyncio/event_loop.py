@@ -153,7 +153,7 @@ class EventLoopDriver:
         """Start an exchange; ``done`` is called with it and its result, in a later turn."""
         self._scheduler.limit(exchange.request.settings.max_host_connections)
         body = exchange.request.body
-        if isinstance(body, AsyncBody):
+        if body is not None and isinstance(body, AsyncBody):
             context = exchange.context = exchange.context or copy_context()
             context.run(body.start, self.resume)
             self._bodies[exchange] = body
@@ -277,7 +277,7 @@ class EventLoopDriver:
     def _step_scheduler(self) -> None:
         ended = self._scheduler.step()
         news, self._news = self._news, []
-        for each in dict.fromkeys(news):
+        for each in dict.fromkeys(news) if news else ():
             each.on_progress()
         for exchange, result in ended:
             if exchange in self._started:  # a hook may have closed the client

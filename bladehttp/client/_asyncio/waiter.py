@@ -39,8 +39,10 @@ class LoopWaiter(SocketWaiter):
     def watch(self, descriptor: int, interest: int) -> None:
         if descriptor not in self.watched:
             self._registered.discard(descriptor)
-            with suppress(OSError):  # closed descriptors leave by themselves
+            try:
                 self._poller.unregister(descriptor)
+            except OSError:  # closed descriptors leave by themselves
+                pass
         elif descriptor in self._registered:
             self._poller.modify(descriptor, INTEREST[interest])
         else:
