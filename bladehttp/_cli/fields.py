@@ -37,6 +37,10 @@ class Fields:
         if name.lower() not in map(str.lower, (*self.given, *self.left_out)):
             self.given.add(name, value)
 
+    def argument(self) -> list[tuple[str, str | None]]:
+        """Return them as `HttpClient.send_request` takes them."""
+        return [*self.given.pairs(), *((name, None) for name in self.left_out)]
+
 
 def request_fields(options: SimpleNamespace, items: Items) -> Fields:
     """Return the fields that options and items ask for.

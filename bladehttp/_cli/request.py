@@ -103,7 +103,7 @@ class Requests:
         if self._session is not None:
             apply_session(self._session, fields, self._auth)
         self._body = request_body(options, items, fields, stack)
-        self._body["headers"] = fields.given
+        self._body["headers"] = fields.argument()
         self._method = method_of(options, method, has_body=len(self._body) > 1)
         self._jar = jar_of(options, self._session)
         properties = client_properties(options, fields)

@@ -105,10 +105,7 @@ def client_properties(options: SimpleNamespace, fields: Fields) -> dict[str, Any
     if options.retry is not None:
         delay = {} if options.retry_delay is None else {"backoff": options.retry_delay}
         properties["retry"] = Retry(options.retry, statuses=RETRIED, **delay)
-    left_out = {name.lower() for name in fields.left_out}
-    if "user-agent" in left_out:
-        properties["user_agent"] = ""
-    if fields.keeps_coding or "accept-encoding" in left_out:
+    if fields.keeps_coding:
         properties["accept_encoding"] = None
     if options.ip_version is not None:
         properties["curl_options"] = {pycurl.IPRESOLVE: getattr(pycurl, options.ip_version)}

@@ -30,7 +30,7 @@ def test_the_answer_to_a_post_may_be_a_file_and_its_head_be_shown(run, server, t
 
 def test_an_error_is_no_file(run, server, tmp_path):
     url = f"{server.url}/status/404"
-    expected = (22, b"", f"bladehttp: 404 Not Found from {url}\n")
+    expected = (22, b"", f"bladehttp: 404 Not Found from {url}: what is wrong\n")
     assert run("get", url, "-o", tmp_path / "file") == expected
     assert list(tmp_path.iterdir()) == []
 

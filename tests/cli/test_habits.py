@@ -219,6 +219,9 @@ cookie-file        -b jar.txt {url}
 cookie-missing     -b nothing.txt {url}
 headers            {url} -H 'X-One: 1' -H 'X-Two:2' -H 'X-Empty;'
 header-file        {url} -H @fields.txt
+no-content-type    {url} -H 'Content-Type:' -d a=1
+no-accept          {url} -H 'Accept:'
+no-agent           {url} -H 'User-Agent:'
 host               {url} -H 'Host: a.example'
 fail-404           -f {url}/status/404
 fail-500           -fsS {url}/status/500
@@ -292,7 +295,7 @@ method-word PURGE {url}/x | -X PURGE {url}/x
 verb delete {url}/x | -X DELETE {url}/x
 verb-data put {url}/x -d a=1 | -X PUT {url}/x -d a=1
 query-item {url}/x?a=1 q==two 'r==x y' | '{url}/x?a=1&q=two&r=x+y'
-field-item {url}/x X-One:1 X-Empty; | {url}/x -H 'X-One: 1' -H 'X-Empty;'
+field-item {url}/x X-One:1 X-Empty; Accept: | {url}/x -H 'X-One: 1' -H 'X-Empty;' -H Accept:
 json-items {url}/x name=Al n:=3 l:='["a"]' | {url}/x {json} -d '{"name": "Al", "n": 3, "l": ["a"]}'
 put-items PUT {url}/x on:=true | -X PUT {url}/x {json} -d '{"on": true}'
 form-items --as-form {url}/x name=Ada 'city=New York' | {url}/x -d 'name=Ada&city=New+York'

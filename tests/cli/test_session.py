@@ -86,6 +86,7 @@ def test_a_new_login_replaces_the_old_one_and_others_stay(run, site, config):
     assert fields(run, *session, "-u", "a:b")["Authorization"] == "Basic YTpi"
     again = fields(run, *session, "X-A:2")
     assert (again["Authorization"], again["X-A"]) == ("Basic YTpi", "2")
+    assert "X-A" not in fields(run, *session, "-H", "X-A:")
     assert fields(run, *session)["X-A"] == "2"
 
 
