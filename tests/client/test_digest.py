@@ -90,6 +90,19 @@ def test_by_a_proxy_too(client: HttpClient, peers: Any, reply: Any, challenge: A
         client.curl_options = {pycurl.PROXYAUTH: pycurl.HTTPAUTH_DIGEST}
 
 
+def test_by_a_proxy_of_the_environment_too(
+    peers: Any, reply: Any, challenge: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = guarded(peers, reply, challenge, "407 Proxy Authentication Required",
+                    "Proxy-Authorization", "Proxy-Authenticate")  # fmt: skip
+    for name in ("no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY", "https_proxy", "HTTPS_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", proxy.url.replace("//", "//me:pw@"))
+    with HttpClient() as client:
+        for path in ("a", "b", "b", "a"):
+            assert client.get(f"http://nowhere.invalid/{path}").status == 200
+
+
 def test_a_known_challenge_is_answered_at_once(client: HttpClient, peers: Any, reply: Any) -> None:
     peer = guarded(peers, reply, by_path)
     for _ in range(3):
