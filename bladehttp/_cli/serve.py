@@ -7,18 +7,12 @@ from bladehttp._cli import listening
 from bladehttp._message.request import HttpRequest
 from bladehttp._message.response import HttpResponse
 from bladehttp.server import HttpServer
+from bladehttp.server._dispatch.cors import cors
 from bladehttp.server._dispatch.dispatcher import not_found
-from bladehttp.status import NO_CONTENT
 
 PORT = 8000
 
 INDEX = "index.html"
-
-PREFLIGHT = {
-    "Access-Control-Allow-Methods": "GET, HEAD",
-    "Access-Control-Allow-Headers": "*",
-    "Access-Control-Max-Age": "86400",
-}
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -84,7 +78,9 @@ def run(options: Namespace) -> int:
     if options.spa:
         add_fallback(server, directory / INDEX)
     if options.cors:
-        add_cors(server)
+        allow = cors("*", methods=("GET", "HEAD"), expose=("*",))
+        server.before_request(allow)
+        server.after_request(allow)
     return listening.listen(server, options, f"Serving {directory}")
 
 
@@ -113,23 +109,3 @@ def add_fallback(server: HttpServer, index: Path) -> None:
             not_found(request, response)
 
     server.none_handler(answer)
-
-
-def add_cors(server: HttpServer) -> None:
-    """Have scripts of every origin read the files, and answer preflights (Fetch, section 3.2).
-
-    There are no credentials involved, so "*" is enough and needs no Vary.
-    """
-
-    def preflight(request: HttpRequest, response: HttpResponse) -> None:
-        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-            response.status = NO_CONTENT
-            response.headers.update(PREFLIGHT)
-
-    def allow(request: HttpRequest, response: HttpResponse) -> None:
-        del request
-        response.headers["Access-Control-Allow-Origin"] = "*"
-        response.headers["Access-Control-Expose-Headers"] = "*"
-
-    server.before_request(preflight)
-    server.after_request(allow)
