@@ -37,7 +37,7 @@ from bladehttp._message.response import HttpResponse
 from bladehttp.client import HttpClient
 from bladehttp.client._config.secrets import redact
 from bladehttp.client._request.url import parse_reference, with_query
-from bladehttp.exceptions import InsecureWarning
+from bladehttp.exceptions import InsecureWarning, UnsupportedProtocol
 
 PARSER = Parser(GROUPS)
 
@@ -71,8 +71,10 @@ def run(words: Sequence[str], method: str | None = None) -> int:
 
 
 def _format(text: str | None) -> str | None:
-    """Return the format of -w, that of a file for ``@FILE``."""
-    return read_text(text[1:]) if text is not None and text.startswith("@") else text
+    """Return the format of -w, for ``@FILE`` that of a file, whose line ends do not count."""
+    if text is None or not text.startswith("@"):
+        return text
+    return "".join(read_text(text[1:]).splitlines())
 
 
 class Requests:
@@ -151,8 +153,15 @@ class Requests:
         return outcome.code
 
     def _arguments(self, url: str, trace: Trace) -> dict[str, Any]:
-        """Return the arguments of `HttpClient.send_request` for a URL."""
+        """Return the arguments of `HttpClient.send_request` for a URL.
+
+        Raises:
+            UnsupportedProtocol: --proto does not allow its scheme.
+        """
         options = self._options
+        scheme = (parse_reference(url).scheme or "").lower()
+        if options.schemes is not None and scheme not in options.schemes:
+            raise UnsupportedProtocol(f"scheme {scheme[:40]!r} is not among those of --proto")
         if options.upload not in (None, STDIN, "."):
             url = with_file_name(url, options.upload)
         if options.as_query and options.data:

@@ -14,6 +14,7 @@ from bladehttp._cli.values import (
     milliseconds,
     number,
     resolved,
+    schemes,
     size,
 )
 
@@ -75,6 +76,8 @@ LOGIN = Group("login", (
     *(Option((flag,), "auth_method", f"as --auth-type {name}", constant=auth_method(name))
       for flag, name in (("--basic", "basic"), ("--digest", "digest"), ("--ntlm", "ntlm"),
                          ("--negotiate", "negotiate"), ("--anyauth", "any"))),
+    Option(("--aws-sigv4",), "aws_sigv4", "sign the request with -u KEY:SECRET: aws:amz:REGION:s3",
+           "PROVIDER"),
     Option(("-n", "--netrc"), "netrc", "name and password of ~/.netrc"),
     Option(("--netrc-file",), "netrc", "name and password of this file", "FILE"),
     Option(("-b", "--cookie"), "cookies", "cookies 'a=1; b=2', or a file of them", "COOKIES|FILE",
@@ -131,6 +134,7 @@ CONNECTION = Group("connection", (
     Option(("--connect-timeout",), "connect_timeout", "longest time to connect (60)", "TIME",
            milliseconds),
     Option(("--retry",), "retry", "retry failures that may pass, at most N times", "N", number),
+    Option(("--retry-connrefused",), "no_effect", "a refused connection is retried anyhow"),
     Option(("--retry-delay",), "retry_delay", "longest time before the first retry (0.5)", "TIME",
            milliseconds),
     Option(("--max-filesize",), "max_body_size", "longest body, in bytes, or 10M", "N", size),
@@ -149,6 +153,7 @@ CONNECTION = Group("connection", (
     Option(("--noproxy",), "no_proxy", "hosts to reach without the proxy", "HOSTS"),
     Option(("--resolve",), "resolve", "connect to this address", "HOST:PORT:ADDRESS", resolved,
            is_list=True),
+    Option(("--proto",), "schemes", "schemes of the URL, such as =https", "SCHEMES", schemes),
     Option(("--unix-socket",), "unix_socket", "connect to this socket", "PATH"),
     Option(("--interface",), "interface", "connect from this interface or address", "NAME"),
     Option(("-4", "--ipv4"), "ip_version", "connect by IPv4", constant="IPRESOLVE_V4"),

@@ -107,9 +107,24 @@ def client_properties(options: SimpleNamespace, fields: Fields) -> dict[str, Any
         properties["retry"] = Retry(options.retry, statuses=RETRIED, **delay)
     if fields.keeps_coding:
         properties["accept_encoding"] = None
-    if options.ip_version is not None:
-        properties["curl_options"] = {pycurl.IPRESOLVE: getattr(pycurl, options.ip_version)}
+    properties["curl_options"] = raw_options(options)
     return properties | certificate_properties(options) | proxy_properties(options)
+
+
+def raw_options(options: SimpleNamespace) -> dict[int, Any]:
+    """Return the options of libcurl that are no properties of the client.
+
+    Raises:
+        WrongUsage: There is nothing to sign a request with.
+    """
+    found: dict[int, Any] = {}
+    if options.ip_version is not None:
+        found[pycurl.IPRESOLVE] = getattr(pycurl, options.ip_version)
+    if options.aws_sigv4 is not None:
+        if options.user is None:
+            raise WrongUsage("--aws-sigv4 signs with a key: -u KEY:SECRET says which")
+        found |= {pycurl.AWS_SIGV4: options.aws_sigv4, pycurl.PATH_AS_IS: 0}  # it signs no dots
+    return found
 
 
 def certificate_properties(options: SimpleNamespace) -> dict[str, Any]:

@@ -14,6 +14,8 @@ is_size = re.compile(r"([0-9]+)([kmgt]?)b?", re.IGNORECASE).fullmatch
 
 FACTORS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
+SCHEMES = ("http", "https")
+
 METHODS = ("basic", "digest", "ntlm", "negotiate", "any", "anysafe")
 
 LONGEST_NUMBER = 15
@@ -96,6 +98,22 @@ def resolved(text: str) -> tuple[str, str]:
     if not (host and port.isdigit()):
         raise ValueError(f"expected HOST:PORT:ADDRESS, not {text[:80]!r}")
     return f"{host}:{port}", address
+
+
+def schemes(text: str) -> frozenset[str]:
+    """Return the schemes that are left of http and https: "=https", "-http", "all".
+
+    Raises:
+        ValueError: None is left.
+    """
+    left = set(SCHEMES)
+    for word in filter(None, text.lower().split(",")):
+        sign, name = (word[0], word[1:]) if word[0] in "=+-" else ("+", word)
+        named = set(SCHEMES) if name == "all" else {name}.intersection(SCHEMES)
+        left = {"=": named, "+": left | named, "-": left - named}[sign]
+    if not left:
+        raise ValueError("neither http nor https is left")
+    return frozenset(left)
 
 
 def field(text: str) -> tuple[str, str | None] | str:

@@ -5,6 +5,7 @@ same request, print the same, write the same files and end with the same exit co
 differences that are named here and in docs/decisions/0098.
 """
 
+import json
 import os
 import re
 import shlex
@@ -100,6 +101,7 @@ FILES = {
     "lines.txt": b"one=1\r\ntwo=2\n",
     "photo.png": b"\x89PNG\r\n\x1a\n",
     "fields.txt": b"X-One: 1\nX-Two: 2\n",
+    "format.txt": b"code: %{http_code}\\n\nsize: %{size_download}\n",
     "jar.txt": b"# Netscape HTTP Cookie File\n127.0.0.1\tFALSE\t/\tFALSE\t0\tkept\tyes\n",
 }
 
@@ -270,8 +272,69 @@ head-fail          -If {url}/status/404
 """.strip().split("\n")
 """A name, and the words that both programs get."""
 
+COPIED = r"""
+github         -L -H "Accept: application/vnd.github+json" -H "Authorization: Bearer T" {url}/repos/o/r
+github-issue   -L -X POST -H "Authorization: Bearer T" {url}/issues -d '{"title":"Found a bug"}'
+elastic-put    -X PUT "{url}/idx?pretty" -H 'Content-Type: application/json' -d'{"a": {"b": 1}}'
+elastic-bulk   -s -H "Content-Type: application/x-ndjson" -XPOST {url}/_bulk --data-binary "@data.json"
+elastic-cat    -X GET "{url}/_cat/health?v"
+elastic-search -XGET {url}/_search -H 'Content-Type: application/json' -d '{"query":{"match_all":{}}}'
+registry       -sI -H "Accept: application/vnd.oci.image.manifest.v1+json" {url}/v2/x/manifests/latest
+registry-up    -s -X PUT -H "Content-Type: application/octet-stream" --data-binary @photo.png {url}/v2/u
+oauth          -X POST -u id:secret -d grant_type=client_credentials -d scope=a {url}/token
+oauth-long     --request POST --url {url}/oauth/token --header 'content-type: application/json' -d '{}'
+slack          -X POST -H 'Content-type: application/json' --data '{"text":"Hello, World!"}' {url}/hook
+slack-file     -F file=@photo.png -F "initial_comment=Shakes the cat" -F channels=C0 {url}/files.upload
+s3-presigned   -X PUT -T photo.png "{url}/b/k?X-Amz-Signature=aB%2F9&X-Amz-Date=20260101T000000Z"
+s3-form        -F key=a/b.png -F "Content-Type=image/png" -F file=@photo.png {url}/bucket
+stripe         {url}/v1/charges -u sk_test: -d amount=2000 -d "metadata[order_id]"=6735
+stripe-get     -G {url}/v1/charges -u sk_test: -d limit=3
+twilio         -X POST {url}/Messages.json --data-urlencode "Body=Hi there & you" -u AC:token
+openai         {url}/v1/chat -H "Content-Type: application/json" -H "Authorization: Bearer K" -d '{ "n": 1 }'
+vault          --header "X-Vault-Token: t" --request POST --data @data.json {url}/v1/secret
+jenkins        -X POST {url}/job/J/build --user u:t --data-urlencode json='{"parameter": []}'
+influx         -i -XPOST '{url}/write?db=d' --data-binary 'cpu,host=a value=0.64 1434055562000000000'
+pushgateway    --data-binary @- {url}/metrics/job/j
+consul         --request PUT --data 'hello consul' {url}/v1/kv/foo
+couchdb        -X PUT {url}/demo/doc -d @data.json -H 'Content-Type: application/json'
+solr           '{url}/update?commit=true' --data-binary @data.json -H 'Content-type:application/json'
+webdav         -X PROPFIND -H "Depth: 1" -u u:p {url}/dav/
+soap           -H 'SOAPAction: "urn:x"' -H "Content-Type: text/xml; charset=utf-8" -d @lines.txt {url}
+postman        --location --request GET '{url}/x' --header 'A: b' --data-raw '{"a": 1}'
+chrome         '{url}/api' -H 'accept: */*' -H 'cookie: a=1; b=2' --data-raw $'x' --compressed --insecure
+chrome-form    '{url}/api' -H 'content-type: multipart/form-data; boundary=B' --data-raw '--B--'
+timing-file    -w "@format.txt" -o /dev/null -s {url}
+script         -fsSL {url}/install.sh
+script-dash    -o- {url}/install.sh
+kubectl        -LO "{url}/release/v1/bin/kubectl"
+continue       -C - -sSLo kubectl {url}/bin
+hardened       --fail --silent --show-error --location --retry 2 --retry-connrefused -m 10 {url}/x
+rustup         --proto '=https,http' --tlsv1.2 -sSf {url}/rustup
+only-https     --proto =https -sSf {url}/rustup
+deploy         -X POST -F token=T -F ref=main -F "variables[A]=b" {url}/trigger/pipeline
+package        --header "JOB-TOKEN: x" --upload-file photo.png "{url}/packages/generic/p/1/photo.png"
+noproxy        --noproxy '*' -s {url}/metadata -H Metadata:true
+health         --connect-timeout 2 -s -o /dev/null -w "%{http_code}" {url}/status/503
+ip             -4 -s {url}/ip
+head-line      -sI {url}/x
+digest         --digest -u u:p {url}/x
+delete-body    -X DELETE {url}/_search/scroll -H 'Content-Type: application/json' -d '{"id": "x"}'
+header-spaces  {url} -H 'X-A:   b  ' -H 'X-B:c'
+header-repeat  {url} -H 'X-A: 1' -H 'X-A: 2'
+form-repeat    {url} -F 'f[]=@photo.png' -F 'f[]=@lines.txt'
+form-json      {url} -F 'meta={"a": 1};type=application/json' -F file=@photo.png;filename=a.png
+data-utf8      {url} -d 'name=Zoë'
+data-percent   {url} -d 'a=100%&b=%41'
+url-spaces     '{url}/a%20b?q=c+d#frag'
+url-brackets   -g '{url}/x?a[]=1'
+url-userinfo   http://ada:pa%40ss@127.0.0.1:{port}/x
+range-suffix   -r -500 {url}/x
+empty-agent    -A '' {url}
+""".strip().split("\n")
+"""The same of command lines as documentation and browsers give them out to be copied."""
 
-ROWS = dict(row.split(maxsplit=1) for row in SAME)
+
+ROWS = dict(row.split(maxsplit=1) for row in (*SAME, *COPIED))
 
 
 @needs_curl
@@ -282,6 +345,38 @@ def test_a_command_line_of_curl_does_the_same(name, ours, recorder, directory):
     they, they_sent = curl(recorder, directory, *words, data=data)
     assert comparable(we_sent) == comparable(they_sent)
     assert we == they
+
+
+@needs_curl
+def test_the_variables_of_write_out_have_the_values_of_curls(ours, recorder, directory):
+    words = ("-s", "-o", "/dev/null", "-w", "%{json}", "{url}/status/404", "-d", "abc")
+    we, they = (
+        json.loads(done.out) for done, _ in (ours(*words), curl(recorder, directory, *words))
+    )
+    own = re.compile(r"(time|speed)_.*|local_port|size_request|scheme")
+    assert we.keys() <= they.keys()
+    compared = {name for name in we if not own.fullmatch(name)}
+    assert len(compared) > 20
+    assert {name: we[name] or "" for name in compared} == {
+        name: they[name] or "" for name in compared
+    }  # curl has null for an error that was none
+    assert 0 < we["time_connect"] <= we["time_starttransfer"] <= we["time_total"] < PATIENCE
+
+
+def test_a_request_is_signed_for_aws(ours):
+    words = ("{url}/b", "-u", "KEY:SECRET", "--aws-sigv4", "aws:amz:eu-west-1:s3")
+    _, [sent] = ours(*words)
+    [value] = [value for name, value in sent.fields if name == "Authorization"]
+    assert re.match(r"AWS4-HMAC-SHA256 Credential=KEY/\d{8}/eu-west-1/s3/aws4_request, ", value)
+    assert "SECRET" not in str(sent)
+    assert ours(*words[:1], *words[3:])[0].code == 2
+
+
+def test_schemes_that_are_not_allowed_are_not_used(ours):
+    done, sent = ours("--proto", "=https", "{url}/x")
+    assert (done.code, done.out, sent) == (1, b"", [])
+    assert ours("--proto", "-https", "{url}/x")[0].code == 0
+    assert ours("--proto", "=ftp", "{url}/x")[0].code == 2
 
 
 OTHERWISE = """
