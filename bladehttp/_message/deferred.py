@@ -160,6 +160,7 @@ class Channel(Iterator[bytes]):
         self._closed = False
         self._overflowed = False
         self._is_cut = False
+        self._is_woken = False
         self._quiet = False
         self._wake: Callable[[], None] = lambda: None
         self._begin: Callable[[], object] | None = None
@@ -208,8 +209,14 @@ class Channel(Iterator[bytes]):
                 self._size += len(chunk)
             self._quiet = False
             self._changed.notify_all()
-        self._wake()
+        self._wake_once()
         return not self._overflowed
+
+    def _wake_once(self) -> None:
+        """Wake the loop unless it has been woken since it took all: a busy writer floods it."""
+        if not self._is_woken:
+            self._is_woken = True
+            self._wake()
 
     def _fits(self, chunk: bytes) -> bool:
         return not self._chunks or self._size + len(chunk) <= self._limit
@@ -219,7 +226,7 @@ class Channel(Iterator[bytes]):
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        self._wake()
+        self._wake_once()
 
     def cut(self) -> None:
         """Close after the waiting chunks, and reset the connection: the body is not complete."""
@@ -243,9 +250,12 @@ class Channel(Iterator[bytes]):
     def attach(self, wake: Callable[[], None]) -> None:
         """Set a function to call, on any thread, when `take` has a chunk."""
         self._wake = wake
+        self._is_woken = False
+        if self._chunks or self._closed:
+            self._wake_once()
 
     def take(self) -> Any:
-        """Return the next chunk, NOT_YET, or END.
+        """Return the waiting chunks as one, NOT_YET, or END.
 
         Raises:
             BodyCut: `cut` was called.
@@ -254,13 +264,15 @@ class Channel(Iterator[bytes]):
         with self._changed:
             if self._overflowed:
                 raise BufferError(f"client is too slow: more than {self._limit} bytes are waiting")
-            if self._chunks:
-                chunk = self._chunks.popleft()
-                self._size -= len(chunk)
+            if self._chunks:  # all at once: a lock for each would be fought for with the writer
+                chunk = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+                self._chunks.clear()
+                self._size = 0
                 self._changed.notify_all()
                 return chunk
             if self._is_cut:
                 raise BodyCut(is_reset=True)
+            self._is_woken = False
             return END if self._closed else NOT_YET
 
     def __next__(self) -> bytes:

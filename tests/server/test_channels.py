@@ -8,7 +8,7 @@ import pytest
 from support import wait_until
 
 from bladehttp import HttpClient, HttpResponse
-from bladehttp._message.deferred import CHANNEL_LIMIT, Channel
+from bladehttp._message.deferred import CHANNEL_LIMIT, END, NOT_YET, Channel
 from bladehttp._message.sse import Events
 
 PATIENCE = 10
@@ -121,6 +121,24 @@ def test_chunks_of_an_offloaded_handler_are_sent_while_it_runs(serve, connect, k
     connection.get()  # the connection is good for another request
     go.put(None)
     assert connection.response().body == b""
+
+
+def test_many_short_chunks_wake_the_server_once_until_it_has_taken_them():
+    woken, channel = [], Channel()
+    channel.attach(lambda: woken.append(True))
+    for _ in range(1000):
+        assert channel.write("x")
+    assert (len(woken), channel.take(), channel.take()) == (1, b"x" * 1000, NOT_YET)
+    channel.write("y")
+    channel.close()
+    assert (len(woken), channel.take(), channel.take()) == (2, b"y", END)
+
+
+def test_what_was_written_before_the_server_attaches_wakes_it():
+    woken, channel = [], Channel()
+    channel.write("x")
+    channel.attach(lambda: woken.append(True))
+    assert woken == [True]
 
 
 def test_an_empty_write_of_an_offloaded_handler_sends_the_head(serve, connect):
@@ -318,7 +336,7 @@ def test_shutdown_ends_events_and_waits_for_other_channels(serve, connect):
 def test_iterating_waits_for_the_pieces():
     channel = Channel()
     threading.Timer(0.01, lambda: (channel.write("a"), channel.write("b"), channel.close())).start()
-    assert list(channel) == [b"a", b"b"]
+    assert b"".join(channel) == b"ab"
 
 
 def test_iterating_gives_a_sign_of_life():
