@@ -130,6 +130,10 @@ EQUIVALENT = (
         "what is closed and still listed is looked at once more, which takes time only",
     ),
     Equivalent(
+        "client/_curl/resend.py", "return STOP", "return None",
+        "pycurl takes all but a number for an error, which aborts as well",
+    ),
+    Equivalent(
         "client/_curl/resend.py", "MOST = 5", "MOST = ",
         "libcurl gives up a refused stream after as many, and a second connection is a new one",
     ),
