@@ -126,6 +126,25 @@ class Offloaded(Deferred):
     __slots__ = ()
 
 
+class OfCoroutine(Offloaded):
+    """The response of a coroutine function.
+
+    Attributes:
+        ends_with_client: Whether a client that has sent its last byte counts as gone.
+    """
+
+    __slots__ = ("ends_with_client",)
+
+    def __init__(self, timeout: int) -> None:
+        super().__init__(timeout)
+        self.ends_with_client: bool = False
+
+    def expire(self, timeout: int) -> None:
+        """Give up after so many milliseconds."""
+        self.timeout = timeout
+        self.give_up()
+
+
 class Delay(Deferred):
     """A complete response that is sent after a time; see `HttpResponse.delay`."""
 

@@ -121,7 +121,8 @@ def check_options(options: RouteOptions, is_interruptible: bool) -> RouteOptions
         CHECKS[name](name, value)
     if "handler_timeout" in options and not is_interruptible:
         raise ValueError(
-            "handler_timeout needs offload=True: nothing ends a handler on the server's thread"
+            "handler_timeout needs offload=True or a coroutine function: nothing ends a handler on "
+            "the server's thread"
         )
     return options
 
@@ -216,11 +217,12 @@ class ServerConfig:
             requests. Those without a response by then get 503. 5000. 0: as `close`.
         max_requests_per_connection: Requests answered before a connection is closed. 1000. 0: no
             limit.
-        handler_timeout: Longest time of an offloaded handler. Its response is 503 then, and it
-            goes on without one. For one route see `HttpServer.handle`, for a deferred response
-            `HttpResponse.defer`. 0: no limit.
+        handler_timeout: Longest time of an offloaded handler, whose response is 503 then while it
+            goes on, and of a coroutine function, which is cancelled. For one route see
+            `HttpServer.handle`, for a deferred response `HttpResponse.defer`. 0: no limit.
         max_workers: Offloaded handlers (see `HttpServer.handle`) that run at a time. 8.
-        max_offloaded: Offloaded handlers that run or wait; further ones are answered with 503. 128.
+        max_offloaded: Offloaded handlers that run or wait, and coroutine functions that run;
+            further ones are answered with 503. 128.
         slow_handler_time: A handler, callback, timer or generator that blocks the server's thread
             for longer is logged as a warning, since every other client waits for it. 100. 0: none
             is.

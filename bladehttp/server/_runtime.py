@@ -148,7 +148,7 @@ class Runtime:
 
     def wait(self) -> None:
         """Wait until everything is closed, unless this is the loop's own thread."""
-        if not self.loop.is_own_thread():
+        if not (self.loop.is_own_thread() or self.context.dispatcher.coroutines.is_own_thread()):
             self.stopped.wait()
 
     def drain(self, seconds: float) -> None:
@@ -228,6 +228,7 @@ class Runtime:
         with ExitStack() as closing:  # all of it, whatever a callback raises
             closing.callback(self.loop.close)
             closing.callback(self.context.workers.close)
+            closing.callback(self.context.dispatcher.coroutines.close)
             for connection in self.context.connections:
                 closing.callback(connection.close)
             closing.callback(self.listener.close)

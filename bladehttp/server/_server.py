@@ -19,8 +19,9 @@ from bladehttp.exceptions import HttpException
 from bladehttp.server._config import ServerConfig, ServerOptions, check_options
 from bladehttp.server._connection.context import Stats
 from bladehttp.server._dispatch.access_log import AccessLog, Answered
-from bladehttp.server._dispatch.callbacks import check_callable, check_runs
-from bladehttp.server._dispatch.dispatcher import ENDING, Dispatcher
+from bladehttp.server._dispatch.callbacks import check_runs, is_coroutine_function
+from bladehttp.server._dispatch.chain import ENDING
+from bladehttp.server._dispatch.dispatcher import Dispatcher
 from bladehttp.server._dispatch.forwarded import TrustedProxies
 from bladehttp.server._dispatch.request_log import RequestLog
 from bladehttp.server._dispatch.routes import Handler, RouteOptions
@@ -188,6 +189,9 @@ class HttpServer(ServerConfig):
         the route of GET if it has none. Unless an on_receive has answered, OPTIONS is answered with
         the methods of the path, and other methods with 405.
 
+        A coroutine function runs on an asyncio loop beside the server's; so may those of
+        before_request, on_receive and none_handler. It is cancelled if its client leaves.
+
         Args:
             method: Such as "GET".
             path: Compared with ``request.path``. A segment ``{name}`` matches any one segment that
@@ -197,18 +201,21 @@ class HttpServer(ServerConfig):
             offload: Whether it runs on a worker thread (``max_workers``) because it takes long or
                 blocks. Its connection takes no other request meanwhile.
             **options: ``max_body_size`` of requests for this route, as their path was sent;
-                ``handler_timeout``, if it is offloaded. Without: the server's.
+                ``handler_timeout``, if it is offloaded or a coroutine function. Without: the
+                server's.
 
         Raises:
-            TypeError: The function does not take two arguments, or is a coroutine function; or an
-                option does not exist or is of another type.
+            TypeError: The function does not take two arguments; or an option does not exist or is
+                of another type.
             ValueError: The path does not begin with "/", is percent-encoded or has a query, its
                 braces are not parameters, the method is none, method and path have a handler
-                already, or an option is out of range.
+                already, an option is out of range, or a coroutine function is offloaded.
         """
         if fn is None:
             return partial(self.handle, method, path, offload=offload, **options)
-        check_options(options, offload)
+        if offload and is_coroutine_function(fn):
+            raise ValueError("offload is for functions that block, not for coroutine functions")
+        check_options(options, offload or is_coroutine_function(fn))
         self._dispatcher.add_route(method, path, fn, offload, options)
         return fn
 
@@ -219,10 +226,9 @@ class HttpServer(ServerConfig):
         on_receive has answered; without any routes only if there is no on_receive at all.
 
         Raises:
-            TypeError: The function does not take two arguments, or is a coroutine function.
+            TypeError: The function does not take two arguments.
         """
-        check_callable(fn, 2, "none_handler")
-        self._dispatcher.none_handler = fn
+        self._dispatcher.set_none_handler(fn)
         return fn
 
     def serve_files(
@@ -308,6 +314,7 @@ class HttpServer(ServerConfig):
         """
         self._dispatcher.blank = DefaultHead(self.powered_by)
         self._dispatcher.handler_timeout = self.handler_timeout
+        self._dispatcher.coroutines.most = self.max_offloaded
         return WsgiApplication(
             self._dispatcher,
             HeadParser(self._limits(), self._dispatcher.limits_of),
@@ -445,6 +452,7 @@ class HttpServer(ServerConfig):
         """
         runtime = self._runtime
         if runtime is None:
+            self._dispatcher.coroutines.close()  # of `wsgi`
             return
         runtime.loop.stop()
         if runtime.stepping is None:
@@ -532,6 +540,7 @@ class HttpServer(ServerConfig):
         context, proxies = self._context(self._certificates), self._proxies()
         self._dispatcher.blank = DefaultHead(self.powered_by)
         self._dispatcher.handler_timeout = self.handler_timeout
+        self._dispatcher.coroutines.most = self.max_offloaded
         endpoint = self._listen(self._given)
         try:
             self._runtime = self._run_at(endpoint, context, proxies, owner)
@@ -608,6 +617,7 @@ def _close_all_in_child() -> None:
     for server in _servers:
         runtime, server._runtime = server._runtime, None
         server._dispatcher.loop = None
+        server._dispatcher.coroutines.forget()
         if runtime is not None:
             runtime.close_in_child()
 

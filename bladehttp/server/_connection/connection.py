@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from time import monotonic
 
+from bladehttp._message.deferred import OfCoroutine
 from bladehttp._message.request import ClientInfo, HttpRequest
 from bladehttp._wire.head import NO_FIELDS, check_target
 from bladehttp._wire.proxy import ProxyReader
@@ -281,7 +282,8 @@ class Connection(Sender):
         """Read while a response is deferred or a stream pauses, to see whether the client leaves.
 
         A client that has sent its last byte may still read a response (RFC 9112 section 9.6). A
-        client of server-sent events does not send its last byte before it leaves.
+        client of server-sent events does not send its last byte before it leaves, and for a
+        coroutine it counts as gone, as for Go's handlers: its work can be cancelled.
         """
         if events & WRITE:
             self.transport.flush()
@@ -290,8 +292,14 @@ class Connection(Sender):
             self._feed_reader(data)
         if self.transport.ended and self._request is not None:
             self._request.disconnected = True
-        if self.transport.ended and self.state in PAUSED and self._outbox.is_endless:
+        if self.transport.ended and self._ends_with_client():
             self.close()
+
+    def _ends_with_client(self) -> bool:
+        """Whether nobody reads the response of a client that has sent its last byte."""
+        if self.state in PAUSED:
+            return self._outbox.is_endless
+        return isinstance(self._deferred, OfCoroutine) and self._deferred.ends_with_client
 
     def _has_early_bytes(self) -> bool:
         return bool(self._reader.buffer)

@@ -12,17 +12,19 @@ class Kind(NamedTuple):
     Attributes:
         name: The method that registers it.
         arguments: Number of arguments of its functions.
+        is_awaited: Whether a function may be a coroutine function.
     """
 
     name: str
     arguments: int
+    is_awaited: bool = False
 
 
 CALLBACKS = {
     "connect": Kind("on_connect", 1),
     "disconnect": Kind("on_disconnect", 1),
-    "before": Kind("before_request", 2),
-    "receive": Kind("on_receive", 2),
+    "before": Kind("before_request", 2, is_awaited=True),
+    "receive": Kind("on_receive", 2, is_awaited=True),
     "after": Kind("after_request", 2),
     "reply": Kind("on_reply", 1),
     "answered": Kind("on_answered", 1),
@@ -38,8 +40,22 @@ NEVER_RUN = (
 )
 
 
-def check_callable(function: Callable[..., Any], arguments: int, name: str) -> None:
+def is_coroutine_function(function: Callable[..., Any]) -> bool:
+    """Return whether a function, or its ``__call__``, is a coroutine function."""
+    called = getattr(type(function), "__call__", None)  # noqa: B004 - of the class, as Python does
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
+
+
+def check_callable(
+    function: Callable[..., Any], arguments: int, name: str, is_awaited: bool = False
+) -> None:
     """Raise if a function cannot be called with a number of arguments, or would not run.
+
+    Args:
+        function: The function.
+        arguments: The number.
+        name: What it is registered as.
+        is_awaited: Whether it may be a coroutine function.
 
     Raises:
         TypeError: It is not callable, takes another number of arguments, or is a coroutine or
@@ -47,7 +63,8 @@ def check_callable(function: Callable[..., Any], arguments: int, name: str) -> N
     """
     if not callable(function):
         raise TypeError(f"{name} takes a function, not {type(function).__name__}")
-    check_runs(function, name)
+    if not (is_awaited and is_coroutine_function(function)):
+        check_runs(function, name)
     try:
         signature = inspect.signature(function)
     except ValueError:

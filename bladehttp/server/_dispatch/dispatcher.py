@@ -34,11 +34,13 @@ from bladehttp.server._dispatch.callbacks import (
     check_callable,
     check_guard,
     check_value,
+    is_coroutine_function,
     name_of,
 )
+from bladehttp.server._dispatch.chain import ENDING, Chain
 from bladehttp.server._dispatch.request_log import RequestLog
 from bladehttp.server._dispatch.routes import Handler, Route, RouteOptions, Routes
-from bladehttp.server._dispatch.workers import Workers
+from bladehttp.server._dispatch.workers import Coroutines, Workers
 from bladehttp.server._net.loop import Loop
 from bladehttp.status import phrase
 
@@ -46,9 +48,6 @@ log = logging.getLogger("bladehttp.server")
 
 CLIENT_ERRORS = (ContentError, MissingValueError)
 """Errors of the client, raised when a handler reads missing or malformed content of a request."""
-
-ENDING = (KeyboardInterrupt, SystemExit)
-"""Exceptions that end the thread they are raised on."""
 
 RESPONSE_CALLBACKS = ("after", "reply", "answered")
 """The kinds of callbacks that receive responses; most servers have none."""
@@ -63,7 +62,9 @@ class Dispatcher:
     Attributes:
         blank: The default head of every response.
         callbacks: The functions of each kind.
+        coroutines: Runs coroutine functions.
         guards: The before_request functions.
+        has_coroutines: Whether any function is a coroutine function.
         handler_timeout: Longest time of a handler that does not run on the loop's thread, in
             milliseconds. 0: no limit.
         has_response_callbacks: Whether any after_request, on_reply or on_answered is registered.
@@ -78,8 +79,10 @@ class Dispatcher:
         "_late",
         "blank",
         "callbacks",
+        "coroutines",
         "guards",
         "handler_timeout",
+        "has_coroutines",
         "has_response_callbacks",
         "log",
         "loop",
@@ -94,6 +97,8 @@ class Dispatcher:
         self.callbacks: dict[str, list[Callable[..., Any]]] = {kind: [] for kind in CALLBACKS}
         self.guards: list[Callable[..., Any]] = self.callbacks["before"]
         self._late: deque[Callable[[], None]] = deque()
+        self.coroutines: Coroutines = Coroutines()
+        self.has_coroutines: bool = False
         self.handler_timeout: int = 0
         self.has_response_callbacks: bool = False
         self.log: RequestLog | None = None
@@ -106,13 +111,24 @@ class Dispatcher:
         """Add a callback of one kind.
 
         Raises:
-            TypeError: The function does not take the arguments of its kind, or is a coroutine or
-                generator function.
+            TypeError: The function does not take the arguments of its kind, or is a generator
+                function, or a coroutine function of a kind that is not awaited.
         """
-        name, arguments = CALLBACKS[kind]
-        check_callable(function, arguments, name)
+        name, arguments, is_awaited = CALLBACKS[kind]
+        self._check(function, arguments, name, is_awaited)
         self.callbacks[kind].append(function)
         self.has_response_callbacks = any(self.callbacks[kind] for kind in RESPONSE_CALLBACKS)
+
+    def _check(
+        self, function: Callable[..., Any], arguments: int, name: str, is_awaited: bool = True
+    ) -> None:
+        check_callable(function, arguments, name, is_awaited)
+        self.has_coroutines = self.has_coroutines or is_coroutine_function(function)
+
+    def set_none_handler(self, handler: Handler) -> None:
+        """Set the handler of requests that nothing else answers; see `HttpServer.none_handler`."""
+        self._check(handler, 2, "none_handler")
+        self.none_handler = handler
 
     def add_route(
         self,
@@ -123,7 +139,7 @@ class Dispatcher:
         options: RouteOptions | None = None,
     ) -> None:
         """Set the handler of a method and a path; see `Routes.add`."""
-        check_callable(handler, 2, "handle")
+        self._check(handler, 2, "handle")
         self.routes = self.routes or Routes()
         self.routes.add(method, path, handler, offload, options)
 
@@ -141,9 +157,12 @@ class Dispatcher:
         self.routes = self.routes or Routes()
         self.routes.mount("GET", path, handler)
 
-    def call_none_handler(self, request: HttpRequest, response: HttpResponse) -> None:
-        """Call the current none_handler."""
-        call_handler(self.none_handler, request, response)
+    def call_none_handler(self, request: HttpRequest, response: HttpResponse) -> Any:
+        """Call the current none_handler; return its coroutine if it is a coroutine function."""
+        handler = self.none_handler
+        if self.has_coroutines and is_coroutine_function(handler):
+            return handler(request, response)
+        return call_handler(handler, request, response)
 
     def respond(
         self, request: HttpRequest, client: socket | None, workers: Workers | None = None
@@ -161,6 +180,9 @@ class Dispatcher:
             self.log.add(request)
         response = HttpResponse.for_server(self.blank)
         try:
+            if self.has_coroutines:
+                Chain(self, request, response, client, workers).start()
+                return response
             if self.guards and self._is_answered_by_guard(request, response):
                 return response
             receive = self.callbacks["receive"]
@@ -200,13 +222,13 @@ class Dispatcher:
         if params:
             request.params = params
         if route.offload and workers is not None:
-            self._offload(route, request, response, client, workers)
+            self.offload(route, request, response, client, workers)
             return
         value = route.handler(request, response)
         if value is not None and value is not response:
             check_value(route.handler, value)
 
-    def _offload(
+    def offload(
         self,
         route: Route,
         request: HttpRequest,
@@ -225,7 +247,7 @@ class Dispatcher:
                 call_handler(route.handler, request, response)
             except BaseException as error:  # noqa: BLE001 - reported on the server's thread
                 if not deferred.fail(error):
-                    self._report_late(error, deferred, request, response, client)
+                    self.report_late(error, deferred, request, response, client)
             else:
                 deferred.send()
 
@@ -234,7 +256,7 @@ class Dispatcher:
             answer_with_status(response, 503)
             response.headers["Retry-After"] = "1"
 
-    def _report_late(
+    def report_late(
         self,
         error: BaseException,
         deferred: Deferred,
@@ -249,9 +271,9 @@ class Dispatcher:
         if isinstance(response.source, Channel):
             response.source.cut()
         if not (deferred.given_up and isinstance(error, Abort)):
-            self._call_on_loop(partial(self.report, error, client, request, ends=False))
+            self.call_on_loop(partial(self.report, error, client, request, ends=False))
 
-    def _call_on_loop(self, function: Callable[[], None]) -> None:
+    def call_on_loop(self, function: Callable[[], None]) -> None:
         """Call a function on the loop's thread, at the latest when the server has closed."""
         self._late.append(function)
         loop = self.loop
@@ -259,6 +281,17 @@ class Dispatcher:
             self.call_late()
         else:
             loop.call_soon(self.call_late)
+
+    def call_later(self, milliseconds: int, function: Callable[[], None]) -> Callable[[], None]:
+        """Call a function on the loop's thread after some time, 0: never.
+
+        Returns:
+            A function that cancels it.
+        """
+        loop = self.loop
+        if loop is None or not milliseconds:
+            return _do_nothing
+        return loop.call_later(milliseconds / 1000, function).cancel
 
     def call_late(self) -> None:
         """Call the functions of other threads that wait for the loop's thread."""
@@ -351,22 +384,25 @@ class Dispatcher:
         except BaseException as error:  # noqa: BLE001 - reported
             self.report(error, client, request)
 
-    def answer_unrouted(self, request: HttpRequest, response: HttpResponse) -> None:
+    def answer_unrouted(self, request: HttpRequest, response: HttpResponse) -> Any:
         """Answer a request that no on_receive and no route of its method takes.
 
         OPTIONS is answered with the methods of the path, other methods with 405 (RFC 9110 sections
         9.3.7 and 15.5.6). Paths without a route go to none_handler.
+
+        Returns:
+            None, or the coroutine of none_handler; see `call_none_handler`.
         """
         methods = self.routes.allowed(request.path) if self.routes else []
         if not methods:
-            self.call_none_handler(request, response)
-            return
+            return self.call_none_handler(request, response)
         if request.method == "OPTIONS":
             response.status = 204
             response.headers.pop("Content-Type", None)
         else:
             answer_with_status(response, 405)
         response.headers["Allow"] = ", ".join(methods)
+        return None
 
     def answer_early(self, request: HttpRequest) -> HttpResponse | None:
         """Return the final response to a request whose body no handler reads; None: read it."""
@@ -507,15 +543,15 @@ class Dispatcher:
                 callback(error, client)
             except BaseException as another:
                 log.exception("on_error callback failed")
-                self._end(another)
+                self.end(another)
             self._check_time(begun, "error", callback, request)
         if leaves:
-            self._end(error)
+            self.end(error)
 
     def _on_loop(self) -> bool:
         return self.loop is not None and self.loop.is_own_thread()
 
-    def _end(self, error: BaseException) -> None:
+    def end(self, error: BaseException) -> None:
         """End the loop if this is its thread and the error is one of `ENDING`."""
         if self.loop is not None and isinstance(error, ENDING) and self._on_loop():
             self.loop.end(error)
@@ -578,6 +614,10 @@ class Dispatcher:
         response.headers.extend(abort.headers)
         response.body = abort.body
         return response
+
+
+def _do_nothing() -> None:
+    """Stand for the cancelling of a timer that there is not."""
 
 
 def call_handler(handler: Handler, request: HttpRequest, response: HttpResponse) -> None:

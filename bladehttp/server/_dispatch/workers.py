@@ -1,10 +1,16 @@
-"""Workers: a bounded thread pool for handlers that would block the loop."""
+"""Workers and Coroutines: where handlers run that would block the loop, with bounds."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from importlib import import_module
 from queue import SimpleQueue
+from typing import Any, Protocol
 
 Work = Callable[[], object]
+
+Done = Callable[[Any, BaseException | None], None]
+"""Called with the value of a coroutine, or with the exception it ended with."""
 
 
 class Workers:
@@ -62,3 +68,70 @@ class Workers:
                 with self._lock:
                     self._busy -= 1
                 del work  # and what it refers to, while the thread waits
+
+
+class Running(Protocol):
+    """A coroutine on its way."""
+
+    def cancel(self) -> None:
+        """Cancel it. From any thread."""
+
+
+class Coroutines:
+    """Coroutines on an asyncio loop, whose thread starts with the first.
+
+    Attributes:
+        most: Most coroutines that run at a time.
+    """
+
+    __slots__ = ("_busy", "_lock", "_loop", "most")
+
+    def __init__(self) -> None:
+        """Start nothing yet."""
+        self._busy = 0
+        self._lock = threading.Lock()
+        self._loop: Any = None  # an `event_loop.EventLoop`: asyncio is not loaded without need
+        self.most: int = 0
+
+    def start(
+        self, coroutine: Coroutine[Any, Any, Any], context: Context, done: Done
+    ) -> Running | None:
+        """Run a coroutine in a context; None if there are too many, and it is closed.
+
+        Args:
+            coroutine: The coroutine.
+            context: The context.
+            done: Called when it has ended, on the thread of the asyncio loop.
+        """
+
+        def ended(value: Any, error: BaseException | None) -> None:
+            with self._lock:
+                self._busy -= 1
+            done(value, error)
+
+        with self._lock:
+            if self._busy >= self.most:
+                coroutine.close()
+                return None
+            if self._loop is None:
+                module = import_module("bladehttp.server._dispatch.event_loop")
+                self._loop = module.EventLoop()
+            running: Running = self._loop.start(coroutine, context, ended)
+            self._busy += 1
+        return running
+
+    def is_own_thread(self) -> bool:
+        """Whether the caller runs on the thread of the asyncio loop."""
+        loop = self._loop
+        return loop is not None and bool(loop.is_own_thread())
+
+    def close(self) -> None:
+        """Cancel what runs and end the thread. The next coroutine starts another."""
+        with self._lock:
+            loop, self._loop = self._loop, None
+        if loop is not None:
+            loop.close()
+
+    def forget(self) -> None:
+        """Leave the loop to the parent, in a forked child."""
+        self._busy, self._lock, self._loop = 0, threading.Lock(), None

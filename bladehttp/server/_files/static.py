@@ -11,6 +11,7 @@ import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from bladehttp._data.media_types import media_type
@@ -67,10 +68,15 @@ class StaticFiles:
     listed: bool
     none_handler: Handler
 
-    def __call__(self, request: HttpRequest, response: HttpResponse) -> None:
-        """Respond with a file, unless an on_receive has answered already."""
-        if not response.is_answered and not with_descriptors(self._answer, request, response):
-            self.none_handler(request, response)
+    def __call__(self, request: HttpRequest, response: HttpResponse) -> Any:
+        """Respond with a file, unless an on_receive has answered already.
+
+        Returns:
+            None, or the coroutine of none_handler.
+        """
+        if response.is_answered or with_descriptors(self._answer, request, response):
+            return None
+        return self.none_handler(request, response)
 
     def _answer(self, request: HttpRequest, response: HttpResponse) -> bool:
         """Respond, or return False if the file is missing."""
