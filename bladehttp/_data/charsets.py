@@ -12,8 +12,8 @@ it, as in browsers: iso-8859-1 is windows-1252, shift_jis is windows-31j, gb2312
 import codecs
 import json
 import re
-from email.message import Message
 from functools import lru_cache
+from importlib import import_module
 from typing import Any
 
 UTF_8 = "utf-8"
@@ -123,7 +123,7 @@ def charset_of(content_type: str) -> str:
     """Return the codec for the charset of a Content-Type; utf-8 if it names none that is known."""
     if "charset" not in content_type.lower():
         return UTF_8
-    message = Message()
+    message = import_module("email.message").Message()  # dear, and left until it is needed
     message["Content-Type"] = content_type
     return codec_of(message.get_content_charset("")) or UTF_8
 

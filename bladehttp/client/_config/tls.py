@@ -10,9 +10,9 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
-import certifi
 import pycurl
 
 from bladehttp.exceptions import CertificateFileError
@@ -42,7 +42,10 @@ TLS_VERSIONS = {
 
 def first_bundle(paths: Iterable[str] = SYSTEM_BUNDLES) -> str:
     """Return the first file that exists, certifi's bundle if none does."""
-    return next((path for path in paths if Path(path).is_file()), certifi.where())
+    for path in paths:
+        if Path(path).is_file():
+            return path
+    return str(import_module("certifi").where())  # seldom needed, and dear: importlib.resources
 
 
 @cache

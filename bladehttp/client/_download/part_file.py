@@ -19,7 +19,6 @@ import fcntl
 import hashlib
 import json
 import os
-import secrets
 import stat
 from contextlib import suppress
 from functools import partial
@@ -55,7 +54,7 @@ class PartFile:
             OSError: The target is not a regular file.
         """
         check_target(target)
-        unique = "" if keep else f".{secrets.token_hex(4)}"
+        unique = "" if keep else f".{os.urandom(4).hex()}"
         self._target = target
         self._path = target.with_name(f"{_short(target.name)}{unique}.part")
         self._tag = self._path.with_name(f"{self._path.name}.tag")
