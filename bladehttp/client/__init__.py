@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from bladehttp._message.response import Hop, HttpResponse, RequestInfo
     from bladehttp.client._arguments import (
         AsyncData,
+        AuthFunction,
         ClientCert,
         ClientOptions,
         Credentials,
@@ -50,7 +51,7 @@ else:  # libcurl is loaded on first access, and so is asyncio
             "_data.headers": "Headers HeadersLike",
             "_message.response": "Hop HttpResponse RequestInfo",
             "client._arguments": (
-                "AsyncData ClientCert ClientOptions Credentials Data DownloadOptions "
+                "AsyncData AuthFunction ClientCert ClientOptions Credentials Data DownloadOptions "
                 "ErrorHook FieldPairs FileContent FileName FilesLike FileValue PathLike "
                 "Properties QueryLike Readable RequestHook RequestItem RequestOptions "
                 "ResponseHook RetryHook StreamOptions"
@@ -73,6 +74,7 @@ __all__ = [
     "AsyncData",
     "AsyncHttpClient",
     "Auth",
+    "AuthFunction",
     "ClientCert",
     "ClientOptions",
     "Cookie",

@@ -77,8 +77,11 @@ FilesLike = (
 ClientCert = PathLike | tuple[PathLike, PathLike | None] | tuple[PathLike, PathLike | None, str]
 """Type of ``client_cert``: a path, (certificate, key) or (certificate, key, password)."""
 
-Credentials = str | tuple[str, str]
-"""Type of ``auth``: (name, password), or a bearer token."""
+AuthFunction = Callable[[HookRequest], object]
+"""A function as ``auth``: it sets fields, or it is a generator function; see `HttpClient.auth`."""
+
+Credentials = str | tuple[str, str] | AuthFunction
+"""Type of ``auth``: (name, password), a bearer token, or a function."""
 
 RequestHook = Callable[[HookRequest], object]
 """A hook of ``on_request``."""

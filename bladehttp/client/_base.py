@@ -39,7 +39,9 @@ from bladehttp.client._exchange.hooks import (
     Hooks,
     active_hooks,
     hook_list,
+    is_usual,
     own_hooks,
+    usual_hooks,
 )
 from bladehttp.client._exchange.send_many import Make, arguments
 from bladehttp.client._request.encode import NOT_GIVEN, make_body
@@ -184,8 +186,15 @@ class Configured:
         no_expect: Whether to leave out ``Expect: 100-continue``, which libcurl sends with bodies
             over 1 MiB or of unknown length and which costs a second if the server ignores it.
             False.
-        auth: (name, password), or a bearer token as str. An empty name or password is sent as it
-            is; of ("", "") nothing is sent. None by default. An Authorization field wins over a
+        auth: (name, password), a bearer token as str, or a function of a `HookRequest` that sets
+            fields. A generator function yields the request to have it sent, gets the response, and
+            may yield the request again, up to 10 times in all; ``auth`` of an `AsyncHttpClient`
+            may be a coroutine function or an asynchronous generator function. It is called after
+            ``on_request``, for each message to the origin of the URL: again for a retry and for a
+            redirect within the origin, never for another one, and not for that one again after
+            another. Only the response that would be returned is given to it, that of a stream when
+            its body is still to be received, or, from 400 on, with its body. A body that cannot be
+            sent again raises UnrewindableBody. None by default. An Authorization field wins over a
             name in the URL, and that over this. CURLOPT_USERNAME.
         auth_method: The methods that may be used for ``auth``, for a URL with name and password and
             for ``netrc``. Auth.ANY, the default, asks the server first: it costs a round, sends a
@@ -303,7 +312,7 @@ class Configured:
     receive_timeout: Property[int, int | None] = Property()
     total_timeout: Property[int | None, int | None] = Property()
     no_expect: Property[bool, bool] = Property()
-    auth: Property[str | tuple[str, str] | None, Credentials | None] = Property()
+    auth: Property[Credentials | None, Credentials | None] = Property()
     auth_method: Property[Auth, Auth | int] = Property()
     accept_encoding: Property[str | None, str | None] = Property()
     max_body_size: Property[int | None, int | None] = Property()
@@ -482,16 +491,13 @@ class Verbs(Configured, ABC, Generic[Given, Body]):
 
     def _making(self) -> Make:
         """Return a function from items of `send_many` to exchanges, with the current hooks."""
-        hooks, prepare = active_hooks(self._hooks), self._prepare
+        hooks, prepare = usual_hooks(self._hooks), self._prepare
 
         def make(given: Any) -> Exchange:
-            if type(given) is str:
-                return Exchange(prepare(given), hooks, given)
-            request = prepare(**arguments(given))
-            own = request.hooks
-            return Exchange(
-                request, hooks if own is None else active_hooks(self._hooks, own), given
-            )
+            request = prepare(given) if type(given) is str else prepare(**arguments(given))
+            if is_usual(request):
+                return Exchange(request, hooks, given)
+            return Exchange(request, active_hooks(self._hooks, request), given)
 
         return make
 

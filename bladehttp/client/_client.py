@@ -25,10 +25,11 @@ from bladehttp.client._config.validators import at_least_one
 from bladehttp.client._curl.engine import Engine
 from bladehttp.client._curl.pool import Pool
 from bladehttp.client._download.download import download
-from bladehttp.client._exchange.exchange import Exchange, exchange
+from bladehttp.client._exchange.exchange import Exchange
 from bladehttp.client._exchange.hooks import active_hooks
 from bladehttp.client._exchange.scheduler import Result, Scheduler
 from bladehttp.client._exchange.send_many import Batch, run_batch
+from bladehttp.client._exchange.single import exchange
 from bladehttp.client._exchange.stream import ResponseStream
 from bladehttp.client._request.fields import RequestHeadersLike
 from bladehttp.client._request.prepared import PreparedRequest
@@ -72,7 +73,7 @@ class HttpClient(Verbs[HttpResponse, Data]):
         request = self._prepare(url, method, data, headers, **others)
         engine = self._pool.acquire()
         try:
-            return exchange(engine, request, active_hooks(self._hooks, request.hooks))
+            return exchange(engine, request, active_hooks(self._hooks, request))
         finally:
             self._pool.release(engine, self._settings)
 
@@ -109,7 +110,7 @@ class HttpClient(Verbs[HttpResponse, Data]):
     @contextmanager
     def _streamed(self, request: PreparedRequest) -> Iterator[HttpResponse]:
         engine = self._pool.acquire()
-        body = ResponseStream(engine, Exchange(request, active_hooks(self._hooks, request.hooks)))
+        body = ResponseStream(engine, Exchange(request, active_hooks(self._hooks, request)))
         try:
             yield body.open()
         except BaseException as error:

@@ -2,7 +2,7 @@
 
 import logging
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from datetime import date
 from enum import Enum
 from pathlib import Path
@@ -188,6 +188,25 @@ def hooks(client: HttpClient) -> None:
     HttpClient(on_error=[on_error], on_redirect=[lambda request, response: None])
     HttpClient(on_error=on_error)
     client.get("/", on_request=on_request, on_response=[lambda request, response: None])
+
+
+def auth_by_functions(client: HttpClient) -> None:
+    def plain(request: HookRequest) -> None:
+        request.headers["Authorization"] = str(request.body)
+
+    def generator(request: HookRequest) -> Generator[HookRequest, HttpResponse, None]:
+        response = yield request
+        if response.status == 401:
+            yield request
+
+    async def asynchronous(request: HookRequest) -> AsyncGenerator[HookRequest, HttpResponse]:
+        response = yield request
+        if response.status == 401:
+            yield request
+
+    client.auth = plain
+    client.get("/", auth=generator)
+    http.AsyncHttpClient(auth=asynchronous)
 
 
 def fields_and_queries(client: HttpClient) -> None:

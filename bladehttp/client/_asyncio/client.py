@@ -142,7 +142,7 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse], AsyncData]):
     ) -> HttpResponse:
         driver = self._running()
         request = self._prepare(url, method, data, headers, **others)
-        exchange = Exchange(request, active_hooks(self._hooks, request.hooks))
+        exchange = Exchange(request, active_hooks(self._hooks, request))
         if not driver.enter(exchange):
             await driver.wait(exchange)
         try:
@@ -189,7 +189,7 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse], AsyncData]):
     @asynccontextmanager
     async def _streamed(self, request: PreparedRequest) -> AsyncIterator[HttpResponse]:
         driver = self._running()
-        body = AsyncResponseStream(driver, request, active_hooks(self._hooks, request.hooks))
+        body = AsyncResponseStream(driver, request, active_hooks(self._hooks, request))
         if not driver.enter(body):
             await driver.wait(body)
         response: HttpResponse | None = None

@@ -221,7 +221,7 @@ class EventLoopDriver:
         del self._hook_tasks[exchange]
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if error is None:
-            self._scheduler.start_held(exchange)
+            self._scheduler.resume_held(exchange)
         else:
             failed = error if isinstance(error, Exception) else ClientClosed("hook was cancelled")
             run_in_context(exchange, exchange.notify_error, failed)

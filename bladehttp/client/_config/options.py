@@ -279,7 +279,7 @@ class Settings:
     connect_timeout: int = 60_000
     receive_timeout: int = 300_000
     total_timeout: int | None = None
-    auth: str | tuple[str, str] | None = field(default=None, repr=False)
+    auth: str | tuple[str, str] | Callable[..., object] | None = field(default=None, repr=False)
     auth_method: Auth = Auth.ANY
     accept_encoding: str | None = ""
     max_body_size: int | None = None

@@ -168,14 +168,17 @@ def optional(check: Check) -> Check:
     return lambda name, value: None if value is None else check(name, value)
 
 
-def credentials(name: str, value: Any) -> str | tuple[str, str]:
-    """Accept (name, password), or a bearer token as a str."""
+def credentials(name: str, value: Any) -> str | tuple[str, str] | Callable[..., object]:
+    """Accept (name, password), a bearer token as a str, or a function."""
+    if callable(value):
+        function: Callable[..., object] = value
+        return function
     if isinstance(value, str):
         if not value.strip():
             raise ValueError(f"{name} is an empty bearer token; None is for no authentication")
         return field_text(name, value)
     if not isinstance(value, tuple | list) or [type(part) for part in value] != [str, str]:
-        raise TypeError(f"{name} is (name, password) or a bearer token, both of str")
+        raise TypeError(f"{name} is (name, password) or a bearer token, of str, or a function")
     if any(has_control(part) for part in value):
         raise ValueError(f"{name} holds control characters")
     for part in value:

@@ -11,13 +11,14 @@ from typing import Any
 from bladehttp._message.response import Hop, HttpResponse
 from bladehttp.client._config.environment import active_proxy
 from bladehttp.client._config.retry import Retry
-from bladehttp.client._config.secrets import secrets_of
-from bladehttp.client._curl.engine import SUCCESS, Engine, Outcome
+from bladehttp.client._config.secrets import redact, secrets_of
+from bladehttp.client._curl.engine import SUCCESS, Outcome
 from bladehttp.client._curl.errors import Error, annotate
 from bladehttp.client._curl.handle import Handle
 from bladehttp.client._curl.resend import MOST
 from bladehttp.client._curl.transfer import Transfer
 from bladehttp.client._curl.transfer_options import PROXY_AUTHENTICATION_REQUIRED
+from bladehttp.client._exchange.auth_flow import AuthFlow
 from bladehttp.client._exchange.hooks import Hook, HookRequest, Hooks, call, drop
 from bladehttp.client._request.prepared import PreparedRequest, with_body_fields
 from bladehttp.client._request.redirects import next_request
@@ -48,6 +49,7 @@ class Exchange:
     """
 
     __slots__ = (
+        "_flow",
         "_history",
         "_hooks",
         "_is_announced",
@@ -74,7 +76,7 @@ class Exchange:
 
         Args:
             request: The first request.
-            hooks: The hooks to call, None for none.
+            hooks: The hooks to call, None for none; see `active_hooks`.
             given: Value of ``request.given`` on responses and exceptions.
         """
         self.request = request
@@ -90,8 +92,11 @@ class Exchange:
         self._is_announced = self._is_reauthenticated = False
         self._on_error_due = False  # whether on_request was called and no other hook since
         self.awaitables: list[Any] | None = None
+        self._flow: AuthFlow | None = None
         if hooks is not None:
             self._outgoing = HookRequest(given)
+            auth = request.settings.auth
+            self._flow = AuthFlow(auth, hooks.may_await) if callable(auth) else None
 
     def restart_stopwatch(self) -> None:
         """Restart ``time_taken`` after a wait for a slot. The total_timeout clock runs on."""
@@ -158,7 +163,9 @@ class Exchange:
     def _announce(self, hooks: Hooks) -> None:
         self._outgoing.update(self.request, len(self._history), self._retries)
         self._is_announced = True
-        self._call(hooks.on_request, True, self._outgoing)
+        flow = self._flow
+        steps = hooks.on_request if flow is None else [*hooks.on_request, flow.begin]
+        self._call(steps, True, self._outgoing)
 
     def _call(self, hooks: list[Hook], on_error_due: bool, *arguments: object) -> None:
         """Call hooks; keep the awaitables that they return, if they may.
@@ -195,8 +202,8 @@ class Exchange:
     def is_final(self, has_begun: bool) -> bool:
         """Whether the response whose head was received is the one to return.
 
-        It is not if it is interim, a redirect, or to be retried. Nor are 401 and 407 before the
-        first byte of their body: libcurl may answer them itself.
+        It is not if it is interim, a redirect, to be retried, or one that ``auth`` may answer. Nor
+        are 401 and 407 before the first byte of their body: libcurl may answer them itself.
         """
         settings, status = self.request.settings, self._transfer.status()
         if self.is_redirect or not (has_begun or self._transfer.has_head):
@@ -204,6 +211,8 @@ class Exchange:
         if status in CHALLENGES and self._may_be_answered(status):
             return False
         if settings.retry is not None and status in settings.retry.statuses:
+            return False
+        if self._flow is not None and self._flow.is_open and status >= BAD_REQUEST:
             return False
         return has_begun or (status >= 200 and status not in CHALLENGES)
 
@@ -225,6 +234,8 @@ class Exchange:
         """
         response = self._transfer.open_response()
         begin(response)
+        if self._flow is not None and self._flow.is_open:
+            self._add_awaitable(self._flow.give_opened(response))
         return self._completed(response)
 
     def finish_stream(self, outcome: Outcome) -> None:
@@ -254,6 +265,8 @@ class Exchange:
             return
         self._is_announced = False
         self._drop_awaitables()
+        if self._flow is not None:
+            self._flow.close()
         try:
             if self.context is None:
                 self._call_on_error(reason)
@@ -293,8 +306,60 @@ class Exchange:
         elif following is not None:
             self._move_to(following, response)
         else:
-            return self._completed(response)
+            flow = self._flow
+            return self._completed(response) if flow is None else self._decided(flow, response)
         return None
+
+    def _decided(self, flow: AuthFlow, response: HttpResponse) -> HttpResponse | None:
+        """Return the response, None if ``auth`` asks for the request again or is to be awaited."""
+        if not flow.is_open:
+            return self._completed(response)
+        self._transfer.received.request = self.request.info(self.given)
+        try:
+            pending = flow.give(response)
+        except BaseException as error:
+            self.notify_error(error)
+            raise
+        if pending is not None:
+            flow.held = response
+            self._add_awaitable(pending)
+            return None
+        return self._answered(flow, response)
+
+    def _answered(self, flow: AuthFlow, response: HttpResponse) -> HttpResponse | None:
+        """Return the response, None if ``auth`` asks for the request again.
+
+        Raises:
+            UnrewindableBody: It does, and the body cannot be sent again.
+        """
+        if not flow.asks_again:
+            return self._completed(response)
+        url = redact(self.request.url.text)
+        logger.debug("%s %s: %d, again for auth", self.request.method, url, response.status)
+        try:
+            if self.request.body is not None:
+                self.request.body.rewind()
+        except UnrewindableBody as error:
+            annotate(error, self.request.info(self.given), response)
+            self.notify_error(error)
+            raise
+        return None
+
+    def settle(self) -> HttpResponse | None:
+        """Return the response that an awaited ``auth`` has accepted, None to send a request.
+
+        Raises:
+            BaseException: As of `finish`.
+        """
+        flow = self._flow
+        if flow is None or flow.held is None:
+            return None
+        response, flow.held = flow.held, None
+        return self._answered(flow, response)
+
+    def _add_awaitable(self, awaitable: object) -> None:
+        if awaitable is not None:
+            self.awaitables = [*(self.awaitables or ()), awaitable]
 
     def _may_be_answered(self, status: int) -> bool:
         """Whether a challenge is decided only at its end; see `_is_answered`."""
@@ -369,14 +434,25 @@ class Exchange:
 
     def _following(self, response: HttpResponse) -> PreparedRequest:
         """Return the request that a redirect leads to."""
+        count, limit = len(self._history) + 1, self.request.settings.max_redirects
         location = self._transfer.location
-        return _follow(self.request, response, location, len(self._history) + 1)
+        try:
+            if count > limit:
+                last = location[:200]
+                raise TooManyRedirects(f"more than {limit} redirects, the last to {last!r}")
+            return next_request(self.request, response.status, location)
+        except HttpException as error:
+            raise annotate(error, self.request.info(), response) from error.__cause__
 
     def _move_to(self, following: PreparedRequest, response: HttpResponse) -> None:
         """Continue with the request that a redirect leads to."""
         self._is_reauthenticated = False
         self._history += (Hop(response.status, self.request.url.text),)
         self.request = following
+        if self._flow is not None:
+            self._flow.close()
+            if following.settings.auth is None:  # another origin
+                self._flow = None
         if self._hooks is not None:
             self._is_announced = False
             self._call(self._hooks.on_redirect, False, self._outgoing, response)
@@ -417,6 +493,8 @@ class Exchange:
 
     def notify_error(self, error: BaseException) -> None:
         """Call `on_error` if `on_request` was called and no hook has followed it."""
+        if self._flow is not None:
+            self._flow.close()
         if isinstance(error, Exception):
             self._call_on_error(error)
         else:
@@ -426,42 +504,3 @@ class Exchange:
         self._is_announced = False
         if self._hooks is not None and self._on_error_due:
             self._call(self._hooks.on_error, False, self._outgoing, error)
-
-
-def exchange(engine: Engine, request: PreparedRequest, hooks: Hooks | None) -> HttpResponse:
-    """Send a request, follow its redirects and return the final response.
-
-    Raises:
-        HttpException: See `Exchange.finish`.
-        BaseException: See `Exchange.finish`, or an exception of a signal handler.
-    """
-    current = Exchange(request, hooks)
-    response = None
-    try:
-        while response is None:
-            if current.not_before:
-                current.wait_for_retry()
-            current.prepare(engine)
-            try:
-                outcome = engine.run(current.receive_timeout_s, current.deadline)
-            except BaseException as error:
-                current.abort(error)
-                raise
-            response = current.finish(outcome)
-    except BaseException as error:
-        current.notify_error(error)  # a Ctrl-C between two lines of the loop
-        raise
-    return response
-
-
-def _follow(
-    request: PreparedRequest, response: HttpResponse, location: str, count: int
-) -> PreparedRequest:
-    limit = request.settings.max_redirects
-    if count > limit:
-        many = TooManyRedirects(f"more than {limit} redirects, the last to {location[:200]!r}")
-        raise annotate(many, request.info(), response)
-    try:
-        return next_request(request, response.status, location)
-    except HttpException as error:
-        raise annotate(error, request.info(), response) from error.__cause__

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from bladehttp._message.response import HttpResponse
 from bladehttp.client._config.secrets import redact
+from bladehttp.client._request.body import Body, BytesBody
 from bladehttp.client._request.fields import RequestHeaders
 from bladehttp.client._request.prepared import PreparedRequest
 
@@ -32,7 +33,7 @@ class HookRequest:
         context: For the hooks' own use: {} at first.
     """
 
-    __slots__ = ("context", "given", "headers", "method", "redirects", "retries", "url")
+    __slots__ = ("_body", "context", "given", "headers", "method", "redirects", "retries", "url")
 
     def __init__(self, given: Any = None) -> None:
         self.given: Any = given
@@ -42,12 +43,20 @@ class HookRequest:
         self.headers: RequestHeaders = RequestHeaders()
         self.redirects: int = 0
         self.retries: int = 0
+        self._body: Body | None = None
 
     def update(self, request: PreparedRequest, redirects: int, retries: int) -> None:
         """Describe the next request."""
         self.method, self.url = request.method, request.url.text
         self.headers = RequestHeaders.of(request.fields)
         self.redirects, self.retries = redirects, retries
+        self._body = request.body
+
+    @property
+    def body(self) -> bytes | None:
+        """The body, for signatures; b"" for none, None for one that is read while it is sent."""
+        body = self._body
+        return b"" if body is None else body.data if isinstance(body, BytesBody) else None
 
     def __repr__(self) -> str:
         return f"<HookRequest {self.method} {self.url}>"
@@ -207,15 +216,27 @@ def own_hooks(kind: type[Hooks], arguments: dict[str, Any]) -> Hooks | None:
                    for name, value in given.items()})  # fmt: skip
 
 
-def active_hooks(hooks: Hooks, own: Hooks | None = None) -> Hooks | None:
-    """Return the hooks of a client and those of the log if it is on; None if there are none.
+def active_hooks(hooks: Hooks, request: PreparedRequest) -> Hooks | None:
+    """Return the hooks of a request; None if there are none and its auth is no function.
 
-    Args:
-        hooks: The client's.
-        own: Those of the request, which are called after the client's.
+    Those of the client are called first, then those of the request, then those of the log if it is
+    on.
     """
+    own, auth = request.hooks, request.settings.auth
     if own is not None:
         hooks = hooks.joined(own)
     if logger.isEnabledFor(logging.DEBUG):
         return hooks.joined(LOGGING)
+    return hooks if hooks or callable(auth) else None
+
+
+def usual_hooks(hooks: Hooks) -> Hooks | None:
+    """Return the hooks of the requests of a client that `are_usual`."""
+    if logger.isEnabledFor(logging.DEBUG):
+        return hooks.joined(LOGGING)
     return hooks or None
+
+
+def is_usual(request: PreparedRequest) -> bool:
+    """Whether a request has no hooks of its own and its auth is no function."""
+    return request.hooks is None and not callable(request.settings.auth)

@@ -162,6 +162,18 @@ class Scheduler:
         if now + exchange.receive_timeout_s < self._check_at or exchange.deadline < self._check_at:
             self._watch_clocks(exchange, now)
 
+    def resume_held(self, exchange: Exchange) -> None:
+        """Continue an exchange once its hooks or its auth were awaited."""
+        try:
+            response = run_in_context(exchange, exchange.settle)
+        except Exception as error:  # noqa: BLE001 - returned as a result
+            self.fail(exchange, error)
+            return
+        if response is None:
+            self.start_held(exchange)
+        else:
+            self._ended.append((exchange, response))
+
     def _has_to_wait(self, exchange: Exchange) -> bool:
         """Delay an exchange until it is known whether its server keeps connections."""
         connection = self._shared.connections.on_probation(exchange.request.url.origin)

@@ -355,6 +355,11 @@ class BytesBody(Body):
         self._data = data
 
     @property
+    def data(self) -> bytes:
+        """The bytes."""
+        return self._data
+
+    @property
     def length(self) -> int:
         return len(self._data)
 
