@@ -51,10 +51,10 @@ from bladehttp.client._config.validators import (
     at_least_one,
     certificate_paths,
     choice,
-    credentials,
     field_text,
     flag,
     insecure,
+    login_or_function,
     method_bits,
     milliseconds,
     name_patterns,
@@ -174,7 +174,7 @@ OPTIONS = (
     Option("connect_timeout",             milliseconds,           as_connect_time),
     Option("receive_timeout",             milliseconds,           own),  # engine.py: LOW_SPEED_TIME
     Option("total_timeout",               optional(milliseconds), own),  # has whole seconds
-    Option("auth",                        optional(credentials),  as_password),
+    Option("auth",                        optional(login_or_function), as_password),
     Option("auth_method",                 method_bits,            own),  # `methods_for`
     Option("accept_encoding",             optional(field_text),   as_coding),
     Option("max_body_size",               optional(at_least_one), as_limit),

@@ -168,11 +168,16 @@ def optional(check: Check) -> Check:
     return lambda name, value: None if value is None else check(name, value)
 
 
-def credentials(name: str, value: Any) -> str | tuple[str, str] | Callable[..., object]:
+def login_or_function(name: str, value: Any) -> str | tuple[str, str] | Callable[..., object]:
     """Accept (name, password), a bearer token as a str, or a function."""
-    if callable(value):
-        function: Callable[..., object] = value
-        return function
+    if not callable(value):
+        return credentials(name, value)
+    function: Callable[..., object] = value
+    return function
+
+
+def credentials(name: str, value: Any) -> str | tuple[str, str]:
+    """Accept (name, password), or a bearer token as a str."""
     if isinstance(value, str):
         if not value.strip():
             raise ValueError(f"{name} is an empty bearer token; None is for no authentication")
