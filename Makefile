@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lowest lint check format fuzz soak roll slow-clients downloads resends mutate matrix screens docs browser bench bench-check build package clean requests-suite
+.PHONY: help setup run test coverage lowest lint check format fuzz soak roll slow-clients downloads resends mutate matrix screens docs browser bench bench-check build package clean requests-suite
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -22,7 +22,11 @@ setup: $(STAMP) ## Make the environment
 run: $(STAMP) ## Start a server, send it real requests, print what went over
 	$(BIN)/python examples/demo.py
 
-test: $(STAMP) ## Run the whole suite with branch coverage, on two cores
+test: $(STAMP) ## Run the whole suite on two cores
+	$(BIN)/python -X dev -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+
+# Tracing takes three times the processor time of the tests, so that it is not part of every run.
+coverage: $(STAMP) ## Run the whole suite with branch coverage; 97 % is the least
 	$(BIN)/python -X dev -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=term $(ARGS)
 
 # The oldest versions that pyproject.toml allows of what the package needs; the tests' own tools as
