@@ -1,6 +1,6 @@
 """The command line: ``bladehttp``, or ``python -m bladehttp``.
 
-A command is a row in `program.COMMANDS` and a module of its own here, which is imported when the
+A command is a row in `commands.COMMANDS` and a module of its own here, which is imported when the
 command is asked for and no sooner, so that ``--help`` waits for nothing.
 """
 

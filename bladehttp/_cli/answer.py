@@ -19,6 +19,7 @@ from bladehttp._cli.terminal import is_terminal, tell
 from bladehttp._cli.timing import Stopwatch
 from bladehttp._message.response import HttpResponse
 from bladehttp.client import HttpClient
+from bladehttp.client._request.url import parse_reference
 from bladehttp.status import NON_AUTHORITATIVE_INFORMATION, NOT_MODIFIED, OK, PARTIAL_CONTENT
 
 WRITTEN = (OK, NON_AUTHORITATIVE_INFORMATION, PARTIAL_CONTENT)
@@ -68,14 +69,15 @@ class Answer:
         """
         if output in (None, STDIN):
             return self._print(given, raw=output == STDIN)
+        is_head = self.outcome.method == "HEAD"
+        if output is REMOTE_NAME and self._options.by_header and not is_head:
+            return self._keep_named(given)
         target = self._target(output)
         self.outcome.filename = str(target)
-        if self.outcome.method == "HEAD":
+        if is_head:
             return self._keep_head(target, given)
         if target.exists() and not target.is_file():
             return self._pour(target, given)
-        if output is REMOTE_NAME and self._options.by_header:
-            return self._keep_named(target, given)
         if output is REMOTE_NAME and target.exists() and not self._is_quiet:
             tell(f"{target} is replaced")
         return self._keep(target, target.name, given)
@@ -165,33 +167,28 @@ class Answer:
                 write_whole(target, response.body)
             return
         response.raise_for_status()
-        message = f"{response.status} {response.reason}: {target} is left as it was"
+        left = self.outcome.filename or "every file"
+        message = f"{response.status} {response.reason}: {left} is left as it was"
         if response.status != NOT_MODIFIED:
             raise CommandFailed(message)
         if not self._is_quiet:
             tell(message)
 
-    def _keep_named(self, fallback: Path, given: dict[str, Any]) -> HttpResponse:
+    def _keep_named(self, given: dict[str, Any]) -> HttpResponse:
         """Write a body to a file with the name that the server gives it, never to an existing one.
 
         Raises:
-            FileNotWritten: There is a file of that name.
+            FileNotWritten: There is a file of that name, or there is no name.
         """
-        unnamed = fallback.with_name(f".{os.getpid()}-{fallback.name}")
+        unnamed = self._target(f".bladehttp-{os.getpid()}-{self.outcome.number}")
         try:
-            response = self._keep(unnamed, fallback.name, given)
+            response = self._keep(unnamed, parse_reference(self.outcome.url).path, given)
+            if not unnamed.exists():
+                return response
             name = name_of_field(response.headers.get("Content-Disposition", ""))
-            target = fallback.with_name(name) if name else fallback
+            target = unnamed.with_name(name or name_of_url(self.outcome.url))
             self.outcome.filename = str(target)
-            if unnamed.exists():
-                with writing():
-                    target.hardlink_to(unnamed)  # fails if there is a file of that name
-        except FileNotWritten as error:
-            if isinstance(error.__cause__, FileExistsError):
-                raise FileNotWritten(
-                    f"{self.outcome.filename} exists, and -J replaces no file"
-                ) from error
-            raise
+            move(unnamed, target)
         finally:
             with suppress(OSError):
                 unnamed.unlink(missing_ok=True)
@@ -215,3 +212,17 @@ class Answer:
                     with writing():
                         file.write(chunk)
         return response
+
+
+def move(source: Path, target: Path) -> None:
+    """Give a file another name, which must be new.
+
+    Raises:
+        FileNotWritten: There is a file of that name, or it cannot be created.
+    """
+    with writing():
+        try:
+            target.touch(exist_ok=False)  # not a hard link: some file systems have none
+        except FileExistsError as error:
+            raise FileNotWritten(f"{target} exists, and -J replaces no file") from error
+        source.replace(target)

@@ -1,7 +1,6 @@
 """The body of a request and its query, from -d and its kin, --json, -F, -T and items."""
 
 import json
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,8 +8,9 @@ from typing import IO, Any
 from urllib.parse import quote_plus
 
 from bladehttp._cli.fields import Fields
-from bladehttp._cli.files import STDIN, read_bytes, reading
+from bladehttp._cli.files import STDIN, read_bytes, reading, stdin
 from bladehttp._cli.multipart import parts_of
+from bladehttp._cli.nested import nested
 from bladehttp._cli.options import WrongUsage
 from bladehttp._cli.request_options import Data
 from bladehttp._cli.words import Items, file_part
@@ -119,7 +119,7 @@ def checked_json(text: bytes) -> bytes:
 
 def _upload(path: str, stack: ExitStack) -> IO[bytes]:
     if path in (STDIN, "."):
-        return sys.stdin.buffer
+        return stdin()
     with reading():
         return stack.enter_context(Path(path).open("rb"))
 
@@ -143,4 +143,4 @@ def _from_items(items: Items, fields: Fields, *, as_form: bool) -> dict[str, Any
         return {"form": texts}
     fields.set_default("Content-Type", JSON)
     fields.set_default("Accept", ACCEPT_JSON)
-    return {"data": json.dumps(dict(items.data))}
+    return {"data": json.dumps(nested(items.data))}

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from bladehttp._cli.exits import FileNotRead, FileNotWritten
 from bladehttp._cli.terminal import message_of
@@ -51,7 +52,18 @@ def read_bytes(path: str) -> bytes:
         FileNotRead: It cannot be read.
     """
     with reading():
-        return sys.stdin.buffer.read() if path == STDIN else Path(path).read_bytes()
+        return stdin().read() if path == STDIN else Path(path).read_bytes()
+
+
+def stdin() -> BinaryIO:
+    """Return standard input.
+
+    Raises:
+        FileNotRead: It is closed.
+    """
+    if sys.stdin is None:
+        raise FileNotRead("standard input is closed")
+    return sys.stdin.buffer
 
 
 def read_text(path: str) -> str:
@@ -61,7 +73,7 @@ def read_text(path: str) -> str:
         FileNotRead: It cannot be read, or is not UTF-8.
     """
     try:
-        return read_bytes(path).decode().removesuffix("\n").removesuffix("\r")
+        return read_bytes(path).decode()
     except UnicodeDecodeError as error:
         raise FileNotRead(f"{path}: not a text file in UTF-8") from error
 

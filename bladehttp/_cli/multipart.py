@@ -8,11 +8,10 @@ without them it ends at the next ";" that begins one of the two parameters.
 """
 
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
-from bladehttp._cli.files import STDIN, read_bytes, reading
+from bladehttp._cli.files import STDIN, read_bytes, reading, stdin
 from bladehttp._cli.options import WrongUsage
 from bladehttp._cli.request_options import Part
 
@@ -53,7 +52,7 @@ def _part(part: Part) -> FilePart:
 
 def _file(path: str, filename: str | None, kind: str | None) -> tuple[str, Any, str | None]:
     if path == STDIN:
-        return filename or STDIN, sys.stdin.buffer.read(), kind
+        return filename or STDIN, stdin().read(), kind
     with reading():
         Path(path).open("rb").close()
     return filename or Path(path).name, Path(path), kind

@@ -205,6 +205,8 @@ def outputs(options: SimpleNamespace, count: int) -> list[Any]:
             raise WrongUsage(f"{option} is for a file: -o says which")
     if options.by_header and REMOTE_NAME not in files:
         raise WrongUsage("-J names the file of -O, and there is none")
+    if options.by_header and options.resume:
+        raise WrongUsage("-C goes on with a file whose name is known, and -J learns it too late")
     return found
 
 

@@ -28,7 +28,7 @@ is_host = re.compile(
 # HTTPie's rule for methods of its own; lower-case ones are those of the commands
 is_method = re.compile(r"[A-Z][A-Z-]*").fullmatch
 
-ITEM_KINDS = (":=@", ":=", "==", "=@", "=", ":@", ":", "@")
+ITEM_KINDS = (":=@", "==@", ":=", "==", "=@", "=", ":@", ":", "@")
 """The separators; of two at one place the first here is meant."""
 
 find_separator = re.compile(
@@ -134,6 +134,7 @@ def add_item(items: Items, item: Item) -> None:
         raise WrongUsage(f"an item has a name before its {kind}")
     if kind.endswith("@") and kind != "@":
         kind, value = kind[:-1], read_text(value)
+        value = value if kind == "=" else value.removesuffix("\n").removesuffix("\r")
     if kind in (":", ";"):
         items.headers.append((name, value.strip() if value or kind == ";" else None))
     elif kind == "==":

@@ -212,9 +212,17 @@ def test_a_name_of_the_servers_replaces_no_file(run, named, tmp_path):
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"x": "old"}
 
 
-def test_an_error_has_no_name(run, named, tmp_path):
-    assert run("-sOJ", f"{named.url}/file?name=x&status=404")[0] == 22
+@pytest.mark.parametrize(("status", "code"), [(404, 22), (204, 1), (304, 0)])
+def test_what_is_not_kept_has_no_name(status, code, run, named, tmp_path):
+    assert run("-sOJ", f"{named.url}/file?name=x&status={status}")[0] == code
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_url_without_a_name_has_that_of_the_server_or_none(run, named, tmp_path):
+    assert run("-OJ", f"{named.url}/?name=x") == (0, b"", "bladehttp: saved as x\n")
+    code, _, err = run("-OJ", f"{named.url}/")
+    assert (code, "the URL has no name for a file" in err) == (23, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 
 def test_a_checksum_is_verified(run, server, tmp_path):

@@ -395,9 +395,11 @@ json-items {url}/x name=Al n:=3 l:='["a"]' | {url}/x {json} -d '{"name": "Al", "
 put-items PUT {url}/x on:=true | -X PUT {url}/x {json} -d '{"on": true}'
 form-items --as-form {url}/x name=Ada 'city=New York' | {url}/x -d 'name=Ada&city=New+York'
 file-item {url}/x name=Ada photo@photo.png | {url}/x -F name=Ada -F photo=@photo.png
-text-file-item {url}/x note=@fields.txt --as-form | {url}/x -d 'note=X-One%3A+1%0AX-Two%3A+2'
+text-file-item {url}/x note=@fields.txt --as-form | {url}/x -d 'note=X-One%3A+1%0AX-Two%3A+2%0A'
 json-file-item {url}/x data:=@data.json | {url}/x {json} -d '{"data": {"a": 1, "b": [2]}}'
 escaped-item {url}/x 'a\\:b=1' | {url}/x {json} -d '{"a:b": "1"}'
+nested-items {url}/x 'a[b]=1' 'a[c][]:=2' | {url}/x {json} -d '{"a": {"b": "1", "c": [2]}}'
+query-file-item {url}/x q==@fields.txt | {url}/x?q=X-One%3A+1%0AX-Two%3A+2
 auth-item -a ada:secret {url}/private | -u ada:secret {url}/private
 two-urls {url}/a {url}/b X-A:1 | {url}/a {url}/b -H 'X-A: 1'
 """.strip().split("\n")

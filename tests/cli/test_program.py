@@ -88,6 +88,7 @@ def test_the_version_is_that_of_the_package(run):
         (["x", "--auth-type", "x"], "--auth-type: expected one of basic, digest, "),
         (["x", "-C"], "-C is for a file: -o says which"),
         (["x", "-J"], "-J names the file of -O, and there is none"),
+        (["x", "-OJC"], "-C goes on with a file whose name is known, and -J learns it too late"),
         (["x", "-I", "-d", "a"], "-I sends HEAD, which has no body"),
         (["get", "x", "-X", "PUT"], "-X and GET are two methods"),
         (["x", "-u", "a:b", "--bearer", "c"], "-u and --bearer are two logins"),
@@ -157,6 +158,13 @@ def test_streams_that_are_closed_do_no_harm(closed):
     done = subprocess.run(command, capture_output=True, check=False, env=ENVIRONMENT)
     assert (done.returncode, done.stdout) == (6, b"")
     assert done.stderr.startswith(b"bladehttp: resolving") is ("2>" not in closed)
+
+
+@pytest.mark.parametrize("words", ["-d @-", "-T -", "-F a=@-", "a=@-", "-w @-"])
+def test_a_standard_input_that_is_closed_is_told(words):
+    command = ["sh", "-c", '"$@" <&-', "sh", *PROGRAM, "http://nothing.invalid", *words.split()]
+    done = subprocess.run(command, capture_output=True, check=False, env=ENVIRONMENT)
+    assert (done.returncode, done.stderr) == (26, b"bladehttp: standard input is closed\n")
 
 
 def test_ctrl_c_during_a_silent_response_ends_it_with_130_and_without_a_word(scripted, start):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bladehttp._cli.nested import nested
 from bladehttp._cli.options import WrongUsage
 from bladehttp._cli.words import Item, parse_item, split_words, with_scheme
 
@@ -15,6 +16,7 @@ from bladehttp._cli.words import Item, parse_item, split_words, with_scheme
         ("a:b", Item("a", ":", "b")),
         ("a@b", Item("a", "@", "b")),
         ("a=@b", Item("a", "=@", "b")),
+        ("a==@b", Item("a", "==@", "b")),
         ("a:=@b", Item("a", ":=@", "b")),
         ("a:@b", Item("a", ":@", "b")),
         ("a;", Item("a", ";", "")),
@@ -87,7 +89,7 @@ def test_items_are_sorted_by_their_use(tmp_path):
     assert urls == ["http://u"]
     assert items.queries == [("q", "1"), ("q", "2")]
     assert items.headers == [("A", "1"), ("B", None), ("C", ""), ("D", "[1]")]
-    assert items.data == [("n", "x"), ("j", None), ("t", "[1]"), ("J", [1])]
+    assert items.data == [("n", "x"), ("j", None), ("t", "[1]\n"), ("J", [1])]
     assert items.files == [("up", "p;type=a/b")]
 
 
@@ -95,3 +97,34 @@ def test_items_are_sorted_by_their_use(tmp_path):
 def test_an_item_that_cannot_be_used_is_wrong_usage(word):
     with pytest.raises(WrongUsage):
         split_words(["u", word], None)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "value"),
+    [
+        ([("a", 1), ("b", 2)], {"a": 1, "b": 2}),
+        ([("a[b]", 1), ("a[c]", 2)], {"a": {"b": 1, "c": 2}}),
+        ([("a[]", 1), ("a[]", 2)], {"a": [1, 2]}),
+        ([("a[2]", 1), ("a[0]", 2)], {"a": [2, None, 1]}),
+        ([("a[b][0][c]", 1)], {"a": {"b": [{"c": 1}]}}),
+        ([("[]", 1), ("[]", 2)], [1, 2]),
+        ([("[a]", 1)], {"a": 1}),
+        ([(r"a\[b\]", 1)], {"a[b]": 1}),
+        ([(r"C:\d", 1)], {r"C:\d": 1}),
+        ([("a", 1), ("a", 2)], {"a": 2}),
+    ],
+    ids=str,
+)
+def test_brackets_in_names_nest_json(pairs, value):
+    assert nested(pairs) == value
+
+
+@pytest.mark.parametrize(
+    "names",
+    [["a[b"], ["a]"], ["a[b]c"], ["a", "a[b]"], ["a[b]", "a[]"], ["[]", "a"], ["a[1000]"],
+     ["a[99999999999999999999]"]],
+    ids=str,
+)  # fmt: skip
+def test_brackets_that_do_not_fit_are_wrong_usage(names):
+    with pytest.raises(WrongUsage, match="item"):
+        nested((name, 1) for name in names)
