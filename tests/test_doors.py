@@ -14,6 +14,7 @@ import generated
 import pytest
 
 import bladehttp as http
+from bladehttp.client._config.tls import SYSTEM_BUNDLES
 
 PAGES = sorted((Path(__file__).parents[1] / "docs" / "reference").glob("*.md"))
 REFERENCE = "\n".join(page.read_text() for page in PAGES)
@@ -133,3 +134,13 @@ bladehttp.HttpClient().close()
 assert "pycurl" in sys.modules and "bladehttp.server._server" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
+
+
+@pytest.mark.skipif(
+    not any(Path(path).is_file() for path in SYSTEM_BUNDLES), reason="certifi's bundle is used"
+)
+def test_a_client_that_sends_nothing_has_not_imported_what_few_requests_need():
+    code = "import sys\nfrom bladehttp import HttpClient\nHttpClient().close()\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    dear = {"asyncio", "certifi", "email.message", "idna", "secrets", "shutil", "tempfile"}
+    assert not dear & set(done.stdout.split())
