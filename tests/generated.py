@@ -130,12 +130,12 @@ def _listed(names: list[str]) -> str:
 
 
 TABLES = {
-    "timeouts": (("property", "default", "what it limits"), timeouts),
+    "timeouts": (("property", "default", "limit"), timeouts),
     "names": (("import from", "names"), names),
-    "deadlines": (("property", "default", "what it limits"), deadlines),
-    "sizes": (("property", "default", "what it limits, and the answer beyond"), sizes),
-    "counts": (("property", "default", "what it limits"), counts),
-    "fixed": (("of a request", "limit", "what it is"), fixed),
+    "deadlines": (("property", "default", "limit"), deadlines),
+    "sizes": (("property", "default", "limit, and the status beyond"), sizes),
+    "counts": (("property", "default", "limit"), counts),
+    "fixed": (("of a request", "limit", "meaning"), fixed),
 }
 
 

@@ -1,4 +1,4 @@
-"""Docstrings name things by nouns: the phrases that paraphrase in place of a noun are rare."""
+"""Docstrings and guides name things by nouns, not by phrases that paraphrase them."""
 
 import ast
 import re
@@ -47,3 +47,28 @@ def test_docstrings_name_things_by_nouns():
                 found[f"{path.relative_to(PACKAGE.parent)}:{line}: {match[0].lower()}"] += 1
     per_thousand = 1000 * found.total() / words
     assert per_thousand <= PER_THOUSAND, "\n".join([f"{per_thousand:.1f} per 1,000 words", *found])
+
+
+DOCS = PACKAGE.parent / "docs"
+
+FOLDERS = {"decisions", "evidence"}
+"""Pages for those who work on the package, and pages that are generated."""
+
+block = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
+link = re.compile(r"\]\([^)]*\)")
+
+PAGES_PER_THOUSAND = 5.0
+
+
+def test_guides_name_things_by_nouns():
+    words, found = 0, list[str]()
+    for page in [PACKAGE.parent / "README.md", *sorted(DOCS.rglob("*.md"))]:
+        if page.parent.name in FOLDERS:
+            continue
+        prose = block.sub(lambda match: "\n" * match[0].count("\n"), page.read_text())
+        for number, line in enumerate(prose.splitlines(), 1):
+            text = link.sub("]", CODE.sub("code", line))
+            words += len(text.split())
+            found += [f"{page.name}:{number}: {m[0].lower()}" for m in PHRASES.finditer(text)]
+    per_thousand = 1000 * len(found) / words
+    assert per_thousand <= PAGES_PER_THOUSAND, "\n".join([f"{per_thousand:.1f}", *found])
