@@ -31,9 +31,13 @@ class ContentError(ProtocolError):
 
 
 class Content:
-    """The content of one request."""
+    """The content of one request.
 
-    __slots__ = ("_decoded", "_error", "_is_encoded", "_limits", "_message")
+    Attributes:
+        received: The request as received; its body is decoded in place by `message`.
+    """
+
+    __slots__ = ("_decoded", "_error", "_is_encoded", "_limits", "received")
 
     def __init__(self, message: Request, limits: Limits, is_encoded: bool = False) -> None:
         """Take a request as received.
@@ -43,7 +47,7 @@ class Content:
             limits: The limits for decoding.
             is_encoded: Whether to decode its Content-Encoding.
         """
-        self._message = message
+        self.received: Request = message
         self._limits = limits
         self._is_encoded = is_encoded
         self._decoded: Decoded | None = None
@@ -58,7 +62,7 @@ class Content:
         """
         if self._is_encoded or self._error is not None:
             self._try(self._decode_encoding)
-        return self._message
+        return self.received
 
     @property
     def raw(self) -> bytes:
@@ -96,7 +100,7 @@ class Content:
 
     def close(self) -> None:
         """Close the temporary files of a large body and of large uploads."""
-        self._message.close()
+        self.received.close()
         if self._decoded is not None:
             files = self._decoded.files
             for name in files:
@@ -110,7 +114,7 @@ class Content:
         return decode(content_type, message.body, message.file, self._limits)
 
     def _decode_encoding(self) -> None:
-        decode_content_encoding(self._message, self._limits)
+        decode_content_encoding(self.received, self._limits)
         self._is_encoded = False
 
     def _try(self, step: Callable[[], T]) -> T:
@@ -136,7 +140,7 @@ def decode_content_encoding(message: Request, limits: Limits) -> None:
             early, 415 for an unsupported coding.
     """
     encoding = message.fields.index.get("content-encoding", "")
-    codings = codings_of(encoding)
+    codings = codings_of(encoding) if encoding else ()
     if not codings or (not message.body and message.file is None):
         return
     if len(codings) > MOST_CODINGS:

@@ -18,10 +18,10 @@ from bladehttp._data.multidict import MultiDict, Required
 from bladehttp._data.uploads import Upload
 from bladehttp._message.content import Content
 from bladehttp._message.response import HttpResponse
-from bladehttp._wire.head import NO_FIELDS, FieldBlock, HeadParser, RequestLine
+from bladehttp._wire.head import NO_FIELDS, VERSIONS, FieldBlock, HeadParser, RequestLine
 from bladehttp._wire.limits import Limits
 from bladehttp._wire.reader import Request, RequestReader
-from bladehttp._wire.target import decode_path, host_name
+from bladehttp._wire.target import host_name
 from bladehttp._wire.urlencoded import parse_fields, unquote
 from bladehttp.exceptions import ProtocolError
 
@@ -92,63 +92,78 @@ class HttpRequest(Lazy):
     not called.
     """
 
-    __slots__ = ("_client", "_message", "disconnected", "is_secure", "method")
+    __slots__ = (
+        *("_client", "_fields", "_line", "disconnected", "http_version", "ip", "is_secure"),
+        *("method", "path", "request_uri"),
+    )
 
     _client: ClientInfo
-    _message: Request
-    disconnected: bool  # not late: the server's thread may set it while a worker reads others
+    _fields: FieldBlock
+    _line: RequestLine
+    # Not lazy: the server's thread may set the first while a worker reads others, and the rest cost
+    # less than it takes to find out that they were not computed.
+    disconnected: bool
+    http_version: str
+    ip: str
     is_secure: bool
     method: str
+    path: str
+    request_uri: str
 
-    _authority: lazy[str] = lazy(lambda request: _authority(request._message))
-    _content: lazy[Content] = lazy(lambda request: Content(request._message, DEFAULT_LIMITS))
-    _size: lazy[int] = lazy(lambda request: _size(request._message))
+    _authority: lazy[str] = lazy(lambda request: _authority(request._line, request._fields))
+    _content: lazy[Content] = lazy(lambda request: _no_content(request._line, request._fields))
+    _size: lazy[int] = lazy(lambda request: _size(request._content.received))
     auth_method: lazy[Auth] = lazy(lambda _: Auth.ANY)
     body: lazy[Any] = lazy(lambda request: request._content.decoded.body)
     body_file: lazy[IO[bytes] | None] = lazy(lambda request: request._content.message.file)
     client_certificate: lazy[dict[str, Any] | None] = lazy(
         lambda request: request._client.certificate
     )
-    cookies: lazy[MultiDict[str]] = lazy(
-        lambda request: parse_cookies(request._message.fields.cookie)
-    )
+    cookies: lazy[MultiDict[str]] = lazy(lambda request: parse_cookies(request._fields.cookie))
     files: lazy[MultiDict[Upload]] = lazy(lambda request: request._content.decoded.files)
-    headers: lazy[Headers] = lazy(lambda request: _headers(request._message.fields))
+    headers: lazy[Headers] = lazy(lambda request: _headers(request._fields))
     host: lazy[str] = lazy(lambda request: host_name(request._authority))
-    http_version: lazy[str] = lazy(lambda request: f"1.{request._message.line.minor}")
-    ip: lazy[str] = lazy(lambda request: request._client.ip)
     ipv6: lazy[bool] = lazy(lambda request: request._client.ipv6)
     params: lazy[dict[str, str]] = lazy(lambda _: Required())
-    path: lazy[str] = lazy(lambda request: decode_path(request._message.line.path))
     port: lazy[int] = lazy(lambda request: request._client.port)
-    queries: lazy[MultiDict[str]] = lazy(lambda request: _queries(request._message.line.query))
+    queries: lazy[MultiDict[str]] = lazy(lambda request: _queries(request._line.query))
     raw_body: lazy[bytes] = lazy(lambda request: request._content.raw)
-    request_uri: lazy[str] = lazy(lambda request: request._message.line.target)
-    trailers: lazy[Headers] = lazy(lambda request: Headers.adopt(request._message.trailers))
+    trailers: lazy[Headers] = lazy(
+        lambda request: Headers.adopt(request._content.received.trailers)
+    )
 
     def __init__(self) -> None:
         """Make an empty GET, to be filled by `parse` or sent by `send`."""
         self._lazy = None
-        self._message = Request(EMPTY_LINE, NO_FIELDS, keep_alive=True)
-        self.method = EMPTY_LINE.method
-        self._client = NO_CLIENT
+        self._receive(EMPTY_LINE, NO_FIELDS, NO_CLIENT)
         self.disconnected = self.is_secure = False
 
+    def _receive(self, line: RequestLine, fields: FieldBlock, client: ClientInfo) -> None:
+        """Take a received head and the client it came from."""
+        self._line = line
+        self._fields = fields
+        self._client = client
+        self.ip = client.ip
+        self.method = line.method
+        self.path = line.decoded_path
+        self.request_uri = line.target
+        self.http_version = VERSIONS[line.minor]
+
     @classmethod
-    def from_wire(cls, message: Request, client: ClientInfo, is_secure: bool) -> "HttpRequest":
-        """Make the request for callbacks from a received message, its body excluded."""
+    def from_wire(
+        cls, line: RequestLine, fields: FieldBlock, client: ClientInfo, is_secure: bool
+    ) -> "HttpRequest":
+        """Make the request for callbacks from a received head."""
         request = cls.__new__(cls)
         request._lazy = None
-        request._message = message
-        request._client = client
-        request.method = message.line.method
+        request._receive(line, fields, client)
         request.disconnected = False
         request.is_secure = is_secure
         return request
 
-    def decode_with(self, limits: Limits, is_encoded: bool) -> None:
-        """Set how the content is decoded when it is read; see `Content`."""
-        self._content = Content(self._message, limits, is_encoded)
+    def receive_content(self, message: Request, limits: Limits, is_encoded: bool) -> None:
+        """Take the content of the request as received; see `Content`."""
+        self._content = Content(message, limits, is_encoded)
 
     def open(self) -> BinaryIO:
         """Return a binary stream over the content, for one that may be long.
@@ -183,7 +198,7 @@ class HttpRequest(Lazy):
         Behind trusted proxies it is the one that the first of them was asked for. Of a request
         without Host (HTTP/1.0) it is the target alone.
         """
-        authority, host, line = self._authority, self.host, self._message.line
+        authority, host, line = self._authority, self.host, self._line
         if host_name(authority) != host:  # it was assigned
             authority = f"[{host}]" if ":" in host else host
         target = line.target
@@ -197,9 +212,9 @@ class HttpRequest(Lazy):
 
         If another ``path`` was assigned, it is that.
         """
-        sent = self._message.line.path
-        if self.path == decode_path(sent):
-            return unquote(sent.encode("latin-1"))
+        line = self._line
+        if self.path == line.decoded_path:
+            return unquote(line.path.encode("latin-1"))
         return self.path.encode("utf-8", "surrogateescape")
 
     def asked_by(self, authority: str) -> None:
@@ -239,13 +254,13 @@ class HttpRequest(Lazy):
         finally:
             reader.close()
         self._lazy = None
-        self._message = message
-        self.method = message.line.method
+        self._receive(message.line, message.fields, self._client)
         self._content = content
         if client is not None:
             peer = client.getpeername()
             known = isinstance(peer, tuple)  # a unix socket's has no address
             self._client = ClientInfo(peer[0], peer[1], ipv6=":" in peer[0]) if known else NO_CLIENT
+            self.ip = self._client.ip
         return True
 
     def send(
@@ -273,7 +288,7 @@ class HttpRequest(Lazy):
         from bladehttp.client import HttpClient  # noqa: PLC0415
 
         properties = {"auth_method": self.auth_method, "follow_redirect": True} | (options or {})
-        received = self._message.fields.host
+        received = self._fields.host
         headers = Headers.adopt(
             (name, value)
             for name, value in self.headers.pairs()
@@ -286,7 +301,7 @@ class HttpRequest(Lazy):
 
     def close(self) -> None:
         """Close the temporary files of a large body and of large uploads."""
-        if self._message.fields.body_length:
+        if self._fields.body_length:
             _ = self._size  # of a file that can be asked no more
             self._content.close()
 
@@ -316,7 +331,7 @@ class HttpRequest(Lazy):
 
 
 NO_CLIENT = ClientInfo("", 0, ipv6=False)
-EMPTY_LINE = RequestLine("GET", "/", 1, path="/")
+EMPTY_LINE = RequestLine("GET", "/", 1, path="/", decoded_path="/")
 
 
 def _headers(fields: FieldBlock) -> Headers:
@@ -328,13 +343,17 @@ def _queries(query: str) -> MultiDict[str]:
     return parse_fields(query.encode("latin-1"), len(query) + 1)
 
 
+def _authority(line: RequestLine, fields: FieldBlock) -> str:
+    """RFC 9112 section 3.2.2: an absolute target goes before Host."""
+    return line.authority or fields.host or ""
+
+
+def _no_content(line: RequestLine, fields: FieldBlock) -> Content:
+    return Content(Request(line, fields, keep_alive=True), DEFAULT_LIMITS)
+
+
 def _size(message: Request) -> int:
     return len(message.body) if message.file is None else fstat(message.file.fileno()).st_size
-
-
-def _authority(message: Request) -> str:
-    """RFC 9112 section 3.2.2: an absolute target goes before Host."""
-    return message.line.authority or message.fields.host or ""
 
 
 def _file_as_dict(file: dict[str, Any]) -> dict[str, Any]:

@@ -229,7 +229,8 @@ class HttpResponse(ResponseWriter):
         response._fields = blank
         response._parts = []
         response.status = UNSET_STATUS
-        response._lazy = response._reason = response.source = response.deferred = None
+        response._headers = response._lazy = response._reason = None
+        response.source = response.deferred = None
         return response
 
     @classmethod
@@ -240,7 +241,7 @@ class HttpResponse(ResponseWriter):
         response._lazy = {"responder": responder}
         response._parts = [body]
         response.status = status
-        response._reason = response.source = response.deferred = None
+        response._headers = response._reason = response.source = response.deferred = None
         return response
 
     @overload
@@ -273,11 +274,11 @@ class HttpResponse(ResponseWriter):
             TypeError: They are not fields at all.
         """
         parts, status = self._parts, self.status
-        if not self._lazy:  # it was made by `for_server`, and nobody has looked at its headers
+        headers: Any = self._headers
+        if headers is None:  # it was made by `for_server`, and no handler has read them
             head: Any = self._fields
             fields: Pairs = head.pairs
         else:
-            headers = self.headers
             fields = (headers if isinstance(headers, Headers) else Headers(headers)).as_tuple()
         body = parts[0] if len(parts) == 1 else self.body
         return 200 if status is UNSET_STATUS else status, self._reason, fields, body

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from bladehttp._data.cookies import format_set_cookie
 from bladehttp._data.headers import Headers, is_field_value
 from bladehttp._data.host_names import to_ascii
-from bladehttp._data.lazy import Lazy, lazy
+from bladehttp._data.lazy import Lazy
 from bladehttp._data.media_types import UNKNOWN, media_type
 from bladehttp._data.self_request import with_descriptors
 from bladehttp._message.deferred import Channel, Deferred, Delay, Offloaded, check_milliseconds
@@ -61,13 +61,27 @@ UNSET_STATUS = Unset(200)
 class ResponseWriter(Lazy):
     """The half of `HttpResponse` that is for handlers."""
 
-    __slots__ = ("_fields", "_parts", "deferred", "source", "status")
+    __slots__ = ("_fields", "_headers", "_parts", "deferred", "source", "status")
 
+    _fields: Any  # where the head comes from: see `HttpResponse`
+    _headers: Headers | None  # None until they are read
     _parts: list[bytes]
     deferred: Deferred | None
-    headers: lazy[Headers] = lazy(lambda answer: answer._fields.headers)
     source: Any
     status: int
+
+    @property
+    def headers(self) -> Headers:
+        """The fields: see the class."""
+        # Not `lazy`, which takes twice the instructions: a handler comes here for each field.
+        headers = self._headers
+        if headers is None:
+            headers = self._headers = self._fields.headers
+        return headers
+
+    @headers.setter
+    def headers(self, value: Headers) -> None:
+        self._headers = value
 
     def __getstate__(self) -> Any:
         """Return the state for copying and pickling, as `Lazy` does."""

@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import IO, Any, NoReturn
 
 from multipart import (
@@ -110,6 +111,7 @@ def decode(content_type: str, body: bytes, file: IO[bytes] | None, limits: Limit
         return decoder(content, parameters, limits)
 
 
+@lru_cache(maxsize=64)
 def _content_type(value: str) -> tuple[str, dict[str, str]]:
     media_type, parameters = parse_options_header(value)
     if "," in media_type:  # two fields, which something in front has joined

@@ -20,6 +20,7 @@ from typing import TypeVar
 from bladehttp._data.headers import Pairs
 from bladehttp._wire import framing, grammar
 from bladehttp._wire.limits import Limits
+from bladehttp._wire.target import decode_path
 from bladehttp.exceptions import ProtocolError
 
 K = TypeVar("K")
@@ -41,7 +42,10 @@ cookies are mostly shorter. One this long takes 16 to 40 KB, by the number of it
 
 KNOWN_SCHEMES = frozenset({"http", "https"})
 
-MINOR_VERSIONS = {f"1.{minor}": minor for minor in range(10)}
+VERSIONS = tuple(f"1.{minor}" for minor in range(10))
+"""Minor version to HTTP-version, "HTTP/" taken off."""
+
+MINOR_VERSIONS = {version: minor for minor, version in enumerate(VERSIONS)}
 """HTTP-version, "HTTP/" taken off, to the minor version; the major one is 1."""
 
 
@@ -88,6 +92,7 @@ class RequestLine:
         query: The part after the first "?", not decoded; "" for none.
         is_plain: Whether it is of HTTP/1.1 or later, has an ordinary target, and a method whose
             response may have a body.
+        decoded_path: ``path``, percent-decoded as `decode_path` does.
         authority: Host and port in the target, "" if there are none (origin-form).
         scheme: The scheme of an absolute-form target, else "".
     """
@@ -98,6 +103,7 @@ class RequestLine:
     path: str = ""
     query: str = ""
     is_plain: bool = False
+    decoded_path: str = ""
     authority: str = ""
     scheme: str = ""
 
@@ -149,6 +155,15 @@ class HeadParser:
         if not line.query and line.minor and len(data) <= self._longest_kept:
             _remember(self.lines, data, line, CACHED_REQUEST_LINES)
         return line
+
+    def whole_line(self, data: bytes) -> RequestLine | None:
+        """Parse a request line that is not cached; None if it is malformed or too long."""
+        if len(data) > self.limits.request_line - 2:
+            return None
+        try:
+            return self.new_request_line(data)
+        except ProtocolError:
+            return None
 
     def whole_block(self, lines: bytes) -> FieldBlock | None:
         """Return all fields of a request at once.
@@ -331,12 +346,13 @@ def parse_request_line(line: bytes) -> RequestLine:
     if minor is None:
         raise ProtocolError(f"HTTP/{version} is not supported", status=505)
     if path is not None and method != "CONNECT":
-        return RequestLine(method, target, minor, path, query or "", minor > 0 and method != "HEAD")
+        is_plain = minor > 0 and method != "HEAD"
+        return RequestLine(method, target, minor, path, query or "", is_plain, decode_path(path))
     # The other three forms of a request target (RFC 9112 section 3.2).
     if method == "CONNECT":
         return RequestLine(method, target, minor, authority=_authority_form(target))
     if target == "*" and method == "OPTIONS":
-        return RequestLine(method, target, minor, path=target)
+        return RequestLine(method, target, minor, path=target, decoded_path=target)
     return _with_absolute_form(method, target, minor)
 
 
@@ -360,7 +376,10 @@ def _with_absolute_form(method: str, target: str, minor: int) -> RequestLine:
         raise ProtocolError(f"authority of the target is not valid: {authority[:60]!r}")
     # RFC 9112 section 3.2.4: OPTIONS of an absolute target without a path means the whole server.
     path = path or ("*" if method == "OPTIONS" and query is None else "/")
-    return RequestLine(method, target, minor, path, query or "", False, authority, scheme.lower())
+    return RequestLine(
+        *(method, target, minor, path, query or "", False),
+        *(decode_path(path), authority, scheme.lower()),
+    )
 
 
 def check_target(line: RequestLine, scheme: str) -> ProtocolError | None:

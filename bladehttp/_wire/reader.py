@@ -105,21 +105,21 @@ def parse_whole_request(data: bytes, parser: HeadParser, last: FieldBlock) -> Wh
     else:
         end = data.find(b"\r\n\r\n", line_end) + 4
         fields = parser.whole_block(data[line_end + 2 : end]) if end >= 4 else None
-    if fields is None:
-        return None
-    length, limits = fields.body_length, parser.limits
-    if len(data) - end != length or end > limits.head or line_end > limits.request_line - 2:
+    if fields is None or end > parser.limits.head or len(data) - end != fields.body_length:
         return None
     start = data[:line_end]
+    line = parser.lines.get(start) or parser.whole_line(start)
+    if line is None:
+        return None
+    if fields.is_plain and line.minor:
+        return line, fields, not fields.closes, b""
+    limits = parser.limits_for(line, fields)
     try:
-        line = parser.lines.get(start) or parser.new_request_line(start)
-        if fields.is_plain and line.minor:
-            return line, fields, not fields.closes, b""
-        limits = parser.limits_for(line, fields)
         keep_alive = check_together(line, fields, limits)
     except ProtocolError:
         return None
-    return (line, fields, keep_alive, data[end:]) if length <= limits.spool else None
+    body = data[end:]
+    return (line, fields, keep_alive, body) if len(body) <= limits.spool else None
 
 
 class RequestReader:

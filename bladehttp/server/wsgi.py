@@ -25,6 +25,7 @@ from bladehttp._wire.head import (
     parse_request_line,
 )
 from bladehttp._wire.reader import Request, RequestReader
+from bladehttp._wire.target import decode_path
 from bladehttp._wire.writer import LAST_CHUNK, Coding, Reply, write_chunk, write_head
 from bladehttp.exceptions import ProtocolError
 from bladehttp.server._dispatch.access_log import Answered
@@ -118,9 +119,9 @@ class WsgiApplication:
     def _receive(self, environ: Environ, reader: RequestReader) -> HttpRequest:
         message = _read(environ, reader)
         secure = environ.get("wsgi.url_scheme") == "https"
-        request = HttpRequest.from_wire(message, _client(environ), secure)
+        request = HttpRequest.from_wire(message.line, message.fields, _client(environ), secure)
         limits = self._parser.limits_for(message.line, message.fields)
-        request.decode_with(limits, self._decode_request_body)
+        request.receive_content(message, limits, self._decode_request_body)
         version = _later_version(environ.get("SERVER_PROTOCOL", ""))
         if version:
             request.http_version = version[1]
@@ -252,10 +253,12 @@ def _partial_request(environ: Environ, fields: FieldBlock) -> HttpRequest:
     query = environ.get("QUERY_STRING", "")
     path = quote(environ.get("PATH_INFO", "").encode("latin-1", "replace"), PATH_SAFE)
     target = path + ("?" + query if query else "")
-    line = RequestLine(environ["REQUEST_METHOD"], target, 1, path=path, query=query)
+    decoded = decode_path(path)
+    line = RequestLine(
+        environ["REQUEST_METHOD"], target, 1, path=path, query=query, decoded_path=decoded
+    )
     secure = environ.get("wsgi.url_scheme") == "https"
-    message = Request(line, fields, keep_alive=False)
-    return HttpRequest.from_wire(message, _client(environ), secure)
+    return HttpRequest.from_wire(line, fields, _client(environ), secure)
 
 
 def _read(environ: Environ, reader: RequestReader) -> Request:

@@ -12,7 +12,7 @@ from time import monotonic
 
 from bladehttp._message.deferred import OfCoroutine
 from bladehttp._message.request import ClientInfo, HttpRequest
-from bladehttp._wire.head import NO_FIELDS, check_target
+from bladehttp._wire.head import NO_FIELDS, FieldBlock, RequestLine, check_target
 from bladehttp._wire.proxy import ProxyReader
 from bladehttp._wire.reader import IDLE_READER, Phase, Request, RequestReader, parse_whole_request
 from bladehttp._wire.writer import CONTINUE
@@ -238,7 +238,8 @@ class Connection(Sender):
             line, fields, keep_alive, body = whole
             if fields.lines:
                 self._fields = fields
-            self._handle(Request(line, fields, keep_alive, body))
+            content = Request(line, fields, keep_alive, body) if body else None
+            self._handle(line, fields, keep_alive, content)
             self._flush()
         elif data:
             self._receive_part(data)
@@ -327,7 +328,7 @@ class Connection(Sender):
             if message is None:
                 self._await_bytes()
                 break
-            self._handle(message)
+            self._handle_message(message)
             if not reader.buffer:
                 self._fields, self._reader = reader.last, IDLE_READER
                 break
@@ -351,7 +352,7 @@ class Connection(Sender):
         """
         message = self._reader.arriving
         assert message is not None
-        request = HttpRequest.from_wire(message, self.client, self._context.is_secure)
+        request = self._partial_request(message)
         if self._context.proxies is not None:
             self._context.proxies.apply(request)
         dispatcher, client = self._context.dispatcher, self.transport.socket
@@ -376,23 +377,34 @@ class Connection(Sender):
         else:
             self.close()
 
-    def _handle(self, message: Request) -> None:
-        context, line = self._context, message.line
+    def _handle_message(self, message: Request) -> None:
+        content = message if message.fields.body_length else None
+        self._handle(message.line, message.fields, message.keep_alive, content)
+
+    def _handle(
+        self, line: RequestLine, fields: FieldBlock, keep_alive: bool, content: Request | None
+    ) -> None:
+        """Answer a complete request.
+
+        Args:
+            line: Its line.
+            fields: Its fields.
+            keep_alive: Whether the client lets the connection be used again.
+            content: The same with its body; None for one without.
+        """
+        context = self._context
         context.stats.requests += 1
         self._served += 1
         self._transition(REQUEST)
-        request = HttpRequest.from_wire(message, self.client, context.is_secure)
+        request = HttpRequest.from_wire(line, fields, self.client, context.is_secure)
         if context.proxies is not None:
             context.proxies.apply(request)
-        if message.fields.body_length:
-            request.decode_with(
-                context.parser.limits_for(line, message.fields), context.decode_request_body
-            )
-            self._request = request  # its temporary files are closed later
+        if content is not None:
+            self._receive_content(request, content)
         if not line.is_plain and (error := check_target(line, request.scheme)) is not None:
-            self._refuse(error, message)
+            self._refuse(error, request)
             return
-        if not message.keep_alive:
+        if not keep_alive:
             self._lingers = bool(self._reader.buffer)
         response = context.dispatcher.respond(request, self.transport.socket, context.workers)
         loop, now = context.loop, monotonic()
@@ -400,7 +412,7 @@ class Connection(Sender):
         self._begun, loop.now = loop.now, now
         if took > context.slow:
             self._warn_slow_handler(request, took)
-        keep = message.keep_alive and self._served != context.max_requests
+        keep = keep_alive and self._served != context.max_requests
         if response.deferred is None:
             self._reply(request, response, line, keep)
         else:
@@ -410,33 +422,39 @@ class Connection(Sender):
         name = self._context.dispatcher.name(request)
         log.warning("%s blocked the server for %.0f ms", name, seconds * 1000)
 
-    def _refuse(self, error: ProtocolError, message: Request | None = None) -> None:
+    def _receive_content(self, request: HttpRequest, content: Request) -> None:
+        context = self._context
+        limits = context.parser.limits_for(content.line, content.fields)
+        request.receive_content(content, limits, context.decode_request_body)
+        self._request = request  # its temporary files are closed later
+
+    def _refuse(self, error: ProtocolError, request: HttpRequest | None = None) -> None:
         """Answer a client's error, as the last response on the connection.
 
         Args:
             error: The error.
-            message: The request; None: the part of it that was received.
+            request: The request; None: the part of it that was received.
         """
         self._context.stats.refused += 1
-        request = self._partial_request(message)
+        request = request or self._partial_request(self._reader.partial)
         self._lingers = True
         response = self._context.dispatcher.refuse(error, request, self.transport.socket)
         self._reply_in_parts(request, response, request.method, 1, keep=False)
 
-    def _fail(self, error: Exception, message: Request | None = None) -> None:
+    def _fail(self, error: Exception) -> None:
         """Report an error of the server and answer 500, as the last response."""
         self._lingers = True
         dispatcher, client = self._context.dispatcher, self.transport.socket
-        request = self._partial_request(message)
+        request = self._partial_request(self._reader.partial)
         response = dispatcher.finish(
             request, dispatcher.server_error(error, client, request), client
         )
         self._reply_in_parts(request, response, request.method, 1, keep=False)
 
-    def _partial_request(self, message: Request | None) -> HttpRequest:
+    def _partial_request(self, message: Request) -> HttpRequest:
         """Return the understood part of a request that no handler will answer."""
-        message = message or self._reader.partial
-        return HttpRequest.from_wire(message, self.client, self._context.is_secure)
+        is_secure = self._context.is_secure
+        return HttpRequest.from_wire(message.line, message.fields, self.client, is_secure)
 
     def _refuse_and_flush(self, error: ProtocolError) -> None:
         self._refuse(error)

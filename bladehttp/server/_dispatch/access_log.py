@@ -115,7 +115,8 @@ def common(answered: Answered, now: float) -> str:
     line = "-"
     if request is not None:
         line = f"{request.method} {request.request_uri} HTTP/{request.http_version}"
-        line = needs_escape.sub(_escaped, line)
+        if needs_escape.search(line):
+            line = needs_escape.sub(_escaped, line)
     status, sent = answered.response.status, answered.sent or "-"
     return f'{_client(answered) or "-"} - - [{_local(int(now))}] "{line}" {status} {sent}'
 

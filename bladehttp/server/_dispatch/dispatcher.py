@@ -26,7 +26,6 @@ from bladehttp._message.request import HttpRequest
 from bladehttp._message.response import DEFAULT_HEAD, DefaultHead, HttpResponse
 from bladehttp._wire.head import RequestLine
 from bladehttp._wire.limits import Limits
-from bladehttp._wire.target import decode_path
 from bladehttp.exceptions import ProtocolError
 from bladehttp.server._dispatch.access_log import request_id
 from bladehttp.server._dispatch.callbacks import (
@@ -147,7 +146,7 @@ class Dispatcher:
         """Return the limits of a request with a body: those of the server or of its route."""
         if self.routes is None or not self.routes.limit_bodies:
             return limits
-        found = self.routes.find(line.method, decode_path(line.path))
+        found = self.routes.find(line.method, line.decoded_path)
         if found is None or "max_body_size" not in found[0].options:
             return limits
         return replace(limits, body=found[0].options["max_body_size"])

@@ -70,6 +70,10 @@ Params = dict[str, str]
 """Parameter names of a template to their values in one path."""
 
 
+Match = tuple[Methods, tuple[str, ...]]
+"""The routes of a template, and the values of its parameters in one path."""
+
+
 @dataclass(slots=True)
 class Node:
     """A node of the tree of templates, reached by some segments.
@@ -86,30 +90,27 @@ class Node:
     rest: Methods = field(default_factory=dict)
     methods: Methods = field(default_factory=dict)
 
-    def matches(self, segments: list[str], depth: int = 0) -> Iterator[tuple[Methods, list[str]]]:
-        """Yield the routes the segments lead to, the most literal first.
+    def matches(self, segments: list[str], depth: int = 0) -> list[Match]:
+        """Return the routes the segments lead to, the most literal first.
 
         A node has one depth, so none is visited twice.
 
         Args:
             segments: The segments of the path.
             depth: Number of segments that led here.
-
-        Yields:
-            The routes, and the values of their parameters.
         """
         if depth == len(segments):
-            yield self.methods, []
-            return
-        segment = segments[depth]
+            return [(self.methods, ())]
+        segment, found = segments[depth], []
         literal = self.literals.get(segment)
         if literal is not None:
-            yield from literal.matches(segments, depth + 1)
+            found = literal.matches(segments, depth + 1)
         if self.one is not None and segment:
             for methods, values in self.one.matches(segments, depth + 1):
-                yield methods, [segment, *values]
+                found.append((methods, (segment, *values)))
         if self.rest:
-            yield self.rest, ["/".join(segments[depth:])]
+            found.append((self.rest, ("/".join(segments[depth:]),)))
+        return found
 
 
 class Routes:
@@ -190,10 +191,13 @@ class Routes:
         exact = self._exact.get(path)
         if exact is not None and method in exact:
             return exact[method], None
-        for methods, values in self._candidates(path):
+        for methods, values in self._templates.matches(path.split("/")):
             route = methods.get(method)
             if route is not None:
                 return route, Required(zip(route.parameters, values, strict=True))
+        for methods in self._prefixed(path):
+            if method in methods:
+                return methods[method], None
         return self.find("GET", path) if method == "HEAD" else None
 
     def allowed(self, path: str) -> list[str]:
@@ -203,7 +207,12 @@ class Routes:
             path: "*" stands for every path (RFC 9110 section 9.3.7).
         """
         found = set(self._all) if path == "*" else set()
-        for methods, _ in self._candidates(path):
+        matches = self._templates.matches(path.split("/"))
+        for methods in (
+            self._exact.get(path, {}),
+            *(methods for methods, _ in matches),
+            *self._prefixed(path),
+        ):
             found.update(methods)
         if "GET" in found:
             found.add("HEAD")
@@ -239,17 +248,13 @@ class Routes:
         methods[method] = route
         self._longest = max(self._longest, len(path))
 
-    def _candidates(self, path: str) -> Iterator[tuple[Methods, list[str]]]:
-        """Yield all routes of a path, of any method, in order of precedence."""
-        exact = self._exact.get(path)
-        if exact is not None:
-            yield exact, []
-        yield from self._templates.matches(path.split("/"))
+    def _prefixed(self, path: str) -> Iterator[Methods]:
+        """Yield the routes of the prefixes of a path, the longest first."""
         end = path.rfind("/", 0, self._longest)
         while end >= 0:
             prefixed = self._prefixes.get(path[: end + 1])
             if prefixed is not None:
-                yield prefixed, []
+                yield prefixed
             end = path.rfind("/", 0, end)
 
 
