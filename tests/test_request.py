@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from bladehttp._data.headers import Headers
-from bladehttp._message.request import HttpRequest, decode_path, host_name
+from bladehttp._message.request import HttpRequest
+from bladehttp._wire.target import decode_path, host_name
 
 RAW = (
     b"POST /a%20b/c?x=1&x=2 HTTP/1.1\r\nHost: a.example:8080\r\n"

@@ -31,7 +31,7 @@ from bladehttp.server._connection.states import (
     Event,
     State,
 )
-from bladehttp.server._dispatch.access_log import ResponseRecord
+from bladehttp.server._dispatch.access_log import Answered, ResponseRecord
 from bladehttp.server._files.file_response import complete
 from bladehttp.server._net.send_queue import SAMPLES, ClientProgress, unacknowledged
 from bladehttp.server._net.transport import Transport
@@ -90,7 +90,7 @@ class Sender(StateMachine):
         keep = keep and not self._context.draining
         self._line = line
         whole = None
-        if keep and line.is_plain and not (has_response_callbacks and callbacks["answered"]):
+        if keep and line.is_plain and self._record is None:
             whole = _whole_response(response)
         if whole is None:
             self._request = request
@@ -99,6 +99,8 @@ class Sender(StateMachine):
         self._outbox.add(whole)
         if self._request is not None:
             self._end_exchange()
+        if has_response_callbacks and callbacks["answered"]:
+            self._call_on_answered(request, response)
         self._transition(REPLIED)
         if has_response_callbacks and callbacks["reply"]:
             self._call_on_reply(request, response)
@@ -155,6 +157,14 @@ class Sender(StateMachine):
             self._stream(response.source, reply)
             self._outbox.first()
         return reply, body
+
+    def _call_on_answered(self, request: HttpRequest, response: HttpResponse) -> None:
+        """Call on_answered for a response that is queued whole, without a record in between."""
+        milliseconds = (monotonic() - self._begun) * 1000
+        self._begun = 0.0
+        fields = (self.client, request, response, len(response.body), milliseconds)
+        # A named tuple's own constructor takes three times the instructions.
+        self._call("answered", Answered._make(fields), request)
 
     def _call_on_reply(self, request: HttpRequest, response: HttpResponse) -> None:
         self._context.dispatcher.call_on_reply(request, response, self.transport.socket)

@@ -111,14 +111,14 @@ def common(answered: Answered, now: float) -> str:
         answered: The response.
         now: The time, in seconds since 1970.
     """
-    request = answered.request
-    line = "-"
+    client, request, response, sent, _ = answered
+    ip, line = client.ip, "-"
     if request is not None:
+        ip = request.ip
         line = f"{request.method} {request.request_uri} HTTP/{request.http_version}"
         if needs_escape.search(line):
             line = needs_escape.sub(_escaped, line)
-    status, sent = answered.response.status, answered.sent or "-"
-    return f'{_client(answered) or "-"} - - [{_local(int(now))}] "{line}" {status} {sent}'
+    return f'{ip or "-"} - - [{_local(int(now))}] "{line}" {response.status} {sent or "-"}'
 
 
 def as_json(answered: Answered, now: float) -> str:

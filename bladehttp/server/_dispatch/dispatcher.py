@@ -566,7 +566,9 @@ class Dispatcher:
         for callback in self.callbacks[kind]:
             begun = monotonic()
             try:
-                check_notice(callback, callback(argument))
+                value = callback(argument)
+                if value is not None:
+                    check_notice(callback, value)
             except BaseException as error:  # noqa: BLE001 - reported, and the others still run
                 self.report(error, client, request)
             self._check_time(begun, kind, callback, request)
