@@ -96,41 +96,38 @@ class Answer:
         with self._client.stream(**given) as response:
             self.outcome.response = response
             self._dump_head(response)
-            fails = bool(self._options.fail) and not response.ok
             if response.source is not None:
                 response.source = self._watch.waiting(response.source)
+            fails = bool(self._options.fail) and not response.ok
+            self._show(response, raw=raw, head=self._shows_head, body=not fails)
+        return response
+
+    def _show(self, response: HttpResponse, *, raw: bool, head: bool, body: bool) -> None:
+        """Write to standard output; as it is unless that is a terminal or colour is asked for."""
+        with writing():
             show(
                 response,
                 raw=raw or not self._has_colour,
-                head=self._shows_head,
-                body=not fails,
+                head=head,
+                body=body,
                 quiet=self._is_quiet,
                 colour=self._options.colour or "auto",
             )
-        return response
 
     def _show_head(self, response: HttpResponse) -> None:
         self._dump_head(response)
         if self._shows_head:
-            show(
-                response,
-                raw=not self._has_colour,
-                head=True,
-                body=False,
-                colour=self._options.colour or "auto",
-            )
+            self._show(response, raw=False, head=True, body=False)
 
     def _dump_head(self, response: HttpResponse) -> None:
         """Write the head to the file of -D."""
         if self._options.dump_head is None:
             return
-        head = b"".join(head_lines(response, "\r\n"))
         if self._options.dump_head == STDIN:
-            sys.stdout.buffer.write(head)
-            sys.stdout.buffer.flush()
+            self._show(response, raw=False, head=True, body=False)
             return
         with writing(), Path(self._options.dump_head).open("wb") as file:
-            file.write(head)
+            file.writelines(head_lines(response, "\r\n"))
 
     def _keep_head(self, target: Path, given: dict[str, Any]) -> HttpResponse:
         """Write the head of an answer to HEAD to a file, as curl does."""

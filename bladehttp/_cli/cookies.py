@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from bladehttp._cli.files import STDIN, reading, writing
+from bladehttp._cli.terminal import write_text
 from bladehttp.client._config.cookie_jar import TITLE, CookieJar
 
 
@@ -42,7 +43,7 @@ def save_cookies(options: SimpleNamespace, jar: CookieJar | None) -> None:
     if options.cookie_jar is None or jar is None:
         return
     if options.cookie_jar == STDIN:
-        sys.stdout.write(TITLE + "".join(f"{line}\n" for line in jar.lines()))
+        write_text(TITLE + "".join(f"{line}\n" for line in jar.lines()), sys.stdout)
         return
     with writing():
         target = Path(options.cookie_jar)

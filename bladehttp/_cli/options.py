@@ -132,8 +132,6 @@ def converted(option: Option, flag: str, value: str) -> Any:
     """
     try:
         return option.convert(value)
-    except OSError:
-        raise
     except ValueError as error:
         raise WrongUsage(f"{flag}: {error}") from error
 

@@ -195,6 +195,8 @@ def outputs(options: SimpleNamespace, count: int) -> list[Any]:
     """
     rest = REMOTE_NAME if options.all_outputs else None
     found = [*options.outputs[:count], *[rest] * (count - len(options.outputs))]
+    if len(options.outputs) > count and not (options.quiet or options.silent):
+        tell(f"there are {len(options.outputs)} outputs for {count} URL{'s' * (count > 1)}")
     files = [each for each in found if each not in (None, STDIN)]
     needs = {
         "-C": options.resume,

@@ -6,7 +6,7 @@ retitle it, or write to the clipboard.
 
 import sys
 from contextlib import suppress
-from typing import IO, Any
+from typing import IO, Any, TextIO
 
 from bladehttp._cli.exits import CommandFailed
 from bladehttp.exceptions import HttpException
@@ -48,6 +48,16 @@ def write_error(text: str) -> None:
     with suppress(OSError):
         sys.stderr.write(text)
         sys.stderr.flush()
+
+
+def write_text(text: str, stream: TextIO) -> None:
+    """Write a text of others: for a terminal without control characters, else as it is."""
+    if is_terminal(stream):
+        stream.write(printable(text))
+    else:
+        stream.flush()
+        stream.buffer.write(text.encode("utf-8", "surrogateescape"))
+        stream.buffer.flush()
 
 
 def end_line() -> None:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+from bladehttp._cli.filenames import as_utf8
 from bladehttp._cli.outcome import Outcome
-from bladehttp._cli.terminal import tell
+from bladehttp._cli.terminal import tell, write_text
 from bladehttp.client._request.url import parse_reference
 
 ESCAPES = {"\\n": "\n", "\\r": "\r", "\\t": "\t", "%%": "%"}
@@ -44,7 +45,7 @@ def speed(size: str) -> Variable:
 
 def content_type(response: Any) -> str:
     """Return the Content-Type field."""
-    return str(response.headers.get("Content-Type", ""))
+    return as_utf8(response.headers.get("Content-Type", ""))
 
 
 def header_json(outcome: Outcome) -> str:
@@ -52,7 +53,7 @@ def header_json(outcome: Outcome) -> str:
     fields: dict[str, list[str]] = {}
     if outcome.response is not None:
         for name, value in outcome.response.headers.pairs():
-            fields.setdefault(name.lower(), []).append(value)
+            fields.setdefault(name.lower(), []).append(as_utf8(value))
     rows = (f"{json.dumps(name)}:{dump(values)}" for name, values in fields.items())
     return "{" + ",\n".join(rows) + "\n}"
 
@@ -108,12 +109,15 @@ def write_out(text: str, outcome: Outcome) -> None:
             break
         if name in ("stdout", "stderr"):
             stream = getattr(sys, name)
-        stream.write(piece)
+        if name is None:
+            stream.write(piece)
+        else:
+            write_text(piece, stream)
     stream.flush()
 
 
 def pieces(text: str, outcome: Outcome) -> Iterator[tuple[str, str | None]]:
-    """Yield the pieces of a format with the name of the special variable they are, if any."""
+    """Yield the pieces of a format, each with the name of its variable, None for a plain text."""
     end = 0
     for found in split_format(text):
         yield text[end : found.start()], None
@@ -121,13 +125,18 @@ def pieces(text: str, outcome: Outcome) -> Iterator[tuple[str, str | None]]:
         if found["escape"]:
             yield ESCAPES[found["escape"]], None
         elif found["field"] is not None:
-            head = outcome.response
-            yield (head.headers.get(found["field"], "") if head is not None else ""), None
-        elif found["name"] in SPECIAL:
-            yield special(found["name"], outcome), found["name"]
+            yield field(found["field"], outcome), "header"
         else:
-            yield shown(found["name"], outcome), None
+            name = found["name"]
+            make = special if name in SPECIAL else shown
+            yield make(name, outcome), name
     yield text[end:], None
+
+
+def field(name: str, outcome: Outcome) -> str:
+    """Return the value of a field of the response, "" if there is none."""
+    head = outcome.response
+    return as_utf8(head.headers.get(name, "")) if head is not None else ""
 
 
 def special(name: str, outcome: Outcome) -> str:

@@ -218,6 +218,15 @@ def test_what_is_not_kept_has_no_name(status, code, run, named, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_output_without_a_url_is_told(run, named, tmp_path):
+    words = ("-o", "a", "-O", f"{named.url}/b")
+    assert run(*words) == (0, b"", "bladehttp: there are 2 outputs for 1 URL\n")
+    assert run("-s", *words) == (0, b"", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert run("--remote-name-all", f"{named.url}/b", f"{named.url}/c") == (0, b"", "")
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "b", "c"}
+
+
 def test_a_url_without_a_name_has_that_of_the_server_or_none(run, named, tmp_path):
     assert run("-OJ", f"{named.url}/?name=x") == (0, b"", "bladehttp: saved as x\n")
     code, _, err = run("-OJ", f"{named.url}/")

@@ -152,6 +152,15 @@ def test_output_that_cannot_be_written_is_told():
     assert (done.returncode, done.stderr) == (1, b"bladehttp: No space left on device\n")
 
 
+@pytest.mark.parametrize("words", [(), ("-o", "/dev/full"), ("-i",), ("-so", "/dev/null", "-D-")])
+def test_a_body_that_cannot_be_written_is_23(words, server):
+    with Path("/dev/full").open("wb") as full:
+        command = [*PROGRAM, f"{server.url}/file", *words]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 23
+    assert done.stderr in (b"bladehttp: No space left on device\n", b"")
+
+
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
 def test_streams_that_are_closed_do_no_harm(closed):
     command = ["sh", "-c", f'"$@" {closed}', "sh", *PROGRAM, "get", "http://nothing.invalid"]

@@ -177,6 +177,16 @@ def test_a_proxy_is_asked_instead(run, server, scripted):
     assert proxy.asked[0].startswith("GET http://example.invalid/x HTTP/1.1\r\n")
 
 
+def test_a_proxy_is_told_name_and_password_and_no_server_is(run, scripted):
+    proxy = scripted(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+    for place in (proxy.url, proxy.url.removeprefix("http://")):
+        assert run("http://a.invalid/x", "-x", place, "-U", "me:p@:ss")[1] == b"hi"
+        assert "Proxy-Authorization: Basic bWU6cEA6c3M=\r\n" in proxy.asked[-1]
+    assert run("http://a.invalid/x", "-x", "", "-U", "a:b")[0] == 2
+    words = ("-x", proxy.url, "-U", "me:hush", "-v")
+    assert "hush" not in run("http://a.invalid/x", *words)[2]
+
+
 def test_certificates_are_checked_unless_not_wanted(run, secure_server, certificates):
     code, out, err = run("get", secure_server.url)
     assert (code, out) == (60, b"")

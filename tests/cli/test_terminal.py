@@ -139,3 +139,14 @@ def test_text_is_shown_as_it_comes(terminal, scripted):
     session.press("\x03")
     assert session.end() == 130
     assert session.written == "data: ^C\r\n"
+
+
+def test_no_control_character_of_a_server_is_shown_by_any_option(terminal, scripted):
+    head = "HTTP/1.1 200 OK\r\nX-Name: \x1b[31m\x9bé\r\nSet-Cookie: a=\x9b31m\r\n"
+    peer = scripted(f"{head}Content-Type: a/\x1bb\r\nContent-Length: 0\r\n\r\n".encode())
+    text = shown(
+        terminal, peer.url, "-D", "-", "-c", "-", "--color", "never",
+        "-w", "%header{x-name}|%{content_type}|%{header_json}\\n",
+    )  # fmt: skip
+    assert ("\x1b" in text, "\x9b" in text) == (False, False)
+    assert text.count("␛[31m\\x9bé") == 2  # the head and %header; JSON has escapes of its own
