@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from bladehttp._data.auth import Auth
     from bladehttp._data.headers import Headers, HeadersLike
     from bladehttp._data.jsonable import as_json
+    from bladehttp._data.links import Link, Links
     from bladehttp._data.multidict import MissingValueError, MultiDict
     from bladehttp._data.uploads import Upload
     from bladehttp._message.aborts import Abort, abort
@@ -56,6 +57,7 @@ else:  # each half is loaded on first access: a server needs no libcurl, a clien
             "_data.auth": "Auth",
             "_data.headers": "Headers HeadersLike",
             "_data.jsonable": "as_json",
+            "_data.links": "Link Links",
             "_data.multidict": "MissingValueError MultiDict",
             "_data.uploads": "Upload",
             "_message.aborts": "Abort abort",
@@ -93,6 +95,8 @@ __all__ = [
     "HttpRequest",
     "HttpResponse",
     "HttpServer",
+    "Link",
+    "Links",
     "MissingValueError",
     "MultiDict",
     "RequestInfo",

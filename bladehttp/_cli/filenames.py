@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote_to_bytes
 
 from bladehttp._cli.exits import FileNotWritten
-from bladehttp.client._request.url import parse_reference
+from bladehttp._data.references import parse_reference
 
 # RFC 6266 section 4.1: parameters are tokens or quoted strings
 find_parameters = re.compile(

@@ -33,10 +33,11 @@ from bladehttp._cli.timing import Stopwatch
 from bladehttp._cli.wirelog import Trace, shown_log
 from bladehttp._cli.words import Items, split_words
 from bladehttp._cli.write_out import NEED_TRACE, write_out
+from bladehttp._data.references import parse_reference
 from bladehttp._message.response import HttpResponse
 from bladehttp.client import HttpClient
 from bladehttp.client._config.secrets import redact
-from bladehttp.client._request.url import parse_reference, with_query
+from bladehttp.client._request.url import with_query
 from bladehttp.exceptions import InsecureWarning, UnsupportedProtocol
 
 PARSER = Parser(GROUPS)

@@ -10,7 +10,7 @@ from typing import Any
 from bladehttp._cli.filenames import as_utf8
 from bladehttp._cli.outcome import Outcome
 from bladehttp._cli.terminal import tell, write_text
-from bladehttp.client._request.url import parse_reference
+from bladehttp._data.references import parse_reference
 
 ESCAPES = {"\\n": "\n", "\\r": "\r", "\\t": "\t", "%%": "%"}
 

@@ -17,6 +17,7 @@ from bladehttp._data.charsets import charset_of, load_json, text_of, without_bom
 from bladehttp._data.headers import Headers, HeadersLike, Pairs, index_of, is_field_value
 from bladehttp._data.jsonable import as_json, dump_json
 from bladehttp._data.lazy import lazy
+from bladehttp._data.links import Links, parse_links
 from bladehttp._message.deferred import Deferred
 from bladehttp._message.excerpt import one_line, readable
 from bladehttp._message.response_writer import UNSET_STATUS, ResponseWriter
@@ -343,6 +344,15 @@ class HttpResponse(ResponseWriter):
     def elapsed(self) -> timedelta:
         """`time_taken` as a timedelta."""
         return timedelta(milliseconds=self.time_taken)
+
+    @property
+    def links(self) -> Links:
+        """The links of the Link fields (RFC 8288) by relation type; see `Links`.
+
+        Targets are absolute: relative ones are resolved against `url`. What is not valid in a field
+        is left out.
+        """
+        return parse_links(self.headers.get_all("Link"), self.url)
 
     def raise_for_status(self) -> "HttpResponse":
         """Return the response itself, or raise for 4xx and 5xx, with the beginning of the body.

@@ -17,6 +17,7 @@ from bladehttp.client._arguments import (
     Data,
     DownloadOptions,
     RequestItem,
+    RequestOptions,
     StreamOptions,
 )
 from bladehttp.client._base import Verbs
@@ -27,6 +28,7 @@ from bladehttp.client._curl.pool import Pool
 from bladehttp.client._download.download import download
 from bladehttp.client._exchange.exchange import Exchange
 from bladehttp.client._exchange.hooks import active_hooks
+from bladehttp.client._exchange.pages import Pages
 from bladehttp.client._exchange.scheduler import Result, Scheduler
 from bladehttp.client._exchange.send_many import Batch, run_batch
 from bladehttp.client._exchange.single import exchange
@@ -70,7 +72,9 @@ class HttpClient(Verbs[HttpResponse, Data]):
         headers: RequestHeadersLike | None,
         others: Mapping[str, Any],
     ) -> HttpResponse:
-        request = self._prepare(url, method, data, headers, **others)
+        return self._deliver(self._prepare(url, method, data, headers, **others))
+
+    def _deliver(self, request: PreparedRequest) -> HttpResponse:
         engine = self._pool.acquire()
         try:
             return exchange(engine, request, active_hooks(self._hooks, request))
@@ -205,6 +209,44 @@ class HttpClient(Verbs[HttpResponse, Data]):
         """
         batch = Batch(self._making, at_least_one("concurrency", concurrency), ordered)
         return run_batch(self._schedulers, batch, iter(requests), self._settings)
+
+    def pages(
+        self,
+        url: str,
+        headers: RequestHeadersLike | None = None,
+        *,
+        limit: int | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> Iterator[HttpResponse]:
+        """Send a GET request, and one for each next page; yield the responses as they are received.
+
+            for page in client.pages("https://api.example.com/items"):
+                for item in page.json(): ...
+
+        The next page is the target of the first link of the type "next" in the Link fields of a
+        response (RFC 8288), whatever its status. The iteration ends with a response that has none,
+        or one that leads to an earlier page. A page at another origin than ``url``, and every one
+        after it, is requested without credentials, as after a redirect, and ``query`` is added to
+        the first URL only.
+
+        Args:
+            url: The URL of the first page; see `send_request`.
+            headers: Fields for all of the requests.
+            limit: Most pages. None: 1,000, and one more raises an HttpException.
+            options: The other arguments of `send_request`, for all of the requests.
+
+        Raises:
+            HttpException: See `send_request`; or the link cannot be followed.
+            ValueError: ``limit`` is 0 or less.
+        """
+        return self._walk(Pages(self._prepare(url, "GET", None, headers, **options), limit))
+
+    def _walk(self, pages: Pages) -> Iterator[HttpResponse]:
+        request: PreparedRequest | None = pages.first
+        while request is not None:
+            response = self._deliver(request)
+            yield response
+            request = pages.after(response)
 
     @property
     def closed(self) -> bool:

@@ -2,14 +2,8 @@
 
 import pytest
 
-from bladehttp.client._request.url import (
-    absolute,
-    location_text,
-    parse_url,
-    remove_dot_segments,
-    resolve,
-    resolve_location,
-)
+from bladehttp._data.references import remove_dot_segments, resolve
+from bladehttp.client._request.url import absolute, location_text, parse_url, resolve_location
 from bladehttp.exceptions import InvalidUrl, UnsupportedProtocol
 
 BASE = "http://a/b/c/d;p?q"

@@ -190,6 +190,12 @@ def hooks(client: HttpClient) -> None:
     client.get("/", on_request=on_request, on_response=[lambda request, response: None])
 
 
+def pages(client: HttpClient) -> None:
+    for page in client.pages("/", {"A": "b"}, limit=2, receive_timeout=1):
+        assert_type(page, HttpResponse)
+        assert_type(page.links["next"].url, str)
+
+
 def auth_by_functions(client: HttpClient) -> None:
     def plain(request: HookRequest) -> None:
         request.headers["Authorization"] = str(request.body)

@@ -15,6 +15,7 @@ from bladehttp.client._arguments import (
     ClientOptions,
     DownloadOptions,
     RequestItem,
+    RequestOptions,
     StreamOptions,
 )
 from bladehttp.client._asyncio.download import adownload
@@ -28,6 +29,7 @@ from bladehttp.client._config.progress import Report
 from bladehttp.client._config.validators import at_least_one
 from bladehttp.client._exchange.exchange import Exchange
 from bladehttp.client._exchange.hooks import AsyncHooks, active_hooks
+from bladehttp.client._exchange.pages import Pages
 from bladehttp.client._exchange.scheduler import Result
 from bladehttp.client._exchange.send_many import Batch
 from bladehttp.client._request.fields import RequestHeadersLike
@@ -141,7 +143,9 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse], AsyncData]):
         others: Mapping[str, Any],
     ) -> HttpResponse:
         driver = self._running()
-        request = self._prepare(url, method, data, headers, **others)
+        return await self._deliver(driver, self._prepare(url, method, data, headers, **others))
+
+    async def _deliver(self, driver: EventLoopDriver, request: PreparedRequest) -> HttpResponse:
         exchange = Exchange(request, active_hooks(self._hooks, request))
         if not driver.enter(exchange):
             await driver.wait(exchange)
@@ -255,6 +259,28 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse], AsyncData]):
                 await asyncio.wait((taking,))
             finally:
                 await async_batch.abort()
+
+    def pages(
+        self,
+        url: str,
+        headers: RequestHeadersLike | None = None,
+        *,
+        limit: int | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> AsyncIterator[HttpResponse]:
+        """Send a GET request, and one for each next page; see `HttpClient.pages`.
+
+        async for page in client.pages("https://api.example.com/items"):
+            ...
+        """
+        return self._walk(Pages(self._prepare(url, "GET", None, headers, **options), limit))
+
+    async def _walk(self, pages: Pages) -> AsyncIterator[HttpResponse]:
+        request: PreparedRequest | None = pages.first
+        while request is not None:
+            response = await self._deliver(self._running(), request)
+            yield response
+            request = pages.after(response)
 
     @property
     def closed(self) -> bool:

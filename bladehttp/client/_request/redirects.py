@@ -11,7 +11,7 @@ from bladehttp.client._config.options import Settings
 from bladehttp.client._config.secrets import is_sensitive
 from bladehttp.client._request.fields import Fields
 from bladehttp.client._request.prepared import PreparedRequest
-from bladehttp.client._request.url import parse_url, resolve_location
+from bladehttp.client._request.url import Url, parse_url, resolve_location
 from bladehttp.exceptions import UnsupportedProtocol
 
 
@@ -60,12 +60,7 @@ def next_request(request: PreparedRequest, status: int, location: str) -> Prepar
             allowed.
         UnrewindableBody: The body must be sent again and its source cannot be rewound.
     """
-    target = parse_url(resolve_location(location, request.url.text))
-    # RFC 9110 section 4.2.4: userinfo in a Location is not to be trusted
-    url = target if target.credentials is None else replace(target, credentials=None)
-    is_insecure = request.url.origin[0] == "https" and url.origin[0] == "http"
-    if is_insecure and not request.settings.allow_insecure_redirect:
-        raise UnsupportedProtocol(f"redirect from https to http refused: {url.text[:200]!r}")
+    url = _target(request, resolve_location(location, request.url.text))
     method, fields, body = NEXT_METHOD[status](request.method), request.fields, request.body
     if method != request.method:
         fields, body = [field for field in fields if not is_about_content(field[0])], None
@@ -75,6 +70,44 @@ def next_request(request: PreparedRequest, status: int, location: str) -> Prepar
     if url.origin != request.url.origin:
         fields, settings = _for_other_origin(fields, settings)
     return PreparedRequest(method, url, fields, body, settings)
+
+
+def _target(request: PreparedRequest, text: str) -> Url:
+    """Return a URL that a response leads to, without its userinfo.
+
+    Raises:
+        InvalidUrl: It is not valid.
+        UnsupportedProtocol: It is neither http nor https, or http after https where that is not
+            allowed.
+    """
+    target = parse_url(text)
+    # RFC 9110 section 4.2.4: userinfo in a Location is not to be trusted
+    url = target if target.credentials is None else replace(target, credentials=None)
+    is_insecure = request.url.origin[0] == "https" and url.origin[0] == "http"
+    if is_insecure and not request.settings.allow_insecure_redirect:
+        raise UnsupportedProtocol(f"redirect from https to http refused: {url.text[:200]!r}")
+    return url
+
+
+def page_request(request: PreparedRequest, places: list[str], text: str) -> PreparedRequest:
+    """Return the request for a page that the response to another page leads to.
+
+    If it is at another origin, or a redirect of that page was, it has no credentials, and neither
+    have the pages after it.
+
+    Args:
+        request: The request for the other page.
+        places: The URLs that have answered it: each redirect and the response.
+        text: The absolute URL of the page.
+
+    Raises:
+        InvalidUrl: As of `next_request`.
+        UnsupportedProtocol: As of `next_request`.
+    """
+    url, fields, settings = _target(request, text), request.fields, request.settings
+    if {url.origin, *(parse_url(place).origin for place in places)} != {request.url.origin}:
+        fields, settings = _for_other_origin(fields, settings)
+    return PreparedRequest(request.method, url, fields, request.body, settings, hooks=request.hooks)
 
 
 def _for_other_origin(fields: Fields, settings: Settings) -> tuple[Fields, Settings]:
