@@ -17,9 +17,9 @@ from bladehttp._cli.progress import ProgressBar
 from bladehttp._cli.request_options import REMOTE_NAME
 from bladehttp._cli.terminal import is_terminal, tell
 from bladehttp._cli.timing import Stopwatch
+from bladehttp._data.references import parse_reference
 from bladehttp._message.response import HttpResponse
 from bladehttp.client import HttpClient
-from bladehttp.client._request.url import parse_reference
 from bladehttp.status import NON_AUTHORITATIVE_INFORMATION, NOT_MODIFIED, OK, PARTIAL_CONTENT
 
 WRITTEN = (OK, NON_AUTHORITATIVE_INFORMATION, PARTIAL_CONTENT)
