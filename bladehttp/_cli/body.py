@@ -2,6 +2,7 @@
 
 import json
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any
@@ -19,6 +20,8 @@ FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 ACCEPT_JSON = "application/json, */*;q=0.5"
 """HTTPie's, for items: an answer that is no JSON is welcome too."""
+
+CHUNK = 1 << 16
 
 LINE_ENDS = b"\r\n\0"
 """Bytes that -d leaves out of a file, as curl does."""
@@ -51,10 +54,19 @@ def request_body(
     if options.parts:
         return {"files": parts_of(options.parts)}
     if options.upload is not None:
-        return {"data": _upload(options.upload, stack)}
+        return chunked({"data": _upload(options.upload, stack)}, fields)
     if options.data and not options.as_query:
-        return _from_data(options.data, fields, stack)
+        return chunked(_from_data(options.data, fields, stack), fields)
     return _from_items(items, fields, as_form=bool(options.as_form))
+
+
+def chunked(body: dict[str, Any], fields: Fields) -> dict[str, Any]:
+    """Return a body that is sent in chunks if the field Transfer-Encoding of -H says so."""
+    if fields.given.get("Transfer-Encoding", "").strip().lower() != "chunked":
+        return body
+    data = body["data"]
+    chunks = [data] if isinstance(data, bytes) else iter(partial(data.read, CHUNK), b"")
+    return {"data": chunks}
 
 
 def _from_data(given: list[Data], fields: Fields, stack: ExitStack) -> dict[str, Any]:

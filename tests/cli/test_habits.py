@@ -323,6 +323,10 @@ header-spaces  {url} -H 'X-A:   b  ' -H 'X-B:c'
 header-repeat  {url} -H 'X-A: 1' -H 'X-A: 2'
 form-repeat    {url} -F 'f[]=@photo.png' -F 'f[]=@lines.txt'
 form-json      {url} -F 'meta={"a": 1};type=application/json' -F file=@photo.png;filename=a.png
+no-expect      -H 'Expect:' -T photo.png {url}/x
+chunked        -H 'Transfer-Encoding: chunked' -d @lines.txt {url}
+chunked-put    -H 'Transfer-Encoding: chunked' -T photo.png {url}/x
+content-length -H 'Content-Length: 3' -d a=1 {url}
 data-utf8      {url} -d 'name=Zoë'
 data-percent   {url} -d 'a=100%&b=%41'
 url-spaces     '{url}/a%20b?q=c+d#frag'
