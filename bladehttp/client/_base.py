@@ -44,7 +44,7 @@ from bladehttp.client._exchange.hooks import (
     usual_hooks,
 )
 from bladehttp.client._exchange.send_many import Make, arguments
-from bladehttp.client._request.encode import NOT_GIVEN, make_body
+from bladehttp.client._request.encode import CONTENT, NOT_GIVEN, bytes_body, make_body
 from bladehttp.client._request.fields import (
     RequestHeaders,
     RequestHeadersLike,
@@ -54,7 +54,6 @@ from bladehttp.client._request.fields import (
 from bladehttp.client._request.prepared import (
     KeptRequests,
     PreparedRequest,
-    call_key,
     prepare_request,
 )
 from bladehttp.client._request.url import absolute, parse_url, shown, with_queries, with_query
@@ -385,15 +384,16 @@ class Configured:
         is_bare = not others and headers is None and data is None and method == "GET"
         if is_bare and isinstance(url, str):
             return kept[url]
-        key = None if data is not None else call_key(url, method, headers, others)
-        try:
-            request = None if key is None else kept.get(key)
-        except TypeError:  # it has no hash
-            key = request = None
-        if request is None:
-            request = self._new_request(url, method, data, headers, **others)
-            if key is not None and request.body is None:
-                kept.keep(key, request)
+        has_content = data is not None or not CONTENT.isdisjoint(others)
+        body = bytes_body(data, others) if has_content else None
+        if has_content and body is None:
+            return self._new_request(url, method, data, headers, **others)
+        key = kept.key(url, method, headers, others, body)
+        known = kept.find(key)
+        if known is not None:
+            return known if body is None else known.with_body(body)
+        request = self._new_request(url, method, body, headers, **others)
+        kept.keep(key, request)
         return request
 
     def _new_request(

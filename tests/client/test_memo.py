@@ -148,6 +148,17 @@ CALLS = [
     {"method": "HEAD"},
     {"method": "PURGE"},
     {"method": "POST"},
+    {"method": "POST", "data": b"bytes"},
+    {"method": "POST", "data": "text"},
+    {"method": "POST", "data": b"", "headers": {"X-Name": "one"}},
+    {"method": "POST", "data": b"more", "headers": {"X-Name": "one"}},
+    {"method": "POST", "data": b"more", "headers": {"Content-Type": "text/plain"}},
+    {"method": "POST", "data": b"four", "headers": {"content-length": "4"}},
+    {"method": "POST", "data": {"a": 1}},
+    {"method": "POST", "form": {"a": 1}},
+    {"method": "PUT", "data": b"bytes", "no_expect": True},
+    {"method": "POST", "json": {"a": 1}},
+    {"method": "POST", "json": [2], "auth": "token"},
     {"json": None},
     {"json": {"a": 1}, "headers": {"X-Name": "one"}},
     {"headers": {"Content-Length": "0"}},
@@ -206,3 +217,40 @@ def test_a_secret_field_of_a_call_is_kept_no_longer_than_those_of_the_client(pee
     del client
     gc.collect()
     assert sys.getrefcount(token) == before
+
+
+@pytest.mark.parametrize("announced", [{"Content-Length": "4"}, {"content-length": "4"}])
+def test_an_announced_length_is_compared_with_each_body(peers, announced):
+    peer = peers()
+    with http.HttpClient() as client, http.HttpClient(headers=announced) as announcing:
+        for _ in range(2):
+            client.post(peer.url, b"four", headers=announced)
+            announcing.post(peer.url, b"four")
+            with pytest.raises(http.InvalidHeader):
+                client.post(peer.url, b"three", headers=announced)
+            with pytest.raises(http.InvalidHeader):
+                announcing.post(peer.url, b"three")
+    assert [request.body for request in peer.requests] == [b"four"] * 4
+
+
+def test_content_is_not_kept(peers):
+    url, content = peers().url, str(peers).encode()
+    before = sys.getrefcount(content)
+    with http.HttpClient() as client:
+        client.post(url, content)
+        client.post(url, content, headers={"X-Name": "one"})
+        client.get(url)
+        gc.collect()
+        assert sys.getrefcount(content) == before
+
+
+@pytest.mark.parametrize("content", [{"a": {1}}, float("nan")], ids=["a set", "NaN"])
+def test_json_that_cannot_be_sent_is_refused_after_other_json(peers, content):
+    url = peers().url
+    with http.HttpClient() as client:
+        for _ in range(2):
+            client.post(url, json={"a": 1})
+            with pytest.raises((TypeError, ValueError)):
+                client.post(url, json=content)
+            with pytest.raises(TypeError, match="several bodies"):
+                client.post(url, b"data", json={"a": 1})

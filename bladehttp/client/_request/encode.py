@@ -32,6 +32,28 @@ FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 
 
+CONTENT = frozenset(("json", "form", "files"))
+"""Arguments for content beside ``data``."""
+
+
+def bytes_body(data: Any, others: dict[str, Any]) -> BytesBody | None:
+    """Return the body of a call whose content is bytes, a str or ``json`` alone, None for others.
+
+    Args:
+        data: The argument.
+        others: The other arguments; ``json`` is taken out if it is the content.
+
+    Raises:
+        TypeError, ValueError: JSON has no form for the value.
+    """
+    if not CONTENT.isdisjoint(others):
+        is_alone = data is None and CONTENT & others.keys() == {"json"}
+        return encode_json(others.pop("json")) if is_alone else None
+    if type(data) is bytes:
+        return BytesBody(data)
+    return BytesBody(data.encode()) if type(data) is str else None
+
+
 def make_body(data: Any, json: Any, form: Any, files: Any, fields: Fields) -> Body | None:
     """Return the body of a request, None if there is none.
 
@@ -118,7 +140,7 @@ def encode_mapping(data: Mapping[str, Any], content_type: str) -> Body:
     return encoder(data)
 
 
-def encode_json(data: Any) -> Body:
+def encode_json(data: Any) -> BytesBody:
     """Return a JSON body (RFC 8259): UTF-8, no NaN; messages and headers as `as_json` does."""
     return BytesBody(dump_json(data).encode(), JSON)
 

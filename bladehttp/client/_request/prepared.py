@@ -1,6 +1,7 @@
 """PreparedRequest: one request as it will be sent on one hop, checked and complete."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,7 +30,8 @@ STANDARD = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"}
 # RFC 9110 section 8.6: Content-Length, if 0, is sent when the method's meaning anticipates content
 ANTICIPATES_CONTENT = {"POST", "PUT", "PATCH"}
 
-ABOUT_BODY = frozenset(("content-type", "content-length", "transfer-encoding"))
+FRAMING = frozenset(("content-length", "transfer-encoding"))
+ABOUT_BODY = FRAMING | {"content-type"}
 
 FOR_THE_PROXY = {"proxy-authorization"}  # RFC 9110 section 11.7.2
 
@@ -38,6 +40,8 @@ NOT_AS_FIELDS = FOR_THE_PROXY | {"cookie"}
 
 MOST_KEPT = 256
 """Most requests that a client keeps; then it starts with none."""
+
+NO_BYTES = BytesBody(b"")
 
 # HEAD: libcurl reads no content after such a request; TRACE: RFC 9110 section 9.3.8, MUST NOT
 BODYLESS = {"HEAD", "TRACE"}
@@ -94,6 +98,12 @@ class PreparedRequest:
             )
             self._field_options = tuple([pair for pair in pairs if pair[1]])
         return self._field_options
+
+    def with_body(self, body: BytesBody) -> "PreparedRequest":
+        """Return the request with other bytes of the same type, and no more checks."""
+        other = PreparedRequest(self.method, self.url, self.fields, body, self.settings)
+        other._field_options = self.field_options()
+        return other
 
     def lines(self) -> list[bytes]:
         """Return the fields as CURLOPT_HTTPHEADER takes them."""
@@ -183,12 +193,13 @@ class KeptRequests(dict[Any, PreparedRequest]):
         absent: Its headers that are left out.
     """
 
-    __slots__ = ("absent", "fields", "settings")
+    __slots__ = ("_is_framed", "absent", "fields", "settings")
 
     def __init__(self, settings: Settings, fields: Pairs, absent: Absent) -> None:
         self.settings = settings
         self.fields = fields
         self.absent = absent
+        self._is_framed = is_framed(name for name, _ in fields)
 
     def __missing__(self, url: str) -> PreparedRequest:
         fields: Fields = [*self.fields, *self.absent]
@@ -199,28 +210,43 @@ class KeptRequests(dict[Any, PreparedRequest]):
         self.keep(url, request)
         return request
 
+    def key(
+        self, url: Any, method: str, headers: Any, others: Mapping[str, Any], body: Body | None
+    ) -> Any:
+        """Return a key that only calls with equal arguments share, None for arguments without one.
+
+        Of the content only the type counts, but its length is checked where a field announces it.
+        """
+        if headers is not None and type(headers) is not dict:
+            return None
+        if body is not None and (self._is_framed or (headers and is_framed(headers))):
+            return None
+        fields = tuple(headers.items()) if headers else ()
+        properties = key_of(others) if others else ()
+        kind = None if body is None else (body.content_type,)
+        return None if properties is None else (url, method, fields, properties, kind)
+
+    def find(self, key: Any) -> PreparedRequest | None:
+        """Return the request that was kept with a key, None for none."""
+        try:
+            return None if key is None else self.get(key)
+        except TypeError:  # an argument has no hash: it is a container, or not valid
+            return None
+
     def keep(self, key: Any, request: PreparedRequest) -> None:
-        """Keep a request, unless its URL or its fields are too long."""
+        """Keep a request without its content, unless its URL or its fields are too long."""
         length = len(request.url.text) + sum(len(value or "") for _, value in request.fields)
+        if key is None or length > LONGEST_KEPT:
+            return
         if len(self) >= MOST_KEPT:
             self.clear()
-        if length <= LONGEST_KEPT:
-            self[key] = request
+        with suppress(TypeError):  # as above
+            self[key] = request if request.body is None else request.with_body(NO_BYTES)
 
 
-def call_key(url: Any, method: str, headers: Any, others: Mapping[str, Any]) -> Any:
-    """Return a key that only calls with equal arguments share, None for arguments without one.
-
-    It may turn out not to be hashable: then an argument is not valid, or a container.
-    """
-    if headers is None:
-        fields: Any = ()
-    elif type(headers) is dict:
-        fields = tuple(headers.items())
-    else:
-        return None
-    properties = key_of(others) if others else ()
-    return None if properties is None else (url, method, fields, properties)
+def is_framed(names: Iterable[object]) -> bool:
+    """Whether a field about the framing of the body is among some names."""
+    return any(isinstance(name, str) and name.lower() in FRAMING for name in names)
 
 
 def with_body_fields(fields: Fields, body: Body | None) -> Fields:
