@@ -162,7 +162,7 @@ def test_a_download_that_fails_leaves_what_was_there(
 ) -> None:
     files.breaks = 1
     (tmp_path / "f").write_text("old")
-    url = peers.raw(files).url + "/f"
+    url = peers.raw(files).url
     with pytest.raises(IncompleteBody):
         fetch(url, tmp_path / "f")
 
@@ -280,7 +280,7 @@ def test_what_lies_in_the_place_of_the_part_is_not_followed(
 ) -> None:
     (tmp_path / "secret").write_text("mine")
     (tmp_path / "f.part").symlink_to("secret")
-    url = peers.raw(files).url + "/f"
+    url = peers.raw(files).url
     with pytest.raises(OSError, match="symbolic links"):
         fetch(url, tmp_path / "f", resume=True)
     for name in ("secret", "nothing"):
@@ -328,7 +328,7 @@ def test_a_download_is_resumed(
     fetch: Fetch, peers: Any, files: Files, tmp_path: Path, tag: str
 ) -> None:
     files.tag = tag
-    url = peers.raw(files).url + "/f"
+    url = peers.raw(files).url
     keep_half(fetch, url, files, tmp_path / "f")
     told: list[Any] = []
     response = fetch(url, tmp_path / "f", lambda *now: told.append(now), resume=True)
@@ -342,7 +342,7 @@ def test_a_download_is_resumed(
 def test_what_has_changed_is_downloaded_from_the_beginning(
     fetch: Fetch, peers: Any, files: Files, tmp_path: Path
 ) -> None:
-    url = peers.raw(files).url + "/f"
+    url = peers.raw(files).url
     keep_half(fetch, url, files, tmp_path / "f")
     files.body, files.tag = BODY[::-1], 'ETag: "two"'
     assert fetch(url, tmp_path / "f", resume=True).status == 200
@@ -364,7 +364,7 @@ def test_what_cannot_be_continued_is_not_kept(
     fetch: Fetch, peers: Any, files: Files, tmp_path: Path, tag: str
 ) -> None:
     files.breaks, files.tag = 1, tag
-    url = peers.raw(files).url + "/f"
+    url = peers.raw(files).url
     with pytest.raises(IncompleteBody):
         fetch(url, tmp_path / "f", resume=True)
     assert names(tmp_path) == []
@@ -413,7 +413,7 @@ def test_a_206_that_does_not_continue_is_not_appended(
 def test_less_than_asked_is_asked_for_on(
     fetch: Fetch, peers: Any, files: Files, tmp_path: Path
 ) -> None:
-    url = peers.raw(files).url + "/f"
+    url = peers.raw(files).url
     keep_half(fetch, url, files, tmp_path / "f")
     files.most = HALF // 3
     told: list[Any] = []
@@ -427,7 +427,7 @@ def test_less_than_asked_is_asked_for_on(
 def test_a_206_that_ends_early_keeps_what_it_brought(
     fetch: Fetch, peers: Any, files: Files, tmp_path: Path
 ) -> None:
-    url = peers.raw(files).url + "/f"
+    url = peers.raw(files).url
     keep_half(fetch, url, files, tmp_path / "f")
     plain = files.answer
 
@@ -449,7 +449,7 @@ def test_a_206_that_ends_early_keeps_what_it_brought(
 def test_a_206_that_goes_on_after_its_end_is_refused(
     fetch: Fetch, peers: Any, files: Files, tmp_path: Path
 ) -> None:
-    url = peers.raw(files).url + "/f"
+    url = peers.raw(files).url
     keep_half(fetch, url, files, tmp_path / "f")
     head = f'HTTP/1.1 206 P\r\nETag: "one"\r\nContent-Range: bytes {HALF}-{HALF + 4}/{len(BODY)}'
     data = f"{head}\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nabcdef\r\n0\r\n\r\n".encode()
@@ -475,7 +475,7 @@ def test_a_206_that_nobody_asked_for_is_refused(
 def test_a_part_that_is_whole_already_is_checked_by_its_last_byte(
     fetch: Fetch, peers: Any, files: Files, tmp_path: Path
 ) -> None:
-    url = peers.raw(files).url + "/f"
+    url = peers.raw(files).url
     keep_half(fetch, url, files, tmp_path / "f")
     (tmp_path / "f.part").write_bytes(BODY)
     assert fetch(url, tmp_path / "f", resume=True).status == 206
@@ -490,7 +490,7 @@ def test_a_part_that_is_whole_already_is_checked_by_its_last_byte(
 def test_a_range_that_cannot_be_had_is_not_asked_for_again(
     fetch: Fetch, peers: Any, reply: Any, files: Files, tmp_path: Path
 ) -> None:
-    url = peers.raw(files).url + "/f"
+    url = peers.raw(files).url
     keep_half(fetch, url, files, tmp_path / "f")
     files.body = BODY[:HALF]  # cut off under the same tag
     assert fetch(url, tmp_path / "f", resume=True).status == 200
@@ -518,7 +518,7 @@ SPOILT = {
 def test_a_part_without_a_sound_tag_is_not_continued(
     fetch: Fetch, peers: Any, files: Files, tmp_path: Path, spoil: Callable[[Path], object]
 ) -> None:
-    url = peers.raw(files).url + "/f"
+    url = peers.raw(files).url
     keep_half(fetch, url, files, tmp_path / "f")
     spoil(tmp_path / "f.part.tag")
     fetch(url, tmp_path / "f", resume=True)
@@ -528,7 +528,7 @@ def test_a_part_without_a_sound_tag_is_not_continued(
 def test_a_part_of_another_url_is_not_continued(
     fetch: Fetch, peers: Any, files: Files, tmp_path: Path
 ) -> None:
-    url = peers.raw(files).url + "/f"
+    url = peers.raw(files).url
     keep_half(fetch, f"{url}/disk?n=1", files, tmp_path / "f")
     assert "disk" not in (tmp_path / "f.part.tag").read_text()
     files.body = BODY[::-1]  # two files of one size and time have one ETag at nginx
@@ -539,7 +539,7 @@ def test_a_part_of_another_url_is_not_continued(
 def test_a_part_with_a_hole_is_continued_from_there(
     fetch: Fetch, peers: Any, files: Files, tmp_path: Path
 ) -> None:
-    url = peers.raw(files).url + "/f"
+    url = peers.raw(files).url
     keep_half(fetch, url, files, tmp_path / "f")
     part = tmp_path / "f.part"
     with part.open("wb") as file:  # as after a power cut: the length is on disk, the bytes are not
@@ -553,7 +553,7 @@ def test_a_part_with_a_hole_is_continued_from_there(
 def test_the_largest_body_is_that_of_the_whole(
     fetch: Fetch, peers: Any, files: Files, tmp_path: Path
 ) -> None:
-    url = peers.raw(files).url + "/f"
+    url = peers.raw(files).url
     keep_half(fetch, url, files, tmp_path / "f")
     with pytest.raises(BodyTooLarge, match=f"body of {len(BODY)} bytes"):
         fetch(url, tmp_path / "f", resume=True, max_body_size=len(BODY) - 1)
@@ -561,13 +561,13 @@ def test_the_largest_body_is_that_of_the_whole(
 
 
 def test_a_fragment_is_no_other_url(fetch: Fetch, peers: Any, files: Files, tmp_path: Path) -> None:
-    url = peers.raw(files).url + "/f"
+    url = peers.raw(files).url
     keep_half(fetch, url + "/#a", files, tmp_path / "f")
     assert fetch(url + "/#b", tmp_path / "f", resume=True).status == 206
 
 
 def test_only_get_has_ranges(fetch: Fetch, peers: Any, files: Files, tmp_path: Path) -> None:
-    url = peers.raw(files).url + "/f"
+    url = peers.raw(files).url
     files.breaks = 1
     with pytest.raises(IncompleteBody):
         fetch(url, tmp_path / "f", resume=True, method="POST", data=b"x")
@@ -641,7 +641,7 @@ def test_a_download_continues_by_itself(
 ) -> None:
     files.breaks = 3
     told: list[Any] = []
-    url = peers.raw(files).url + "/f"
+    url = peers.raw(files).url
     response = fetch(
         url, tmp_path / "f", lambda *now: told.append(now), resume=resume, retry=AT_ONCE
     )
@@ -723,7 +723,7 @@ def test_without_a_validator_each_attempt_begins_from_the_beginning(
 ) -> None:
     files.tag, files.breaks = "X: 1", 2
     told: list[int] = []
-    url = peers.raw(files).url + "/f"
+    url = peers.raw(files).url
     fetch(url, tmp_path / "f", lambda done, _: told.append(done), retry=AT_ONCE)
     assert (files.ranges(), (tmp_path / "f").read_bytes()) == ([None] * 3, BODY)
     assert told.count(HALF) >= 2
@@ -736,7 +736,7 @@ def test_a_range_of_the_callers_is_asked_for_again(
     part = reply(b"56789", "206 Part", 'ETag: "1"', "Content-Range: bytes 5-9/20")
     files.answer = lambda request: part  # type: ignore[method-assign]
     files.breaks = 2
-    url = peers.raw(files).url + "/f"
+    url = peers.raw(files).url
     fetch(url, tmp_path / "f", headers={"Range": "bytes=5-9"}, retry=AT_ONCE)
     assert (files.ranges(), (tmp_path / "f").read_bytes()) == (["bytes=5-9"] * 3, b"56789")
 
@@ -745,7 +745,7 @@ def test_what_may_not_be_repeated_is_not_repeated_when_it_breaks_off(
     fetch: Fetch, peers: Any, files: Files, tmp_path: Path
 ) -> None:
     files.breaks = 1
-    url = peers.raw(files).url + "/f"
+    url = peers.raw(files).url
     with pytest.raises(IncompleteBody):
         fetch(url, tmp_path / "f", method="POST", data=b"x", retry=AT_ONCE)
     assert (len(files.seen), names(tmp_path)) == (1, [])
@@ -759,7 +759,7 @@ def test_what_changes_between_two_attempts_is_not_mixed(
     def change(done: int, total: int | None) -> None:
         files.body, files.tag = BODY[::-1], 'ETag: "two"'
 
-    url = peers.raw(files).url + "/f"
+    url = peers.raw(files).url
     assert fetch(url, tmp_path / "f", change, retry=AT_ONCE).status == 200
     assert ((tmp_path / "f").read_bytes(), len(files.seen)) == (BODY[::-1], 2)
 
@@ -887,7 +887,7 @@ def test_a_file_of_the_right_checksum_is_put_in_place(
     fetch: Fetch, peers: Any, files: Files, tmp_path: Path, algorithm: str
 ) -> None:
     digest = hashlib.new(algorithm, BODY).hexdigest()
-    url = peers.raw(files).url + "/f"
+    url = peers.raw(files).url
     fetch(url, tmp_path / "f", checksum=f"{algorithm}:{digest.upper()}")
     assert (tmp_path / "f").read_bytes() == BODY
     keep_half(fetch, url, files, tmp_path / "g")
