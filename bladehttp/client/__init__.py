@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from bladehttp.client._config.progress import Report
     from bladehttp.client._config.retry import Retry
     from bladehttp.client._config.secrets import SENSITIVE_HEADERS
+    from bladehttp.client._curl.info import describe as describe
     from bladehttp.client._exchange.hooks import HookRequest
     from bladehttp.client._exchange.scheduler import Result
-    from bladehttp.client._info import describe as describe
     from bladehttp.client._request.fields import RequestHeaders, RequestHeadersLike
 else:  # libcurl is loaded on first access, and so is asyncio
     __getattr__, __dir__ = lazy_names(
@@ -64,8 +64,8 @@ else:  # libcurl is loaded on first access, and so is asyncio
             "client._config.secrets": "SENSITIVE_HEADERS",
             "client._exchange.hooks": "HookRequest",
             "client._exchange.scheduler": "Result",
-            "client._info": "describe",
             "client._request.fields": "RequestHeaders RequestHeadersLike",
+            "client._curl.info": "describe",
         },
     )
 

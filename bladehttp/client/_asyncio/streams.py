@@ -16,10 +16,11 @@ from bladehttp.client._asyncio.event_loop import EventLoopDriver
 from bladehttp.client._curl.body_sink import STEP
 from bladehttp.client._curl.engine import Outcome
 from bladehttp.client._curl.handle import Handle
+from bladehttp.client._curl.stream_sink import StreamSink
 from bladehttp.client._exchange.exchange import Exchange
 from bladehttp.client._exchange.hooks import Hooks
 from bladehttp.client._exchange.scheduler import Result, run_in_context
-from bladehttp.client._exchange.stream import DecodingStage, StreamSink
+from bladehttp.client._exchange.stream import DecodingStage
 from bladehttp.client._request.prepared import PreparedRequest
 
 

@@ -6,19 +6,10 @@ the caller's context awaits the next chunk; the iterable is not asked before lib
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable
-from contextlib import suppress
 from contextvars import copy_context
 from typing import Any
 
-import pycurl
-
-from bladehttp.client._request.body import (
-    BodySource,
-    InContext,
-    StreamedBody,
-    in_any_context,
-    view_of,
-)
+from bladehttp.client._request.body import BodySource, Sender, StreamedBody, view_of
 
 
 class AsyncSource(BodySource):
@@ -31,6 +22,7 @@ class AsyncSource(BodySource):
     __slots__ = (
         "_chunks",
         "_context",
+        "_error",
         "_go_on",
         "_is_over",
         "_iterable",
@@ -47,6 +39,7 @@ class AsyncSource(BodySource):
         reopen = None if self._chunks is iterable else self._reopened
         super().__init__(self._take, None, reopen)
         self._task: asyncio.Task[None] | None = None
+        self._error: Exception | None = None
         self.waits = False
 
     def start(self, go_on: Callable[[], None]) -> None:
@@ -75,15 +68,14 @@ class AsyncSource(BodySource):
         self._begin()
         return self._take
 
-    def read(self, size: int) -> bytes | int:
-        """Read for libcurl, or have it pause (CURL_READFUNC_PAUSE)."""
-        if self.error is not None:
-            return int(pycurl.READFUNC_ABORT)
+    def read(self, size: int) -> bytes | None:
+        if self._error is not None:
+            raise self._error
         if self._rest or self._is_over:
             return super().read(size)
         self.waits = True
         self._wanted.set()
-        return int(pycurl.READFUNC_PAUSE)
+        return None
 
     def _take(self, size: int) -> memoryview:
         taken, self._rest = self._rest[:size], self._rest[size:]
@@ -105,9 +97,9 @@ class AsyncSource(BodySource):
         except asyncio.CancelledError:
             if not self._is_current():
                 raise
-            self.error = RuntimeError("an awaitable of data was cancelled")
+            self._error = RuntimeError("an awaitable of data was cancelled")
         except Exception as error:  # noqa: BLE001 - raised again by the transfer
-            self.error = error
+            self._error = error
         self._resume()
 
     def _is_current(self) -> bool:
@@ -122,11 +114,11 @@ class AsyncSource(BodySource):
 class AsyncBody(StreamedBody):
     """A body whose bytes have to be awaited."""
 
-    __slots__ = ("_awaited", "_curl", "_touch")
+    __slots__ = ("_awaited", "_sender", "_touch")
 
     def __init__(self, iterable: AsyncIterable[bytes]) -> None:
         self._awaited = AsyncSource(iterable)
-        self._curl: Any = None
+        self._sender: Sender | None = None
         super().__init__(self._awaited)
 
     @property
@@ -142,17 +134,15 @@ class AsyncBody(StreamedBody):
         """Cancel the task that `start` has created."""
         self._awaited.stop()
 
-    def attach(self, curl: Any, method: str, in_context: InContext = in_any_context) -> None:
-        del in_context
-        super().attach(curl, method)  # its task runs in the caller's context already
-        self._curl = curl
+    def attach(self, sender: Sender) -> None:
+        super().attach(sender)
+        self._sender = sender
 
-    def detach(self, curl: Any) -> None:
-        super().detach(curl)
-        self._curl = None
+    def detach(self) -> None:
+        super().detach()
+        self._sender = None
 
     def _go_on(self) -> None:
-        if self._curl is not None:
-            with suppress(pycurl.error):  # an error ends the transfer, which reports it
-                self._curl.pause(pycurl.PAUSE_CONT)
-            self._touch(self._curl)
+        if self._sender is not None:
+            self._sender.resume()
+            self._touch(self._sender.curl)

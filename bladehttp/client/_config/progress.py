@@ -8,13 +8,9 @@ Report = Callable[[int, int | None], object]
 
 
 class Progress:
-    """Passes libcurl's progress on to the caller's function. CURLOPT_XFERINFOFUNCTION.
+    """Passes libcurl's progress on to the caller's function. CURLOPT_XFERINFOFUNCTION."""
 
-    An exception of that function is kept in ``error`` and ends the transfer; pycurl would print and
-    drop it.
-    """
-
-    __slots__ = ("_last", "_report", "_upwards", "error")
+    __slots__ = ("_last", "_report", "_upwards")
 
     def __init__(self, report: Report, upwards: bool) -> None:
         """Create a callback.
@@ -26,21 +22,13 @@ class Progress:
         self._report = report
         self._upwards = upwards
         self._last = 0
-        self.error: BaseException | None = None
 
     def __call__(self, to_receive: int, received: int, to_send: int, sent: int) -> int:
-        """Report a change; return 1 to end the transfer."""
+        """Report a change."""
         done, total = (sent, to_send) if self._upwards else (received, to_receive)
-        if self.error is not None:
-            return 1
-        if done == self._last:
-            return 0
-        self._last = done
-        try:
+        if done != self._last:
+            self._last = done
             self._report(done, total if total > 0 else None)
-        except BaseException as error:  # noqa: BLE001 - raised again by the transfer
-            self.error = error
-            return 1
         return 0
 
 

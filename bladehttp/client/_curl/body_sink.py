@@ -13,7 +13,6 @@ transfer and keeps the chunk until the rest of it is decoded.
 
 from collections import deque
 from collections.abc import Callable, Generator
-from contextlib import suppress
 from io import BytesIO
 from math import inf
 from typing import Any, Protocol
@@ -22,6 +21,7 @@ import pycurl
 
 from bladehttp._data.decoders import ContentDecoder, blocks_of
 from bladehttp.client._config.options import Settings
+from bladehttp.client._curl.callbacks import unpause
 from bladehttp.client._curl.response_head import BLANK, ResponseHead
 from bladehttp.client._request.redirects import NEXT_METHOD
 from bladehttp.exceptions import BodyTooLarge, DecodingError, HttpException
@@ -277,8 +277,7 @@ class DecodingSink(BodySink):
         if not self._decode_more():
             return False
         self.is_busy = False
-        with suppress(pycurl.error):  # an error ends the transfer, which reports it
-            self._curl.pause(pycurl.PAUSE_CONT)
+        unpause(self._curl)
         self._touch(self._curl)
         return True
 

@@ -1,11 +1,29 @@
 """Callbacks: functions that libcurl calls, and the exceptions raised in them.
 
-pycurl prints an exception of a callback and drops it. So it is stored, libcurl is given the result
-with which the transfer is aborted, and the loop raises it to the caller.
+pycurl prints an exception of most callbacks and drops it. So it is stored, libcurl gets the result
+with which it aborts the transfer, and the caller of the transfer gets the exception.
 """
 
 from collections.abc import Callable
-from typing import Any
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import pycurl
+
+Call = TypeVar("Call", bound=Callable[..., Any])
+
+FAILED: dict[int, int | None] = {
+    pycurl.OPENSOCKETFUNCTION: pycurl.SOCKET_BAD,
+    pycurl.PREREQFUNCTION: pycurl.PREREQFUNC_ABORT,
+    pycurl.READFUNCTION: pycurl.READFUNC_ABORT,
+    pycurl.SEEKFUNCTION: pycurl.SEEKFUNC_FAIL,
+    pycurl.SOCKOPTFUNCTION: pycurl.SOCKOPT_ERROR,
+    pycurl.WRITEFUNCTION: 0,  # fewer bytes than were passed
+    pycurl.HEADERFUNCTION: 0,
+    pycurl.XFERINFOFUNCTION: 1,
+}
+"""The result with which libcurl aborts a transfer, by the option of the callback. The others cannot
+abort one."""
 
 
 def guarded(
@@ -22,8 +40,14 @@ def guarded(
     def call(*arguments: Any) -> Any:
         try:
             return callback(*arguments)
-        except BaseException as error:  # noqa: BLE001 - raised again by the loop
+        except BaseException as error:  # noqa: BLE001 - raised again by the loop or the transfer
             store(error)
             return failed
 
     return call
+
+
+def unpause(curl: Any) -> None:
+    """Continue a paused transfer in both directions; an error ends it, and it reports that."""
+    with suppress(pycurl.error):
+        curl.pause(pycurl.PAUSE_CONT)

@@ -9,10 +9,9 @@ from bladehttp.client._config.options import STANDING, Settings
 from bladehttp.client._config.secrets import SECRET
 from bladehttp.client._config.tls import check_named
 from bladehttp.client._curl.body_sink import NO_SINK, BodySink
-from bladehttp.client._curl.callbacks import guarded
+from bladehttp.client._curl.callbacks import FAILED, Call, guarded
 from bladehttp.client._curl.connections import Connections
 from bladehttp.client._curl.multi import Multi
-from bladehttp.client._request.body import Call
 
 Options = tuple[tuple[int, object], ...]
 Files = tuple[tuple[str, str], ...]
@@ -38,6 +37,7 @@ class Handle:
         curl: The easy handle. The transfer that runs on it sets its options.
         setopt: ``curl.setopt``, looked up once: pycurl creates an object for it at every look-up.
         getinfo: ``curl.getinfo``, looked up once for the same reason.
+        error: The exception that a callback of the running transfer has raised, or None.
         ended_cleanly: Whether no transfer on it was cut short.
         plain: Whether the options of the last transfer are reset, so that it would send a plain
             GET.
@@ -58,11 +58,14 @@ class Handle:
         "_caller_callback",
         "_chains",
         "_collector",
+        "_guard",
+        "_on_request",
         "_receiver",
         "_url",
         "connections",
         "curl",
         "ended_cleanly",
+        "error",
         "getinfo",
         "has_events",
         "is_unusable",
@@ -93,6 +96,7 @@ class Handle:
         self.has_events = self.connections.ready
         self.opened: list[int] = []
         self.is_unusable = False
+        self.error: Exception | None = None
         self.origin: object = None
         self.lines: list[bytes] = []
         self.curl = curl = pycurl.Curl()
@@ -100,6 +104,8 @@ class Handle:
         self.ended_cleanly = self.plain = True
         self.sink = NO_SINK
         self._collector = BodySink()
+        self._guard: Callable[..., int] | None = None
+        self._on_request = self.callback(pycurl.PREREQFUNCTION, self._before_request)
         self._receiver: object = None
         self._url: str | None = None
         self._applied: Options | None = None
@@ -139,8 +145,29 @@ class Handle:
         self._set(options)
         theirs: Any = dict(options).get(pycurl.SOCKOPTFUNCTION)
         self._caller_callback = theirs
-        on_open = guarded(self._on_open, self.multi.interrupt, pycurl.SOCKOPT_ERROR)
-        self.setopt(pycurl.SOCKOPTFUNCTION, on_open)
+        self.set_callback(pycurl.SOCKOPTFUNCTION, self._on_open)
+
+    def set_callback(self, option: int, function: Callable[..., Any]) -> None:
+        """Set a function that libcurl calls; see `callback`."""
+        self.setopt(option, self.callback(option, function))
+
+    def callback(self, option: int, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function for libcurl that raises nothing.
+
+        An exception aborts the transfer and becomes ``error``, which its `finish` raises. Those
+        that are no Exception, such as KeyboardInterrupt, end the loop at once.
+
+        Args:
+            option: The option of the callback.
+            function: The function.
+        """
+        return guarded(function, self._store, FAILED.get(option))
+
+    def _store(self, error: BaseException) -> None:
+        if not isinstance(error, Exception):
+            self.multi.interrupt(error)
+        elif self.error is None:
+            self.error = error
 
     def _on_open(self, descriptor: int, purpose: int) -> int:
         """Record a descriptor that libcurl opens. CURLOPT_SOCKOPTFUNCTION."""
@@ -166,10 +193,15 @@ class Handle:
             guard: Called with the addresses of the connection (`Address`); returns PREREQFUNC_OK or
                 PREREQFUNC_ABORT.
         """
+        self._guard = guard
         if guard is None:
             self.curl.unsetopt(pycurl.PREREQFUNCTION)
         else:
-            self.setopt(pycurl.PREREQFUNCTION, guard)
+            self.setopt(pycurl.PREREQFUNCTION, self._on_request)
+
+    def _before_request(self, *address: Any) -> int:
+        """Decide whether a request is written to a connection. CURLOPT_PREREQFUNCTION."""
+        return pycurl.PREREQFUNC_OK if self._guard is None else self._guard(*address)
 
     def forget_closed(self) -> None:
         """Forget connections that are closed; for handles with connections of their own."""
@@ -196,7 +228,8 @@ class Handle:
         self._applied = None
 
     def _set(self, options: Options) -> None:
-        for option, value in options:
+        for option, given in options:
+            value = self.callback(option, given) if callable(given) else given
             try:
                 self.setopt(option, value)
             except (pycurl.error, TypeError) as error:
@@ -231,7 +264,7 @@ class Handle:
             self._url = url
         if sink is not self._receiver:
             self._receiver = None
-            self.setopt(pycurl.WRITEFUNCTION, sink.write)
+            self.set_callback(pycurl.WRITEFUNCTION, sink.write)
             self.setopt(pycurl.HEADERFUNCTION, hear)
             self._receiver = sink
 

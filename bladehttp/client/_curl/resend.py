@@ -212,7 +212,7 @@ class RefusalListener(Guard):
     def __init__(self, handle: Handle, request: PreparedRequest, *others: Any) -> None:
         super().__init__(handle, request, *others)
         self._wire = wire_log(handle, request.settings.sensitive_headers)
-        handle.setopt(pycurl.DEBUGFUNCTION, self._on_debug)
+        handle.set_callback(pycurl.DEBUGFUNCTION, self._on_debug)
         handle.setopt(pycurl.VERBOSE, 1)
 
     def remove(self) -> None:

@@ -10,6 +10,7 @@ import pycurl
 
 from bladehttp.client._config.options import Settings
 from bladehttp.client._curl.body_sink import BodySink, DecodingBudget, DecodingSink
+from bladehttp.client._curl.callbacks import Call
 from bladehttp.client._curl.connections import (
     HTTP_1,
     HTTP_2,
@@ -21,7 +22,6 @@ from bladehttp.client._curl.handle import Chains, Handle, Options
 from bladehttp.client._curl.resend import OK, STOP
 from bladehttp.client._curl.shared_multi import SharedMulti
 from bladehttp.client._curl.sweeper import Sweeper
-from bladehttp.client._request.body import Call
 
 
 class Shared:
@@ -57,13 +57,12 @@ class SharedHandle(Handle):
         context: The context in which libcurl calls the caller's code; None while it calls none.
     """
 
-    __slots__ = ("_guard", "_others", "_shared", "_waits", "context")
+    __slots__ = ("_others", "_shared", "_waits", "context")
 
     def __init__(self, shared: Shared) -> None:
         super().__init__(shared.multi, shared.chains, shared.connections)
         self.has_events = _no_events  # `_before_request` is at the one connection that is used
         self._shared = shared
-        self._guard: Callable[..., int] | None = None
         self._others: Any = None
         self._waits = False
         self.context: Context | None = None
@@ -134,13 +133,12 @@ class SharedHandle(Handle):
         self._waits = False
         self.curl.setopt(pycurl.PIPEWAIT, False)
         self._others = dict(options).get(pycurl.PREREQFUNCTION)
-        self.curl.setopt(pycurl.PREREQFUNCTION, self._before_request)
+        self.setopt(pycurl.PREREQFUNCTION, self._on_request)
 
     def set_guard(self, guard: Callable[..., int] | None) -> None:
         self._guard = guard
 
     def _before_request(self, *address: Any) -> int:
-        """Decide whether a request is written to a connection. CURLOPT_PREREQFUNCTION."""
         if self._guard is not None:
             return self._guard(*address)
         if not self.opened and not self.connections.is_usable(address, True):

@@ -104,6 +104,7 @@ class Transfer:
         self._lines = handle.lines = lines
         handle.origin = origin
         handle.plain = False
+        handle.error = None
         self._options = transfer_options_for(handle, request)
         self._guard = guard_for(handle, request, lines, is_repeated)
         if self._options is None and self._guard is None:
@@ -231,13 +232,13 @@ class Transfer:
 
         Raises:
             HttpException: There is no response, it is incomplete, or its body cannot be decoded.
-            BaseException: An exception that the caller's code raised while its data was read.
+            Exception: An exception of a callback: of the caller's data, for example.
         """
         request, sink = self.request, self._handle.sink
         fault = _finished(sink, outcome) if sink.is_decoded else None
         response, received = self._response(), self.received
         self.release_handle()
-        if outcome is not SUCCESS or self._options is not None:
+        if outcome is not SUCCESS or self._handle.error is not None:
             outcome = self._actual_outcome(outcome, response)
         status, is_faulty = response.status, received.fault is not None
         leads_on = status in NEXT_METHOD and not is_faulty
@@ -260,10 +261,12 @@ class Transfer:
         """Return the outcome of the transfer, corrected where libcurl's is not right.
 
         Raises:
-            BaseException: An exception that the caller's code raised while its data was read.
+            Exception: An exception of a callback: of the caller's data, for example.
         """
-        if self._options is not None:
-            outcome = self._options.outcome(outcome)
+        error = self._handle.error
+        if error is not None:
+            self._handle.error = None  # else its traceback keeps the response
+            raise error
         if outcome is SUCCESS:
             return outcome
         if outcome.code == pycurl.E_SEND_ERROR and self._is_complete(response):

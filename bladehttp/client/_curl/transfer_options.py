@@ -25,7 +25,7 @@ from bladehttp.client._config.cookie_jar import override
 from bladehttp.client._config.environment import active_proxy, is_direct
 from bladehttp.client._config.options import Settings
 from bladehttp.client._config.progress import Progress, Report
-from bladehttp.client._curl.engine import Outcome
+from bladehttp.client._curl.body_sender import BodySender
 from bladehttp.client._curl.handle import Handle
 from bladehttp.client._curl.response_head import ResponseHead, offers_digest
 from bladehttp.client._curl.wire_log import start_wire_log, stop_wire_log, wire_log_is_on
@@ -42,33 +42,33 @@ def transfer_options_for(handle: Handle, request: PreparedRequest) -> "TransferO
 class TransferOptions:
     """The options that one transfer has set on a handle."""
 
-    __slots__ = ("_handle", "_is_wired", "_options", "_override", "_progress", "_request")
+    __slots__ = ("_handle", "_is_wired", "_options", "_override", "_request", "_sender")
 
     def __init__(self, handle: Handle, request: PreparedRequest) -> None:
         """Set a handle up for a request."""
         self._handle = handle
         self._request = request
-        self._progress: Progress | None = None
         curl, settings = handle.curl, request.settings
         self._is_wired = wire_log_is_on() and start_wire_log(handle, settings.sensitive_headers)
         if request.url.target is not None and _may_keep_target(request):
             curl.setopt(pycurl.REQUEST_TARGET, request.url.target)
             handle.invalidate()  # it cannot be unset
         if settings.progress is not None:
-            self._watch(curl, settings.progress)
+            self._watch(settings.progress)
         if settings.curl_options:
             handle.invalidate()  # they may set an option that is reset later
         jar = settings.cookies
         self._override = (
             None if jar is None else override(curl, jar, request.cookies().decode("latin-1"))
         )
-        self._options = _set(handle, request)
+        self._options = _set_fields(handle, request)
+        self._sender = _set_content(handle, request)
 
-    def _watch(self, curl: Any, report: Report) -> None:
-        body = self._request.body
-        self._progress = Progress(report, upwards=body is not None and body.length != 0)
-        curl.setopt(pycurl.XFERINFOFUNCTION, self._handle.in_context(self._progress))
-        curl.setopt(pycurl.NOPROGRESS, 0)
+    def _watch(self, report: Report) -> None:
+        handle, body = self._handle, self._request.body
+        progress = Progress(report, upwards=body is not None and body.length != 0)
+        handle.set_callback(pycurl.XFERINFOFUNCTION, handle.in_context(progress))
+        handle.setopt(pycurl.NOPROGRESS, 0)
 
     def head_received(self) -> None:
         """Record cookies after the head of the response."""
@@ -82,29 +82,17 @@ class TransferOptions:
             self._override.restore()
         if self._is_wired:
             stop_wire_log(curl)
-        if self._progress is not None:
+        if self._request.settings.progress is not None:
             curl.setopt(pycurl.NOPROGRESS, 1)
             curl.unsetopt(pycurl.XFERINFOFUNCTION)
         for option in self._options:
             curl.unsetopt(option)  # to set [] instead would leave the fields
-        if self._request.body is not None:
-            self._request.body.detach(curl)
+        if self._request.body is not None and self._sender is not None:
+            self._sender.reset()
+            self._request.body.detach()
         if self._request.method != "GET" or self._request.body is not None:
             curl.unsetopt(pycurl.CUSTOMREQUEST)  # bodies set it too
             curl.setopt(pycurl.HTTPGET, 1)  # clears POST, UPLOAD and NOBODY
-
-    def outcome(self, outcome: Outcome) -> Outcome:
-        """Return the outcome of the transfer.
-
-        Raises:
-            BaseException: An exception that the caller's code raised while its data was read.
-        """
-        body, progress = self._request.body, self._progress
-        if body is not None and body.error is not None:
-            raise body.error
-        if progress is not None and progress.error is not None:
-            raise progress.error
-        return outcome
 
 
 def _may_keep_target(request: PreparedRequest) -> bool:
@@ -120,19 +108,38 @@ def _may_keep_target(request: PreparedRequest) -> bool:
     return is_direct(settings, request.url.origin[0])
 
 
-def _set(handle: Handle, request: PreparedRequest) -> list[int]:
-    """Set fields, body and method; return the options of the fields, to be unset later."""
-    curl, body, method = handle.curl, request.body, request.method
-    fields = request.field_options()
-    for option, value in fields:
-        curl.setopt(option, value)
-    if body is not None:
-        body.attach(curl, method, handle.in_context)
-    elif method == "HEAD":
-        curl.setopt(pycurl.NOBODY, 1)  # as CUSTOMREQUEST it would wait for a body
+def _set_fields(handle: Handle, request: PreparedRequest) -> list[int]:
+    """Set the fields; return their options, to be unset later."""
+    options = request.options
+    if options is None:
+        options = request.options = _field_options(request)
+    for option, value in options:
+        handle.setopt(option, value)
+    return [option for option, _ in options]
+
+
+def _field_options(request: PreparedRequest) -> tuple[tuple[int, Any], ...]:
+    """Return the options of the fields; no option without fields."""
+    pairs = (
+        (pycurl.HTTPHEADER, request.lines()),
+        (pycurl.PROXYHEADER, request.proxy_lines()),
+        (pycurl.COOKIE, request.cookies()),
+    )
+    return tuple([pair for pair in pairs if pair[1]])
+
+
+def _set_content(handle: Handle, request: PreparedRequest) -> BodySender | None:
+    """Set body and method; return the sender of the body."""
+    method = request.method
+    if request.body is not None:
+        sender = BodySender(handle, method)
+        request.body.attach(sender)
+        return sender
+    if method == "HEAD":
+        handle.setopt(pycurl.NOBODY, 1)  # as CUSTOMREQUEST it would wait for a body
     elif method != "GET":
-        curl.setopt(pycurl.CUSTOMREQUEST, method)
-    return [option for option, _ in fields]
+        handle.setopt(pycurl.CUSTOMREQUEST, method)
+    return None
 
 
 PROXY_AUTHENTICATION_REQUIRED = 407

@@ -46,7 +46,7 @@ def start_wire_log(handle: Handle, patterns: tuple[str, ...]) -> bool:
     log = wire_log(handle, patterns)
     if log is None:
         return False
-    handle.setopt(pycurl.DEBUGFUNCTION, log)
+    handle.set_callback(pycurl.DEBUGFUNCTION, log)
     handle.setopt(pycurl.VERBOSE, 1)
     return True
 

@@ -1,7 +1,7 @@
 """Bodies: the content of a request as libcurl reads it.
 
-A body knows its length if possible, whether it can be sent again, and how to set a handle up and
-reset it. encode.py turns the caller's data into a body.
+A body knows its length if possible, whether it can be sent again, and which way to send it
+(`Sender`). encode.py turns the caller's data into a body.
 
 Sources: the bytes of a streamed body, from a file or an iterable.
 """
@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from io import SEEK_END, IOBase, TextIOBase
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol
 
-import pycurl
-
-from bladehttp.exceptions import UnrewindableBody
+from bladehttp.client._config.validators import has_control
+from bladehttp.exceptions import InvalidHeader, UnrewindableBody
 
 Read = Callable[[int], Any]
 """Reads up to so many bytes; b"" at the end."""
@@ -24,12 +23,11 @@ Read = Callable[[int], Any]
 class BodySource:
     """The bytes of a streamed body.
 
-    An exception of the caller's code is kept in ``error`` and ends the transfer; pycurl would print
-    and drop it. So does a source with more or fewer bytes than announced.
+    An exception of the caller's code ends the transfer. So does a source with more or fewer bytes
+    than announced.
 
     Attributes:
         length: The number of bytes, None if it is not known.
-        error: The exception, or None.
     """
 
     __slots__ = (
@@ -39,7 +37,6 @@ class BodySource:
         "_read",
         "_reopen",
         "_started",
-        "error",
         "length",
     )
 
@@ -58,7 +55,6 @@ class BodySource:
         self._started = False
         self._announced = False
         self.length = self._left = length
-        self.error: BaseException | None = None
 
     @property
     def is_rewindable(self) -> bool:
@@ -70,14 +66,15 @@ class BodySource:
         self.length = self._left = length
         self._announced = True
 
-    def read(self, size: int) -> bytes | int:
-        """Read for libcurl. CURLOPT_READFUNCTION."""
+    def read(self, size: int) -> bytes | None:
+        """Read up to so many bytes; b"" at the end, None if there are none yet.
+
+        Raises:
+            ValueError: It has more or fewer bytes than announced.
+            BaseException: An exception of the caller's code.
+        """
         self._started = True
-        try:
-            return self._counted(self._taken(size))
-        except BaseException as error:  # noqa: BLE001 - raised again by the transfer
-            self.error = error
-            return int(pycurl.READFUNC_ABORT)
+        return self._counted(self._taken(size))
 
     def _taken(self, size: int) -> bytes:
         """Return the next bytes: some objects give more than they are asked for."""
@@ -95,17 +92,6 @@ class BodySource:
         if self._announced and not self._left and (self._excess or self._read(1)):
             raise ValueError(f"data gives more than the {self.length} bytes announced")
         return chunk
-
-    def seek(self, offset: int, origin: int) -> int:
-        """Rewind for libcurl, which needs nothing else over HTTP. CURLOPT_SEEKFUNCTION."""
-        try:
-            self.rewind()
-        except UnrewindableBody:
-            return int(pycurl.SEEKFUNC_FAIL)  # libcurl's error 65 is the same exception
-        except BaseException as error:  # noqa: BLE001 - raised again by the transfer
-            self.error = error
-            return int(pycurl.SEEKFUNC_FAIL)
-        return int(pycurl.SEEKFUNC_CANTSEEK if offset or origin else pycurl.SEEKFUNC_OK)
 
     def rewind(self) -> None:
         """Rewind to the beginning.
@@ -262,18 +248,50 @@ def _reader(chunks: Any) -> Read:
     return read
 
 
-Call = TypeVar("Call", bound=Callable[..., Any])
+class Part:
+    """One part: a name, a source or bytes, and for a file its filename and type."""
+
+    __slots__ = ("content_type", "data", "filename", "name")
+
+    def __init__(
+        self,
+        name: str,
+        data: bytes | str | BodySource,
+        filename: str | None = None,
+        content_type: str | None = None,
+    ) -> None:
+        """Create a part from ``data``: bytes, a str that is a path, or a source.
+
+        Raises:
+            InvalidHeader: A name or a type holds control characters.
+        """
+        for text in (name, filename, content_type):
+            if text is not None and has_control(text):
+                raise InvalidHeader(f"part of a form with control characters in {text[:80]!r}")
+        self.name = name
+        self.data = data
+        self.filename = filename
+        self.content_type = content_type
 
 
-class InContext(Protocol):
-    """The type of `Handle.in_context`."""
+class Sender(Protocol):
+    """The part of a transfer that sends the content of its request; see `BodySender`."""
 
-    def __call__(self, function: Call, /) -> Call: ...
+    @property
+    def curl(self) -> Any:
+        """The easy handle."""
 
+    def send_bytes(self, data: bytes) -> None:
+        """Send bytes that are in memory."""
 
-def in_any_context(function: Call) -> Call:
-    """Return a function unchanged."""
-    return function
+    def send_source(self, source: BodySource) -> None:
+        """Send the bytes of a source."""
+
+    def send_form(self, parts: Iterable[Part]) -> None:
+        """Send the parts of a form."""
+
+    def resume(self) -> None:
+        """Have libcurl read again from a source that had no bytes yet."""
 
 
 class Body(ABC):
@@ -316,24 +334,13 @@ class Body(ABC):
         if length != self.length:
             raise ValueError(f"Content-Length is {length}, and the data has {self.length} bytes")
 
-    @property
-    def error(self) -> BaseException | None:
-        """The exception that the caller's code raised while libcurl read from it."""
-        return None
+    @abstractmethod
+    def attach(self, sender: Sender) -> None:
+        """Have a transfer send the body."""
 
     @abstractmethod
-    def attach(self, curl: Any, method: str, in_context: InContext = in_any_context, /) -> None:
-        """Set a handle up to send the body with a method.
-
-        Args:
-            curl: The handle.
-            method: The method.
-            in_context: `Handle.in_context`, for functions that run the caller's code.
-        """
-
-    @abstractmethod
-    def detach(self, curl: Any) -> None:
-        """Reset the options of `attach`, except the method, which the next request sets."""
+    def detach(self) -> None:
+        """Let go of the transfer, which has ended."""
 
     @abstractmethod
     def rewind(self) -> None:
@@ -345,7 +352,7 @@ class Body(ABC):
 
 
 class BytesBody(Body):
-    """Bytes in memory. CURLOPT_POSTFIELDS."""
+    """Bytes in memory."""
 
     __slots__ = ("_data",)
     suppress = (b"Content-Type:",)  # else application/x-www-form-urlencoded
@@ -363,20 +370,18 @@ class BytesBody(Body):
     def length(self) -> int:
         return len(self._data)
 
-    def attach(self, curl: Any, method: str, _bound: InContext = in_any_context) -> None:
-        curl.setopt(pycurl.POSTFIELDS, self._data)  # makes it a POST
-        if method != "POST":
-            curl.setopt(pycurl.CUSTOMREQUEST, method)
+    def attach(self, sender: Sender) -> None:
+        sender.send_bytes(self._data)
 
-    def detach(self, curl: Any) -> None:
-        curl.setopt(pycurl.POSTFIELDS, b"")  # else the handle keeps the data alive
+    def detach(self) -> None:
+        """Do nothing."""
 
     def rewind(self) -> None:
         """Do nothing: the bytes stay in memory."""
 
 
 class StreamedBody(Body):
-    """A source that is read as libcurl asks. CURLOPT_UPLOAD, CURLOPT_READFUNCTION."""
+    """A source that is read as libcurl asks."""
 
     __slots__ = ("_source",)
 
@@ -397,23 +402,10 @@ class StreamedBody(Body):
             self._source.announce(length)
         super().announce(length)
 
-    @property
-    def error(self) -> BaseException | None:
-        return self._source.error
+    def attach(self, sender: Sender) -> None:
+        sender.send_source(self._source)
 
-    def attach(self, curl: Any, method: str, in_context: InContext = in_any_context) -> None:
-        source = self._source
-        curl.setopt(pycurl.UPLOAD, 1)  # makes it a PUT
-        curl.setopt(pycurl.READFUNCTION, in_context(source.read))
-        curl.setopt(pycurl.SEEKFUNCTION, in_context(source.seek))
-        curl.setopt(pycurl.INFILESIZE_LARGE, -1 if source.length is None else source.length)
-        if method != "PUT":
-            curl.setopt(pycurl.CUSTOMREQUEST, method)
-
-    def detach(self, curl: Any) -> None:
-        curl.setopt(pycurl.INFILESIZE_LARGE, -1)
-        curl.unsetopt(pycurl.READFUNCTION)
-        curl.unsetopt(pycurl.SEEKFUNCTION)
+    def detach(self) -> None:
         self._source.restore()
 
     def rewind(self) -> None:

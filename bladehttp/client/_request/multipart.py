@@ -8,105 +8,42 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import pycurl
-
 from bladehttp._data.form_values import fields_of, pairs_of, text_of, unfolded
 from bladehttp._data.media_types import guess_media_type
-from bladehttp.client._config.validators import has_control
 from bladehttp.client._request.body import (
     Body,
     BodySource,
-    InContext,
+    Part,
     PathSource,
+    Sender,
     file_source,
-    in_any_context,
 )
-from bladehttp.exceptions import InvalidHeader
 
 OCTETS = "application/octet-stream"
 
 
-class Part:
-    """One part: a name, a source or bytes, and for a file its filename and type."""
-
-    __slots__ = ("content_type", "data", "filename", "name")
-
-    def __init__(
-        self,
-        name: str,
-        data: bytes | str | BodySource,
-        filename: str | None = None,
-        content_type: str | None = None,
-    ) -> None:
-        """Create a part from ``data``: bytes, a str that is a path, or a source.
-
-        Raises:
-            InvalidHeader: A name or a type holds control characters.
-        """
-        for text in (name, filename, content_type):
-            if text is not None and has_control(text):
-                raise InvalidHeader(f"part of a form with control characters in {text[:80]!r}")
-        self.name = name
-        self.data = data
-        self.filename = filename
-        self.content_type = content_type
-
-    def add_to(self, mime: Any, in_context: InContext) -> None:
-        """Add this part to a CurlMime; ``in_context`` as of `Body.attach`."""
-        part = mime.addpart()
-        part.name(self.name.encode())
-        if isinstance(self.data, bytes):
-            part.data(self.data)
-        elif isinstance(self.data, str):
-            part.filedata(os.fsencode(self.data))
-        else:
-            source = self.data
-            part.data_cb(
-                source.length,
-                in_context(lambda _, size: source.read(size)),
-                in_context(lambda _, offset, origin: source.seek(offset, origin)),
-            )
-        if self.filename is not None:
-            part.filename(self.filename.encode())
-        if self.content_type is not None:
-            part.type(self.content_type.encode("latin-1"))
-
-
 class Multipart(Body):
-    """A multipart/form-data body. CURLOPT_MIMEPOST."""
+    """A multipart/form-data body."""
 
-    __slots__ = ("_mime", "_parts")
+    __slots__ = ("_parts",)
     names_itself = True  # libcurl chooses the boundary
 
     def __init__(self, parts: Iterable[Part]) -> None:
         super().__init__()
         self._parts = list(parts)
-        self._mime: Any = None
 
     @property
     def _sources(self) -> list[BodySource]:
         return [part.data for part in self._parts if isinstance(part.data, BodySource)]
 
     @property
-    def error(self) -> BaseException | None:
-        return next((source.error for source in self._sources if source.error), None)
-
-    @property
     def is_rewindable(self) -> bool:
         return all(source.is_rewindable for source in self._sources)
 
-    def attach(self, curl: Any, method: str, in_context: InContext = in_any_context) -> None:
-        self._mime = pycurl.CurlMime(curl)
-        for part in self._parts:
-            part.add_to(self._mime, in_context)
-        curl.setopt(pycurl.MIMEPOST, self._mime)  # makes it a POST
-        if method != "POST":
-            curl.setopt(pycurl.CUSTOMREQUEST, method)
+    def attach(self, sender: Sender) -> None:
+        sender.send_form(self._parts)
 
-    def detach(self, curl: Any) -> None:
-        curl.unsetopt(pycurl.MIMEPOST)
-        self._mime.close()  # breaks the cycle with its handle
-        self._mime = None
+    def detach(self) -> None:
         for source in self._sources:
             source.restore()
 

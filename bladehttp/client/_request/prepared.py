@@ -5,8 +5,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-import pycurl
-
 from bladehttp._data.headers import Pairs, is_token
 from bladehttp._message.response import RequestInfo
 from bladehttp.client._config.options import Settings, key_of
@@ -61,6 +59,7 @@ class PreparedRequest:
         hooks: The `Hooks` of this request alone, called after those of the client; None for none.
         is_plain: Whether it is a GET without further options: handles are set up for one between
             two transfers.
+        options: The libcurl options of its fields, made by its first transfer; None until then.
     """
 
     method: str
@@ -70,9 +69,7 @@ class PreparedRequest:
     settings: Settings
     hooks: Any = field(default=None, repr=False, compare=False)
     is_plain: bool = field(init=False, repr=False, compare=False)
-    _field_options: tuple[tuple[int, Any], ...] | None = field(
-        init=False, repr=False, compare=False
-    )
+    options: tuple[tuple[int, Any], ...] | None = field(init=False, repr=False, compare=False)
 
     def info(self, given: Any = None) -> RequestInfo:
         """Return the facts that responses and exceptions have; ``given`` as there."""
@@ -86,18 +83,7 @@ class PreparedRequest:
             and self.url.target is None
             and self.settings.progress is None
         )
-        self._field_options = None
-
-    def field_options(self) -> tuple[tuple[int, Any], ...]:
-        """Return the libcurl options of the fields, made once; no option without fields."""
-        if self._field_options is None:
-            pairs = (
-                (pycurl.HTTPHEADER, self.lines()),
-                (pycurl.PROXYHEADER, self.proxy_lines()),
-                (pycurl.COOKIE, self.cookies()),
-            )
-            self._field_options = tuple([pair for pair in pairs if pair[1]])
-        return self._field_options
+        self.options = None
 
     def with_body(self, body: BytesBody) -> "PreparedRequest":
         """Return the request with other bytes of the same type, and no more checks."""
