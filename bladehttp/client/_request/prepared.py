@@ -88,7 +88,7 @@ class PreparedRequest:
     def with_body(self, body: BytesBody) -> "PreparedRequest":
         """Return the request with other bytes of the same type, and no more checks."""
         other = PreparedRequest(self.method, self.url, self.fields, body, self.settings)
-        other._field_options = self.field_options()
+        other.options = self.options
         return other
 
     def lines(self) -> list[bytes]:
