@@ -330,6 +330,11 @@ class HttpRequest(Lazy):
         return f"<HttpRequest method={self.method}, path={self.path}>"
 
 
+def head_of(request: HttpRequest) -> tuple[RequestLine, FieldBlock]:
+    """Return the head of a request as it was received."""
+    return request._line, request._fields
+
+
 NO_CLIENT = ClientInfo("", 0, ipv6=False)
 EMPTY_LINE = RequestLine("GET", "/", 1, path="/", decoded_path="/")
 

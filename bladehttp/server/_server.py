@@ -11,20 +11,28 @@ from functools import partial
 from math import inf
 from types import TracebackType
 from typing import IO, Any, Self, TypeVar, Unpack, overload
+from wsgiref.types import WSGIApplication
 
 from bladehttp._message.request import ClientInfo, HttpRequest
 from bladehttp._message.response import DefaultHead, HttpResponse
 from bladehttp._wire.head import HeadParser
 from bladehttp.exceptions import HttpException
-from bladehttp.server._config import ServerConfig, ServerOptions, check_options
+from bladehttp.server._config import (
+    ANY as ANYWHERE,
+    ServerConfig,
+    ServerOptions,
+    check_options,
+    unbracketed,
+)
 from bladehttp.server._connection.context import Stats
 from bladehttp.server._dispatch.access_log import AccessLog, Answered
 from bladehttp.server._dispatch.callbacks import check_runs, is_coroutine_function
 from bladehttp.server._dispatch.chain import ENDING
 from bladehttp.server._dispatch.dispatcher import Dispatcher
 from bladehttp.server._dispatch.forwarded import TrustedProxies
+from bladehttp.server._dispatch.mount import Mount
 from bladehttp.server._dispatch.request_log import RequestLog
-from bladehttp.server._dispatch.routes import Handler, RouteOptions
+from bladehttp.server._dispatch.routes import ANY, Handler, RouteOptions
 from bladehttp.server._dispatch.workers import Workers
 from bladehttp.server._files.static import static_files
 from bladehttp.server._net.endpoint import UNIX, Endpoint, tell_ready
@@ -273,6 +281,42 @@ class HttpServer(ServerConfig):
             base_path, directory, cache_age, tag, index, listing, self._dispatcher.call_none_handler
         )
         self._dispatcher.mount(files.base, files)
+
+    def mount(
+        self, path: str, application: WSGIApplication, **options: Unpack[RouteOptions]
+    ) -> None:
+        """Answer a path, and every path below it, by a WSGI application (PEP 3333).
+
+            server.mount("/shop", flask_app)
+
+        It runs on worker threads (``max_workers``), one for each request until its body is sent,
+        and is called for every method. Other routes come first unless their path is shorter. It
+        gets the path as SCRIPT_NAME and the rest as PATH_INFO, a body of any size as a stream, and
+        REMOTE_ADDR, scheme and host as callbacks see them: behind trusted proxies those of the
+        client. Callbacks are called as for any route.
+
+        ``wsgi.errors`` is the logger ``bladehttp.server.wsgi``.
+
+        Args:
+            path: Such as "/shop", or "/" for the whole server.
+            application: The application, called with the environment and start_response.
+            **options: As of `handle`.
+
+        Raises:
+            TypeError: It is not callable, or an application of ASGI; or an option is of another
+                type.
+            ValueError: The path does not begin with "/" or has parameters, there is a handler for
+                all paths below it already, or an option is out of range.
+        """
+        check_options(options, is_interruptible=True)
+        handler = Mount(path, application, self._location)
+        self._dispatcher.mount(path, handler, ANY, offload=True, options=options)
+
+    def _location(self) -> tuple[str, int]:
+        """Return the name and the port that applications are told."""
+        if self.host.startswith(UNIX):
+            return "localhost", 80
+        return unbracketed(self.host) or ANYWHERE, self.port
 
     def _add(self, kind: str, fn: F) -> F:
         self._dispatcher.add(kind, fn)

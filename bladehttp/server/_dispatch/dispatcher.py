@@ -151,10 +151,17 @@ class Dispatcher:
             return limits
         return replace(limits, body=found[0].options["max_body_size"])
 
-    def mount(self, path: str, handler: Handler) -> None:
-        """Let a handler answer GET for a path and every path below it; see `Routes.mount`."""
+    def mount(
+        self,
+        path: str,
+        handler: Handler,
+        method: str = "GET",
+        offload: bool = False,
+        options: RouteOptions | None = None,
+    ) -> None:
+        """Let a handler answer a path and every path below it; see `Routes.mount`."""
         self.routes = self.routes or Routes()
-        self.routes.mount("GET", path, handler)
+        self.routes.mount(method, path, handler, offload, options)
 
     def call_none_handler(self, request: HttpRequest, response: HttpResponse) -> Any:
         """Call the current none_handler; return its coroutine if it is a coroutine function."""

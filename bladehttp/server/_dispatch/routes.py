@@ -63,6 +63,9 @@ class Route:
     yields: bool = False
 
 
+ANY = "*"
+"""Stands for every method that has no route of its own; only of mounted handlers."""
+
 Methods = dict[str, Route]
 """The routes of one path, by method."""
 
@@ -164,8 +167,22 @@ class Routes:
         methods[method] = self._all[method] = route
         self.limit_bodies = self.limit_bodies or "max_body_size" in route.options
 
-    def mount(self, method: str, path: str, handler: Handler) -> None:
+    def mount(
+        self,
+        method: str,
+        path: str,
+        handler: Handler,
+        offload: bool = False,
+        options: RouteOptions | None = None,
+    ) -> None:
         """Set the handler of a path and every path below it, also for the path "/".
+
+        Args:
+            method: The method, or `ANY`.
+            path: The path, with or without "/" at the end.
+            handler: The handler.
+            offload: Whether it runs on a worker thread.
+            options: Properties of the server that differ for it.
 
         Raises:
             ValueError: The path does not begin with "/", is percent-encoded or has braces or a
@@ -177,9 +194,11 @@ class Routes:
             raise ValueError(f"a path to mount at begins with '/', unlike {path!r}")
         check_decoded(path)
         path = path.rstrip("/")
-        route = Route(handler, f"{method} {path}/", yields=True)
+        name = f"{method} {path}/"
+        route = Route(handler, name, (), offload, options or RouteOptions(), yields=True)
         self._add_prefix(f"{path}/", method, route)
         self._all[method] = route
+        self.limit_bodies = self.limit_bodies or "max_body_size" in route.options
         if path:
             self._exact.setdefault(path, {}).setdefault(method, route)
 
@@ -188,16 +207,20 @@ class Routes:
 
         HEAD uses the route of GET unless it has one of its own.
         """
-        exact = self._exact.get(path)
-        if exact is not None and method in exact:
-            return exact[method], None
+        exact, other = self._exact.get(path), method if method == "HEAD" else ANY
+        if exact is not None:
+            if method in exact:
+                return exact[method], None
+            if other in exact:
+                return exact[other], None
         for methods, values in self._templates.matches(path.split("/")):
             route = methods.get(method)
             if route is not None:
                 return route, Required(zip(route.parameters, values, strict=True))
         for methods in self._prefixed(path):
-            if method in methods:
-                return methods[method], None
+            route = methods.get(method) or methods.get(other)
+            if route is not None:
+                return route, None
         return self.find("GET", path) if method == "HEAD" else None
 
     def allowed(self, path: str) -> list[str]:
@@ -214,6 +237,7 @@ class Routes:
             *self._prefixed(path),
         ):
             found.update(methods)
+        found.discard(ANY)
         if "GET" in found:
             found.add("HEAD")
         return sorted({*found, "OPTIONS"}) if found else []
@@ -242,7 +266,9 @@ class Routes:
 
     def _add_prefix(self, path: str, method: str, route: Route) -> None:
         methods = self._prefixes.setdefault(path, {})
-        taken = methods.get(method)
+        taken = methods.get(method) or methods.get(ANY)
+        if method == ANY:
+            taken = next(iter(methods.values()), None)
         if taken is not None:
             raise ValueError(already(route, taken))
         methods[method] = route
