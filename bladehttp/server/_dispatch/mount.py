@@ -159,13 +159,13 @@ class Mount:
         Raises:
             BaseException: The application raised it, or has broken PEP 3333.
         """
-        _ = request.size  # as sent: it is computed on first access
+        sent = request.size  # before the content is decoded, if it is
         errors = ErrorLog(f"{request.method} {request.path}")
         with ExitStack() as closing:
             source = closing.enter_context(request.open())
             closing.enter_context(errors)
             reply = Reply(request, response, closing)
-            environ = self._environ(request, source)
+            environ = self._environ(request, source, sent)
             environ["wsgi.errors"] = errors
             try:
                 chunks = self._application(environ, reply.start_response)
@@ -174,7 +174,7 @@ class Mount:
             except ClientGone:
                 log.debug("%s %s: the client has left", request.method, request.path)
 
-    def _environ(self, request: HttpRequest, source: BinaryIO) -> Environ:
+    def _environ(self, request: HttpRequest, source: BinaryIO, sent: int) -> Environ:
         host, port = self._location()
         octets, outer = request.path_octets, _outer_script(request)
         below = octets.removeprefix(self._prefix)
@@ -199,7 +199,7 @@ class Mount:
             "wsgi.run_once": False,
             "wsgi.file_wrapper": FileWrapper,
             **_fields(request),
-            **_content_fields(request, source),
+            **_content_fields(request.headers, source, sent),
         }
 
 
@@ -441,16 +441,23 @@ def _fields(request: HttpRequest) -> dict[str, str]:
     return found
 
 
-def _content_fields(request: HttpRequest, source: BinaryIO) -> dict[str, str]:
-    """Return type and length of the content, as the stream has it."""
-    headers, found = request.headers, {}
+def _content_fields(headers: Headers, source: BinaryIO, sent: int) -> dict[str, str]:
+    """Return type and length of the content as the stream has it.
+
+    Args:
+        headers: The fields of the request.
+        source: The stream.
+        sent: Length of the content as it was sent.
+    """
+    found = {}
     if "Content-Type" in headers:
         found["CONTENT_TYPE"] = headers["Content-Type"]
     length = source.seek(0, os.SEEK_END)
     source.seek(0)
     if length or "Content-Length" in headers or "Transfer-Encoding" in headers:
         found["CONTENT_LENGTH"] = str(length)
-    if str(length) != headers.get("Content-Length", str(request.size)):  # `decode_request_body`: the application is not to do it again
+    if str(length) != headers.get("Content-Length", str(sent)):
+        # It was decoded (`decode_request_body`): the application is not to do it again.
         found["HTTP_CONTENT_ENCODING"] = "identity"
     return found
 
