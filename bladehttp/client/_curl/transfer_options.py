@@ -110,9 +110,9 @@ def _may_keep_target(request: PreparedRequest) -> bool:
 
 def _set_fields(handle: Handle, request: PreparedRequest) -> list[int]:
     """Set the fields; return their options, to be unset later."""
-    options = request.options
-    if options is None:
-        options = request.options = _field_options(request)
+    if not request.options:
+        request.options.append(_field_options(request))
+    options = request.options[0]
     for option, value in options:
         handle.setopt(option, value)
     return [option for option, _ in options]

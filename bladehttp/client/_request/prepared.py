@@ -59,7 +59,8 @@ class PreparedRequest:
         hooks: The `Hooks` of this request alone, called after those of the client; None for none.
         is_plain: Whether it is a GET without further options: handles are set up for one between
             two transfers.
-        options: The libcurl options of its fields, made by its first transfer; None until then.
+        options: A list with the libcurl options of its fields, made by its first transfer; empty
+            until then. Requests that differ in their bytes only share it.
     """
 
     method: str
@@ -69,7 +70,7 @@ class PreparedRequest:
     settings: Settings
     hooks: Any = field(default=None, repr=False, compare=False)
     is_plain: bool = field(init=False, repr=False, compare=False)
-    options: tuple[tuple[int, Any], ...] | None = field(init=False, repr=False, compare=False)
+    options: list[tuple[tuple[int, Any], ...]] = field(init=False, repr=False, compare=False)
 
     def info(self, given: Any = None) -> RequestInfo:
         """Return the facts that responses and exceptions have; ``given`` as there."""
@@ -83,7 +84,7 @@ class PreparedRequest:
             and self.url.target is None
             and self.settings.progress is None
         )
-        self.options = None
+        self.options = []
 
     def with_body(self, body: BytesBody) -> "PreparedRequest":
         """Return the request with other bytes of the same type, and no more checks."""
