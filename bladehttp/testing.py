@@ -15,6 +15,7 @@ from bladehttp.server.testing import (
     Identity,
     ThrowAwayCertificate,
     faults,
+    subset,
     throw_away_certificate,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "Identity",
     "ThrowAwayCertificate",
     "faults",
+    "subset",
     "throw_away_certificate",
 ]

@@ -79,6 +79,35 @@ def test_what_is_out_of_order_is_not_taken(server, client):
         server.check()
 
 
+def test_an_expectation_knows_the_requests_it_has_taken(server, client):
+    seen = []
+    a = server.expect("GET", "/a", times=2)
+    b = server.expect("GET", "/{name}", times=None)
+    b.respond(handler=lambda request, response: seen.append(b.requests[-1] is request))
+    assert (a.requests, b.requests) == ((), ())
+    assert statuses(client, "/a?1", "/b", "/a?2", "/a?3") == [200] * 4
+    assert [request.request_uri for request in a.requests] == ["/a?1", "/a?2"]
+    assert [request.request_uri for request in b.requests] == ["/b", "/a?3"]
+    assert a.requests[0] is server.requests[0]
+    assert seen == [True, True]
+
+
+def test_an_expectation_keeps_no_requests_of_a_server_that_does_not():
+    with BladeServer(record=False) as server, Raw(server.port) as client:
+        expectation = server.expect("GET", "/a")
+        assert statuses(client, "/a") == [200]
+        assert (expectation.calls, expectation.requests) == (1, ())
+
+
+def test_an_expectation_keeps_as_many_requests_as_the_server(server, client):
+    expectation = server.expect("POST", "/", times=None)
+    body = b"x" * 6_000_000
+    for _ in range(3):
+        client.get("/", f"Content-Length: {len(body)}", method="POST")
+        assert client.send(body).response().status == 200
+    assert (expectation.calls, len(expectation.requests), len(server.requests)) == (3, 2, 2)
+
+
 # Answers
 
 

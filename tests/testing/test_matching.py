@@ -9,7 +9,7 @@ from unittest.mock import ANY
 import pytest
 
 from bladehttp import HttpClient
-from bladehttp.server.testing import BladeServer
+from bladehttp.server.testing import BladeServer, subset
 
 
 @dataclass
@@ -38,6 +38,15 @@ class Case:
 
 def json_sent(data: Any) -> Sent:
     return Sent(method="POST", body=json.dumps(data).encode())
+
+
+COOKIE = Sent(fields=("Cookie: a=1; b=2",))
+
+NESTED = {"a": {"b": [{"c": 1, "d": 2}], "x": 0}, "e": None}
+
+LIKE, A12 = re.compile("a."), "X-A is 'a12'"
+
+ALL = ("query", "headers", "cookies", "body", "form", "files")
 
 
 def is_even(request):
@@ -113,6 +122,73 @@ CASES = [
         method="POST",
         wanted={"json": [1]},
         told="JSON: $ is [1, 2], not [1]",
+    ),
+    Case("method like", Sent(method="PUT"), method=re.compile("PUT|PATCH")),
+    Case("anything", Sent("/a", "PUT"), method=ANY, path=ANY, wanted=dict.fromkeys(ALL, ANY)),
+    Case("query like", Sent("/?a=12"), wanted={"query": {"a": re.compile(r"\d+")}}),
+    Case("query unlike", Sent("/?a=1x"), wanted={"query": {"a": re.compile(r"\d+")}}, told="'1x'"),
+    Case("whole query like", Sent("/?a=1&b"), wanted={"query": re.compile("a=1&.*")}),
+    Case("part of a query", Sent("/?a=1&b=2&c"), wanted={"query": subset({"a": 1, "b": ANY})}),
+    Case("part missing", Sent("/?b=2"), wanted={"query": subset({"a": 1})}, told="{'b': '2'}"),
+    Case("header like", Sent(fields=("X-A: a1",)), wanted={"headers": {"X-A": re.compile("a.")}}),
+    Case(
+        "header unlike", Sent(fields=("X-A: a12",)), wanted={"headers": [("X-A", LIKE)]}, told=A12
+    ),
+    Case("header repeated", Sent(fields=("X: 1", "X: 2")), wanted={"headers": {"X": ["1", ANY]}}),
+    Case(
+        "header once",
+        Sent(fields=("X: 1",)),
+        wanted={"headers": {"X": ["1", "2"]}},
+        told="X is ['1']",
+    ),
+    Case("header absent", Sent(), wanted={"headers": {"X": None}}),
+    Case(
+        "header there",
+        Sent(fields=("X: 1",)),
+        wanted={"headers": {"X": None}},
+        told="X is there: '1'",
+    ),
+    Case("cookie", COOKIE, wanted={"cookies": {"a": "1"}}),
+    Case("cookie like", COOKIE, wanted={"cookies": {"a": re.compile("[0-9]"), "b": ANY}}),
+    Case("cookie absent", COOKIE, wanted={"cookies": {"c": None}}),
+    Case("cookie wrong", COOKIE, wanted={"cookies": {"b": "3"}}, told="cookie b is '2'"),
+    Case("cookie missing", COOKIE, wanted={"cookies": {"c": ANY}}, told="there is no cookie c"),
+    Case("cookie there", COOKIE, wanted={"cookies": {"a": None}}, told="cookie a is there: '1'"),
+    Case("text body like", Sent(body="a\u00e4\n".encode()), wanted={"body": re.compile("a.\n")}),
+    Case("body like bytes", Sent(body=b"\xff\x00"), wanted={"body": re.compile(rb"\xff.")}),
+    Case("no text", Sent(body=b"\xff"), wanted={"body": re.compile(".*")}, told="body is b'\\xff'"),
+    Case("json like", json_sent({"a": "x1"}), "/", "POST", {"json": {"a": re.compile(r"x\d")}}),
+    Case(
+        "json unlike",
+        json_sent({"a": 1}),
+        "/",
+        "POST",
+        {"json": {"a": re.compile("1")}},
+        "JSON: $.a is 1, not re.compile('1')",
+    ),
+    Case("json subset", json_sent(NESTED), "/", "POST", {"json": subset({"a": {"b": [{"c": 1}]}})}),
+    Case(
+        "json subset inside",
+        json_sent(NESTED),
+        "/",
+        "POST",
+        {"json": {"a": subset({"b": [{"c": 1}]}), "e": ANY}},
+    ),
+    Case(
+        "json subset wrong",
+        json_sent(NESTED),
+        "/",
+        "POST",
+        {"json": subset({"a": {"b": [{"c": 2}]}, "f": 1})},
+        "JSON: $.a.b[0].c is 1, not 2\n    JSON: $.f is not there",
+    ),
+    Case(
+        "json subset of a list",
+        json_sent([{"a": 1}, {"a": 2}]),
+        "/",
+        "POST",
+        {"json": subset([{"a": 1}])},
+        "JSON: $ is [{'a': 1}, {'a': 2}], not [{'a': 1}]",
     ),
     Case("predicate", Sent("/?n=2"), wanted={"where": is_even}),
     Case("predicate says no", Sent("/?n=3"), wanted={"where": is_even}, told="is_even says no"),

@@ -1,12 +1,13 @@
 """What the server itself refuses, and what a handler finds malformed, is told with its reason."""
 
 import json
+import re
 
 import pytest
 from support import Raw
 
 import bladehttp as http
-from bladehttp.server.testing import BladeServer, faults
+from bladehttp.server.testing import BladeServer, faults, subset
 
 REFUSED = {
     "no host": ("GET /a HTTP/1.1\r\n\r\n", 400, "GET /a"),
@@ -192,6 +193,28 @@ def test_a_whole_number_is_one_however_it_is_written(server, client):
         {"body": None},
         {"headers": {"X": 1}},
         {"headers": {"X": b"a"}},
+        {"headers": {"X": re.compile(b"a")}},
+        {"headers": "X: 1"},
+        {"headers": 5},
+        {"headers": ["X"]},
+        {"cookies": {"a": 1}},
+        {"cookies": "a=1"},
+        {"query": {"a": None}},
+        {"query": {"a": [b"1"]}},
+        {"query": {1: "a"}},
+        {"query": re.compile(b"a")},
+        {"body": object()},
+        {"json": {"a": {1, 2}}},
+        {"json": b"{}"},
+        {"json": [re.compile(b"a")]},
+        {"form": "a=1"},
+        {"form": 5},
+        {"form": {"a": None}},
+        {"form": ["a"]},
+        {"files": [("a", b"1")]},
+        {"files": {"a": 5}},
+        {"files": {"a": {"mime": 5}}},
+        {"files": {"a": {"content": None}}},
         {"where": "path"},
         {"where": lambda: True},
         {"times": 1.5},
@@ -202,6 +225,17 @@ def test_a_whole_number_is_one_however_it_is_written(server, client):
 def test_an_argument_of_another_type_is_refused_at_once(server, wanted):
     with pytest.raises(TypeError):
         server.expect("GET", "/", **wanted)
+
+
+@pytest.mark.parametrize("value", ["a=1", 5, None, {1, 2}], ids=repr)
+def test_a_subset_is_one_of_names(value):
+    with pytest.raises(TypeError, match="subset takes a dict or a list"):
+        subset(value)
+
+
+def test_a_query_is_no_subset_of_a_list(server):
+    with pytest.raises(TypeError, match="query is a str or a dict"):
+        server.expect("GET", "/", query=subset(["a"]))
 
 
 @pytest.mark.parametrize(("method", "path"), [(b"GET", "/"), ("GET", b"/"), (1, "/"), ("GET", 1)])

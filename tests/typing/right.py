@@ -1,6 +1,7 @@
 """The API as programs write it: mypy --strict and pyright find nothing here."""
 
 import logging
+import re
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from datetime import date
@@ -43,7 +44,7 @@ from bladehttp.client import (
 )
 from bladehttp.server import Answered, Stats, Timer, access_log, inherited_socket
 from bladehttp.server.wsgi import WsgiApplication
-from bladehttp.testing import BladeServer, Expectation, Identity, faults
+from bladehttp.testing import BladeServer, Expectation, Identity, faults, subset
 
 
 class Colour(Enum):
@@ -324,6 +325,16 @@ def server(folder: Path) -> None:
 def fixture(blade_server: BladeServer, folder: Path) -> None:
     expectation: Expectation = blade_server.expect("GET", "/users/1")
     expectation.respond(json={"name": "Ada"})
+    blade_server.expect(
+        re.compile("PUT|PATCH"),
+        re.compile("/users/[0-9]+"),
+        query=subset({"page": 1}),
+        headers={"X-A": None, "X-B": re.compile("b+")},
+        cookies={"theme": "dark"},
+        form=[("a", 1), ("a", re.compile("2"))],
+        files={"photo": {"filename": "me.png", "content": b"PNG"}},
+    )
+    assert_type(expectation.requests, tuple[HttpRequest, ...])
     blade_server.expect("GET", "/broken").respond("text", fault=faults.abort())
     identity = Identity.throw_away(folder)
     assert_type(identity.context, ssl.SSLContext)

@@ -12,6 +12,7 @@ from bladehttp.server._net.tls import ThrowAwayCertificate, throw_away_certifica
 from bladehttp.server.testing import faults
 from bladehttp.server.testing._expectation import Expectation
 from bladehttp.server.testing._identity import Identity
+from bladehttp.server.testing._json_matching import subset
 from bladehttp.server.testing._server import BladeServer
 from bladehttp.server.testing.faults import Fault
 
@@ -22,5 +23,6 @@ __all__ = [
     "Identity",
     "ThrowAwayCertificate",
     "faults",
+    "subset",
     "throw_away_certificate",
 ]

@@ -11,12 +11,16 @@ from bladehttp._message.deferred import check_milliseconds
 from bladehttp._message.request import HttpRequest
 from bladehttp._message.response import HttpResponse
 from bladehttp.server._dispatch.callbacks import check_callable
+from bladehttp.server._dispatch.request_log import RequestLog
 from bladehttp.server._dispatch.routes import Handler
 from bladehttp.server.testing import _matching as matching
+from bladehttp.server.testing._values import is_text, short
 from bladehttp.server.testing.faults import Fault
 
 UNSET: Any = object()
 """In place of a value where None is one."""
+
+ANY_PATH = re.compile(".*", re.DOTALL)
 
 MOST_TOLD = 10
 """Most differences reported for one criterion: a client's JSON may have any number."""
@@ -27,6 +31,9 @@ CRITERIA: dict[str, Callable[[Any], matching.Criterion]] = {
     "headers": matching.headers_have,
     "body": matching.body_is,
     "json": matching.json_is,
+    "form": matching.form_is,
+    "files": matching.files_are,
+    "cookies": matching.cookies_have,
     "where": matching.holds,
 }
 
@@ -49,6 +56,7 @@ class Expectation:
         "_handler",
         "_params",
         "_response",
+        "_taken",
         "_text",
         "at_close",
         "calls",
@@ -58,8 +66,8 @@ class Expectation:
 
     def __init__(
         self,
-        method: str | None,
-        path: str | re.Pattern[str] | None,
+        method: Any,
+        path: Any,
         times: int | None,
         ordered: bool,
         **wanted: Any,
@@ -70,7 +78,7 @@ class Expectation:
             raise ValueError(f"a request is expected at least once, not {times!r} times")
         if ordered and times is None:
             raise ValueError("an ordered request needs a number of times, not None")
-        self._params = matching.path_matcher(path or re.compile(".*", re.DOTALL))
+        self._params = matching.path_matcher(ANY_PATH if path is None else path)
         self._criteria: list[matching.Criterion] = []
         if method is not None:
             self._criteria.append(matching.method_is(method))
@@ -84,6 +92,7 @@ class Expectation:
         self.ordered: bool = ordered
         self.at_close: bool = False
         self.calls: int = 0
+        self._taken = RequestLog()
         self.respond()
 
     def respond(
@@ -131,6 +140,18 @@ class Expectation:
             response.json(json)
         _replace(response.headers, Headers(headers))
         return self
+
+    @property
+    def requests(self) -> tuple[HttpRequest, ...]:
+        """The requests that it has taken, the oldest first; as many as `HttpServer.requests` keeps.
+
+        The one that is being answered is among them. Requires ``record``, as there.
+        """
+        return self._taken.requests()
+
+    def take(self, request: HttpRequest) -> None:
+        """Record a request in `requests`."""
+        self._taken.add(request)
 
     @property
     def is_met(self) -> bool:
@@ -194,12 +215,11 @@ def check_expected(method: object, path: object, times: object) -> None:
     Raises:
         TypeError: They are.
     """
-    if not isinstance(method, str | None):
-        raise TypeError(f"method is a str or None, not {matching.short(method)}")
-    if not isinstance(path, str | re.Pattern | None):
-        raise TypeError(f"path is a str, a pattern or None, not {matching.short(path)}")
+    for name, value in (("method", method), ("path", path)):
+        if value is not None and not is_text(value):
+            raise TypeError(f"{name} is a str, a pattern or None, not {short(value)}")
     if not isinstance(times, int | None) or isinstance(times, bool):
-        raise TypeError(f"times is an int or None, not {matching.short(times)}")
+        raise TypeError(f"times is an int or None, not {short(times)}")
 
 
 def check_body(body: object) -> None:
@@ -210,7 +230,7 @@ def check_body(body: object) -> None:
     """
     if not isinstance(body, str | bytes | bytearray | memoryview):
         hint = "; json= sends JSON" if isinstance(body, dict | list) else ""
-        raise TypeError(f"body is str or bytes, not {matching.short(body)}{hint}")
+        raise TypeError(f"body is str or bytes, not {short(body)}{hint}")
 
 
 def _replace(headers: Headers, fields: Headers) -> None:

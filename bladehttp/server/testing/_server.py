@@ -4,12 +4,11 @@ import logging
 import re
 import ssl
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from threading import Condition
 from types import TracebackType
 from typing import Any, Unpack
 
-from bladehttp._data.headers import HeadersLike
 from bladehttp._data.multidict import MissingValueError
 from bladehttp._message.aborts import Abort
 from bladehttp._message.deferred import check_milliseconds
@@ -23,7 +22,7 @@ from bladehttp.server._net.tls import CertificateFiles
 from bladehttp.server._server import HttpServer
 from bladehttp.server.testing._expectation import UNSET, Expectation
 from bladehttp.server.testing._identity import Identity
-from bladehttp.server.testing._matching import short
+from bladehttp.server.testing._values import short
 
 log = logging.getLogger("bladehttp.server.testing")
 
@@ -99,15 +98,18 @@ class BladeServer(HttpServer):
         self.on_error(self._note)
         self._dispatcher.add("refused", self._note_refusal)
 
-    def expect(
+    def expect(  # noqa: PLR0913 - one for each criterion
         self,
-        method: str | None,
+        method: str | re.Pattern[str] | None,
         path: str | re.Pattern[str] | None,
         *,
-        query: str | Mapping[str, Any] = UNSET,
-        headers: HeadersLike = UNSET,
-        body: str | bytes = UNSET,
+        query: str | re.Pattern[str] | Mapping[str, Any] = UNSET,
+        headers: Mapping[str, Any] | Iterable[tuple[str, Any]] = UNSET,
+        cookies: Mapping[str, Any] = UNSET,
+        body: str | bytes | re.Pattern[Any] = UNSET,
         json: Any = UNSET,
+        form: Mapping[str, Any] | Iterable[tuple[str, Any]] = UNSET,
+        files: Mapping[str, Any] = UNSET,
         where: Callable[[HttpRequest], object] = UNSET,
         times: int | None = 1,
         ordered: bool = False,
@@ -117,15 +119,26 @@ class BladeServer(HttpServer):
         If several expectations match, the first one answers that was not received often enough;
         those without a number come last, as defaults.
 
+        Anywhere a str is expected there may be a pattern (``re.compile``), which has to match the
+        whole value, or an object with a ``__eq__`` of its own, such as ``unittest.mock.ANY``.
+        `subset` compares only the names that are given.
+
         Args:
             method: In any case. None: any.
             path: The whole path, decoded: as it is, with parameters as of `HttpServer.handle`, or a
                 pattern. Parameters and named groups are in ``request.params``. None: any.
             query: The whole query: a dict of its fields in any order, a list for a repeated one, or
                 a str, as it is sent. {} or "": there is none.
-            headers: Headers that have to be there, among others.
+            headers: Headers that have to be there, among others. A list is for one that is
+                repeated; None: that one is not there.
+            cookies: Cookies that have to be there, among others; as headers.
             body: The body as sent, a str as UTF-8.
             json: The body as JSON.
+            form: All fields of a form, urlencoded or multipart: a dict, a list for a repeated one,
+                or pairs.
+            files: All files of a multipart form by name: the content, bytes or a str, or a dict of
+                ``filename``, ``mime`` and ``content``, of which any may be left out; a list for
+                several of one name. {}: there is none.
             where: Returns whether a request matches.
             times: How often. None: any number of times, or never.
             ordered: Whether it has to come after the ordered ones that were expected before.
@@ -135,10 +148,19 @@ class BladeServer(HttpServer):
 
         Raises:
             TypeError: An argument is of another type.
-            ValueError: The path is none, ``times`` is less than 1, or it is ordered without a
-                number.
+            ValueError: The path is none, a file has a key that files do not have, ``times`` is less
+                than 1, or it is ordered without a number.
         """
-        wanted = {"query": query, "headers": headers, "body": body, "json": json, "where": where}
+        wanted = {
+            "query": query,
+            "headers": headers,
+            "cookies": cookies,
+            "body": body,
+            "json": json,
+            "form": form,
+            "files": files,
+            "where": where,
+        }
         expectation = Expectation(method, path, times, ordered, **wanted)
         with self._changed:
             self._expectations.append(expectation)
@@ -225,6 +247,8 @@ class BladeServer(HttpServer):
         if expectation is None:
             self._refuse(request, response)
             return
+        if self.record:
+            expectation.take(request)
         try:
             expectation.answer(request, response)
         except (Abort, *CLIENT_ERRORS):
