@@ -5,10 +5,12 @@ The pages are read on the forge, too, where such links lead to the files themsel
 
 import posixpath
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[2]
@@ -66,19 +68,28 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
 
 
 SHORT = {"Configured": "HttpClient", "ServerConfig": "HttpServer"}
+identifier = re.compile(r'<[^<>]*\bid="([^"]+)"')
 row = re.compile(
     r'<tr class="doc-section-item">(?=\s*<td><code><span title="[\w.]+\.([A-Z]\w+)\.(\w+)">\2<)'
 )
 
 
 def on_post_page(output: str, page: Any, config: Any) -> str:
-    """Give each property in the table of a class an anchor: #HttpClient.receive_timeout."""
-    return row.sub(
+    """Give each property in the table of a class an anchor: #HttpClient.receive_timeout.
+
+    Raises:
+        PluginError: An id is there twice.
+    """
+    output = row.sub(
         lambda match: (
             f'<tr class="doc-section-item" id="{SHORT.get(match[1], match[1])}.{match[2]}">'
         ),
         output,
     )
+    twice = [name for name, count in Counter(identifier.findall(output)).items() if count > 1]
+    if twice:
+        raise PluginError(f"{page.file.src_uri} has these ids twice: {', '.join(twice)}")
+    return output
 
 
 def _outside(page: File, target: str) -> str | None:
