@@ -1,13 +1,14 @@
-"""The command serve: the files of a directory."""
+"""The command serve: the files of a directory, or a WSGI application."""
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
 from bladehttp._cli import listening
+from bladehttp._cli.application import is_application, load_application
 from bladehttp._message.request import HttpRequest
 from bladehttp._message.response import HttpResponse
 from bladehttp.server import HttpServer
-from bladehttp.server._dispatch.cors import cors
+from bladehttp.server._dispatch.cors import METHODS, cors
 from bladehttp.server._dispatch.dispatcher import not_found
 
 PORT = 8000
@@ -19,11 +20,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments for the directory, the address and TLS."""
     parser.add_argument(
         "places",
-        metavar="PORT | DIRECTORY",
+        metavar="PORT | DIRECTORY | MODULE:APP",
         nargs="*",
         type=place,
         help="the port (8000) and the directory (the current one), in any order; ./8000 is a "
-        "directory",
+        "directory. Or a WSGI application: the name in a module, MODULE:MAKE() for what a "
+        "function returns",
     )
     parser.add_argument("-d", "--directory", metavar="DIRECTORY", type=Path, help="the directory")
     parser.add_argument(
@@ -54,8 +56,16 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.set_defaults(port=None)  # it may be a word of its own
 
 
-def place(text: str) -> int | Path:
-    """Return a port for digits, and a path for any other word."""
+class Application(str):
+    """The name of a WSGI application."""
+
+    __slots__ = ()
+
+
+def place(text: str) -> int | Path | Application:
+    """Return a port for digits, an application for MODULE:NAME, a path for any other word."""
+    if is_application(text):
+        return Application(text)
     if not (text.isascii() and text.isdigit()):
         return Path(text)
     if len(text) > 5:
@@ -67,28 +77,47 @@ def run(options: Namespace) -> int:
     """Serve until Ctrl-C.
 
     Raises:
-        CommandFailed: It cannot listen there.
+        CommandFailed: It cannot listen there, or there is no such application.
         OSError: There is no such directory.
-        ValueError: There are two ports or two directories.
+        ValueError: There are two ports, directories or applications.
     """
-    directory = _directory(options).resolve(strict=True)
+    place = _place(options)
+    if isinstance(place, Application):
+        return _run_application(place, options)
+    directory = place.resolve(strict=True)
     server = listening.make_server(options)
     listing = options.listing and not options.spa
     server.serve_files("/", directory, options.cache_age, index=INDEX, listing=listing)
     if options.spa:
         add_fallback(server, directory / INDEX)
     if options.cors:
-        allow = cors("*", methods=("GET", "HEAD"), expose=("*",))
-        server.before_request(allow)
-        server.after_request(allow)
+        _allow_all(server, ("GET", "HEAD"))
     return listening.listen(server, options, f"Serving {directory}")
 
 
-def _directory(options: Namespace) -> Path:
-    """Return the directory, and move a port among the words to the options."""
+def _run_application(name: Application, options: Namespace) -> int:
+    if options.spa or options.cache_age or not options.listing:
+        raise ValueError("--spa, --cache and --no-listing are for a directory")
+    application = load_application(name)
+    server = listening.make_server(options)
+    server.mount("/", application)
+    if options.cors:
+        _allow_all(server, METHODS)
+    return listening.listen(server, options, f"Serving {name}")
+
+
+def _allow_all(server: HttpServer, methods: tuple[str, ...]) -> None:
+    """Let scripts of every origin read."""
+    allow = cors("*", methods=methods, expose=("*",))
+    server.before_request(allow)
+    server.after_request(allow)
+
+
+def _place(options: Namespace) -> Path | Application:
+    """Return what to serve, and move a port among the words to the options."""
     ports = [each for each in options.places if isinstance(each, int)]
     ports += [] if options.port is None else [options.port]
-    paths = [each for each in options.places if isinstance(each, Path)]
+    paths = [each for each in options.places if isinstance(each, Path | Application)]
     paths += [] if options.directory is None else [options.directory]
     for what, found in (("port", ports), ("directory", paths)):
         if len(found) > 1:

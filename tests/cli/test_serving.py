@@ -119,6 +119,51 @@ def test_serve_answers_the_paths_of_an_application_with_its_index(start, tmp_pat
     running.interrupt()
 
 
+SITE = """
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [environ["REQUEST_METHOD"].encode(), environ["PATH_INFO"].encode()]
+
+class Made:
+    made = staticmethod(lambda: app)
+
+broken = "text"
+"""
+
+
+@pytest.mark.parametrize("name", ["site_of_a_test:app", "site_of_a_test:Made.made()"])
+def test_serve_takes_a_wsgi_application(name, start, tmp_path, monkeypatch):
+    (tmp_path / "site_of_a_test.py").write_text(SITE)
+    monkeypatch.chdir(tmp_path)
+    running = start("serve", name, "0", "--cors", "--log", "none")
+    line = running.line()
+    assert line.startswith(f"Serving {name} at http://127.0.0.1:")
+    with http.HttpClient(line.split()[3]) as client:
+        answer = client.post("/x", b"body")
+        assert (answer.text, answer.headers["Access-Control-Allow-Origin"]) == ("POST/x", "*")
+    assert running.interrupt() == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "complaint"),
+    [
+        (("absent_of_a_test:app",), 1, "no module absent_of_a_test here"),
+        (("site_of_a_test:absent",), 1, "module site_of_a_test has no absent"),
+        (("site_of_a_test:broken",), 2, "mount takes a WSGI application, a callable, not str"),
+        (("site_of_a_test:app", "--spa"), 2, "--spa, --cache and --no-listing are for a directory"),
+        (("site_of_a_test:app", "."), 2, "serve takes one directory, not site_of_a_test:app and ."),
+    ],
+    ids=["module", "name", "not-callable", "spa", "directory-too"],
+)
+def test_serve_says_why_an_application_cannot_be_served(
+    words, code, complaint, run, tmp_path, monkeypatch
+):
+    (tmp_path / "site_of_a_test.py").write_text(SITE)
+    monkeypatch.chdir(tmp_path)
+    ended, out, err = run("serve", *words, "-p", "0")
+    assert (ended, out, complaint in err) == (code, b"", True), err
+
+
 def test_a_unix_socket_is_listened_on_too(start, run, tmp_path):
     path = tmp_path / "socket"
     running = start("echo", "--host", f"unix:{path}", "--tls", "--log", "none")
