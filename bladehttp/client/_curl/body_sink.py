@@ -188,26 +188,29 @@ class DecodingSink(BodySink):
         "is_decoded",
     )  # fmt: skip
 
-    def __init__(
-        self,
-        settings: Settings,
-        budget: DecodingBudget,
-        curl: Any,
-        touch: Callable[[Any], None],
-    ) -> None:
-        """Create an empty sink.
+    _settings: Settings
+
+    def __init__(self, budget: DecodingBudget, curl: Any, touch: Callable[[Any], None]) -> None:
+        """Create a sink; `start` empties it for each response.
 
         Args:
-            settings: The settings of the request.
             budget: The decoding budget of the loop.
-            curl: The handle of the transfer.
+            curl: The handle of the transfers.
             touch: Called with the handle after its pause has ended.
         """
-        super().__init__(settings.follow_redirect)
-        self._settings = settings
+        super().__init__()
         self._budget = budget
         self._curl = curl
         self._touch = touch
+
+    def start(self, settings: Settings) -> None:
+        """Empty the sink for the next response.
+
+        Args:
+            settings: The settings of the request.
+        """
+        self.begin(settings.follow_redirect)
+        self._settings = settings
         self._is_known = self.is_busy = self.is_decoded = False
         self._chunks: Generator[int, None, None] | None = None
         self._taken = 0  # bytes that libcurl keeps and will deliver again

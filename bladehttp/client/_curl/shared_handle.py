@@ -57,7 +57,7 @@ class SharedHandle(Handle):
         context: The context in which libcurl calls the caller's code; None while it calls none.
     """
 
-    __slots__ = ("_others", "_shared", "_waits", "context")
+    __slots__ = ("_decoding", "_others", "_shared", "_waits", "context")
 
     def __init__(self, shared: Shared) -> None:
         super().__init__(shared.multi, shared.chains, shared.connections)
@@ -66,6 +66,8 @@ class SharedHandle(Handle):
         self._others: Any = None
         self._waits = False
         self.context: Context | None = None
+        budget = shared.budget
+        self._decoding = None if budget is None else DecodingSink(budget, self.curl, shared.resume)
 
     def set_pipewait(self, waits: bool) -> None:
         """Set whether it waits for a connection to share. CURLOPT_PIPEWAIT."""
@@ -122,11 +124,11 @@ class SharedHandle(Handle):
         return cast("Call", in_context)
 
     def make_sink(self, settings: Settings) -> BodySink:
-        budget = self._shared.budget
-        if budget is None:
+        if self._decoding is None:
             return super().make_sink(settings)
-        self.sink = sink = DecodingSink(settings, budget, self.curl, self._shared.resume)
-        return sink
+        self.sink = self._decoding
+        self._decoding.start(settings)
+        return self._decoding
 
     def _set_up(self, options: Options) -> None:
         super()._set_up(options)
