@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from enum import IntEnum
 from itertools import islice
 from typing import Any, Self
 
@@ -25,6 +26,21 @@ ANY_PATH = re.compile(".*", re.DOTALL)
 MOST_TOLD = 10
 """Most differences reported for one criterion: a client's JSON may have any number."""
 
+
+class Due(IntEnum):
+    """By when an expected request has to be received.
+
+    Attributes:
+        TEST: By the end of the test function.
+        TEARDOWN: By the end of the test's fixtures, as one with a teardown expects it.
+        CLOSE: Until the server is closed: a fixture of a wider scope than a test expects it.
+    """
+
+    TEST = 1
+    TEARDOWN = 2
+    CLOSE = 3
+
+
 CRITERIA: dict[str, Callable[[Any], matching.Criterion]] = {
     # argument of `BladeServer.expect`: what makes a criterion of it
     "query": matching.query_is,
@@ -45,8 +61,7 @@ class Expectation:
         times: How often it is expected; None: any number of times, or never.
         ordered: Whether it has a place in the order of expectations.
         calls: How often it was received.
-        at_close: Whether it may be received until the server is closed, after the test: it was made
-            by a fixture that sends requests when it ends.
+        due: By when it has to be received.
     """
 
     __slots__ = (
@@ -58,8 +73,8 @@ class Expectation:
         "_response",
         "_taken",
         "_text",
-        "at_close",
         "calls",
+        "due",
         "ordered",
         "times",
     )
@@ -90,7 +105,7 @@ class Expectation:
         self._text = ", ".join([target, *(criterion.text for criterion in others)])
         self.times: int | None = times
         self.ordered: bool = ordered
-        self.at_close: bool = False
+        self.due: Due = Due.TEST
         self.calls: int = 0
         self._taken = RequestLog()
         self.respond()

@@ -20,7 +20,7 @@ from bladehttp.server._dispatch.dispatcher import CLIENT_ERRORS
 from bladehttp.server._dispatch.request_log import RECORDED_BYTES, RequestLog
 from bladehttp.server._net.tls import CertificateFiles
 from bladehttp.server._server import HttpServer
-from bladehttp.server.testing._expectation import UNSET, Expectation
+from bladehttp.server.testing._expectation import UNSET, Due, Expectation
 from bladehttp.server.testing._identity import Identity
 from bladehttp.server.testing._values import short
 
@@ -205,13 +205,13 @@ class BladeServer(HttpServer):
                 ExceptionGroup.
         """
         __tracebackhide__ = True
-        self._check(is_closed=True)
+        self._check(Due.CLOSE)
 
-    def _check(self, *, is_closed: bool) -> None:
-        """Raise as `check`; expectations for the end count only once the server is closed."""
+    def _check(self, due: Due) -> None:
+        """Raise as `check`; requests that are due later are not missing."""
         __tracebackhide__ = True
         with self._changed:
-            told = [*self._missing(is_closed=is_closed), *self._unexpected]
+            told = [*self._missing(due), *self._unexpected]
             errors = self._errors
             self._unexpected, self._errors = [], []
         told += [f"the server failed with {error!r}" for error in errors]
@@ -219,11 +219,34 @@ class BladeServer(HttpServer):
             raise AssertionError("\n".join(told)) from _as_one(errors)
 
     def clear(self) -> None:
-        """Forget the expectations, the failures and the recorded requests."""
+        """Forget the expectations, the failures and the recorded requests.
+
+        Expectations of pytest fixtures that are for several tests stay.
+        """
         with self._changed:
-            self._expectations, self._unexpected, self._errors = [], [], []
+            self._expectations = [each for each in self._expectations if each.due is Due.CLOSE]
+            self._unexpected, self._errors = [], []
             self._received.clear()
         self._dispatcher.log = RequestLog() if self.record else None
+
+    def _check_test(self, *, is_over: bool = False) -> None:
+        """Raise as `check` for the test that runs, or is over with its fixtures."""
+        __tracebackhide__ = True
+        self._check(Due.TEARDOWN if is_over else Due.TEST)
+
+    def _end_test(self) -> None:
+        """Check a server that is for several tests after one of them, and clear it for the next.
+
+        Raises:
+            AssertionError: As `check`, unless the report of the test has it already.
+        """
+        __tracebackhide__ = True
+        is_told, self._is_told = self._is_told, False
+        try:
+            if not is_told:
+                self._check_test(is_over=True)
+        finally:
+            self.clear()
 
     def __exit__(
         self,
@@ -317,9 +340,8 @@ class BladeServer(HttpServer):
             lines.append(f"  received before: {', '.join(before)}")
         return "\n".join(lines)
 
-    def _missing(self, *, is_closed: bool = True) -> list[str]:
-        expected = [each for each in self._expectations if is_closed or not each.at_close]
-        unmet = [each for each in expected if not each.is_met]
+    def _missing(self, due: Due = Due.CLOSE) -> list[str]:
+        unmet = [each for each in self._expectations if each.due <= due and not each.is_met]
         told = [
             f"expected request not received: {each}, expected {each.often}, came {each.calls} times"
             for each in unmet
