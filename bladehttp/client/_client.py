@@ -20,7 +20,6 @@ from bladehttp.client._arguments import (
     RequestOptions,
     StreamOptions,
 )
-from bladehttp.client._base import Verbs
 from bladehttp.client._config.progress import Report
 from bladehttp.client._config.validators import at_least_one
 from bladehttp.client._curl.engine import Engine
@@ -35,6 +34,7 @@ from bladehttp.client._exchange.single import exchange
 from bladehttp.client._exchange.stream import ResponseStream
 from bladehttp.client._request.fields import RequestHeadersLike
 from bladehttp.client._request.prepared import PreparedRequest
+from bladehttp.client._verbs import Verbs
 
 
 class HttpClient(Verbs[HttpResponse, Data]):

@@ -24,7 +24,6 @@ from bladehttp.client._asyncio.hooks import await_abort_hooks, await_response_ho
 from bladehttp.client._asyncio.send_many import AsyncBatch
 from bladehttp.client._asyncio.streams import AsyncResponseStream, keep_beginning
 from bladehttp.client._asyncio.upload import AsyncBody
-from bladehttp.client._base import Verbs
 from bladehttp.client._config.progress import Report
 from bladehttp.client._config.validators import at_least_one
 from bladehttp.client._exchange.exchange import Exchange
@@ -34,6 +33,7 @@ from bladehttp.client._exchange.scheduler import Result
 from bladehttp.client._exchange.send_many import Batch
 from bladehttp.client._request.fields import RequestHeadersLike
 from bladehttp.client._request.prepared import PreparedRequest
+from bladehttp.client._verbs import Verbs
 from bladehttp.exceptions import ClientClosed, HttpStatusError
 
 
