@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from bladehttp._data.auth import Auth
+    from bladehttp._data.event_stream import Event
     from bladehttp._data.headers import Headers, HeadersLike
     from bladehttp._data.jsonable import as_json
     from bladehttp._data.links import Link, Links
@@ -55,6 +56,7 @@ else:  # each half is loaded on first access: a server needs no libcurl, a clien
         globals(),
         {
             "_data.auth": "Auth",
+            "_data.event_stream": "Event",
             "_data.headers": "Headers HeadersLike",
             "_data.jsonable": "as_json",
             "_data.links": "Link Links",
@@ -86,6 +88,7 @@ __all__ = [
     "Cookie",
     "CookieJar",
     "Deferred",
+    "Event",
     "Events",
     "Headers",
     "HeadersLike",

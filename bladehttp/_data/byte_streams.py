@@ -171,15 +171,20 @@ class BodyReader:
     Received, unread bytes are kept here and not in an iterator: abandoning an iterator loses
     nothing, and another of any kind continues. An exception that ended the body is raised again by
     every later read.
+
+    Attributes:
+        unread: The received bytes that were not read yet.
+        events: The `EventReader` of a body that is read as events, None before.
     """
 
-    __slots__ = ("_chunks", "_error", "_source", "unread")
+    __slots__ = ("_chunks", "_error", "_source", "events", "unread")
 
     def __init__(self, source: Any, codec: str) -> None:
         """Take an iterable of bytes, plain or asynchronous, and the codec of its lines."""
         self._source = source
         self._chunks: Any = None
         self._error: HttpException | None = None
+        self.events: Any = None
         self.unread = UnreadBuffer(codec)
 
     def blocks(self, size: int | None) -> Callable[[], bytes | None]:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol, Self, overload
 
 from bladehttp._data.byte_streams import AsyncItems, BodyReader
 from bladehttp._data.charsets import charset_of, load_json, text_of, without_bom
+from bladehttp._data.event_stream import LONGEST_EVENT, Event, EventReader
 from bladehttp._data.headers import Headers, HeadersLike, Pairs, index_of, is_field_value
 from bladehttp._data.jsonable import as_json, dump_json
 from bladehttp._data.lazy import lazy
@@ -467,6 +468,22 @@ class HttpResponse(ResponseWriter):
         reader = self._reading()
         return reader.items(reader.unread.take_line)
 
+    def iter_events(self, max_size: int = LONGEST_EVENT) -> Iterator[Event]:
+        """Yield the server-sent events of the body as they are received (HTML standard, 9.2.6).
+
+        The body is read as UTF-8, whatever its Content-Type. An event that is incomplete at the end
+        is dropped. `HttpClient.events` also connects again.
+
+        Args:
+            max_size: Longest event, in bytes: 1 MiB. The first call for a stream decides.
+
+        Raises:
+            BodyTooLarge: An event is longer.
+            HttpException: And others, as `iter_bytes`.
+        """
+        reader = self._reading()
+        return reader.items(_event_reader(reader, max_size).take)
+
     def read(self) -> bytes:
         """Receive the rest of a streamed body; ``body`` has it all then, and it is returned.
 
@@ -495,6 +512,11 @@ class HttpResponse(ResponseWriter):
         """Iterate over the lines as `iter_lines` does, with ``async for``."""
         reader = self._reader_in_use()
         return AsyncItems(reader, reader.unread.take_line)
+
+    def aiter_events(self, max_size: int = LONGEST_EVENT) -> AsyncIterator[Event]:
+        """Iterate over the events as `iter_events` does, with ``async for``."""
+        reader = self._reader_in_use()
+        return AsyncItems(reader, _event_reader(reader, max_size).take)
 
     async def aread(self) -> bytes:
         """Receive the rest of a streamed body as `read` does, awaited."""
@@ -544,3 +566,11 @@ class HttpResponse(ResponseWriter):
 
     def __repr__(self) -> str:
         return f"<HttpResponse status={self.status}, version={self.version}>"
+
+
+def _event_reader(reader: BodyReader, max_size: int) -> EventReader:
+    """Return the one reader of events of a body."""
+    if reader.events is None:
+        reader.events = EventReader(reader.unread, max_size)
+    events: EventReader = reader.events
+    return events

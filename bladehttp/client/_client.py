@@ -9,8 +9,10 @@ import threading
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from time import sleep
 from typing import Any, Self, Unpack
 
+from bladehttp._data.event_stream import LONGEST_EVENT, Event
 from bladehttp._message.response import HttpResponse
 from bladehttp.client._arguments import (
     ClientOptions,
@@ -25,6 +27,7 @@ from bladehttp.client._config.validators import at_least_one
 from bladehttp.client._curl.engine import Engine
 from bladehttp.client._curl.pool import Pool
 from bladehttp.client._download.download import download
+from bladehttp.client._exchange.event_source import FAILURES, LONGEST_DELAY, EventSource
 from bladehttp.client._exchange.exchange import Exchange
 from bladehttp.client._exchange.hooks import active_hooks
 from bladehttp.client._exchange.pages import Pages
@@ -35,6 +38,7 @@ from bladehttp.client._exchange.stream import ResponseStream
 from bladehttp.client._request.fields import RequestHeadersLike
 from bladehttp.client._request.prepared import PreparedRequest
 from bladehttp.client._verbs import Verbs
+from bladehttp.exceptions import HttpException
 
 
 class HttpClient(Verbs[HttpResponse, Data]):
@@ -247,6 +251,71 @@ class HttpClient(Verbs[HttpResponse, Data]):
             response = self._deliver(request)
             yield response
             request = pages.after(response)
+
+    def events(
+        self,
+        url: str,
+        method: str = "GET",
+        data: Data | None = None,
+        *,
+        last_event_id: str = "",
+        failures: int | None = FAILURES,
+        longest_delay: int = LONGEST_DELAY,
+        max_event_size: int = LONGEST_EVENT,
+        **arguments: Unpack[StreamOptions],
+    ) -> Iterator[Event]:
+        """Yield server-sent events as they are received, and connect again (HTML standard, 9.2).
+
+            for event in client.events("https://api.example.com/changes"):
+                print(event.event, event.data)
+
+        When the connection is lost, ends, or is silent for ``receive_timeout``, the request is sent
+        again with Last-Event-ID: after 3 s, or the time that the server has given (``retry``),
+        doubled for each connection in a row without any byte. The server ends the stream by 204. A
+        request whose method cannot be repeated, such as a POST, is sent once, and its events end
+        with the body. Closing the generator closes the connection.
+
+        Args:
+            url: The URL; see `send_request`.
+            method: The method.
+            data: The body; see `send_request`.
+            last_event_id: The Last-Event-ID of the first request, to continue an earlier stream. An
+                ID with control characters is not sent.
+            failures: Most connections in a row without any byte. 10; None: no limit.
+            longest_delay: Longest time before connecting again, in milliseconds, whatever the
+                server gives. 300000.
+            max_event_size: Longest event, in bytes. 1 MiB.
+            arguments: The other arguments of `send_request`.
+
+        Raises:
+            HttpStatusError: A response is one of 400 and above.
+            ProtocolError: It is no 200 with text/event-stream.
+            BodyTooLarge: An event is too long.
+            HttpException: The first connection fails, a later one in a way that will not pass, or
+                too many have failed.
+        """
+        request = self._prepare(url, method, data, **arguments)
+        limits = (failures, longest_delay, max_event_size)
+        return self._listen(EventSource(request, last_event_id, *limits))
+
+    def _listen(self, source: EventSource) -> Iterator[Event]:
+        while True:
+            error: HttpException | None = None
+            try:
+                with self._streamed(source.next_request()) as response:
+                    if source.is_over(response):
+                        return
+                    for chunk in response.iter_bytes():
+                        source.received()
+                        yield from source.parser.feed(chunk)
+            except HttpException as caught:
+                error = caught
+            delay = source.delay_after(error)
+            if delay is None and error is not None:
+                raise error
+            if delay is None:
+                return
+            sleep(delay)
 
     @property
     def closed(self) -> bool:

@@ -65,7 +65,7 @@ def test_the_table_has_a_row_for_every_property() -> None:
     assert public(HttpClient) - properties == {
         "headers", "set_headers", "send_request", "get", "post", "put", "patch", "delete", "head",
         "options", "trace", "close", "closed", "save_cookies", "send_many",
-        "stream", "download", "pages", *NAMES,
+        "stream", "download", "pages", "events", *NAMES,
     }  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from bladehttp import (
     Cookie,
     CookieJar,
     Deferred,
+    Event,
     Events,
     Headers,
     HookRequest,
@@ -195,6 +196,14 @@ def pages(client: HttpClient) -> None:
     for page in client.pages("/", {"A": "b"}, limit=2, receive_timeout=1):
         assert_type(page, HttpResponse)
         assert_type(page.links["next"].url, str)
+
+
+def events(client: HttpClient) -> None:
+    for event in client.events("/", last_event_id="1", failures=None, headers={"A": "b"}):
+        assert_type(event, Event)
+        assert_type(event.data, str)
+    with client.stream("/") as response:
+        assert_type(next(response.iter_events(100)), Event)
 
 
 def auth_by_functions(client: HttpClient) -> None:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Self, Unpack
 
 from bladehttp._data.byte_streams import as_async_iterator
+from bladehttp._data.event_stream import LONGEST_EVENT, Event
 from bladehttp._message.response import HttpResponse
 from bladehttp.client._arguments import (
     AsyncData,
@@ -26,6 +27,7 @@ from bladehttp.client._asyncio.streams import AsyncResponseStream, keep_beginnin
 from bladehttp.client._asyncio.upload import AsyncBody
 from bladehttp.client._config.progress import Report
 from bladehttp.client._config.validators import at_least_one
+from bladehttp.client._exchange.event_source import FAILURES, LONGEST_DELAY, EventSource
 from bladehttp.client._exchange.exchange import Exchange
 from bladehttp.client._exchange.hooks import AsyncHooks, active_hooks
 from bladehttp.client._exchange.pages import Pages
@@ -34,7 +36,7 @@ from bladehttp.client._exchange.send_many import Batch
 from bladehttp.client._request.fields import RequestHeadersLike
 from bladehttp.client._request.prepared import PreparedRequest
 from bladehttp.client._verbs import Verbs
-from bladehttp.exceptions import ClientClosed, HttpStatusError
+from bladehttp.exceptions import ClientClosed, HttpException, HttpStatusError
 
 
 def _resolve(future: "asyncio.Future[HttpResponse]", _: Exchange, result: Result) -> None:
@@ -281,6 +283,49 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse], AsyncData]):
             response = await self._deliver(self._running(), request)
             yield response
             request = pages.after(response)
+
+    def events(
+        self,
+        url: str,
+        method: str = "GET",
+        data: AsyncData | None = None,
+        *,
+        last_event_id: str = "",
+        failures: int | None = FAILURES,
+        longest_delay: int = LONGEST_DELAY,
+        max_event_size: int = LONGEST_EVENT,
+        **arguments: Unpack[StreamOptions],
+    ) -> AsyncIterator[Event]:
+        """Iterate over server-sent events, and connect again; see `HttpClient.events`.
+
+            async for event in client.events("https://api.example.com/changes"):
+                ...
+
+        An open connection is one of the ``concurrency`` requests.
+        """
+        request = self._prepare(url, method, data, **arguments)
+        limits = (failures, longest_delay, max_event_size)
+        return self._listen(EventSource(request, last_event_id, *limits))
+
+    async def _listen(self, source: EventSource) -> AsyncIterator[Event]:
+        while True:
+            error: HttpException | None = None
+            try:
+                async with self._streamed(source.next_request()) as response:
+                    if source.is_over(response):
+                        return
+                    async for chunk in response.aiter_bytes():
+                        source.received()
+                        for event in source.parser.feed(chunk):
+                            yield event
+            except HttpException as caught:
+                error = caught
+            delay = source.delay_after(error)
+            if delay is None and error is not None:
+                raise error
+            if delay is None:
+                return
+            await asyncio.sleep(delay)
 
     @property
     def closed(self) -> bool:
