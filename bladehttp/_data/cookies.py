@@ -5,8 +5,8 @@ RFC 6265, sections 4.1 (sent by servers), 4.2 and 5.4 (sent by browsers).
 
 import re
 from datetime import UTC, datetime
-from email.utils import format_datetime, formatdate
 
+from bladehttp._data.dates import imf_date
 from bladehttp._data.headers import is_token
 from bladehttp._data.multidict import MultiDict
 from bladehttp.exceptions import InvalidHeader
@@ -112,8 +112,8 @@ def _http_date(when: datetime | float | str) -> str:
         return when
     if isinstance(when, datetime):
         moment = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
-        return format_datetime(moment, usegmt=True)
-    return formatdate(when, usegmt=True)
+        return imf_date(moment)
+    return imf_date(datetime.fromtimestamp(when, UTC))
 
 
 def _same_site(value: str, secure: bool) -> str:

@@ -6,7 +6,7 @@ RFC 9110 section 13, for GET and HEAD of an existing resource.
 import re
 from collections.abc import Mapping
 
-from bladehttp._wire.dates import parse_http_date
+from bladehttp._data.dates import parse_http_date
 
 # RFC 9110 section 8.8.3:  entity-tag = [ weak ] opaque-tag
 #                          weak = %s"W/"

@@ -9,9 +9,9 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import NamedTuple
 
+from bladehttp._data.dates import format_http_date
 from bladehttp._data.headers import Pairs
 from bladehttp._wire import grammar
-from bladehttp._wire.dates import format_http_date
 from bladehttp.status import PHRASES
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"

@@ -1,8 +1,8 @@
 import pytest
 
+from bladehttp._data.dates import parse_http_date
 from bladehttp._data.headers import Headers
 from bladehttp._wire.conditional import range_applies, status_instead
-from bladehttp._wire.dates import parse_http_date
 from bladehttp._wire.negotiation import acceptable
 
 MODIFIED = 784111777

@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from importlib import import_module
 from typing import Any
 
 from bladehttp.client._config.validators import whole_number
@@ -118,7 +118,8 @@ def parse_retry_after(value: str) -> float | None:
     if value.isascii() and value.isdigit():
         return float(value)  # an absurd number becomes inf, which is too long
     try:
-        date = parsedate_to_datetime(value)
+        parse = import_module("email.utils").parsedate_to_datetime  # left until it is needed
+        date: datetime = parse(value)
     except ValueError:
         return None
     if date.tzinfo is None:  # "-0000"

@@ -16,8 +16,8 @@ from enum import Enum, auto
 from functools import partial
 from typing import NamedTuple
 
+from bladehttp._data.dates import parse_http_date
 from bladehttp._data.decoders import ALIASES, REGISTERED
-from bladehttp._wire.dates import parse_http_date
 from bladehttp._wire.ranges import parse_ranges
 
 # RFC 9110 section 14.4: Content-Range = range-unit SP ( range-resp / unsatisfied-range )

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from io import FileIO
 
+from bladehttp._data.dates import format_http_date
 from bladehttp._data.headers import Headers
 from bladehttp._data.media_types import UNKNOWN
 from bladehttp._message.file_body import FileBody, FileSlice, WholeFile
 from bladehttp._message.request import HttpRequest
 from bladehttp._message.response import HttpResponse
 from bladehttp._wire.conditional import range_applies, status_instead
-from bladehttp._wire.dates import format_http_date
 from bladehttp._wire.ranges import Range, content_range, last_boundary, parse_ranges, part_head
 from bladehttp.server._dispatch.dispatcher import answer_with_status
 from bladehttp.server._files.safe_open import OpenedFile
