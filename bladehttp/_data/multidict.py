@@ -48,7 +48,8 @@ class MultiDict(Required[V]):
     @classmethod
     def of(cls, values: Mapping[str, V]) -> "MultiDict[V]":
         """Return the values of a mapping, one for each name."""
-        made: MultiDict[V] = cls()
+        made = cls.__new__(cls)
+        made._earlier = {}
         dict.update(made, values)
         return made
 

@@ -260,7 +260,7 @@ class HttpResponse(ResponseWriter):
         """
         if data is _MISSING:
             return load_json(self.body, self._charset)
-        self.body = dump_json(data)
+        self._parts = [dump_json(data).encode()]
         self.headers["Content-Type"] = "application/json"
         if status is not None:
             self.status = status

@@ -55,6 +55,8 @@ control_character = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]").search
 JSON_MARKS = b",:[{"
 """Before each value of JSON but the first is one of these; those in strings are counted too."""
 
+JSON_WHITESPACE = " \t\n\r"  # RFC 8259 section 2: ws
+
 DIGITS_AS_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
 LONG_NUMBER = b"0" * 200
 """Digits of a number that may be beyond a double (308, less an exponent of 2 digits) or slow to
@@ -64,7 +66,7 @@ MOST_LONG_NUMBERS = 200
 """Numbers of 200 digits, or as many digits of longer ones: conversion is quadratic."""
 
 # An exponent of three digits, without which (or LONG_NUMBER) no number of JSON is infinite.
-large_exponent = re.compile(r"[0-9][eE]\+?0*[1-9][0-9]{2}").search
+large_exponent = re.compile(rb"[0-9][eE]\+?0*[1-9][0-9]{2}").search
 
 # RFC 9110 section 5.6.6 does not allow a name twice; which one counts depends on the reader.
 ONCE = ("boundary", "charset")
@@ -154,16 +156,29 @@ def _decode_urlencoded(content: Content, parameters: dict[str, str], limits: Lim
 def _decode_json(content: Content, parameters: dict[str, str], limits: Limits) -> Decoded:
     # RFC 8259 section 8.1: UTF-8; a BOM may be ignored. Duplicate names: the last wins.
     data = _text_of(content, limits)
-    has_long_numbers = _check_json(data, limits)
+    may_be_infinite = _check_json(data, limits)
     try:
         text = _json_text(data, parameters)
-        decoder = FINITE if has_long_numbers or large_exponent(text) else PLAIN
-        value = decoder.decode(text)
+        decoder = FINITE if may_be_infinite else PLAIN
+        value = _load(decoder, text.rstrip(JSON_WHITESPACE))
         if "\\ud" in text or "\\uD" in text:
             json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate cannot be written
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"the body is not JSON: {str(error)[:80]}") from error
     return Decoded(MultiDict.of(value) if type(value) is dict else value)
+
+
+def _load(decoder: Any, text: str) -> Any:
+    """Return what `JSONDecoder.decode` does, without its search for whitespace around a value."""
+    try:
+        value, end = decoder.scan_once(text, 0)
+    except StopIteration as stop:
+        if stop.value == 0:  # nothing at all, or whitespace before it
+            return decoder.decode(text)
+        raise json.JSONDecodeError("Expecting value", text, stop.value) from None
+    if end != len(text):
+        raise json.JSONDecodeError("Extra data", text, end)
+    return value
 
 
 def _json_text(data: bytes, parameters: dict[str, str]) -> str:
@@ -173,7 +188,7 @@ def _json_text(data: bytes, parameters: dict[str, str]) -> str:
         UnicodeDecodeError: It is not UTF-8 and names no other charset.
     """
     try:
-        return data.decode("utf-8-sig")
+        return data.decode().removeprefix("\ufeff")
     except UnicodeDecodeError:
         codec = codec_of(parameters.get("charset", UTF_8))
         if codec is None or codec == UTF_8 or codec in WIDE:  # what was counted has one byte each
@@ -182,7 +197,7 @@ def _json_text(data: bytes, parameters: dict[str, str]) -> str:
 
 
 def _check_json(data: bytes, limits: Limits) -> bool:
-    """Return whether there are long numbers in JSON.
+    """Return whether there may be numbers in JSON that are beyond a double.
 
     Raises:
         ProtocolError: 413, there are more values than `Limits.values`, or long numbers.
@@ -190,10 +205,12 @@ def _check_json(data: bytes, limits: Limits) -> bool:
     marks = len(data) - len(data.translate(None, JSON_MARKS))
     if limits.values is not None and marks > limits.values:
         raise ProtocolError(f"more than {limits.values} values in JSON", status=413)
-    long_numbers = data.translate(DIGITS_AS_ZEROS).count(LONG_NUMBER)
+    zeros = data.translate(DIGITS_AS_ZEROS)
+    long_numbers = zeros.count(LONG_NUMBER)
     if limits.values is not None and long_numbers > MOST_LONG_NUMBERS:
         raise ProtocolError("too many long numbers in JSON", status=413)
-    return long_numbers > 0
+    has_exponent = b"0e" in zeros or b"0E" in zeros
+    return long_numbers > 0 or (has_exponent and bool(large_exponent(data)))
 
 
 def _no_constant(name: str) -> NoReturn:
