@@ -209,7 +209,7 @@ def _check_json(data: bytes, limits: Limits) -> bool:
     long_numbers = zeros.count(LONG_NUMBER)
     if limits.values is not None and long_numbers > MOST_LONG_NUMBERS:
         raise ProtocolError("too many long numbers in JSON", status=413)
-    has_exponent = b"0e" in zeros or b"0E" in zeros
+    has_exponent = zeros.find(b"0e") >= 0 or zeros.find(b"0E") >= 0  # "in" takes thrice that
     return long_numbers > 0 or (has_exponent and bool(large_exponent(data)))
 
 
