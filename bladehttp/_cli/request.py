@@ -31,7 +31,7 @@ from bladehttp._cli.settings import (
 from bladehttp._cli.terminal import message_of, tell
 from bladehttp._cli.timing import Stopwatch
 from bladehttp._cli.wirelog import Trace, shown_log
-from bladehttp._cli.words import Items, split_words
+from bladehttp._cli.words import Items, is_method, split_words
 from bladehttp._cli.write_out import NEED_TRACE, write_out
 from bladehttp._data.references import parse_reference
 from bladehttp._message.response import HttpResponse
@@ -61,7 +61,9 @@ def run(words: Sequence[str], method: str | None = None) -> int:
     if options.version:
         sys.stdout.write(f"bladehttp {__version__}\n")
         return 0
-    method, urls, items = split_words([*options.urls, *others], method)
+    before = 1 if others and is_method(others[0]) else 0  # --url follows a method
+    words = [*others[:before], *options.urls, *others[before:]]
+    method, urls, items = split_words(words, method)
     if not urls:
         raise WrongUsage("there is no URL")
     if method is not None and options.method is not None:

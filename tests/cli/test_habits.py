@@ -391,6 +391,7 @@ bearer --bearer token {url} | --oauth2-bearer token {url}
 milliseconds -m 500ms {url} | -m 0.5 {url}
 local-port :{port}/x | localhost:{port}/x
 method-word PURGE {url}/x | -X PURGE {url}/x
+method-and-url-option PURGE --url {url}/x | -X PURGE --url {url}/x
 verb delete {url}/x | -X DELETE {url}/x
 verb-data put {url}/x -d a=1 | -X PUT {url}/x -d a=1
 query-item {url}/x?a=1 q==two 'r==x y' | '{url}/x?a=1&q=two&r=x+y'
