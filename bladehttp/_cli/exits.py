@@ -90,6 +90,7 @@ EXITS = (
     Exit(90, "the server's key is not the pinned one"),
     Exit(92, "a stream of HTTP/2 was reset"),
     Exit(97, "the proxy refused", (ProxyError,)),
+    Exit(100, "the head of the answer is too large"),
     Exit(130, "interrupted (Ctrl-C)", (KeyboardInterrupt,)),
     Exit(141, "the reader of the output has closed it", (BrokenPipeError,)),
 )  # fmt: skip

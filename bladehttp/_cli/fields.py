@@ -59,7 +59,8 @@ def request_fields(options: SimpleNamespace, items: Items) -> Fields:
     for name, value in items.headers:
         fields.add(name, value)
     if options.range is not None:
-        fields.add("Range", f"bytes={options.range}")
+        rest = "-" if options.range.isdigit() else ""  # "4" is "4-" for curl, too
+        fields.add("Range", f"bytes={options.range}{rest}")
     cookies = cookie_field(options)
     if cookies is not None:
         fields.add("Cookie", cookies)

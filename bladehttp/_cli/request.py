@@ -33,7 +33,7 @@ from bladehttp._cli.timing import Stopwatch
 from bladehttp._cli.wirelog import Trace, shown_log
 from bladehttp._cli.words import Items, is_method, split_words
 from bladehttp._cli.write_out import NEED_TRACE, write_out
-from bladehttp._data.references import parse_reference
+from bladehttp._data.references import parse_reference, recompose
 from bladehttp._message.response import HttpResponse
 from bladehttp.client import HttpClient
 from bladehttp.client._config.secrets import redact
@@ -169,8 +169,12 @@ class Requests:
             url = with_file_name(url, options.upload)
         if options.as_query and options.data:
             url = with_query(url, joined(options.data).decode("utf-8", "surrogateescape"))
+        if options.url_query:
+            url = with_query(url, joined(options.url_query).decode())
         if self._queries:
             url = with_query(url, self._queries)
+        if self._auth is not None:
+            url = without_userinfo(url)  # with curl, too, -u wins
         given = {"url": url, "method": self._method, **self._body}
         if self._is_traced:
             given["curl_options"] = {**self._client.curl_options, **trace.curl_options()}
@@ -239,3 +243,10 @@ def with_file_name(url: str, path: str) -> str:
     if reference.path.rpartition("/")[2] or reference.query is not None:
         return url
     return f"{url}{'' if reference.path else '/'}{quote(Path(path).name, safe='')}"
+
+
+def without_userinfo(url: str) -> str:
+    """Return a URL without the name and password in it."""
+    reference = parse_reference(url)
+    authority = (reference.authority or "").rpartition("@")[2]
+    return recompose(reference._replace(authority=authority))

@@ -22,6 +22,13 @@ REMOTE_NAME = object()
 """In ``outputs``: a file named as the URL's last segment (-O)."""
 
 
+SOCKS = (
+    ("socks4", "socks4"), ("socks4a", "socks4a"), ("socks5", "socks5"),
+    ("socks5-hostname", "socks5h"),
+)  # fmt: skip
+"""curl's options for SOCKS proxies, and the schemes they stand for."""
+
+
 class Data(NamedTuple):
     """Data for the body, and how it is to be read: as the option that gave it."""
 
@@ -64,6 +71,8 @@ REQUEST = Group("request", (
     Option(("-e", "--referer"), "referer", "the Referer field", "URL"),
     Option(("-r", "--range"), "range", "a part of the body, such as 0-499", "RANGE"),
     Option(("--compressed",), "is_compressed", "ask for a coded body and decode it (the default)"),
+    Option(("--url-query",), "url_query", "add this to the URL, encoded as --data-urlencode does",
+           "DATA", lambda text: Data("urlencode", text), is_list=True),
     Option(("--url",), "urls", "the URL, as an option", "URL", is_list=True),
 ))  # fmt: skip
 
@@ -78,7 +87,7 @@ LOGIN = Group("login", (
                          ("--negotiate", "negotiate"), ("--anyauth", "any"))),
     Option(("--aws-sigv4",), "aws_sigv4", "sign the request with -u KEY:SECRET: aws:amz:REGION:s3",
            "PROVIDER"),
-    Option(("-n", "--netrc"), "netrc", "name and password of ~/.netrc"),
+    Option(("-n", "--netrc", "--netrc-optional"), "netrc", "name and password of ~/.netrc"),
     Option(("--netrc-file",), "netrc", "name and password of this file", "FILE"),
     Option(("-b", "--cookie"), "cookies", "cookies 'a=1; b=2', or a file of them", "COOKIES|FILE",
            is_list=True),
@@ -148,6 +157,8 @@ CONNECTION = Group("connection", (
     Option(("--tlsv1.3",), "min_tls", "TLS 1.3 or later", constant="1.3"),
     Option(("-x", "--proxy"), "proxy", "the proxy; '' for none, overriding the environment",
            "URL"),
+    *(Option((f"--{name}",), "proxy", f"a SOCKS proxy: -x {scheme}://HOST:PORT", "HOST:PORT",
+             f"{scheme}://{{}}".format) for name, scheme in SOCKS),
     Option(("-U", "--proxy-user"), "proxy_user", "name and password for the proxy",
            "USER:PASSWORD"),
     Option(("--noproxy",), "no_proxy", "hosts to reach without the proxy", "HOSTS"),
@@ -166,6 +177,7 @@ CONNECTION = Group("connection", (
 ))  # fmt: skip
 
 ACCEPTED = Group("accepted, as they say the default", (
+    Option(("--path-as-is",), "no_effect", "dots in a path are sent as they are"),
     Option(("-g", "--globoff"), "no_effect", "{} and [] in a URL are characters"),
     Option(("-N", "--no-buffer"), "no_effect", "each piece of a body is printed as it comes"),
     Option(("-#", "--progress-bar", "--no-progress-meter"), "no_effect", "-o draws a bar on a "

@@ -333,6 +333,9 @@ url-spaces     '{url}/a%20b?q=c+d#frag'
 url-brackets   -g '{url}/x?a[]=1'
 url-userinfo   http://ada:pa%40ss@127.0.0.1:{port}/x
 range-suffix   -r -500 {url}/x
+range-begin    -r 4 {url}/x
+user-wins      -u smith:doggie http://first:secret@127.0.0.1:{port}/x
+path-as-is     --path-as-is {url}/a/../b
 empty-agent    -A '' {url}
 """.strip().split("\n")
 """The same of command lines as documentation and browsers give them out to be copied."""
@@ -404,6 +407,7 @@ text-file-item {url}/x note=@fields.txt --as-form | {url}/x -d 'note=X-One%3A+1%
 json-file-item {url}/x data:=@data.json | {url}/x {json} -d '{"data": {"a": 1, "b": [2]}}'
 escaped-item {url}/x 'a\\:b=1' | {url}/x {json} -d '{"a:b": "1"}'
 nested-items {url}/x 'a[b]=1' 'a[c][]:=2' | {url}/x {json} -d '{"a": {"b": "1", "c": [2]}}'
+url-query {url}/x --url-query 'q=a b' --url-query n=1 | '{url}/x?q=a+b&n=1'
 query-file-item {url}/x q==@fields.txt | {url}/x?q=X-One%3A+1%0AX-Two%3A+2
 auth-item -a ada:secret {url}/private | -u ada:secret {url}/private
 two-urls {url}/a {url}/b X-A:1 | {url}/a {url}/b -H 'X-A: 1'
