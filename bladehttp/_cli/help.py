@@ -79,7 +79,13 @@ def _groups() -> Iterator[str]:
 
 def hanging(begin: str, text: str) -> list[str]:
     """Return a text after a beginning, its further lines indented by as much."""
-    return textwrap.wrap(text, WIDTH, initial_indent=begin, subsequent_indent=" " * len(begin))
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=begin,
+        subsequent_indent=" " * len(begin),
+        break_on_hyphens=False,  # options stay whole
+    )
 
 
 def _exits() -> Iterator[str]:

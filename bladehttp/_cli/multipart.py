@@ -68,7 +68,8 @@ def _split(text: str) -> tuple[str, dict[str, str]]:
 
 
 def _value(text: str) -> tuple[str, str]:
-    """Return a text up to the next parameter, unquoted, and the rest."""
+    """Return a text up to the next parameter, without blanks before it, unquoted, and the rest."""
+    text = text.lstrip(" \t")
     if found := quoted(text):
         return unescaped(r"\1", found[1]), text[found.end() :]
     begin = parameters(text)

@@ -48,6 +48,11 @@ def data(*flags: str, kind: str, help: str) -> Option:  # noqa: A002 - as in arg
     return Option(flags, "data", help, "DATA", lambda text: Data(kind, text), is_list=True)
 
 
+def url_query(text: str) -> Data:
+    """Return the data of --url-query: encoded, or after "+" as it is."""
+    return Data("raw", text[1:]) if text.startswith("+") else Data("urlencode", text)
+
+
 REQUEST = Group("request", (
     Option(("-X", "--request"), "method", "the method: PURGE, or any other", "METHOD"),
     Option(("-H", "--header"), "headers", "a field; 'NAME:' leaves one out, 'NAME;' is empty, "
@@ -71,8 +76,8 @@ REQUEST = Group("request", (
     Option(("-e", "--referer"), "referer", "the Referer field", "URL"),
     Option(("-r", "--range"), "range", "a part of the body, such as 0-499", "RANGE"),
     Option(("--compressed",), "is_compressed", "ask for a coded body and decode it (the default)"),
-    Option(("--url-query",), "url_query", "add this to the URL, encoded as --data-urlencode does",
-           "DATA", lambda text: Data("urlencode", text), is_list=True),
+    Option(("--url-query",), "url_query", "add this to the URL, encoded as by --data-urlencode; "
+           "+DATA as it is", "DATA", url_query, is_list=True),
     Option(("--url",), "urls", "the URL, as an option", "URL", is_list=True),
 ))  # fmt: skip
 

@@ -204,6 +204,7 @@ form               {url} -F name=ada -F 'photo=@photo.png'
 form-type          {url} -F 'doc=@lines.txt;type=text/csv;filename=a b.csv'
 form-text          {url} -F 'note=<lines.txt' -F 'json={"a":1};type=application/json'
 form-quoted        {url} -F 'name="a;b"' -F 'doc=@"photo.png"'
+form-blanks        {url} -F 'html= <b>;type=text/html;charset=utf-8'
 form-string        {url} --form-string 'x=@y;type=z'
 upload             -T photo.png {url}/photo
 upload-name        -T photo.png {url}/photos/
@@ -407,7 +408,7 @@ text-file-item {url}/x note=@fields.txt --as-form | {url}/x -d 'note=X-One%3A+1%
 json-file-item {url}/x data:=@data.json | {url}/x {json} -d '{"data": {"a": 1, "b": [2]}}'
 escaped-item {url}/x 'a\\:b=1' | {url}/x {json} -d '{"a:b": "1"}'
 nested-items {url}/x 'a[b]=1' 'a[c][]:=2' | {url}/x {json} -d '{"a": {"b": "1", "c": [2]}}'
-url-query {url}/x --url-query 'q=a b' --url-query n=1 | '{url}/x?q=a+b&n=1'
+url-query {url}/x --url-query 'q=a b' --url-query +n=%31 | '{url}/x?q=a+b&n=%31'
 query-file-item {url}/x q==@fields.txt | {url}/x?q=X-One%3A+1%0AX-Two%3A+2
 auth-item -a ada:secret {url}/private | -u ada:secret {url}/private
 two-urls {url}/a {url}/b X-A:1 | {url}/a {url}/b -H 'X-A: 1'
