@@ -19,6 +19,7 @@ import httpx
 from bladehttp import exceptions as ours
 from bladehttp._data.headers import Headers
 from bladehttp._message.response import HttpResponse
+from bladehttp.adapters._standing import STANDING
 from bladehttp.client import AsyncHttpClient, HttpClient
 
 ERRORS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
@@ -36,15 +37,6 @@ ERRORS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
     (ours.InvalidHeader, httpx.LocalProtocolError),
     (ours.HttpException, httpx.RemoteProtocolError),
 )
-
-STANDING = {
-    "user_agent": "",
-    "accept_encoding": None,
-    "follow_redirect": False,
-    "no_expect": True,
-    "trust_env": False,
-}
-"""Properties of a client that adds nothing to a request, and follows and decodes nothing."""
 
 
 class HttpxTransport(httpx.BaseTransport):

@@ -23,6 +23,7 @@ from urllib3.util import parse_url
 from bladehttp import exceptions as ours
 from bladehttp._data.headers import Headers
 from bladehttp._message.response import HttpResponse
+from bladehttp.adapters._standing import STANDING
 from bladehttp.client import HttpClient
 
 ERRORS: tuple[tuple[type[Exception], type[Exception]], ...] = (
@@ -83,7 +84,7 @@ class RequestsAdapter(HTTPAdapter):
 
     def _connect(self) -> None:
         """Make a client that is closed with the adapter, which few programs close."""
-        self._client = _make_client(self._properties)
+        self._client = HttpClient(**{**STANDING, **self._properties})
         weakref.finalize(self, self._client.close)
 
     def send(
@@ -119,18 +120,6 @@ class RequestsAdapter(HTTPAdapter):
         """Close the connections."""
         super().close()
         self._client.close()
-
-
-def _make_client(properties: dict[str, Any]) -> HttpClient:
-    """Return a client that adds nothing to a request, and follows and decodes nothing."""
-    standing = {
-        "user_agent": "",
-        "accept_encoding": None,
-        "follow_redirect": False,
-        "no_expect": True,
-        "trust_env": False,  # the session has looked
-    }
-    return HttpClient(**{**standing, **properties})
 
 
 def _headers(request: PreparedRequest) -> Headers:

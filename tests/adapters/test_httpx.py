@@ -9,32 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from bladehttp._message.request import HttpRequest
-from bladehttp._message.response import HttpResponse
 from bladehttp.adapters import AsyncHttpxTransport, HttpxTransport
 from bladehttp.server import HttpServer
 from bladehttp.server.testing import BladeServer, Identity, faults
-
-
-def mirror(request: HttpRequest, response: HttpResponse) -> None:
-    response.set_cookie("seen", "1")
-    response.json(
-        {
-            "method": request.method,
-            "uri": request.request_uri,
-            "headers": dict(request.headers),
-            "cookies": dict(request.cookies),
-            "body": request.raw_body.decode("latin-1"),
-        }
-    )
-
-
-@pytest.fixture
-def server() -> Iterator[HttpServer]:
-    server = HttpServer(0)
-    server.on_receive(mirror)
-    with server:
-        yield server
 
 
 @pytest.fixture
