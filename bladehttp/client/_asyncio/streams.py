@@ -19,8 +19,8 @@ from bladehttp.client._curl.handle import Handle
 from bladehttp.client._curl.stream_sink import StreamSink
 from bladehttp.client._exchange.exchange import Exchange
 from bladehttp.client._exchange.hooks import Hooks
+from bladehttp.client._exchange.received_body import ReceivedBody, Use
 from bladehttp.client._exchange.scheduler import Result, run_in_context
-from bladehttp.client._exchange.stream import DecodingStage
 from bladehttp.client._request.prepared import PreparedRequest
 
 
@@ -32,6 +32,7 @@ class AsyncResponseStream(Exchange):
     """
 
     __slots__ = (
+        "_body",
         "_chunks",
         "_clocks",
         "_driver",
@@ -41,13 +42,12 @@ class AsyncResponseStream(Exchange):
         "_is_closed",
         "_is_open",
         "_is_running",
+        "_news",
         "_response",
-        "_sink",
-        "_waiter",
     )  # fmt: skip
 
     _handle: Handle
-    _sink: StreamSink
+    _body: ReceivedBody
     _response: HttpResponse
 
     def __init__(
@@ -58,7 +58,7 @@ class AsyncResponseStream(Exchange):
         self._error: Exception | None = None
         self._chunks: AsyncIterator[bytes] | None = None
         self._is_open = self._is_running = self._has_ended = self._is_closed = False
-        self._waiter: asyncio.Future[None] | None = None
+        self._news: asyncio.Future[None] | None = None
 
     async def open(self) -> HttpResponse:
         """Send the request, follow its redirects and return the response once its head is received.
@@ -68,15 +68,16 @@ class AsyncResponseStream(Exchange):
         """
         self._driver.start(self, self._done)
         while not self._is_open and not self._has_ended:
-            await self._news()
+            await self._await_news()
         self._raise_error()
         return self._response
 
     def prepare(self, handle: Handle, sink: Any = None) -> None:
         """Set a handle up for the next request; see `Exchange.prepare`."""
         self._handle = handle
-        self._sink = sink or StreamSink(self._notify, most=0)
-        super().prepare(handle, self._sink)
+        sink = sink or StreamSink(self._notify, most=0)
+        self._body = ReceivedBody(self, sink, self)
+        super().prepare(handle, sink)
         self._is_running = True
 
     def _notify(self) -> None:
@@ -86,31 +87,25 @@ class AsyncResponseStream(Exchange):
         """Decide how the body of a new response is used, or wake the reader."""
         if self._has_ended or not self._is_running:
             return  # the transfer has ended meanwhile, and may be retried
+        use = Use.OPEN if self._is_open else self._body.use()
+        if use is Use.READ:
+            self._open_body()
+        elif use is Use.NOT_RECEIVED:
+            self._driver.complete(self._handle.curl)
+        elif not self._is_open and self._body.sink.is_full:
+            self._resume()
         if self._is_open:
             self._wake()
-        elif self.is_final(self._sink.has_begun):
-            self._open_body()
-            self._wake()
-        elif self.can_follow_now:
-            self._driver.complete(self._handle.curl)
-        elif self._sink.is_full:
-            (self._sink.drop if self.is_redirect else self._sink.collect)()
-            self._resume()
 
     def _open_body(self) -> None:
-        self._sink.open()
         try:
-            run_in_context(self, self.open_response, self._begin)
+            self._response = run_in_context(self, self._body.open)
         except Exception as error:  # noqa: BLE001 - a hook's, raised by who waits
             self._driver.abort(self, error)
             self._done(self, error)
             return
         self._is_open = True
         self._stop_clocks()
-
-    def _begin(self, response: HttpResponse) -> None:
-        self._response = response
-        response._open(self)
 
     def finish(self, outcome: Outcome) -> HttpResponse | None:
         """Return the final response, or None; see `Exchange.finish`."""
@@ -132,9 +127,7 @@ class AsyncResponseStream(Exchange):
         """Return the iterator over the decoded chunks; see `ResponseStream.__iter__`."""
         if self._chunks is None:
             self._chunks = PacedChunks(
-                AsyncTransformedStream(
-                    DecodingStage(self.request, self._response), ReceivedChunks(self)
-                )
+                AsyncTransformedStream(self._body.stage(), ReceivedChunks(self))
             )
         return self._chunks
 
@@ -151,7 +144,7 @@ class AsyncResponseStream(Exchange):
             ValueError: The stream is closed.
             RuntimeError: Another task waits for a chunk.
         """
-        chunks = self._sink.chunks
+        chunks = self._body.sink.chunks
         while not self._is_closed:
             if chunks:
                 return chunks.popleft()
@@ -163,18 +156,18 @@ class AsyncResponseStream(Exchange):
 
     async def _more(self) -> None:
         """Receive until there is another chunk or the end."""
-        if self._waiter is not None:
+        if self._news is not None:
             raise RuntimeError("stream is being read by another task")
         self._start_clocks()
         try:
             self._resume()
-            if not self._sink.chunks:
-                await self._news()
+            if not self._body.sink.chunks:
+                await self._await_news()
         finally:
             self._stop_clocks()
 
     def _resume(self) -> None:
-        self._sink.resume(self._handle.curl)
+        self._body.sink.resume(self._handle.curl)
         self._driver.resume(self._handle.curl)
 
     def _stop_clocks(self) -> None:
@@ -192,16 +185,16 @@ class AsyncResponseStream(Exchange):
             self._is_closed = True
             raise error
 
-    async def _news(self) -> None:
-        self._waiter = self._driver.loop.create_future()
+    async def _await_news(self) -> None:
+        self._news = self._driver.loop.create_future()
         try:
-            await self._waiter
+            await self._news
         finally:
-            self._waiter = None
+            self._news = None
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
 
     def close(self, reason: BaseException | None = None) -> None:
         """Abort the rest of the transfer, for a reason as of `EventLoopDriver.abort`."""

@@ -5,56 +5,15 @@ fill, and the server has to wait. The receive_timeout clock stops as well.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from math import inf
 from time import monotonic
 
 from bladehttp._data.byte_streams import TransformedStream
-from bladehttp._data.decoders import ContentDecoder
 from bladehttp._message.response import HttpResponse
-from bladehttp.client._curl.decoding import PARTIAL_CONTENT
 from bladehttp.client._curl.engine import SUCCESS, Engine, Outcome
-from bladehttp.client._curl.errors import annotate
 from bladehttp.client._curl.stream_sink import StreamSink
 from bladehttp.client._exchange.exchange import Exchange
-from bladehttp.client._request.prepared import PreparedRequest
-from bladehttp.exceptions import BodyTooLarge, DecodingError
-
-
-class DecodingStage:
-    """A stage that decodes the Content-Encoding of a streamed body; see `ContentDecoder`."""
-
-    def __init__(self, request: PreparedRequest, response: HttpResponse) -> None:
-        """Create a stage for the body of a response."""
-        self._request = request
-        self._response = response
-        settings = request.settings
-        coding = response.headers.get("Content-Encoding", "")
-        if settings.accept_encoding is None or response.status == PARTIAL_CONTENT:
-            coding = ""
-        self._decoding = ContentDecoder(coding, settings.max_body_size)
-
-    def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """Yield the decoded content of a chunk.
-
-        Raises:
-            DecodingError: The body does not match its coding.
-            BodyTooLarge: It becomes longer than ``max_body_size``.
-        """
-        with self._told():
-            yield from self._decoding.feed(chunk)
-
-    def finish(self) -> Iterator[bytes]:
-        """Yield the rest of the decoded content; raises as `feed` does."""
-        with self._told():
-            yield from self._decoding.finish()
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except (DecodingError, BodyTooLarge) as error:
-            raise annotate(error, self._request.info(), self._response) from error.__cause__
+from bladehttp.client._exchange.received_body import ReceivedBody, Use
 
 
 class ResponseStream:
@@ -65,7 +24,7 @@ class ResponseStream:
             read on after that.
     """
 
-    _response: HttpResponse
+    _body: ReceivedBody
 
     def __init__(self, engine: Engine, current: Exchange) -> None:
         self._engine = engine
@@ -73,7 +32,6 @@ class ResponseStream:
         self._running = False
         self._closed = False
         self._left = 0.0
-        self._sink = StreamSink(engine.interrupt)
         self._chunks: Iterator[bytes] | None = None
         self.wait_until = inf
 
@@ -89,35 +47,28 @@ class ResponseStream:
         while response is None:
             if current.not_before:
                 current.wait_for_retry()
-            self._sink = StreamSink(engine.interrupt)
-            current.prepare(engine, self._sink)
+            self._body = ReceivedBody(current, StreamSink(engine.interrupt), self)
+            current.prepare(engine, self._body.sink)
             self._running = True
             engine.start()
             outcome = self._receive_head()
             if outcome is None:
-                self._sink.open()
                 self._left = monotonic()
-                response = current.open_response(self._begin)
+                response = self._body.open()
             else:
                 self._stop(ended_cleanly=True)
                 response = current.finish(outcome)
         current.check_status(response)
         return response
 
-    def _begin(self, response: HttpResponse) -> None:
-        self._response = response
-        response._open(self)
-
     def _receive_head(self) -> Outcome | None:
         """Receive the head of the response whose body is streamed, or the whole of another one."""
-        current, engine, sink = self._current, self._engine, self._sink
+        current, engine, sink = self._current, self._engine, self._body.sink
         outcome = engine.step(current.receive_timeout_s, current.deadline)
-        while outcome is None and not current.is_final(sink.has_begun):
-            if current.can_follow_now:
+        while outcome is None and (use := self._body.use()) is not Use.READ:
+            if use is Use.NOT_RECEIVED:
                 return SUCCESS  # taking the handle off closes the connection
-            if sink.has_begun:
-                (sink.drop if current.is_redirect else sink.collect)()
-                sink.resume(engine.curl)
+            sink.resume(engine.curl)
             outcome = engine.step(current.receive_timeout_s, current.deadline)
         if outcome is None and not sink.has_begun:
             outcome = engine.ended()  # there may be no body
@@ -135,14 +86,12 @@ class ResponseStream:
         """
         if self._chunks is None:
             received = iter(self._received, None)
-            self._chunks = TransformedStream(
-                DecodingStage(self._current.request, self._response), received
-            )
+            self._chunks = TransformedStream(self._body.stage(), received)
         return self._chunks
 
     def _received(self) -> bytes | None:
         """Return the next chunk as received, None at the end."""
-        chunks = self._sink.chunks
+        chunks = self._body.sink.chunks
         while not self._closed:
             if chunks:  # joining the few chunks of a sink costs less than yielding each
                 whole = b"".join(chunks) if len(chunks) > 1 else chunks[0]
@@ -159,7 +108,7 @@ class ResponseStream:
         if current.deadline < inf:
             current.deadline += monotonic() - self._left  # the reader's time is not the server's
         try:
-            self._sink.resume(self._engine.curl)
+            self._body.sink.resume(self._engine.curl)
             until = min(current.deadline, self.wait_until)
             outcome = self._engine.step(current.receive_timeout_s, until)
         except BaseException as error:
