@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test coverage lowest lint check format fuzz soak roll slow-clients downloads resends mutate matrix screens docs browser bench bench-check build package clean requests-suite
+.PHONY: help setup run test coverage lowest lint check format fuzz soak roll slow-clients downloads resends mutate matrix screens docs browser bench bench-check build package clean httpbin-suite requests-suite
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -97,6 +97,9 @@ bench-check: $(STAMP) ## Count instructions per request against benchmarks/recor
 
 screens: $(STAMP) ## Write docs/cli/*.txt: what the command line shows on a terminal
 	$(BIN)/python tests/slow/cli_screens.py
+
+httpbin-suite: $(STAMP) ## Run the test suite of httpbin, mounted on a server, over sockets
+	$(BIN)/python tests/slow/httpbin_suite.py
 
 requests-suite: $(STAMP) ## Run the test suite of requests over RequestsAdapter
 	$(BIN)/python tests/slow/requests_suite.py
