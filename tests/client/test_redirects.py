@@ -9,6 +9,11 @@ from typing import Any
 import pytest
 
 from bladehttp.client import HttpClient
+from bladehttp.client._config.options import Settings
+from bladehttp.client._request.body import BytesBody
+from bladehttp.client._request.prepared import prepare_request
+from bladehttp.client._request.redirects import next_request
+from bladehttp.client._request.url import parse_url
 from bladehttp.exceptions import (
     InvalidUrl,
     TooManyRedirects,
@@ -363,3 +368,49 @@ def test_http_may_become_https(
     plain = peers(reply(b"", "302 Found", f"Location: {secure.url}/"))
     response = client.get(plain.url, ca_cert=certificates.ca_file)
     assert (response.body, response.responder) == (b"safe", secure.url + "/")
+
+
+@pytest.mark.parametrize(
+    ("status", "method", "following"),
+    [
+        (301, "GET", "GET"),
+        (301, "HEAD", "HEAD"),
+        (301, "POST", "GET"),
+        (301, "PUT", "PUT"),
+        (302, "POST", "GET"),
+        (302, "DELETE", "DELETE"),
+        (303, "GET", "GET"),
+        (303, "HEAD", "HEAD"),
+        (303, "POST", "GET"),
+        (303, "PUT", "GET"),
+        (307, "POST", "POST"),
+        (308, "POST", "POST"),
+        (308, "PUT", "PUT"),
+    ],
+)
+def test_the_method_and_the_body_after_a_redirect(status: int, method: str, following: str) -> None:
+    fields = [("Content-Type", "text/plain"), ("X-Own", "1")]
+    body = BytesBody(b"data") if method in ("POST", "PUT") else None
+    request = prepare_request(method, parse_url("http://h/a/b"), fields, body, Settings())
+    found = next_request(request, status, "../c?d")
+    assert (found.method, found.url.text) == (following, "http://h/c?d")
+    assert found.body is (body if following == method else None)
+    names = [name for name, _ in found.fields]
+    assert names == (["Content-Type", "X-Own"] if following == method else ["X-Own"])
+
+
+@pytest.mark.parametrize(
+    ("location", "error"),
+    [
+        ("ftp://h/", UnsupportedProtocol),
+        ("http://h/", UnsupportedProtocol),  # from https
+        ("https://h:port/", InvalidUrl),
+        ("https://", InvalidUrl),
+    ],
+)
+def test_a_redirect_that_leads_nowhere_is_an_exception(
+    location: str, error: type[Exception]
+) -> None:
+    request = prepare_request("GET", parse_url("https://h/"), [], None, Settings())
+    with pytest.raises(error):
+        next_request(request, 302, location)

@@ -48,12 +48,12 @@ CLIENT = "tests/client/"
 
 TESTS: dict[str, tuple[str, ...]] = {
     "client/_request/redirects.py": ("redirects", "redirect_bodies", "credentials"),
-    "client/_config/retry.py": ("retry", "route"),
-    "client/_config/tls.py": ("tls", "trust", "renewed", "errors"),
+    "client/_config/retry.py": ("retry", "network"),
+    "client/_config/tls.py": ("tls", "trust", "tls_files", "errors"),
     "client/_config/cookie_jar.py": ("cookies", "redirects"),
     "client/_download/resumption.py": ("resumption", "download"),
     "client/_download/part_file.py": ("part_file", "download"),
-    "client/_curl/resend.py": ("kept", "digest", "http2"),
+    "client/_curl/resend.py": ("connections", "digest", "http2"),
     "_data/decoders.py": ("../test_decoders", "codings"),
 }
 """Each module that is mutated -> the files in tests/client that hold it, the quickest first."""
