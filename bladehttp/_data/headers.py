@@ -8,10 +8,11 @@ line can be built; what comes off the wire was checked by the parser and enters 
 import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from bladehttp.exceptions import InvalidHeader
 
+T = TypeVar("T")
 Pairs = tuple[tuple[str, str], ...]
 HeadersLike = Mapping[str, str] | Iterable[tuple[str, str]]
 """What every ``headers=`` takes: a mapping or (name, value) pairs, a `Headers` being both."""
@@ -147,6 +148,16 @@ class Headers(MutableMapping[str, str]):  # noqa: PLW1641 - mutable, so not hash
 
     def __getitem__(self, name: str) -> str:
         return self._indexed()[name.lower()]
+
+    @overload
+    def get(self, name: str, default: None = None) -> str | None: ...
+    @overload
+    def get(self, name: str, default: str) -> str: ...
+    @overload
+    def get(self, name: str, default: T) -> str | T: ...
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return what ``headers[name]`` is, or the default for a name that is not there."""
+        return self._indexed().get(name.lower(), default)
 
     def __setitem__(self, name: str, value: str) -> None:
         pairs = self._pairs

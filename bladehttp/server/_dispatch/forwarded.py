@@ -10,8 +10,9 @@ read; the proxies pass the other one through unchecked.
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice, zip_longest
+from socket import AF_INET, inet_pton
+from typing import NamedTuple
 
 from bladehttp._data.headers import TCHAR, Headers
 from bladehttp._message.request import HttpRequest
@@ -37,8 +38,7 @@ split_pairs = re.compile(r'(?:[^;"]|"(?:[^"\\]|\\.)*")+').findall
 is_blank = re.compile(r"[ \t]*").fullmatch
 
 
-@dataclass(frozen=True, slots=True)
-class ForwardedHop:
+class ForwardedHop(NamedTuple):
     """The report of one proxy about the sender of a request; "" and 0 for missing parts.
 
     Attributes:
@@ -56,10 +56,17 @@ class ForwardedHop:
     host_port: int = 0
 
 
+REMEMBERED = 1024
+"""Addresses whose verdict is remembered: a proxy's comes with every request."""
+
+LONGEST_ADDRESS = 45
+"""Characters of an address in full: an IPv4 one mapped to IPv6."""
+
+
 class TrustedProxies:
     """The networks of proxies whose reports are believed."""
 
-    __slots__ = ("_hops", "_networks", "_unix")
+    __slots__ = ("_hops", "_networks", "_unix", "_verdicts")
 
     def __init__(self, networks: Iterable[str], fields: str = "X-Forwarded") -> None:
         """Take addresses, networks such as "10.0.0.0/8", and "unix:" for clients of a unix socket.
@@ -74,6 +81,7 @@ class TrustedProxies:
         if fields not in HOPS:
             raise ValueError(f"forwarded_fields is one of {', '.join(HOPS)}, not {fields!r}")
         self._hops = HOPS[fields]
+        self._verdicts: dict[str, bool | None] = {}
         names = list(networks)
         self._unix = UNIX in names
         self._networks: list[Network] = [
@@ -85,14 +93,31 @@ class TrustedProxies:
 
     def trusts(self, ip: str) -> bool:
         """Whether an address is in one of the networks; "" stands for a unix socket's client."""
-        if not ip:
-            return self._unix
+        return bool(self._verdict(ip)) if ip else self._unix
+
+    def _verdict(self, ip: str) -> bool | None:
+        """Return whether an address is in one of the networks, None for no address."""
+        verdicts = self._verdicts
+        if ip in verdicts:
+            return verdicts[ip]
         try:
-            address = ipaddress.ip_address(ip)
-        except ValueError:
-            return False
-        mapped = getattr(address, "ipv4_mapped", None)
-        return any((mapped or address) in network for network in self._networks)
+            verdict = self._holds_ipv6(ip) if ":" in ip else self._holds_ipv4(ip)
+        except (ValueError, OSError):
+            verdict = None
+        if len(ip) <= LONGEST_ADDRESS:
+            if len(verdicts) >= REMEMBERED:
+                verdicts.clear()
+            verdicts[ip] = verdict
+        return verdict
+
+    def _holds_ipv4(self, ip: str) -> bool:
+        # An IPv4Address takes a tenth of the time that its string does, and each client has its own.
+        address = ipaddress.IPv4Address(inet_pton(AF_INET, ip))
+        return any(address in network for network in self._networks)
+
+    def _holds_ipv6(self, ip: str) -> bool:
+        address = ipaddress.IPv6Address(ip)
+        return any((address.ipv4_mapped or address) in network for network in self._networks)
 
     def apply(self, request: HttpRequest) -> None:
         """Set the client and URL attributes of a request to the values trusted proxies report.
@@ -108,10 +133,11 @@ class TrustedProxies:
             if hop.scheme in {"http", "https"}:
                 request.is_secure = hop.scheme == "https"
             host_port = hop.host_port or host_port
-            if not _is_address(hop.ip):  # unknown, obfuscated or broken: nothing beyond is known
+            verdict = self._verdict(hop.ip)
+            if verdict is None:  # unknown, obfuscated or broken: nothing beyond is known
                 break
             request.ip, request.port, request.ipv6 = hop.ip, hop.port, ":" in hop.ip
-            if not self.trusts(hop.ip):  # the client, or someone who could say anything
+            if not verdict:  # the client, or someone who could say anything
                 break
         if authority or host_port:
             host = request.host
@@ -186,14 +212,6 @@ def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 5):
         return 0
     return int(text) if int(text) <= 65535 else 0
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 HOPS = {"X-Forwarded": _x_forwarded, "Forwarded": _forwarded}
