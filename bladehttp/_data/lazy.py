@@ -35,18 +35,15 @@ class lazy(Generic[T]):  # noqa: N801 - stands in a class body as property does
         if made is not None and name in made:
             return made[name]
         value = self._make(instance)
-        _keep(instance, name, value)
+        self.__set__(instance, value)
         return value
 
     def __set__(self, instance: "Lazy", value: T) -> None:
-        _keep(instance, self._name, value)
-
-
-def _keep(instance: "Lazy", name: str, value: object) -> None:
-    if instance._lazy is None:
-        instance._lazy = {name: value}
-    else:
-        instance._lazy[name] = value
+        made = instance._lazy
+        if made is None:
+            instance._lazy = {self._name: value}
+        else:
+            made[self._name] = value
 
 
 class Lazy:

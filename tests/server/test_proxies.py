@@ -2,6 +2,7 @@
 
 import gzip
 import http.client
+import ipaddress
 import socket
 import time
 import zlib
@@ -13,6 +14,7 @@ from support import Raw
 
 from bladehttp._data.headers import Headers
 from bladehttp._message.request import HttpRequest
+from bladehttp.server._dispatch import forwarded
 from bladehttp.server._dispatch.forwarded import TrustedProxies
 
 TRUSTED = ("127.0.0.0/8", "10.0.0.0/8", "::1")
@@ -469,3 +471,40 @@ def test_a_decoded_form_is_a_form(serve):
 
 def test_an_empty_body_has_nothing_to_decode(decoding):
     assert post(decoding, b"", "gzip") == (200, b"")
+
+
+@pytest.mark.parametrize(
+    "ip",
+    [
+        *("127.0.0.1", "10.9.1.2", "10.8.1.2", "::1", "2001:db8::5", "2001:db9::5", "fe80::1%eth0"),
+        *(
+            "::ffff:127.0.0.1",
+            "::ffff:10.8.1.2",
+            "127.1",
+            "0177.0.0.1",
+            "127.0.0.01",
+            "127.0.0.256",
+        ),
+        *("127.0.0.1 ", "127.0.0.1\n", "127.0.0.1\0", "127.0.0.\u0661", "1", ":", "unknown", "_x"),
+    ],
+)
+def test_an_address_is_trusted_as_the_ipaddress_module_reads_it(ip: str) -> None:
+    networks = ["127.0.0.0/8", "10.9.0.0/16", "::1", "2001:db8::/32"]
+    try:
+        address = ipaddress.ip_address(ip)
+    except ValueError:
+        expected = False
+    else:
+        address = getattr(address, "ipv4_mapped", None) or address
+        expected = any(address in ipaddress.ip_network(network) for network in networks)
+    proxies = TrustedProxies(networks)
+    assert [proxies.trusts(ip), proxies.trusts(ip)] == [expected, expected]
+
+
+def test_verdicts_on_addresses_are_remembered_within_bounds() -> None:
+    proxies = TrustedProxies(["10.0.0.0/8"])
+    for number in range(2 * forwarded.REMEMBERED):
+        assert proxies.trusts(f"10.1.{number // 256}.{number % 256}")
+        assert not proxies.trusts("x" * 100 + str(number))
+    assert len(proxies._verdicts) <= forwarded.REMEMBERED
+    assert max(map(len, proxies._verdicts)) <= forwarded.LONGEST_ADDRESS

@@ -111,7 +111,7 @@ class TrustedProxies:
         return verdict
 
     def _holds_ipv4(self, ip: str) -> bool:
-        # An IPv4Address takes a tenth of the time that its string does, and each client has its own.
+        # Faster by far than from the string, and each client has an address of its own.
         address = ipaddress.IPv4Address(inet_pton(AF_INET, ip))
         return any(address in network for network in self._networks)
 
