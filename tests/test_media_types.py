@@ -56,11 +56,10 @@ def test_each_ending_has_one_type():
 def test_client_and_command_line_use_the_same_table(tmp_path):
     with http.server(0) as server, http.HttpClient(base_url=server.url) as client:
         server.handle("POST", "/form", lambda q, r: r.write(q.files["f"]["mime"]))
-        server.handle("POST", "/body", lambda q, r: r.write(q.content_type))
         for name in ("a.ts", "Makefile", "a.tar.gz", "a.bin"):
             (tmp_path / name).write_bytes(b"x")
             sent = client.post("/form", files={"f": tmp_path / name}).text
             assert sent == guess_media_type(name)
-            path = f"@{tmp_path / name}"
-            command = [sys.executable, "-m", "bladehttp", "post", f"{server.url}/body", "-d", path]
+            part = f"f=@{tmp_path / name}"
+            command = [sys.executable, "-m", "bladehttp", "post", f"{server.url}/form", "-F", part]
             assert subprocess.check_output(command, text=True) == guess_media_type(name)
