@@ -183,6 +183,7 @@ class Channel(Iterator[bytes]):
         self._quiet = False
         self._wake: Callable[[], None] = lambda: None
         self._begin: Callable[[], object] | None = None
+        self._lost: Callable[[], None] | None = None
 
     @property
     def closed(self) -> bool:
@@ -251,6 +252,17 @@ class Channel(Iterator[bytes]):
         """Close after the waiting chunks, and reset the connection: the body is not complete."""
         self._is_cut = not self._closed
         self.close()
+
+    def when_lost(self, call: Callable[[], None]) -> None:
+        """Set a function to call, on the server's thread, if the client leaves before the end."""
+        self._lost = call
+
+    def lose(self) -> None:
+        """Close: the client has left."""
+        call, self._lost = self._lost, None
+        self.close()
+        if call is not None:
+            call()
 
     def beat(self) -> None:
         """Note that a heartbeat interval has passed; send a heartbeat after a second silent one."""

@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -13,10 +14,11 @@ from server_doors import DOORS, ask
 from support import Raw, wait_until
 
 import bladehttp as http
-from bladehttp.server import HttpServer
+from bladehttp.server import HttpServer, compress
 from bladehttp.testing import BladeServer
 
 PATIENCE = 10
+RESET = b"\1\0\0\0\0\0\0\0"
 
 
 def of(*callbacks, route=None, **options) -> HttpServer:
@@ -438,6 +440,37 @@ def test_a_coroutine_writes_to_a_channel_while_it_waits():
         assert (client.line(), client.take(8)) == (b"6", b"first \r\n")
         go.set()
         assert (client.line(), client.take(6)) == (b"6", b"second")
+
+
+@pytest.mark.parametrize("packs", [False, True], ids=["plain", "compressed"])
+@pytest.mark.parametrize("kind", ["channel", "events"])
+def test_a_coroutine_that_writes_is_cancelled_when_its_client_leaves(kind, packs, caplog):
+    told, cancelled = [], threading.Event()
+
+    async def route(request, response):
+        response.content_type("text/plain")
+        stream = getattr(response, kind)()
+        stream.write("x" * 2000)
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    server = of(route=route)
+    server.on_error(lambda error, sock: told.append(error))
+    if packs:
+        server.after_request(compress())
+    with server, Raw(server.port) as client:
+        client.get("/", "Accept-Encoding: gzip")
+        while client.line():
+            pass
+        assert client.line()
+        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        client.close()
+        assert cancelled.wait(PATIENCE)
+        wait_until(lambda: server._dispatcher.coroutines._busy == 0)
+    assert (told, caplog.text) == ([], "")
 
 
 def test_pipelined_requests_are_answered_in_order():

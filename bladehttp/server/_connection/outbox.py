@@ -221,10 +221,12 @@ class Outbox:
         return False
 
     def close(self) -> None:
-        """Drop the bytes and close the stream."""
+        """Drop the bytes and close the stream: the connection is lost."""
         self._chunks = None
         self.pending = 0
         self._file = None
+        if isinstance(self._source, Channel):
+            self._source.lose()
         self._end_stream()
 
     def _refill(self, stream: Iterator[Any]) -> None:

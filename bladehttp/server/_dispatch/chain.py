@@ -17,7 +17,7 @@ from socket import socket
 from typing import Any, Protocol
 
 from bladehttp._message.aborts import Abort
-from bladehttp._message.deferred import Deferred, OfCoroutine
+from bladehttp._message.deferred import Channel, Deferred, OfCoroutine
 from bladehttp._message.request import HttpRequest
 from bladehttp._message.response import HttpResponse
 from bladehttp.server._dispatch.callbacks import check_guard, check_value, is_coroutine_function
@@ -85,6 +85,7 @@ class Chain:
         "_client",
         "_context",
         "_deferred",
+        "_is_lost",
         "_request",
         "_response",
         "_running",
@@ -110,6 +111,7 @@ class Chain:
         self._steps: Steps = self._callbacks()
         self._context = copy_context()
         self._deferred: OfCoroutine | None = None
+        self._is_lost = False
         self._running: Running | None = None
 
     def start(self) -> None:
@@ -268,15 +270,26 @@ class Chain:
         """Report an error after the response was decided; cancelling is none."""
         deferred = self._deferred
         assert deferred is not None
-        if error is None or (deferred.given_up and type(error).__name__ == "CancelledError"):
+        is_unheard = deferred.given_up or self._is_lost
+        if error is None or (is_unheard and type(error).__name__ == "CancelledError"):
             return
         self._site.report_late(error, deferred, self._request, self._response, self._client)
 
     def _decided(self) -> None:
         """Cancel the coroutine if nobody waits for its response any more."""
-        deferred, running = self._deferred, self._running
-        if deferred is not None and deferred.given_up and running is not None:
+        deferred, running, source = self._deferred, self._running, self._response.source
+        if deferred is None or running is None:
+            return
+        if deferred.given_up:
             running.cancel()
+        elif isinstance(source, Channel):  # it has written, and goes on
+            source.when_lost(self._lost)
+
+    def _lost(self) -> None:
+        """Cancel the coroutine: the client that it writes to has left."""
+        self._is_lost = True
+        if self._running is not None:
+            self._running.cancel()
 
     def _run_here(self) -> None:
         """Call all callbacks on this thread, which waits for coroutines."""

@@ -172,6 +172,10 @@ class Encoded(Channel):
         else:
             self._inner.cut()
 
+    def lose(self) -> None:
+        if self._inner is not None:
+            self._inner.lose()
+
     def beat(self) -> None:
         if self._inner is not None:
             self._inner.beat()
