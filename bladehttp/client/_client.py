@@ -183,7 +183,7 @@ class HttpClient(Verbs[HttpResponse, Data]):
 
     def send_many(
         self,
-        requests: Iterable[str | RequestItem | Mapping[str, Any]],
+        requests: Iterable[str | RequestItem | Mapping[str, Any] | None],
         concurrency: int = 100,
         ordered: bool = False,
     ) -> Iterator[Result]:
@@ -200,7 +200,9 @@ class HttpClient(Verbs[HttpResponse, Data]):
             requests: Each a URL, or a dict of arguments of `send_request`. They are taken one by
                 one as there is room, so they may be endless. If there is no result for 0.1 s more
                 are taken, up to 1,000 ahead, since some may go to another host. An exception of the
-                iterable is raised here.
+                iterable is raised here. None stands for no request now: they are asked for again
+                after the next result, so results may lead to requests. None while no request is
+                under way, and no result to be taken, is the end.
             concurrency: Most requests under way; at most as many results are held back. If a host
                 that has more than its share of them does not answer, requests to others get up to
                 as many again. ``max_host_connections`` limits the requests to one host.

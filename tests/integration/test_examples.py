@@ -19,9 +19,9 @@ from bladehttp.testing import faults
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-def run(name: str, *arguments: str) -> str:
+def run(name: str, *arguments: str, mode: str = "dev") -> str:
     process = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", str(EXAMPLES / name), *arguments],
+        [sys.executable, "-X", mode, "-W", "error", str(EXAMPLES / name), *arguments],
         capture_output=True,
         text=True,
         timeout=60,
@@ -202,3 +202,42 @@ def test_a_script_of_requests_does_the_same_here(blade_server):
     ).respond(json=["Ada"])
     blade_server.expect("POST", "/photos", where=lambda request: "photo" in request.files)
     assert run("migrated.py", blade_server.url) == "['Ada'] 200\n"
+
+
+@pytest.fixture
+def site():
+    pages = {
+        "/": '<title>Home</title><a href="/a">a</a> <a href=b/c>c</a><a href="#top">top</a>',
+        "/a": '<title>A</title><a href="/">home</a><a href="/missing">?</a>',
+        "/b/c": "<title> C </title><a href='http://127.0.0.1:1/'>refused</a><a href='mailto:a@b'>",
+    }
+    with http.server(0) as server:
+
+        @server.on_receive
+        def page(request, response):
+            if request.path not in pages:
+                http.abort(404)
+            response.write(pages[request.path])
+
+        yield server
+
+
+def test_the_link_checker_names_broken_links_and_their_pages(site):
+    command = [sys.executable, "-X", "dev", str(EXAMPLES / "link_checker.py"), f"{site.url}/"]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    *lines, last = found.stdout.splitlines()
+    assert (found.returncode, found.stderr, last) == (1, "", "2 broken links")
+    refused, missing = sorted(lines)
+    assert missing == f"{site.url}/missing (on {site.url}/a): 404 Not Found"
+    assert refused.startswith(f"http://127.0.0.1:1/ (on {site.url}/b/c): connecting to 127.0.0.1:1")
+
+
+def test_the_crawler_prints_every_page_once(site):
+    found = run("crawler.py", f"{site.url}/", mode="utf8")  # dev tells of slow steps of asyncio
+    assert [line.strip() for line in found.splitlines()] == [
+        f"200 {site.url}/ Home",
+        f"200 {site.url}/a A",
+        f"200 {site.url}/b/c C",
+        f"404 {site.url}/missing",
+    ]
+    assert len(run("crawler.py", f"{site.url}/", "2", mode="utf8").splitlines()) == 2

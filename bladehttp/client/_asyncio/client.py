@@ -235,8 +235,8 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse], AsyncData]):
 
     async def send_many(
         self,
-        requests: Iterable[str | RequestItem | Mapping[str, Any]]
-        | AsyncIterable[str | RequestItem | Mapping[str, Any]],
+        requests: Iterable[str | RequestItem | Mapping[str, Any] | None]
+        | AsyncIterable[str | RequestItem | Mapping[str, Any] | None],
         concurrency: int = 100,
         ordered: bool = False,
     ) -> AsyncIterator[Result]:

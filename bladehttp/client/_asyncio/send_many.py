@@ -61,7 +61,13 @@ class AsyncBatch:
                     self._room.clear()
                     self._arm()
                     await self._room.wait()
-                self._take(await anext(requests))
+                given = await anext(requests)
+                if given is not None:
+                    self._take(given)
+                    continue
+                batch.pause()
+                if not batch.is_waiting:
+                    return
         except StopAsyncIteration:
             batch.end()
         finally:
@@ -134,8 +140,13 @@ class AsyncBatch:
             BaseException: An exception of the caller's iterable.
         """
         batch = self._batch
+        if batch.is_away and batch.is_waiting:
+            batch.is_waiting = False
+            self._room.set()
+        batch.is_away = False
         while not batch.over:
             if batch.ready:
+                batch.is_away = True
                 self._room.set()
                 return batch.ready.popleft()
             if taking.done():

@@ -38,6 +38,8 @@ class Batch:
         making: Returns the function that turns a request into an exchange, with the client's
             current hooks.
         ready: The results to return, in order.
+        is_waiting: Whether there is no request now; they are asked for again after the next result.
+        is_away: Whether the caller has got a result, and may have more requests because of it.
         stalls_at: When more are taken if nothing has ended, in terms of `time.monotonic`.
     """
 
@@ -46,6 +48,7 @@ class Batch:
         self.concurrency = self._window = concurrency
         self._ahead = max(concurrency, AHEAD)
         self.stalls_at = inf
+        self.is_waiting = self.is_away = False
         self._ordered = ordered
         self._has_more = True
         self._taken = 0
@@ -57,7 +60,7 @@ class Batch:
     @property
     def room(self) -> int:
         """The number of requests that may be taken now."""
-        if not self._has_more:
+        if not self._has_more or self.is_waiting:
             return 0
         held = self.concurrency - len(self.ready) - len(self._held)
         return max(0, min(self._window - len(self._numbers), held))
@@ -65,7 +68,7 @@ class Batch:
     def look_ahead(self, now: float) -> None:
         """Take more requests if nothing has ended for some time."""
         if self.stalls_at <= now:
-            if self._numbers:
+            if self._numbers and not self.is_waiting:
                 self._window = min(2 * self._window, self._ahead)
             self._set_clock(now)
 
@@ -95,6 +98,13 @@ class Batch:
     def end(self) -> None:
         """Record that there are no more requests."""
         self._has_more = False
+
+    def pause(self) -> None:
+        """Record that there is no request now; without a result to come there will be none."""
+        if self._numbers or self.ready or self.is_away:
+            self.is_waiting = True
+        else:
+            self.end()
 
     def put(self, exchange: Exchange, result: Result) -> None:
         """Store the result of an exchange."""
@@ -166,6 +176,7 @@ def _loop(scheduler: Scheduler, batch: Batch, requests: Iterator[Any]) -> Iterat
     while not batch.over:
         _take(scheduler, batch, slots, requests)
         before = monotonic()
+        is_asked_again = batch.is_waiting and bool(batch.ready)
         while batch.ready:
             yield batch.ready.popleft()
         now = monotonic()
@@ -173,6 +184,9 @@ def _loop(scheduler: Scheduler, batch: Batch, requests: Iterator[Any]) -> Iterat
             # the caller's time does not count as silence of the peers
             scheduler.extend_clocks(now - before)
             batch.stalls_at += now - before
+        if is_asked_again:
+            batch.is_waiting = False
+            continue
         if scheduler:
             scheduler.wait(min(slots.stalls_at, batch.stalls_at))
         _take_results(scheduler.step(), batch, slots)
@@ -198,6 +212,9 @@ def _take(scheduler: Scheduler, batch: Batch, slots: Slots, requests: Iterator[A
     while room := batch.room:
         make = batch.making()
         for given in islice(requests, room):
+            if given is None:
+                batch.pause()
+                return
             exchange = batch.take(given, make)
             if exchange is None:
                 pass
