@@ -381,26 +381,17 @@ class Exchange:
         transfer.forget_challenge()  # refused: it is useless and must not be tried again
         if self._is_reauthenticated or not (is_other or transfer.was_answered_early(status)):
             return False
-        self._is_reauthenticated = self._is_rewound()
+        self._is_reauthenticated = self.request.rewind()
         return self._is_reauthenticated
 
     def _is_sent_again(self) -> bool:
         """Whether the request is sent again because it was not processed; see resend.py."""
         if self._repeated == MOST or not self._transfer.may_be_sent_again():
             return False
-        if not self._is_rewound():
+        if not self.request.rewind():
             return False
         self._transfer.release_handle()
         self._repeated += 1
-        return True
-
-    def _is_rewound(self) -> bool:
-        """Rewind the body; return whether it can be sent again."""
-        try:
-            if self.request.body is not None:
-                self.request.body.rewind()
-        except UnrewindableBody:
-            return False
         return True
 
     def _completed(self, response: HttpResponse) -> HttpResponse:
@@ -477,7 +468,7 @@ class Exchange:
         delay = retry.delay(self._retries, retry_after)
         if delay is None or monotonic() + delay >= self.deadline:
             return None
-        return delay if self._is_rewound() else None
+        return delay if self.request.rewind() else None
 
     def _wait(self, result: object, delay: float) -> None:
         """Send the same request again after some seconds."""

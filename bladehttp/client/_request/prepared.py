@@ -19,7 +19,7 @@ from bladehttp.client._request.fields import (
     without,
 )
 from bladehttp.client._request.url import LONGEST_KEPT, Url, absolute, parse_url, with_queries
-from bladehttp.exceptions import InvalidHeader
+from bladehttp.exceptions import InvalidHeader, UnrewindableBody
 
 # RFC 9110 section 9.1: methods are case-sensitive. These are upper-cased all the same,
 # since "get" is never meant; unknown ones go as they are.
@@ -91,6 +91,15 @@ class PreparedRequest:
         other = PreparedRequest(self.method, self.url, self.fields, body, self.settings)
         other.options = self.options
         return other
+
+    def rewind(self) -> bool:
+        """Rewind the body; return whether the request can be sent again."""
+        try:
+            if self.body is not None:
+                self.body.rewind()
+        except UnrewindableBody:
+            return False
+        return True
 
     def lines(self) -> list[bytes]:
         """Return the fields as CURLOPT_HTTPHEADER takes them."""
