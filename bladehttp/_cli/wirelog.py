@@ -10,7 +10,7 @@ from typing import Any
 import pycurl
 
 from bladehttp._cli.terminal import printable, write_error
-from bladehttp.client._config.secrets import SENSITIVE_HEADERS
+from bladehttp._data.secret_names import SENSITIVE_HEADERS
 from bladehttp.client._curl.wire_log import wire, wire_lines
 
 

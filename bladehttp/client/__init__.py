@@ -7,6 +7,7 @@ from bladehttp._data.lazy import lazy_names
 if TYPE_CHECKING:
     from bladehttp._data.auth import Auth
     from bladehttp._data.headers import Headers, HeadersLike
+    from bladehttp._data.secret_names import SENSITIVE_HEADERS
     from bladehttp._message.response import Hop, HttpResponse, RequestInfo
     from bladehttp.client._arguments import (
         AsyncData,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from bladehttp.client._config.cookie_jar import Cookie, CookieJar
     from bladehttp.client._config.progress import Report
     from bladehttp.client._config.retry import Retry
-    from bladehttp.client._config.secrets import SENSITIVE_HEADERS
     from bladehttp.client._curl.info import describe as describe
     from bladehttp.client._exchange.hooks import HookRequest
     from bladehttp.client._exchange.scheduler import Result
@@ -61,7 +61,7 @@ else:  # libcurl is loaded on first access, and so is asyncio
             "client._config.cookie_jar": "Cookie CookieJar",
             "client._config.progress": "Report",
             "client._config.retry": "Retry",
-            "client._config.secrets": "SENSITIVE_HEADERS",
+            "_data.secret_names": "SENSITIVE_HEADERS",
             "client._exchange.hooks": "HookRequest",
             "client._exchange.scheduler": "Result",
             "client._request.fields": "RequestHeaders RequestHeadersLike",

@@ -11,9 +11,10 @@ from body_doors import Door, every_door
 from proxies import HttpProxy, tunnel
 
 from bladehttp import Auth
+from bladehttp._data.secret_names import SENSITIVE_HEADERS
 from bladehttp.client import HttpClient
 from bladehttp.client._config.options import Settings
-from bladehttp.client._config.secrets import SENSITIVE_HEADERS, redact, redact_error, redact_line
+from bladehttp.client._config.secrets import redact, redact_error, redact_line
 from bladehttp.client._request.redirects import public_fields
 from bladehttp.client._request.url import parse_url
 from bladehttp.exceptions import (

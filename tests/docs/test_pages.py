@@ -32,6 +32,7 @@ ROOT = Path(__file__).parents[2]
 ELSEWHERE = {
     "deploying.md": "tests/server/test_deployment.py",
     "testing/index.md": "tests/testing/test_docs.py",
+    "testing/recordings.md": "tests/testing/test_docs.py",
     "coming-from/pytest-httpserver.md": "tests/testing/test_docs.py",
 }
 FIXED_PORTS = re.compile(r"\b(3000|3443|8000|8080)\b")

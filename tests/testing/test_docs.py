@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("testing/index.md", "coming-from/pytest-httpserver.md")
+PAGES = ("testing/index.md", "testing/recordings.md", "coming-from/pytest-httpserver.md")
 TEXT = "".join((ROOT / "docs" / page).read_text() for page in PAGES)
 EXAMPLES = re.findall(r"^```python\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
 

@@ -14,6 +14,7 @@ import pycurl
 
 from bladehttp._data.auth import Auth
 from bladehttp._data.decoders import CODINGS
+from bladehttp._data.secret_names import SENSITIVE_HEADERS
 from bladehttp.client._config.cookie_jar import CookieJar, check_jar, jar_options, with_cookie_jar
 from bladehttp.client._config.network import (
     HTTP_VERSIONS,
@@ -35,7 +36,6 @@ from bladehttp.client._config.network import (
 )
 from bladehttp.client._config.progress import Report, check_report
 from bladehttp.client._config.retry import Retry, check_retry
-from bladehttp.client._config.secrets import SENSITIVE_HEADERS
 from bladehttp.client._config.tls import (
     TLS_VERSIONS,
     TlsFiles,

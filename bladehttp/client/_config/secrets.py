@@ -1,40 +1,17 @@
-"""Secrets: the fields that hold them, and their removal from logs and messages.
+"""Secrets: their removal from logs and messages.
 
-One list serves redirects and logs: a field that another origin does not get on a redirect is not
-logged, and the other way round. `redirects.py` adds two fields that are not secret but reveal the
-origin, Host and Referer.
+One list of names serves redirects and logs (`_data/secret_names.py`): a field that another origin
+does not get on a redirect is not logged, and the other way round. `redirects.py` adds two fields
+that are not secret but reveal the origin, Host and Referer.
 """
 
 import re
 from base64 import b64encode
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
 from functools import partial
 from urllib.parse import unquote_plus
 
-ALWAYS = ("*auth*", "*cookie*")
-"""Lower-case names of fields that are secret regardless of ``sensitive_headers``: Authorization,
-Proxy-Authorization, Cookie, Set-Cookie, X-Auth-Token and the like."""
-
-SENSITIVE_HEADERS = (
-    "*-key", "*apikey*", "*api_key*", "*token*", "*secret*", "*session*", "*jwt*", "*passw*",
-    "*credential*", "*csrf*", "*xsrf*",
-)  # fmt: skip
-"""The default of ``sensitive_headers``."""
-
-
-def is_sensitive(name: str, patterns: tuple[str, ...]) -> bool:
-    """Whether a field holds a secret.
-
-    Args:
-        name: The field's name, in any case.
-        patterns: ``sensitive_headers`` of the client.
-    """
-    lower = name.strip().lower()
-    return any(fnmatchcase(lower, pattern) for pattern in (*ALWAYS, *patterns))
-
-
-SECRET = "[redacted]"  # noqa: S105 - replaces a secret
+from bladehttp._data.secret_names import SECRET, is_sensitive
 
 # Names of query parameters; rather too many than one too few
 SECRET_PARAMETER = re.compile(

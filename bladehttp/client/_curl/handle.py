@@ -5,8 +5,8 @@ from typing import Any
 
 import pycurl
 
+from bladehttp._data.secret_names import SECRET
 from bladehttp.client._config.options import STANDING, Settings
-from bladehttp.client._config.secrets import SECRET
 from bladehttp.client._config.tls import check_named
 from bladehttp.client._curl.body_sink import NO_SINK, BodySink
 from bladehttp.client._curl.callbacks import FAILED, Call, guarded

@@ -7,8 +7,8 @@ import re
 from dataclasses import replace
 from functools import partial
 
+from bladehttp._data.secret_names import is_sensitive
 from bladehttp.client._config.options import Settings
-from bladehttp.client._config.secrets import is_sensitive
 from bladehttp.client._request.fields import Fields
 from bladehttp.client._request.prepared import PreparedRequest
 from bladehttp.client._request.url import Url, parse_url, resolve_location

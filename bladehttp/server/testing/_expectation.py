@@ -153,7 +153,7 @@ class Expectation:
         response.write(body)
         if json is not UNSET:
             response.json(json)
-        _replace(response.headers, Headers(headers))
+        replace_fields(response.headers, Headers(headers))
         return self
 
     @property
@@ -203,7 +203,7 @@ class Expectation:
         """
         request.params = self._params(request.path) or {}
         response.status = self._response.status
-        _replace(response.headers, self._response.headers)
+        replace_fields(response.headers, self._response.headers)
         response.body = self._response.body
         if self._handler is not None:
             self._handler(request, response)
@@ -248,7 +248,8 @@ def check_body(body: object) -> None:
         raise TypeError(f"body is str or bytes, not {short(body)}{hint}")
 
 
-def _replace(headers: Headers, fields: Headers) -> None:
+def replace_fields(headers: Headers, fields: Headers) -> None:
+    """Set fields in place of those of the same names."""
     for name in fields:
         if name in headers:
             del headers[name]

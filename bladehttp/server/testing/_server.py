@@ -1,6 +1,7 @@
 """BladeServer: a server with expected requests that reports unexpected and missing ones."""
 
 import logging
+import os
 import re
 import ssl
 from collections import deque
@@ -22,6 +23,8 @@ from bladehttp.server._net.tls import CertificateFiles
 from bladehttp.server._server import HttpServer
 from bladehttp.server.testing._expectation import UNSET, Due, Expectation
 from bladehttp.server.testing._identity import Identity
+from bladehttp.server.testing._record import Recorder
+from bladehttp.server.testing._replay import expectations_of
 from bladehttp.server.testing._values import short
 
 log = logging.getLogger("bladehttp.server.testing")
@@ -63,6 +66,7 @@ class BladeServer(HttpServer):
         "_identity",
         "_is_told",
         "_received",
+        "_recorder",
         "_unexpected",
     )
 
@@ -92,6 +96,7 @@ class BladeServer(HttpServer):
         self._unexpected: list[str] = []
         self._errors: list[BaseException] = []
         self._is_told = False  # by a test that has failed: leaving the context says no more
+        self._recorder: Recorder | None = None
         self._received: deque[str] = deque(maxlen=MOST_RECEIVED)
         self.before_request(self._note_request)
         self.none_handler(self._answer)
@@ -165,6 +170,56 @@ class BladeServer(HttpServer):
         with self._changed:
             self._expectations.append(expectation)
         return expectation
+
+    def record_upstream(
+        self, url: str, *, to: str | os.PathLike[str], keep_secrets: bool = False
+    ) -> None:
+        """Forward requests that nothing expects to another server, and record them in a file.
+
+        The file is written when the server's context ends, for `replay`. Up to 10,000 requests are
+        recorded, with bodies of at most 16 MiB. Redirects are not followed, and failures of the
+        other server to respond fail the test as errors of a handler do.
+
+        Args:
+            url: The other server: scheme and host, and a path that goes before those of requests.
+            to: The file. One that exists is replaced.
+            keep_secrets: Whether passwords, tokens and cookies are written to the file as they are.
+                Without, those in fields, queries, forms and JSON are recognised by their names and
+                replaced by a placeholder.
+
+        Raises:
+            FileNotFoundError: There is no directory for the file.
+            RuntimeError: It is recording already.
+            TypeError: The URL is not a str.
+            ValueError: It is not an http or https URL, or has a user, a query or a fragment.
+        """
+        if self._recorder is not None:
+            raise RuntimeError("the server is recording already")
+        self._recorder = Recorder(to, url, keep_secrets)
+
+    def replay(
+        self, path: str | os.PathLike[str], *, repeat: bool = False
+    ) -> tuple[Expectation, ...]:
+        """Expect the requests of a file that `record_upstream` has made, or a person.
+
+        Each is expected as often as it was recorded. Requests that differ may come in any order;
+        equal ones get their responses in the order of the file.
+
+        Args:
+            path: The file.
+            repeat: Whether requests that come more often get the last response again.
+
+        Returns:
+            The expectations in the order of the file.
+
+        Raises:
+            OSError: The file cannot be read.
+            ValueError: It is no such file; the message names the file and the entry.
+        """
+        expected, repeated = expectations_of(path, repeat)
+        with self._changed:
+            self._expectations += [*expected, *repeated]
+        return tuple(expected)
 
     def url_for(self, path: str) -> str:
         """Return the URL of a path, which is taken as it is."""
@@ -256,6 +311,9 @@ class BladeServer(HttpServer):
     ) -> None:
         __tracebackhide__ = True
         super().__exit__(kind, error, traceback)
+        recorder, self._recorder = self._recorder, None
+        if recorder is not None:
+            recorder.save()
         if kind is None and not self._is_told:
             self.check()
 
@@ -267,6 +325,9 @@ class BladeServer(HttpServer):
     def _answer(self, request: HttpRequest, response: HttpResponse) -> None:
         with self._changed:
             expectation = self._find(request)
+        if expectation is None and self._recorder is not None:
+            self._recorder.forward(request, response)
+            return
         if expectation is None:
             self._refuse(request, response)
             return

@@ -1,0 +1,152 @@
+"""Secrets of a recording: their recognition by name, and their removal.
+
+A value that was recognised once, in a request or a response, is removed wherever it is found in
+the whole recording: servers repeat tokens in other places.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from bladehttp._data.headers import Headers
+from bladehttp._data.multidict import MultiDict
+from bladehttp._data.secret_names import SECRET, SENSITIVE_HEADERS, is_sensitive
+from bladehttp._message.content import ContentError
+from bladehttp._message.request import HttpRequest
+
+ANYTHING = {"$any": True}
+"""In a request: any value."""
+
+NOT_SECRET = frozenset(
+    {"access-control-allow-credentials", "proxy-authenticate", "www-authenticate"}
+)
+"""Fields of responses that are like secret ones by their names."""
+
+WITH_URLS = frozenset({"content-location", "link", "location", "refresh"})
+"""Fields of responses with URLs in their values."""
+
+LEAST_HIDDEN = 6
+"""Characters of the shortest value that is searched for in other places."""
+
+is_secret_name = re.compile(
+    r"passw|pwd|secret|token|jwt|credential|signature|cookie|(api|access|private)[_-]?key|"
+    r"session[_-]?id|authorization|^(auth|otp|pin|sig|key)$",
+    re.IGNORECASE,
+).search
+"""Whether a member of JSON, or a field of a query or a form, holds a secret by its name."""
+
+secret_parameter = re.compile(r"([?&]([^=&\s#]+)=)([^&\s#>\"]+)")
+
+cookie_value = re.compile(r"^([^=;]*=)([^;]*)")
+
+
+def is_secret_field(name: str) -> bool:
+    """Return whether a field of a head holds a secret."""
+    return name.lower() not in NOT_SECRET and is_sensitive(name, SENSITIVE_HEADERS)
+
+
+def without_secret(name: str, value: str) -> str:
+    """Return the value of a field of a response without its secret."""
+    if name.lower() == "set-cookie":
+        return cookie_value.sub(rf"\g<1>{SECRET}", value)
+    if name.lower() in WITH_URLS:
+        return secret_parameter.sub(_without_parameter, value)
+    return SECRET if is_secret_field(name) else value
+
+
+def _without_parameter(parameter: re.Match[str]) -> str:
+    is_secret = parameter[2] == "code" or is_secret_name(parameter[2])
+    return f"{parameter[1]}{SECRET}" if is_secret else parameter[0]
+
+
+def without_members(value: Any, placeholder: Any) -> Any:
+    """Return JSON with a placeholder in place of the texts of secret members."""
+    if isinstance(value, dict):
+        return {
+            name: placeholder
+            if isinstance(each, str) and is_secret_name(name)
+            else without_members(each, placeholder)
+            for name, each in value.items()
+        }
+    if isinstance(value, list):
+        return [without_members(each, placeholder) for each in value]
+    return value
+
+
+def secrets_of(request: HttpRequest, headers: Headers, entry: dict[str, Any]) -> Iterator[str]:
+    """Yield the secrets of a request and its response.
+
+    Args:
+        request: The request.
+        headers: The fields of the response.
+        entry: Its entry, with secrets.
+    """
+    for name, value in request.headers.pairs():
+        if is_secret_field(name):
+            yield from (value, *value.split())
+    for name in request.cookies:
+        yield from request.cookies.get_all(name)
+    for value in headers.get_all("Set-Cookie"):
+        match = cookie_value.match(value)
+        yield from [match[2]] if match else []
+    yield from _of_fields(request.queries)
+    try:
+        yield from _of_members(request.body)
+    except ContentError:
+        pass
+    yield from _of_members(entry["response"].get("json"))
+
+
+def _of_fields(fields: MultiDict[str]) -> Iterator[str]:
+    for name in filter(is_secret_name, fields):
+        yield from fields.get_all(name)
+
+
+def _of_members(value: Any) -> Iterator[str]:
+    if isinstance(value, MultiDict):
+        yield from (each for each in _of_fields(value) if isinstance(each, str))
+    if isinstance(value, dict):
+        for name, each in value.items():
+            if isinstance(each, str) and is_secret_name(name):
+                yield each
+            else:
+                yield from _of_members(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _of_members(each)
+
+
+def hidden(entry: dict[str, Any], secrets: Iterable[str]) -> dict[str, Any]:
+    """Return an entry without secrets, wherever they are.
+
+    Requests have a pattern instead, so that they are still recognised.
+    """
+    words = sorted({each for each in secrets if len(each) >= LEAST_HIDDEN}, key=len, reverse=True)
+    if not words:
+        return entry
+    find = re.compile("|".join(map(re.escape, words)))
+    request = dict(entry["request"])
+    body = request.pop("body", None)
+    request = _mapped(request, lambda text: _pattern_without(find, text))
+    if body is not None:
+        text = body if isinstance(body, str) else "".join(body)
+        request["body"] = ANYTHING if find.search(text) else body
+    response = _mapped(entry["response"], lambda text: find.sub(SECRET, text))
+    return {**entry, "request": request, "response": response}
+
+
+def _pattern_without(find: re.Pattern[str], text: str) -> Any:
+    parts = find.split(text)
+    return text if len(parts) == 1 else {"$pattern": ".*".join(map(re.escape, parts))}
+
+
+def _mapped(value: Any, change: Callable[[str], Any]) -> Any:
+    """Return JSON with every text changed, except patterns, names and base64."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, list):
+        return [_mapped(each, change) for each in value]
+    if isinstance(value, dict):
+        kept = ("$pattern", "body_base64")
+        return {k: each if k in kept else _mapped(each, change) for k, each in value.items()}
+    return value
