@@ -179,9 +179,9 @@ def login_or_function(name: str, value: Any) -> str | tuple[str, str] | Callable
 def credentials(name: str, value: Any) -> str | tuple[str, str]:
     """Accept (name, password), or a bearer token as a str."""
     if isinstance(value, str):
-        if not value.strip():
+        if not field_text(name, value).strip():
             raise ValueError(f"{name} is an empty bearer token; None is for no authentication")
-        return field_text(name, value)
+        return str(value)
     if not isinstance(value, tuple | list) or [type(part) for part in value] != [str, str]:
         raise TypeError(f"{name} is (name, password) or a bearer token, of str, or a function")
     if any(has_control(part) for part in value):
