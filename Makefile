@@ -22,7 +22,12 @@ setup: $(STAMP) ## Make the environment
 run: $(STAMP) ## Start a server, send it real requests, print what went over
 	$(BIN)/python examples/demo.py
 
-test: $(STAMP) ## Run the whole suite on two cores
+# The tests start several hundred programs, and each would compile the package if the environment
+# forbids bytecode. It is kept out of the source tree.
+test coverage lowest: export PYTHONDONTWRITEBYTECODE :=
+test coverage lowest: export PYTHONPYCACHEPREFIX := $(CURDIR)/.pytest_cache/pycache
+
+test: $(STAMP) ## Run the whole suite on two cores (VENV=.venv-3.13 PYTHON=python3.13 for another version)
 	$(BIN)/python -X dev -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 # Tracing takes three times the processor time of the tests, so that it is not part of every run.

@@ -6,6 +6,7 @@ import random
 import time
 import zlib
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +36,16 @@ def coded(body: bytes, *fields: str) -> bytes:
     return "\r\n".join(["HTTP/1.1 200 OK", *head, "", ""]).encode() + body
 
 
-RANDOM = random.Random(1).randbytes(MIB) * (LARGE // MIB)
-BODIES = {
-    "zeros": gzip.compress(bytes(LARGE), 1),
-    "random": gzip.compress(RANDOM, 0),
-    "twice": gzip.compress(gzip.compress(bytes(LARGE), 1), 1),
-}
+@cache
+def large(kind: str) -> bytes:
+    """The answer with a body of LARGE bytes, made when a test first needs it."""
+    if kind == "random":
+        body = random.Random(1).randbytes(MIB) * (LARGE // MIB)
+        return coded(gzip.compress(body, 0))
+    body = gzip.compress(bytes(LARGE), 1)
+    if kind == "zeros":
+        return coded(body)
+    return coded(gzip.compress(body, 1), "Content-Encoding: gzip")
 
 
 async def get(client: AsyncHttpClient, url: str, _: Path) -> int:
@@ -70,12 +75,11 @@ async def download(client: AsyncHttpClient, url: str, path: Path) -> int:
 
 
 @pytest.mark.parametrize("way", [get, many, stream, read, download])
-@pytest.mark.parametrize("kind", BODIES)
+@pytest.mark.parametrize("kind", ["zeros", "random", "twice"])
 def test_the_loop_has_its_turn_while_a_body_is_decoded(
     peers: Any, way: Callable[..., Any], kind: str, tmp_path: Path
 ) -> None:
-    fields = ("Content-Encoding: gzip",) if kind == "twice" else ()
-    peer = peers(coded(BODIES[kind], *fields))
+    peer = peers(large(kind))
 
     async def once() -> float:
         longest, last, over = 0.0, time.thread_time(), False
@@ -94,7 +98,7 @@ def test_the_loop_has_its_turn_while_a_body_is_decoded(
         await ticking
         return longest
 
-    assert min(run_async(once()) for _ in range(2)) < SHORT
+    assert any(run_async(once()) < SHORT for _ in range(3))
 
 
 def test_many_bodies_at_once_are_decoded_in_turn(peers: Any) -> None:
@@ -133,7 +137,7 @@ def test_what_is_decoded_is_what_was_sent(peers: Any, size: int, pieces: int) ->
     run_async(main())
 
 
-BOMB = gzip.compress(bytes(40 * MIB))
+BOMB = gzip.compress(bytes(40 * MIB), 1)
 BROKEN = BOMB[:20000] + bytes(10000)
 
 

@@ -31,13 +31,8 @@ MULTIPART = "multipart/form-data; boundary=b"
 
 
 def multipart(*parts: tuple[str, bytes]) -> bytes:
-    whole = b""
-    for head, content in parts:
-        whole += b"--b\r\nContent-Disposition: form-data; %b\r\n\r\n%b\r\n" % (
-            head.encode(),
-            content,
-        )
-    return whole + b"--b--\r\n"
+    line = b"--b\r\nContent-Disposition: form-data; %b\r\n\r\n%b\r\n"
+    return b"".join(line % (head.encode(), content) for head, content in parts) + b"--b--\r\n"
 
 
 Ask = Callable[..., tuple[int, bytes]]
