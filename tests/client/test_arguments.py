@@ -67,6 +67,8 @@ def test_a_keyword_of_requests_or_httpx_says_what_it_is_called_here(name):
             lambda: client.send_request("http://127.0.0.1:1/", **{name: 1}),
             lambda: client.stream("http://127.0.0.1:1/", **{name: 1}).__enter__(),
             lambda: client.download("http://127.0.0.1:1/", "there", **{name: 1}),
+            lambda: client.pages("http://127.0.0.1:1/", **{name: 1}),
+            lambda: client.events("http://127.0.0.1:1/", **{name: 1}),
         )
         for call in calls:
             with pytest.raises(TypeError, match=told):
@@ -77,13 +79,31 @@ def test_a_keyword_of_requests_or_httpx_says_what_it_is_called_here(name):
 
 
 @pytest.mark.parametrize("name", FOREIGN)
-def test_an_asynchronous_verb_says_it_too(name):
-    async def send():
-        async with http.AsyncHttpClient() as client:
-            await client.get("http://127.0.0.1:1/", **{name: 1})
+def test_an_asynchronous_client_says_it_too(name):
+    told = rf"no property named '{name}': .*{FOREIGN[name]}"
 
-    with pytest.raises(TypeError, match=rf"'{name}': .*{FOREIGN[name]}"):
-        asyncio.run(send())
+    async def opened(client, **options):
+        async with client.stream("http://127.0.0.1:1/", **options):
+            raise AssertionError("it was opened")
+
+    async def taken(client, **options):
+        async for result in client.send_many([{"url": "http://127.0.0.1:1/", **options}]):
+            raise result
+
+    async def main():
+        async with http.AsyncHttpClient() as client:
+            for call in (
+                lambda: client.get("http://127.0.0.1:1/", **{name: 1}),
+                lambda: client.download("http://127.0.0.1:1/", "there", **{name: 1}),
+                lambda: opened(client, **{name: 1}),
+                lambda: taken(client, **{name: 1}),
+                lambda: anext(client.pages("http://127.0.0.1:1/", **{name: 1})),
+                lambda: anext(client.events("http://127.0.0.1:1/", **{name: 1})),
+            ):
+                with pytest.raises(TypeError, match=told):
+                    await call()
+
+    asyncio.run(main())
 
 
 def test_no_keyword_of_others_is_one_of_ours():

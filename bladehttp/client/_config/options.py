@@ -235,7 +235,7 @@ ELSEWHERE = {
     "content": "data",
     "event_hooks": "on_request, on_response, on_redirect, on_retry and on_error",
     "follow_redirects": "follow_redirect",
-    "hooks": "on_response, a list of functions of the client",
+    "hooks": "on_response, a function or a list of functions",
     "http2": 'http_version="2"',
     "params": "query",
     "proxies": "proxy, one URL, with no_proxy for hosts without it",
