@@ -18,6 +18,7 @@ COMMANDS = (
     #       name     module   help
     Command("serve", "serve", "serve the files of a directory"),
     Command("echo",  "echo",  "answer every request with its description as JSON"),
+    Command("stub",  "stub",  "answer as a file of expected requests says"),
     Command("demo",  "demo",  "start a server, send it real requests, print the results"),
     Command("info",  "info",  "print versions, features and trusted authorities"),
 )  # fmt: skip

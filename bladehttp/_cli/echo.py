@@ -5,6 +5,7 @@ from argparse import ArgumentParser, Namespace
 from bladehttp._cli import listening
 from bladehttp._message.request import HttpRequest
 from bladehttp._message.response import HttpResponse
+from bladehttp.server import HttpServer
 
 PORT = 3000
 
@@ -20,7 +21,7 @@ def run(options: Namespace) -> int:
     Raises:
         CommandFailed: It cannot listen there.
     """
-    server = listening.make_server(options)
+    server = listening.make_server(options, HttpServer)
     server.on_receive(answer)
     return listening.listen(server, options, "Answering with the request")
 

@@ -5,8 +5,10 @@ import sys
 import tempfile
 import threading
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TypeVar
 
 from bladehttp._cli.certificate import fingerprint, make_certificate
 from bladehttp._cli.exits import CommandFailed
@@ -15,6 +17,8 @@ from bladehttp.server import HttpServer
 from bladehttp.server._config import unbracketed
 from bladehttp.server._dispatch.access_log import FORMATS, access_log
 from bladehttp.server._net.endpoint import UNIX
+
+Server = TypeVar("Server", bound=HttpServer)
 
 
 def add_arguments(parser: ArgumentParser, port: int) -> None:
@@ -52,8 +56,12 @@ def add_arguments(parser: ArgumentParser, port: int) -> None:
                         help="format of the access log on standard error (common)")  # fmt: skip
 
 
-def make_server(options: Namespace) -> HttpServer:
+def make_server(options: Namespace, make: Callable[..., Server]) -> Server:
     """Return a server for the options.
+
+    Args:
+        options: From the command line.
+        make: Makes the server.
 
     Raises:
         ValueError: They cannot be used like this.
@@ -61,7 +69,7 @@ def make_server(options: Namespace) -> HttpServer:
     if options.key is not None and options.cert is None:
         raise ValueError("--key is the key of a certificate: --cert says which")
     secure = options.tls or options.cert is not None
-    server = HttpServer(options.port, options.host, is_secure=secure)
+    server = make(options.port, options.host, is_secure=secure)
     if options.log != "none":
         server.on_answered(access_log(lambda line: write_error(f"{line}\n"), options.log))
     return server

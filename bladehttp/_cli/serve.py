@@ -85,7 +85,7 @@ def run(options: Namespace) -> int:
     if isinstance(place, Application):
         return _run_application(place, options)
     directory = place.resolve(strict=True)
-    server = listening.make_server(options)
+    server = listening.make_server(options, HttpServer)
     listing = options.listing and not options.spa
     server.serve_files("/", directory, options.cache_age, index=INDEX, listing=listing)
     if options.spa:
@@ -99,7 +99,7 @@ def _run_application(name: Application, options: Namespace) -> int:
     if options.spa or options.cache_age or not options.listing:
         raise ValueError("--spa, --cache and --no-listing are for a directory")
     application = load_application(name)
-    server = listening.make_server(options)
+    server = listening.make_server(options, HttpServer)
     server.mount("/", application)
     if options.cors:
         _allow_all(server, METHODS)

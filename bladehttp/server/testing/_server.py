@@ -358,6 +358,7 @@ class BladeServer(HttpServer):
         with self._changed:
             text = self._compared(request)
             self._tell(text)
+        log.warning("%s", text)
         response.status = 500
         response.content_type("text/plain; charset=utf-8")
         response.body = f"{text}\n"
