@@ -1,5 +1,6 @@
 """WSGI applications below a path: PEP 3333 from the server's side."""
 
+import asyncio
 import gzip
 import io
 import logging
@@ -447,6 +448,23 @@ def test_callbacks_and_compression_are_around_it():
         answer = client.get(server.url)
     assert answer.body == b"x" * 2000 + b"y" * 2000
     assert {"X-Before", "Content-Encoding"} <= set(answer.headers)
+
+
+@pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("door", DOORS.values(), ids=list(DOORS))
+def test_a_coroutine_guards_an_application(door, streams):
+    async def guard(request, response):
+        await asyncio.sleep(0)
+        if request.path == "/closed":
+            http.abort(401)
+
+    chunks = [b"one ", b"two"]
+    server = HttpServer(0)
+    server.before_request(guard)
+    server.mount("/", answer_with(iter(chunks) if streams else chunks))
+    with door(server) as port:
+        assert (ask(port).body, ask(port, "/closed").status) == (b"one two", 401)
+    server.close()
 
 
 def test_a_server_is_an_application_below_another():
