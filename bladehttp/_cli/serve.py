@@ -9,7 +9,7 @@ from bladehttp._message.request import HttpRequest
 from bladehttp._message.response import HttpResponse
 from bladehttp.server import HttpServer
 from bladehttp.server._dispatch.cors import METHODS, cors
-from bladehttp.server._dispatch.dispatcher import not_found
+from bladehttp.server._dispatch.own_responses import not_found
 
 PORT = 8000
 

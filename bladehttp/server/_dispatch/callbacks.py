@@ -1,9 +1,12 @@
-"""The kinds of callbacks, and the checks of functions at registration and of return values."""
+"""The kinds of callbacks, and checks of functions, of return values and of responses."""
 
 import inspect
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
+
+from bladehttp._message.deferred import Deferred
+from bladehttp._message.response import HttpResponse
 
 
 class Kind(NamedTuple):
@@ -132,3 +135,43 @@ def name_of(function: Callable[..., Any]) -> str:
     name = getattr(function, "__qualname__", None) or type(function).__qualname__
     module = getattr(function, "__module__", None) or type(function).__module__
     return f"{module}.{name}"
+
+
+def check_notice(function: Callable[..., object], value: object) -> None:
+    """Ignore the return value of a callback that answers nothing, unless it is a coroutine.
+
+    Raises:
+        TypeError: It is a coroutine: the callback has not run.
+    """
+    if value is not None and hasattr(value, "__await__"):
+        check_value(function, value)
+
+
+def as_sent(response: HttpResponse) -> object:
+    """Return the sent parts of a response, to detect changes."""
+    try:
+        return response.as_sent(), id(response.source)
+    except (TypeError, ValueError):  # headers that cannot be sent have been put in their place
+        return None
+
+
+def check_unchanged(callback: Callable[..., object], response: HttpResponse, sent: object) -> None:
+    """Raise if a callback has changed a response that was sent.
+
+    Raises:
+        RuntimeError: The callback has changed it.
+    """
+    if as_sent(response) != sent:
+        raise RuntimeError(
+            f"{name_of(callback)} changed a response whose head is sent: use after_request"
+        )
+
+
+def check_not_deferred(response: HttpResponse, deferred: Deferred | None) -> None:
+    """Raise if after_request has deferred a response.
+
+    Raises:
+        RuntimeError: It has.
+    """
+    if response.deferred is not deferred:
+        raise RuntimeError("after_request cannot defer a response")

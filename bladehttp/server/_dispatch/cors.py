@@ -15,7 +15,7 @@ from bladehttp._data.headers import Headers, is_token
 from bladehttp._message.request import HttpRequest
 from bladehttp._message.response import HttpResponse
 from bladehttp._wire.negotiation import with_member
-from bladehttp.server._dispatch.dispatcher import answer_with_status
+from bladehttp.server._dispatch.own_responses import answer_with_status
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 """Methods a preflight allows unless told."""

@@ -27,16 +27,26 @@ from bladehttp._message.response import DEFAULT_HEAD, DefaultHead, HttpResponse
 from bladehttp._wire.head import RequestLine
 from bladehttp._wire.limits import Limits
 from bladehttp.exceptions import ProtocolError
-from bladehttp.server._dispatch.access_log import request_id
 from bladehttp.server._dispatch.callbacks import (
     CALLBACKS,
+    as_sent,
     check_callable,
     check_guard,
+    check_not_deferred,
+    check_notice,
+    check_unchanged,
     check_value,
     is_coroutine_function,
     name_of,
 )
 from bladehttp.server._dispatch.chain import ENDING, Chain
+from bladehttp.server._dispatch.own_responses import (
+    answer_with_status,
+    attach_request,
+    describe,
+    not_found,
+    origin_of,
+)
 from bladehttp.server._dispatch.request_log import RequestLog
 from bladehttp.server._dispatch.routes import Handler, Route, RouteOptions, Routes
 from bladehttp.server._dispatch.workers import Coroutines, Workers
@@ -50,9 +60,6 @@ CLIENT_ERRORS = (ContentError, MissingValueError)
 
 RESPONSE_CALLBACKS = ("after", "reply", "answered")
 """The kinds of callbacks that receive responses; most servers have none."""
-
-LONGEST_TARGET = 200
-"""Most characters of a request target in the log."""
 
 
 class Dispatcher:
@@ -538,11 +545,11 @@ class Dispatcher:
         leaves = ends and isinstance(error, ENDING)
         if leaves and not self._on_loop() and threading.current_thread() is threading.main_thread():
             raise error
-        _attach_request(error, request)
+        attach_request(error, request)
         if is_shortage(error):  # no bug, and it comes in hundreds: no traceback
-            log.error("%s: %s", _origin(request, client), error)
+            log.error("%s: %s", origin_of(request, client), error)
         else:
-            log.error("%s: %r", _origin(request, client), error, exc_info=error)
+            log.error("%s: %r", origin_of(request, client), error, exc_info=error)
         for callback in self.callbacks["error"]:
             begun = monotonic()
             try:
@@ -585,7 +592,7 @@ class Dispatcher:
     ) -> None:
         """Call every on_reply, and report functions that change the response, which was sent."""
         for callback in self.callbacks["reply"]:
-            sent, begun = _as_sent(response), monotonic()
+            sent, begun = as_sent(response), monotonic()
             try:
                 check_notice(callback, callback(response))
                 check_unchanged(callback, response, sent)
@@ -638,86 +645,3 @@ def call_handler(handler: Handler, request: HttpRequest, response: HttpResponse)
     value = handler(request, response)
     if value is not None and value is not response:
         check_value(handler, value)
-
-
-def check_notice(function: Callable[..., object], value: object) -> None:
-    """Ignore the return value of a callback that answers nothing, unless it is a coroutine.
-
-    Raises:
-        TypeError: It is a coroutine: the callback has not run.
-    """
-    if value is not None and hasattr(value, "__await__"):
-        check_value(function, value)
-
-
-def _as_sent(response: HttpResponse) -> object:
-    """Return the sent parts of a response, to detect changes."""
-    try:
-        return response.as_sent(), id(response.source)
-    except (TypeError, ValueError):  # headers that cannot be sent have been put in their place
-        return None
-
-
-def check_unchanged(callback: Callable[..., object], response: HttpResponse, sent: object) -> None:
-    """Raise if a callback has changed a response that was sent.
-
-    Raises:
-        RuntimeError: The callback has changed it.
-    """
-    if _as_sent(response) != sent:
-        raise RuntimeError(
-            f"{name_of(callback)} changed a response whose head is sent: use after_request"
-        )
-
-
-def check_not_deferred(response: HttpResponse, deferred: Deferred | None) -> None:
-    """Raise if after_request has deferred a response.
-
-    Raises:
-        RuntimeError: It has.
-    """
-    if response.deferred is not deferred:
-        raise RuntimeError("after_request cannot defer a response")
-
-
-def not_found(request: HttpRequest, response: HttpResponse) -> None:
-    """Answer 404 (Blade's none_handler)."""
-    del request
-    answer_with_status(response, 404)
-
-
-def answer_with_status(response: HttpResponse, status: int) -> None:
-    """Set a response to its status as plain text, such as "404 - Not Found.".
-
-    Cache-Control: no-store, since caches may store some errors by default (RFC 9111 section 4.2.2).
-    """
-    response.status = status
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["Content-Type"] = "text/plain; charset=utf-8"
-    response.body = f"{status} - {phrase(status)}."
-
-
-def describe(request: HttpRequest) -> str:
-    """Return a request for logs: method, target and client."""
-    target = request.request_uri[:LONGEST_TARGET]
-    what = f"{request.method or 'a request'} {target}".rstrip()
-    name = request_id(request)
-    return f"{what} from {request.ip or 'a client'}{f' ({name})' if name else ''}"
-
-
-def _origin(request: HttpRequest | None, client: socket | None) -> str:
-    """Return the origin of an error for logs: a request, a client or the server."""
-    if request is not None:
-        return describe(request)
-    try:
-        peer = client.getpeername() if client is not None else None
-    except OSError:  # gone
-        peer = None
-    return f"client {peer[0]}" if isinstance(peer, tuple) else "server"
-
-
-def _attach_request(error: BaseException, request: HttpRequest | None) -> None:
-    try:  # past what a frozen dataclass of an exception says to it
-        BaseException.__setattr__(error, "request", request)
-    except (AttributeError, TypeError):
-        pass  # a property of its own: it has something else under that name

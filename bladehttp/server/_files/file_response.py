@@ -19,7 +19,7 @@ from bladehttp._message.request import HttpRequest
 from bladehttp._message.response import HttpResponse
 from bladehttp._wire.conditional import range_applies, status_instead
 from bladehttp._wire.ranges import Range, content_range, last_boundary, parse_ranges, part_head
-from bladehttp.server._dispatch.dispatcher import answer_with_status
+from bladehttp.server._dispatch.own_responses import answer_with_status
 from bladehttp.server._files.safe_open import OpenedFile
 
 Tagger = Callable[[OpenedFile, str | None], str]

@@ -13,7 +13,7 @@ from bladehttp._message.content import ContentError
 from bladehttp._message.request import HttpRequest
 from bladehttp._wire.grammar import PATH
 from bladehttp.server._dispatch.callbacks import check_callable
-from bladehttp.server._dispatch.dispatcher import not_found
+from bladehttp.server._dispatch.own_responses import not_found
 from bladehttp.server._dispatch.routes import Params, Routes
 from bladehttp.server.testing import _form_matching as form_matching
 from bladehttp.server.testing._json_matching import Subset, in_json, json_differences, parsed
