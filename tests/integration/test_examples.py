@@ -241,3 +241,28 @@ def test_the_crawler_prints_every_page_once(site):
         f"404 {site.url}/missing",
     ]
     assert len(run("crawler.py", f"{site.url}/", "2", mode="utf8").splitlines()) == 2
+
+
+def test_the_tests_of_the_api_client_pass(tmp_path):
+    command = [sys.executable, "-X", "dev", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    process = subprocess.run(
+        [
+            *command,
+            "-c",
+            os.devnull,
+            "--rootdir",
+            str(tmp_path),
+            str(EXAMPLES / "test_api_client.py"),
+        ],
+        env={
+            **os.environ,
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "PYTEST_PLUGINS": "pytest_bladehttp",
+        },
+        cwd=EXAMPLES,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "4 passed" in process.stdout, process.stdout
