@@ -11,6 +11,8 @@ import subprocess
 from importlib import import_module
 from pathlib import Path
 
+import wsgi_outcomes
+
 from bladehttp import HttpClient, exceptions, status
 from bladehttp._wire.limits import Limits
 from bladehttp.client._base import Configured
@@ -136,6 +138,7 @@ TABLES = {
     "sizes": (("property", "default", "limit, and the status beyond"), sizes),
     "counts": (("property", "default", "limit"), counts),
     "fixed": (("of a request", "limit", "meaning"), fixed),
+    "wsgi": (("the application", "the client gets", "`on_error` is told of"), wsgi_outcomes.rows),
 }
 
 
