@@ -46,6 +46,7 @@ LIKE = re.compile("[a-c]")
 FILES = {
     "contents": ({"doc": ["text", b"\xff"], "c": b"C"}, None),
     "any": (ANY, None),
+    "tuples": ({"doc": [("a.txt", "text", ANY), ("b", b"\xff")], "c": ("c", ANY)}, None),
     "parts of them": ({"doc": [{"filename": "a.txt"}, {"mime": ANY}], "c": {}}, None),
     "like": ({"doc": [re.compile("te.*"), re.compile(rb"\xff")], "c": {"filename": LIKE}}, None),
     "subset": (subset({"c": {"content": "C"}}), None),

@@ -75,7 +75,9 @@ def use_requests(url: str) -> list[Any]:
             seen.append((response.status_code, coding, body, len(response.history)))
         response = session.get(f"{url}/absolute-redirect/1", allow_redirects=False)
         seen.append(response.headers["Location"] == f"{url}/get")
-        seen.append(session.head(f"{url}/get").headers["Content-Length"])
+        seen += [
+            session.head(f"{url}/{path}").headers["Content-Length"] for path in ("get", "gzip")
+        ]
         seen.append(session.get(f"{url}/range/26", headers={"Range": "bytes=1-3"}).content)
         seen.append(session.get(f"{url}/basic-auth/u/p", auth=("u", "p")).status_code)
         seen.append(session.post(f"{url}/post", data={"a": "1"}).json()["form"])

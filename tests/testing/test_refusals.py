@@ -68,6 +68,20 @@ def test_a_body_that_does_not_parse_is_compared(server, client):
     server.check()
 
 
+def test_a_predicate_that_misses_a_header_says_no_with_its_name(server, client):
+    server.expect("GET", "/a", where=lambda request: request.headers["X-Token"] == "t")
+    assert b"says no: 'x-token' is missing" in client.get("/a").response().body
+    server.clear()
+
+
+def test_a_predicate_is_not_asked_about_requests_that_are_for_others(server, client):
+    server.expect("POST", "/json", where=lambda request: json.loads(request.raw_body)["a"] == 1)
+    server.expect("GET", "/a")
+    assert client.get("/a").response().status == 200
+    assert b"the path is '/b'" in client.get("/b").response().body
+    server.clear()
+
+
 @pytest.mark.parametrize(
     "where",
     [lambda request: request.body["a"], lambda request: request.files],
@@ -213,6 +227,8 @@ def test_a_whole_number_is_one_however_it_is_written(server, client):
         {"form": ["a"]},
         {"files": [("a", b"1")]},
         {"files": {"a": 5}},
+        {"files": {"a": ("a.txt",)}},
+        {"files": {"a": ("a.txt", 5)}},
         {"files": {"a": {"mime": 5}}},
         {"files": {"a": {"content": None}}},
         {"where": "path"},

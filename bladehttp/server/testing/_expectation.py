@@ -1,7 +1,7 @@
 """Expectation: one request that is expected, and its answer."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import IntEnum
 from itertools import islice
 from typing import Any, Self
@@ -50,7 +50,6 @@ CRITERIA: dict[str, Callable[[Any], matching.Criterion]] = {
     "form": matching.form_is,
     "files": matching.files_are,
     "cookies": matching.cookies_have,
-    "where": matching.holds,
 }
 
 
@@ -73,6 +72,7 @@ class Expectation:
         "_response",
         "_taken",
         "_text",
+        "_where",
         "calls",
         "due",
         "ordered",
@@ -100,9 +100,11 @@ class Expectation:
         if path is not None:
             self._criteria.append(matching.path_is(path, self._params))
         target = " ".join(criterion.text for criterion in self._criteria) or "any request"
+        where = wanted.pop("where", UNSET)
         others = [CRITERIA[name](value) for name, value in wanted.items() if value is not UNSET]
         self._criteria += others
-        self._text = ", ".join([target, *(criterion.text for criterion in others)])
+        self._where = [] if where is UNSET else [matching.holds(where)]
+        self._text = ", ".join([target, *(criterion.text for criterion in others + self._where)])
         self.times: int | None = times
         self.ordered: bool = ordered
         self.due: Due = Due.TEST
@@ -180,11 +182,9 @@ class Expectation:
             request: The request.
             turn: The next ordered expectation; None: there is none.
         """
-        found = [
-            each
-            for criterion in self._criteria
-            for each in islice(criterion.differences(request), MOST_TOLD)
-        ]
+        found = list(_told(self._criteria, request))
+        if not found:  # a function may rely on the rest: it is not asked about other requests
+            found = list(_told(self._where, request))
         if self.times is not None and self.calls >= self.times:
             found.append(f"it has come {self.often} already")
         elif self.ordered and turn is not self:
@@ -222,6 +222,11 @@ class Expectation:
 
     def __repr__(self) -> str:
         return f"<Expectation {self}, {self.often}>"
+
+
+def _told(criteria: list[matching.Criterion], request: HttpRequest) -> Iterator[str]:
+    for criterion in criteria:
+        yield from islice(criterion.differences(request), MOST_TOLD)
 
 
 def check_expected(method: object, path: object, times: object) -> None:

@@ -84,6 +84,8 @@ def wanted_files(files: Any) -> dict[str, list[Any]]:
 
 def _file(name: object, value: Any) -> Any:
     """Return what is wanted of one file: a dict, or an object that is compared with its content."""
+    if isinstance(value, tuple) and 2 <= len(value) <= 3:  # as clients take it
+        value = dict(zip(("filename", "content", "mime"), value, strict=False))
     if not isinstance(value, Mapping):
         value = {"content": value}
     for key, each in value.items():

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bladehttp._data.multidict import MissingValueError
 from bladehttp._message.content import ContentError
 from bladehttp._message.request import HttpRequest
 from bladehttp._wire.grammar import PATH
@@ -281,7 +280,7 @@ def holds(where: Callable[[HttpRequest], object]) -> Criterion:
                 yield f"{name} says no"
         except ContentError as error:
             yield f"{name} says no: {error}"
-        except MissingValueError as error:
+        except KeyError as error:
             yield f"{name} says no: {error} is missing"
 
     return Criterion(f"where {name}", differences)

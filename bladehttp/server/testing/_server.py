@@ -141,10 +141,12 @@ class BladeServer(HttpServer):
             json: The body as JSON.
             form: All fields of a form, urlencoded or multipart: a dict, a list for a repeated one,
                 or pairs.
-            files: All files of a multipart form by name: the content, bytes or a str, or a dict of
-                ``filename``, ``mime`` and ``content``, of which any may be left out; a list for
-                several of one name. {}: there is none.
-            where: Returns whether a request matches.
+            files: All files of a multipart form by name: the content, bytes or a str; a tuple of
+                filename, content and perhaps type; or a dict of ``filename``, ``mime`` and
+                ``content``, of which any may be left out. A list for several of one name. {}: there
+                is none.
+            where: Returns whether a request matches that fits the other arguments. A KeyError, of
+                a field or a member that is missing, is a no.
             times: How often. None: any number of times, or never.
             ordered: Whether it has to come after the ordered ones that were expected before.
 
