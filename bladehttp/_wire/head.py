@@ -123,11 +123,15 @@ class HeadParser:
         limits_of: Chooses the limits of a request with a body. None: ``limits``.
         lines: Accepted request lines of HTTP/1.1 or later and without a query, as received, to
             their RequestLine.
+        longest_line: Longest request line, without CRLF, that exceeds no limit together with the
+            fields that a connection keeps.
         blocks: Accepted field lines, as received and with the empty line after them, to their
             FieldBlock.
     """
 
-    __slots__ = ("_fields", "_longest_kept", "blocks", "limits", "limits_of", "lines")
+    __slots__ = (
+        *("_fields", "_longest_kept", "blocks", "limits", "limits_of", "lines", "longest_line"),
+    )
 
     def __init__(self, limits: Limits, limits_of: LimitsOf | None = None) -> None:
         """Start with empty caches; every connection of a server shares one parser."""
@@ -136,6 +140,8 @@ class HeadParser:
         self._fields: dict[bytes, Field] = {}
         self.lines: dict[bytes, RequestLine] = {}
         self.blocks: dict[bytes, FieldBlock] = {}
+        room = limits.head - 2 - LAST_BLOCK_BYTES
+        self.longest_line: int = max(0, min(limits.request_line - 2, room))
         self._longest_kept = min(limits.request_line - 2, CACHED_REQUEST_LINE_BYTES)
 
     def limits_for(self, line: RequestLine, fields: FieldBlock) -> Limits:

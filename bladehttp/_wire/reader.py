@@ -239,11 +239,11 @@ class RequestReader:
 
     def _take_whole_head(self) -> Request | None:
         """Take a head of which all bytes are here, unless it has to be judged line by line."""
-        parser, last, limits = self._parser, self.last, self._parser.limits
-        longest = min(limits.request_line - 2, limits.head - 2 - len(last.lines))
-        start = self.buffer.take_before(last.lines, longest) if last.lines else None
+        parser, last = self._parser, self.last
+        start = self.buffer.take_before(last.lines, parser.longest_line) if last.lines else None
         fields: FieldBlock | None = last
         if start is None:
+            limits = parser.limits
             head = self.buffer.peek_head()
             if head is None:
                 return None

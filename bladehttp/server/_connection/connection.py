@@ -328,7 +328,7 @@ class Connection(Sender):
             if message is None:
                 self._await_bytes()
                 break
-            self._handle_message(message)
+            self._handle(message.line, message.fields, message.keep_alive, message)
             if not reader.buffer:
                 self._fields, self._reader = reader.last, IDLE_READER
                 break
@@ -377,10 +377,6 @@ class Connection(Sender):
         else:
             self.close()
 
-    def _handle_message(self, message: Request) -> None:
-        content = message if message.fields.body_length else None
-        self._handle(message.line, message.fields, message.keep_alive, content)
-
     def _handle(
         self, line: RequestLine, fields: FieldBlock, keep_alive: bool, content: Request | None
     ) -> None:
@@ -390,7 +386,7 @@ class Connection(Sender):
             line: Its line.
             fields: Its fields.
             keep_alive: Whether the client lets the connection be used again.
-            content: The same with its body; None for one without.
+            content: The same with its body; may be None for one without.
         """
         context = self._context
         context.stats.requests += 1
@@ -399,7 +395,7 @@ class Connection(Sender):
         request = HttpRequest.from_wire(line, fields, self.client, context.is_secure)
         if context.proxies is not None:
             context.proxies.apply(request)
-        if content is not None:
+        if fields.body_length and content is not None:
             self._receive_content(request, content)
         if not line.is_plain and (error := check_target(line, request.scheme)) is not None:
             self._refuse(error, request)
