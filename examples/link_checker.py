@@ -48,5 +48,5 @@ if sys.stderr.isatty():
     print(file=sys.stderr)
 for link, page, reason in broken:
     print(f"{link} (on {page}): {reason}")
-print(f"{len(broken)} broken links")
+print(f"broken links: {len(broken)}")
 sys.exit(bool(broken))

@@ -226,7 +226,7 @@ def test_the_link_checker_names_broken_links_and_their_pages(site):
     command = [sys.executable, "-X", "dev", str(EXAMPLES / "link_checker.py"), f"{site.url}/"]
     found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     *lines, last = found.stdout.splitlines()
-    assert (found.returncode, found.stderr, last) == (1, "", "2 broken links")
+    assert (found.returncode, found.stderr, last) == (1, "", "broken links: 2")
     refused, missing = sorted(lines)
     assert missing == f"{site.url}/missing (on {site.url}/a): 404 Not Found"
     assert refused.startswith(f"http://127.0.0.1:1/ (on {site.url}/b/c): connecting to 127.0.0.1:1")
