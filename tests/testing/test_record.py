@@ -164,12 +164,28 @@ def test_secrets_are_not_written(upstream, tmp_path):
 
 
 def test_secrets_are_written_if_wanted(upstream, tmp_path):
-    login, echoed = recorded(upstream, tmp_path / "a.json", LOGIN, ECHO, keep_secrets=True)
+    login, echoed = recorded(upstream, tmp_path / "a.json", LOGIN, ECHO, secrets=None)
     assert login["request"]["json"]["password"] == "pass-of-ada"
     assert login["request"]["query"] == {"api_key": "key-in-query"}
     assert login["response"]["json"]["access_token"] == "t0ken-of-ada"
     assert login["response"]["headers"]["Set-Cookie"] == "sid=session-of-ada; HttpOnly; Path=/"
     assert echoed["response"]["json"]["said"] == "Bearer t0ken-of-ada"
+
+
+def test_names_of_secrets_can_be_added(upstream, tmp_path):
+    sent = ("POST", "/login?Email=ada@example.com", {"json": {"email": {"a": 1}, "n": 5}})
+    options = {"secrets": ["EMAIL", "n", "name", "server"]}
+    (entry,) = recorded(upstream, tmp_path / "a.json", sent, **options)
+    assert entry["request"]["query"] == {"Email": {"$any": True}}
+    assert entry["request"]["json"] == {"email": {"$any": True}, "n": {"$any": True}}
+    assert entry["response"]["json"]["name"] == "[redacted]"
+    assert entry["response"]["headers"]["Server"] == "[redacted]"
+
+
+@pytest.mark.parametrize("names", ["email", [b"email"], [5]], ids=repr)
+def test_names_of_secrets_are_a_list(tmp_path, names):
+    with BladeServer() as server, pytest.raises(TypeError, match="secrets is a list of names"):
+        server.record_upstream("http://example.com", to=tmp_path / "a.json", secrets=names)
 
 
 def test_fields_of_the_connection_are_not_forwarded(upstream, tmp_path):

@@ -17,12 +17,7 @@ from bladehttp._data.secret_names import SECRET
 from bladehttp._message.content import ContentError
 from bladehttp._message.request import HttpRequest
 from bladehttp.exceptions import BodyTooLarge, DecodingError
-from bladehttp.server.testing._secrets import (
-    ANYTHING,
-    is_secret_name,
-    without_members,
-    without_secret,
-)
+from bladehttp.server.testing._secrets import ANYTHING, SecretNames
 
 Entry = dict[str, Any]
 
@@ -44,56 +39,61 @@ OF_A_CONNECTION = frozenset(
 is_text = re.compile(r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*").fullmatch
 
 
-def of_request(request: HttpRequest, keep_secrets: bool) -> Entry:
-    """Return the part of an entry that says which requests it is for."""
+def of_request(request: HttpRequest, names: SecretNames | None) -> Entry:
+    """Return the part of an entry that says which requests it is for.
+
+    Args:
+        request: A request.
+        names: The names of secrets, to be left out; None: none is.
+    """
     path = request.path
     entry: Entry = {
         "method": request.method,
         "path": {"$pattern": re.escape(path)} if "{" in path or "}" in path else path,
-        "query": _fields(request.queries, keep_secrets),
+        "query": _fields(request.queries, names),
     }
     if request.size:
-        entry |= _request_body(request, keep_secrets)
+        entry |= _request_body(request, names)
     return entry
 
 
-def of_response(status: int, headers: Headers, body: bytes, keep_secrets: bool) -> Entry:
+def of_response(status: int, headers: Headers, body: bytes, names: SecretNames | None) -> Entry:
     """Return the part of an entry that is the response."""
     entry: Entry = {"status": status}
     fields: dict[str, Any] = {}
     for name, value in headers.pairs():
-        shown = value if keep_secrets else without_secret(name, value)
+        shown = value if names is None else names.without_field(name, value)
         fields[name] = [*_listed(fields[name]), shown] if name in fields else shown
     if fields:
         entry["headers"] = fields
     if body:
-        entry |= _response_body(headers, body, keep_secrets)
+        entry |= _response_body(headers, body, names)
     return entry
 
 
-def _fields(sent: MultiDict[str], keep_secrets: bool) -> dict[str, Any]:
+def _fields(sent: MultiDict[str], names: SecretNames | None) -> dict[str, Any]:
     """Return the fields of a query or a form, a list for a repeated one."""
     fields: dict[str, Any] = {}
     for name in sent:
         values = sent.get_all(name)
-        is_secret = is_secret_name(name) and not keep_secrets
+        is_secret = names is not None and names.has(name)
         shown: list[Any] = [ANYTHING] * len(values) if is_secret else values
         fields[name] = shown if len(shown) > 1 else shown[0]
     return fields
 
 
-def _request_body(request: HttpRequest, keep_secrets: bool) -> Entry:
+def _request_body(request: HttpRequest, names: SecretNames | None) -> Entry:
     media_type = request.content_type.partition(";")[0].strip().lower()
     try:
         if media_type in ("application/x-www-form-urlencoded", "multipart/form-data"):
-            form: Entry = {"form": _fields(request.body, keep_secrets)}
+            form: Entry = {"form": _fields(request.body, names)}
             return form | _files(request)
         content = request.raw_body
     except ContentError:
         content = request.raw_body
     value = _json_value(media_type, content)
     if value is not NOT_JSON and not _has_operators(value):
-        return {"json": value if keep_secrets else without_members(value, ANYTHING)}
+        return {"json": value if names is None else names.without_members(value, ANYTHING)}
     if _text(content) is None and len(content) > LONGEST_BINARY:
         return {}
     return _body(content)
@@ -108,7 +108,7 @@ def _files(request: HttpRequest) -> Entry:
     return {"files": {name: value if len(value) > 1 else value[0] for name, value in shown.items()}}
 
 
-def _response_body(headers: Headers, body: bytes, keep_secrets: bool) -> Entry:
+def _response_body(headers: Headers, body: bytes, names: SecretNames | None) -> Entry:
     """Return a body decoded if it is text then, else as it was sent."""
     content = _decoded(headers.get("Content-Encoding", ""), body)
     if content is None or _text(content) is None:
@@ -117,7 +117,7 @@ def _response_body(headers: Headers, body: bytes, keep_secrets: bool) -> Entry:
     value = _json_value(media_type, content)
     if value is NOT_JSON:
         return _body(content)
-    shown = value if keep_secrets else without_members(value, SECRET)
+    shown = value if names is None else names.without_members(value, SECRET)
     if _is_kept(content, value):
         return {"json": shown}
     return _body(content if shown == value else json.dumps(shown).encode())

@@ -25,7 +25,7 @@ from bladehttp.server.testing._entries import (
 )
 from bladehttp.server.testing._expectation import replace_fields
 from bladehttp.server.testing._replay import FORMAT, SERVER, set_origin
-from bladehttp.server.testing._secrets import WITH_URLS, hidden, secrets_of
+from bladehttp.server.testing._secrets import WITH_URLS, SecretNames, hidden
 from bladehttp.server.testing._values import short
 
 log = logging.getLogger("bladehttp.server.testing")
@@ -57,10 +57,10 @@ OPTIONS: dict[str, Any] = {
 class Recorder:
     """Forwards requests and records them."""
 
-    __slots__ = ("_entries", "_keep_secrets", "_lock", "_path", "_pool", "_secrets", "_upstream")
+    __slots__ = ("_entries", "_lock", "_names", "_path", "_pool", "_secrets", "_upstream")
 
-    def __init__(self, path: str | PathLike[str], upstream: str, keep_secrets: bool) -> None:
-        """Take the arguments of `BladeServer.record_upstream`.
+    def __init__(self, path: str | PathLike[str], upstream: str, names: SecretNames | None) -> None:
+        """Take the arguments of `BladeServer.record_upstream`; None: secrets are kept.
 
         Raises:
             FileNotFoundError: There is no directory for the file.
@@ -71,7 +71,7 @@ class Recorder:
         if not self._path.parent.is_dir():
             raise FileNotFoundError(f"no directory for a recording: {str(self._path.parent)!r}")
         self._upstream = check_upstream(upstream)
-        self._keep_secrets = keep_secrets
+        self._names = names
         self._entries: list[Entry | None] = []
         self._secrets: set[str] = set()
         self._lock = Lock()
@@ -130,19 +130,19 @@ class Recorder:
     def _entry(self, request: HttpRequest, received: HttpResponse, headers: Headers) -> Entry:
         """Return the entry of a request, and note its secrets."""
 
-        def entry(keep_secrets: bool) -> Entry:
+        def entry(names: SecretNames | None) -> Entry:
             status, body = received.status, received.body
             return {
-                "request": of_request(request, keep_secrets),
-                "response": of_response(status, headers, body, keep_secrets),
+                "request": of_request(request, names),
+                "response": of_response(status, headers, body, names),
             }
 
-        complete = entry(keep_secrets=True)
-        if self._keep_secrets:
+        names, complete = self._names, entry(None)
+        if names is None:
             return complete
         with self._lock:
-            self._secrets.update(secrets_of(request, headers, complete))
-        return entry(keep_secrets=False)
+            self._secrets.update(names.values(request, headers, complete))
+        return entry(names)
 
     def _headers(self, request: HttpRequest, headers: Headers) -> Headers:
         """Return the fields of a response as they are recorded."""

@@ -25,6 +25,7 @@ from bladehttp.server.testing._expectation import UNSET, Due, Expectation
 from bladehttp.server.testing._identity import Identity
 from bladehttp.server.testing._record import Recorder
 from bladehttp.server.testing._replay import expectations_of
+from bladehttp.server.testing._secrets import SecretNames
 from bladehttp.server.testing._values import short
 
 log = logging.getLogger("bladehttp.server.testing")
@@ -174,7 +175,11 @@ class BladeServer(HttpServer):
         return expectation
 
     def record_upstream(
-        self, url: str, *, to: str | os.PathLike[str], keep_secrets: bool = False
+        self,
+        url: str,
+        *,
+        to: str | os.PathLike[str],
+        secrets: Iterable[str] | None = (),
     ) -> None:
         """Forward requests that nothing expects to another server, and record them in a file.
 
@@ -185,19 +190,20 @@ class BladeServer(HttpServer):
         Args:
             url: The other server: scheme and host, and a path that goes before those of requests.
             to: The file. One that exists is replaced.
-            keep_secrets: Whether passwords, tokens and cookies are written to the file as they are.
-                Without, those in fields, queries, forms and JSON are recognised by their names and
-                replaced by a placeholder.
+            secrets: Names, in any case, of secret headers, fields of queries and forms, and members
+                of JSON, besides those like "password" and "token" that are known. Their values are
+                replaced by a placeholder, wherever they are. None: secrets are written as they are.
 
         Raises:
             FileNotFoundError: There is no directory for the file.
             RuntimeError: It is recording already.
-            TypeError: The URL is not a str.
+            TypeError: The URL is not a str, or the secrets are no names.
             ValueError: It is not an http or https URL, or has a user, a query or a fragment.
         """
         if self._recorder is not None:
             raise RuntimeError("the server is recording already")
-        self._recorder = Recorder(to, url, keep_secrets)
+        names = None if secrets is None else SecretNames(secrets)
+        self._recorder = Recorder(to, url, names)
 
     def replay(
         self, path: str | os.PathLike[str], *, repeat: bool = False
