@@ -123,10 +123,10 @@ def test_many_small_events_and_comments_are_not_bounded() -> None:
 
 
 def test_the_work_is_linear() -> None:
-    parser, started = EventParser(), time.monotonic()
+    parser, started = EventParser(), time.thread_time()
     for _ in range(300_000):
         assert list(parser.feed(b"x")) == []
-    assert time.monotonic() - started < 10
+    assert time.thread_time() - started < 10
 
 
 def test_data_is_decoded_from_json() -> None:

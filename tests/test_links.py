@@ -131,6 +131,6 @@ def test_requests_reads_plain_links_alike() -> None:
     ids=["semicolons", "brackets", "escapes", "commas", "links", "equals", "quotes"],
 )  # fmt: skip
 def test_the_work_is_linear(value: str) -> None:
-    started = time.monotonic()
+    started = time.thread_time()
     parse_links([value], BASE)
-    assert time.monotonic() - started < 5
+    assert time.thread_time() - started < 5

@@ -116,8 +116,8 @@ def test_silence_is_a_lost_connection(peers: Any, listen: Listen) -> None:
         connection.socket.recv(1)
 
     peer = peers.raw(handle)
-    assert listen(peer.url, 2, receive_timeout=50) == [Event("a")] * 2
-    assert len(peer.requests) == 2
+    assert listen(peer.url, 2, receive_timeout=400) == [Event("a")] * 2
+    assert len(peer.requests) >= 2
 
 
 @both
