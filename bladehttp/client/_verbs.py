@@ -74,9 +74,12 @@ class Verbs(Configured, ABC, Generic[Given, Body]):
     def _making(self) -> Make:
         """Return a function from items of `send_many` to exchanges, with the current hooks."""
         hooks, prepare = usual_hooks(self._hooks), self._prepare
+        has_function = callable(self._settings.auth)
 
         def make(given: Any) -> Exchange:
-            request = prepare(given) if type(given) is str else prepare(**arguments(given))
+            if type(given) is str and not has_function:
+                return Exchange(prepare(given), hooks, given)
+            request = prepare(**arguments(given))
             if is_usual(request):
                 return Exchange(request, hooks, given)
             return Exchange(request, active_hooks(self._hooks, request), given)

