@@ -17,7 +17,7 @@ import pytest
 
 ADDRESS = "127.98.53.1"
 
-PROMPT = 0.7
+PROMPT = 3
 """Seconds within which each thing is over. total_timeout is 500 ms, and the lookup takes 30 s."""
 
 ATTEMPTS = 4
@@ -153,7 +153,7 @@ async def tick():
         await asyncio.sleep(0.01)
         now = time.monotonic()
         worst, last = max(worst, now - last), now
-        if worst > 0.7:
+        if worst > {PROMPT}:
             print("held", file=sys.stderr)
 
 async def main():
