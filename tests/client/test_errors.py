@@ -18,7 +18,7 @@ import brotli
 import pycurl
 import pytest
 import zstandard
-from body_doors import Door, every_door
+from body_doors import Door, awaited_get, every_door, get, send_many
 
 from bladehttp import exceptions
 from bladehttp._message.response import RequestInfo
@@ -355,6 +355,18 @@ def test_the_partial_bytes_are_decoded_as_far_as_they_go(
     with pytest.raises(IncompleteBody) as caught:
         client.get(peers.once(head + sent).url)
     assert caught.value.partial == partial
+
+
+@pytest.mark.parametrize("door", [get, send_many, awaited_get], ids=lambda door: door.__name__)
+def test_the_partial_bytes_of_a_range_stay_encoded(door: Door, peers: Any, tmp_path: Path) -> None:
+    head = (
+        b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-99/100\r\n"
+        b"Content-Encoding: gzip\r\nContent-Length: 100\r\n\r\n"
+    )
+    sent = CODED["gzip"][:20]
+    with pytest.raises(IncompleteBody) as caught:
+        door(peers.once(head + sent).url, tmp_path)
+    assert caught.value.partial == sent
 
 
 @pytest.mark.parametrize("body", [b"text" * 1000, CODED["gzip"]], ids=["plain", "decoded"])

@@ -22,7 +22,7 @@ import pycurl
 from bladehttp._data.decoders import ContentDecoder, blocks_of
 from bladehttp.client._config.options import Settings
 from bladehttp.client._curl.callbacks import unpause
-from bladehttp.client._curl.response_head import BLANK, ResponseHead
+from bladehttp.client._curl.response_head import BLANK, ResponseHead, coding_to_decode
 from bladehttp.client._request.redirects import NEXT_METHOD
 from bladehttp.exceptions import BodyTooLarge, DecodingError, HttpException
 
@@ -116,8 +116,6 @@ def is_redirect(lines: list[bytes]) -> bool:
 STEP = 512 * 1024
 """Bytes that are decoded or produced per turn of the loop: 2 to 5 ms."""
 
-PARTIAL_CONTENT = 206
-
 
 class Resumable(Protocol):
     """Work that is done in steps."""
@@ -175,7 +173,7 @@ class DecodingSink(BodySink):
 
     __slots__ = (
         "_budget",
-        "_chunks",
+        "_costs",
         "_curl",
         "_decoder",
         "_follows",
@@ -212,7 +210,7 @@ class DecodingSink(BodySink):
         self.begin(settings.follow_redirect)
         self._settings = settings
         self._is_known = self.is_busy = self.is_decoded = False
-        self._chunks: Generator[int, None, None] | None = None
+        self._costs: Generator[int, None, None] | None = None
         self._taken = 0  # bytes that libcurl keeps and will deliver again
         self.error: HttpException | None = None
 
@@ -227,7 +225,7 @@ class DecodingSink(BodySink):
         size = len(chunk)
         known, self._taken = min(self._taken, size), max(0, self._taken - size)
         if known < size:
-            self._chunks = self._decoded(chunk[known:])
+            self._costs = self._decoded(chunk[known:])
             if not self._decode_more():
                 self.is_busy = True
                 self._taken = size
@@ -241,16 +239,14 @@ class DecodingSink(BodySink):
         if b"".join(self.lines).lower().find(b"content-encoding") < 0:
             return  # nearly always
         received = ResponseHead(self.lines)
-        if self._settings.accept_encoding is None or received.status == PARTIAL_CONTENT:
+        coding = coding_to_decode(self._settings.accept_encoding, received.status, received.headers)
+        if not coding or (self._settings.follow_redirect and is_redirect(self.lines)):
             return
-        if self._settings.follow_redirect and is_redirect(self.lines):
-            return
-        coding = received.headers.get("Content-Encoding", "")
         self._decoder = ContentDecoder(coding, self._settings.max_body_size)
         self.is_decoded = True
 
     def _decoded(self, chunk: bytes) -> Generator[int, None, None]:
-        """Decode a chunk; yield the number of bytes decoded so far."""
+        """Decode a chunk; yield the cost of each step, bytes made or read, for the budget."""
         for block in blocks_of(chunk):
             for made in self._decoder.feed(block):
                 self._write(made)
@@ -261,16 +257,16 @@ class DecodingSink(BodySink):
         """Decode within the budget; return whether the chunk is done or has failed."""
         budget = self._budget
         try:
-            while self._chunks is not None:
+            while self._costs is not None:
                 if budget.left <= 0:
                     return False
-                done = next(self._chunks, None)
+                done = next(self._costs, None)
                 if done is None:
-                    self._chunks = None
+                    self._costs = None
                 else:
                     budget.left -= done
         except (DecodingError, BodyTooLarge) as error:
-            self._chunks, self.error = None, error
+            self._costs, self.error = None, error
         return True
 
     def step(self) -> bool:
@@ -300,5 +296,5 @@ class DecodingSink(BodySink):
     def close(self) -> None:
         """Release the collected bytes."""
         super().close()
-        self._chunks = None
+        self._costs = None
         self.is_busy = False

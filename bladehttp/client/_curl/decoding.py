@@ -9,34 +9,35 @@ from bladehttp._data.decoders import ContentDecoder, blocks_of
 from bladehttp._message.response import HttpResponse
 from bladehttp.client._curl.engine import TOTAL
 from bladehttp.client._curl.errors import annotate
+from bladehttp.client._curl.response_head import coding_to_decode
 from bladehttp.client._request.prepared import PreparedRequest
 from bladehttp.exceptions import BodyTooLarge, DecodingError, HttpException, TotalTimeout
-
-PARTIAL_CONTENT = 206
 
 
 def partial_body(request: PreparedRequest, response: HttpResponse, deadline: float) -> bytes:
     """Return the received part of a body, decoded as far as possible."""
-    if request.settings.accept_encoding is None or "Content-Encoding" not in response.headers:
-        return response.body
+    coding = _coding(request, response)
     try:
-        return _decoded(request, response, deadline, is_whole=False)
+        return _decoded(request, response, coding, deadline, is_whole=False)
     except HttpException:
         return response.body
 
 
 def decode(request: PreparedRequest, response: HttpResponse, deadline: float) -> None:
-    """Decode a body. A part of an encoded whole (206) cannot be decoded, and stays as it is."""
-    if request.settings.accept_encoding is None or response.status == PARTIAL_CONTENT:
-        return
+    """Decode a body; see `coding_to_decode`."""
+    coding = _coding(request, response)
     try:
-        response.body = _decoded(request, response, deadline, is_whole=True)
+        response.body = _decoded(request, response, coding, deadline, is_whole=True)
     except (DecodingError, BodyTooLarge, TotalTimeout) as error:
         raise annotate(error, request.info(), response) from error.__cause__
 
 
+def _coding(request: PreparedRequest, response: HttpResponse) -> str:
+    return coding_to_decode(request.settings.accept_encoding, response.status, response.headers)
+
+
 def _decoded(
-    request: PreparedRequest, response: HttpResponse, deadline: float, is_whole: bool
+    request: PreparedRequest, response: HttpResponse, coding: str, deadline: float, is_whole: bool
 ) -> bytes:
     """Return the decoded body.
 
@@ -53,10 +54,10 @@ def _decoded(
             yield chunk
 
     body, settings = response.body, request.settings
-    if not body:
+    if not body or not coding:
         return body
     over = f"{TOTAL} is over ({settings.total_timeout} ms)"
-    decoder = ContentDecoder(response.headers.get("Content-Encoding", ""), settings.max_body_size)
+    decoder = ContentDecoder(coding, settings.max_body_size)
     blocks = in_time(blocks_of(body))
     if is_whole:
         return b"".join(in_time(transformed(decoder, blocks)))

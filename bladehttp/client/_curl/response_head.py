@@ -18,6 +18,20 @@ from bladehttp._message.response import RequestInfo
 from bladehttp.client._config.secrets import NO_SECRETS
 from bladehttp.client._request.url import location_text
 
+PARTIAL_CONTENT = 206
+
+
+def coding_to_decode(accept_encoding: str | None, status: int, headers: Headers) -> str:
+    """Return the Content-Encoding that is decoded, "" for none.
+
+    With ``accept_encoding=None`` bodies stay encoded. So does a part (206): it is a part of the
+    encoded representation (RFC 9110 section 14.2), which cannot be decoded alone.
+    """
+    if accept_encoding is None or status == PARTIAL_CONTENT:
+        return ""
+    return headers.get("Content-Encoding", "")
+
+
 Fields = Sequence[tuple[str, str]]
 """One certificate as libcurl describes it: names and values."""
 

@@ -10,8 +10,8 @@ from enum import Enum, auto
 
 from bladehttp._data.decoders import ContentDecoder
 from bladehttp._message.response import HttpResponse
-from bladehttp.client._curl.decoding import PARTIAL_CONTENT
 from bladehttp.client._curl.errors import annotate
+from bladehttp.client._curl.response_head import coding_to_decode
 from bladehttp.client._curl.stream_sink import StreamSink
 from bladehttp.client._exchange.exchange import Exchange
 from bladehttp.client._request.prepared import PreparedRequest
@@ -97,9 +97,7 @@ class DecodingStage:
         self._request = request
         self._response = response
         settings = request.settings
-        coding = response.headers.get("Content-Encoding", "")
-        if settings.accept_encoding is None or response.status == PARTIAL_CONTENT:
-            coding = ""
+        coding = coding_to_decode(settings.accept_encoding, response.status, response.headers)
         self._decoding = ContentDecoder(coding, settings.max_body_size)
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
