@@ -177,11 +177,12 @@ def prepare_request(
 
 
 class KeptRequests(dict[Any, PreparedRequest]):
-    """Requests without content, by the arguments they were made of, for one state of a client.
+    """Requests by the arguments they were made of, without content, for one state of a client.
 
     A URL alone stands for a GET without further arguments: ``kept[url]`` makes it when it is first
-    used. Requests of other arguments are put in by `keep`, with the key of `call_key`. They hold
-    secrets, as the client does, and are dropped when one of its properties or headers changes.
+    used. Others are put in by `keep`, found by `find`, and get their content by
+    `PreparedRequest.with_body`. They hold secrets, as the client does, and are dropped when one of
+    its properties or headers changes (docs/decisions/0091).
 
     Attributes:
         settings: The client's properties.
@@ -211,7 +212,8 @@ class KeptRequests(dict[Any, PreparedRequest]):
     ) -> Any:
         """Return a key that only calls with equal arguments share, None for arguments without one.
 
-        Of the content only the type counts, but its length is checked where a field announces it.
+        Of the content the type counts alone. Where a field announces its length there is no key:
+        the two have to be compared for each content.
         """
         if headers is not None and type(headers) is not dict:
             return None
