@@ -4,7 +4,10 @@ from typing import NamedTuple
 
 
 class Command(NamedTuple):
-    """A command: its name, its module in this package, and a line of help."""
+    """A command: its name, its module in this package, and a line of help.
+
+    The module has ``add_arguments(parser)``, and ``run(options)``, which returns the exit code.
+    """
 
     name: str
     module: str

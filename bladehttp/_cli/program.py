@@ -1,4 +1,4 @@
-"""The program: which commands there are, and how each of them ends."""
+"""The program: run the command that the first word names, and turn its end into an exit code."""
 
 import os
 import sys
@@ -40,7 +40,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def run_command(command: Command, words: Sequence[str]) -> int:
-    """Run a command of COMMANDS: its module has ``add_arguments(parser)`` and ``run(options)``."""
+    """Run a command of COMMANDS; see `Command`."""
     module = import_module(f"bladehttp._cli.{command.module}")
     parser = import_module("bladehttp._cli.parser").Parser(
         prog=f"bladehttp {command.name}",

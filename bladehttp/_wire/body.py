@@ -29,8 +29,8 @@ FORBIDDEN_TRAILERS = frozenset(
 
 
 KEPT_FIRST = 64 * 1024
-"""Most bytes in memory of a body whose announced length exceeds the memory limit: a mere
-announcement creates no file, and received bytes are not copied twice."""
+"""Bytes in memory of a body whose announced length exceeds the memory limit: the first 64 KiB, then
+the file. So an announcement alone creates no file, and few bytes are copied twice."""
 
 
 AT_ONCE = 1 << 20
@@ -214,8 +214,12 @@ class Chunked:
             )
             return _Part.END
         self._trailer_bytes += len(line) + 2
-        if self._trailer_bytes > self._limits.trailers or len(self.trailers) >= self._limits.fields:
-            raise ProtocolError("too many trailer fields", status=431)
+        if self._trailer_bytes > self._limits.trailers:
+            raise ProtocolError(
+                f"the trailer section is longer than {self._limits.trailers} bytes", status=431
+            )
+        if len(self.trailers) >= self._limits.fields:
+            raise ProtocolError(f"more than {self._limits.fields} trailer fields", status=431)
         self.trailers += (self._field(line),)
         return _Part.TRAILER
 

@@ -131,9 +131,9 @@ class Configured:
             the path can read the request and change the answer. False, the default: it raises
             UnsupportedProtocol. Credentials are not sent, as to any other origin.
         sensitive_headers: Names of fields that are not sent to another origin on a redirect; "*"
-            matches any text. Authorization, Cookie, Proxy-Authorization, Host and Referer are never
-            sent. By default names that end in -Key, -Token,
-            -Secret and the like.
+            matches any text. Host, Referer, and names with "auth" or "cookie" in them are never
+            sent. By default also names that end in "-key", and names with "token", "secret",
+            "session", "passw", "credential", "csrf", "jwt" or "apikey" in them.
         referer: The Referer field. None, the default, sends none.
         skip_hostname_verification: Whether a certificate for another host is accepted. False. True
             warns (InsecureWarning). CURLOPT_SSL_VERIFYHOST.

@@ -199,13 +199,15 @@ class ServerConfig:
             (SO_REUSEPORT). The kernel spreads the connections. False.
         unix_mode: Permissions of a unix socket's file, such as 0o660. None: by the umask.
         read_timeout: Longest silence of a client that is sending a request, and of a new one before
-            its first. 2000. Part of a request is answered with 408. 0: no limit.
+            its first, from the end of the TLS handshake. 2000. Part of a request is answered with
+            408. 0: no limit.
         write_timeout: Longest time in which a client receives nothing of its response; then its
             connection is reset and the client is logged. The client's own reading is measured, as
             far as the kernel knows, not how much the kernel takes from the server. A client that
             has read faster than 6 KiB/s may pause in proportion, 30 times this at the most. 2000.
             0: no limit.
-        handshake_timeout: Longest TLS handshake in all. 10000. 0: no limit.
+        handshake_timeout: Longest time for the PROXY header (``proxy_protocol``) and the TLS
+            handshake together. 10000. 0: no limit.
         header_timeout: Longest time for one head in all, however steadily it arrives. 10000. 408.
             0: no limit.
         request_timeout: Longest time for head and body in all. 300000. 408. 0: no limit.
@@ -230,11 +232,12 @@ class ServerConfig:
             none is idle it waits in the kernel's backlog. 1000. 0: no limit.
         backlog: Length of that backlog. socket.SOMAXCONN.
         max_request_line: Request line. 8 KiB. 414.
-        max_field_line: One field. 8 KiB. 431.
+        max_field_line: One field, of a trailer section too. 8 KiB. 431.
         max_head_size: Request line and fields. 64 KiB. 431.
-        max_fields: Number of fields. 100. 431.
+        max_fields: Number of fields, and of trailer fields. 100. 431.
         max_body_size: Body, without chunked framing. 16 MiB. 413. None: no limit.
-        spool_size: A longer body or upload is kept in a temporary file. 1 MiB.
+        spool_size: Bytes of a body or an upload that are kept in memory; longer ones are in a
+            temporary file. 1 MiB.
         max_parts: Parts of a multipart form, fields of an urlencoded one. 1000. 413.
         max_part_fields: Fields in the head of one part. 16. 413.
         max_decoded_size: Bytes that are decoded when ``request.body`` or ``files`` is read: of

@@ -2,7 +2,8 @@
 
 Callbacks and timers of the loop get an empty context: they serve all requests, and would otherwise
 keep the context variables of the request that happened to create them. Of the loop only add_reader,
-call_soon, call_later, create_task and create_future are used, of a timer only cancel. Everything
+remove_reader, call_soon, call_later, create_task, create_future and is_closed are used, of a timer
+only cancel. Everything
 runs in the loop's thread.
 """
 

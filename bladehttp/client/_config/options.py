@@ -195,7 +195,14 @@ OPTIONS = (
     Option("progress",                    optional(check_report), own),  # progress.py
     Option("curl_options",                option_map,             given_options),  # the last wins
 )  # fmt: skip
-"""One row per property of HttpClient, except ``headers``, which is an object."""
+"""One row per property of HttpClient, except ``headers``, which is an object.
+
+A later row overrides the libcurl options of an earlier one (``curl_options`` is last); the options
+of the environment override all, where the property they belong to is not set (environment.py). A
+new property needs a row here, a field of `Settings`, a `Property` and a paragraph in
+client/_base.py, a key of `Properties` in client/_arguments.py, and a file also a line in
+tls.py (`named_files`, `check_named`): tests compare these lists.
+"""
 
 CHECKS = {option.name: option.check for option in OPTIONS}
 

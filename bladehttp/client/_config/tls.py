@@ -67,7 +67,7 @@ def _authorities(file: str | None, directory: str | None) -> tuple[Pair, ...]:
 
 
 def trust_options(ca_cert: str | None) -> tuple[Pair, ...]:
-    """Return CURLOPT_CAINFO and CURLOPT_CAPATH for a ``ca_cert``.
+    """Return CURLOPT_CAINFO, CAPATH, PROXY_CAINFO and PROXY_CAPATH for a ``ca_cert``.
 
     A file is CAINFO: libcurl caches its parsed form, unlike that of CAINFO_BLOB (2.2 ms against 7.9
     ms for a connection).

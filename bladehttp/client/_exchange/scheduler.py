@@ -67,7 +67,7 @@ class Scheduler:
 
     Attributes:
         gate: Called before each request of an exchange whose hooks may be awaited; False holds the
-            exchange back until `start_held` or `fail`. None for no gate.
+            exchange back until `start_held`, `resume_held` or `fail`. None for no gate.
         multi: The multi that drives libcurl.
         is_reusable: Whether it may be kept for more; False after an exception has interrupted it.
     """

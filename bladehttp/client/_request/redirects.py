@@ -51,8 +51,9 @@ OF_THE_ORIGIN = frozenset(("host", "referer"))
 def next_request(request: PreparedRequest, status: int, location: str) -> PreparedRequest:
     """Return the request that a redirect leads to.
 
-    Credentials that were removed are not added again, even if the chain returns to the first
-    origin.
+    A request to another origin has no sensitive fields (``sensitive_headers``), no Host and Referer
+    of the caller, and neither ``auth`` nor client certificate. They are not added again, even if
+    the chain returns to the first origin.
 
     Raises:
         InvalidUrl: The Location is not valid.
