@@ -6,7 +6,8 @@ truncated gzip stream as success with short data and a second gzip member as an 
 docs/decisions/0012).
 
 Everything a peer can choose is bounded: the number of codings, the output of one step, the
-number of members, and the output in all where there is a limit (``max_body_size``). Time and memory are linear in input and output.
+number of members, and the output in all where there is a limit (``max_body_size``). Time and memory
+are linear in input and output.
 
     coding    library
     gzip      zlib; x-gzip is the same (RFC 9110 section 8.4.1.3)

@@ -18,7 +18,7 @@ from bladehttp.client._curl.waiters import INTEREST, Events, SocketWaiter
 
 
 class LoopWaiter(SocketWaiter):
-    """Wait on an event loop: the loop calls ``on_ready``; `wait` with 0 then finds descriptors ready."""
+    """Wait on an event loop, which calls ``on_ready``: then `wait` with 0 returns at once."""
 
     __slots__ = ("_is_watching", "_loop", "_on_ready", "_poller", "_registered")
 
