@@ -97,6 +97,11 @@ class Deferred:
         return self._future.cancelled()
 
     @property
+    def is_decided(self) -> bool:
+        """Whether it was sent, has failed or expired."""
+        return self._future.done()
+
+    @property
     def failure(self) -> BaseException | None:
         """The error given to `fail`; None if it was sent, has expired, or neither has happened."""
         future = self._future
@@ -183,6 +188,7 @@ class Channel(Iterator[bytes]):
         self._quiet = False
         self._wake: Callable[[], None] = lambda: None
         self._begin: Callable[[], object] | None = None
+        self._is_lost = False
         self._lost: Callable[[], None] | None = None
 
     @property
@@ -254,12 +260,18 @@ class Channel(Iterator[bytes]):
         self.close()
 
     def when_lost(self, call: Callable[[], None]) -> None:
-        """Set a function to call, on the server's thread, if the client leaves before the end."""
-        self._lost = call
+        """Set a function to call, once, if the client leaves before the end, or has left."""
+        with self._changed:
+            is_lost = self._is_lost
+            self._lost = None if is_lost else call
+        if is_lost:
+            call()
 
     def lose(self) -> None:
         """Close: the client has left."""
-        call, self._lost = self._lost, None
+        with self._changed:
+            self._is_lost = True
+            call, self._lost = self._lost, None
         self.close()
         if call is not None:
             call()

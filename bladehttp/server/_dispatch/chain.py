@@ -201,8 +201,8 @@ class Chain:
             cancel_timer()
             raise unavailable({"Retry-After": "1"})
         self._running = running
-        if deferred.given_up:
-            running.cancel()
+        if deferred.is_decided:  # meanwhile, on the other thread
+            self._decided()
 
     def _go_on(self, value: Any, error: BaseException | None) -> None:
         """Continue with the value or the exception of a coroutine, on the server's thread."""

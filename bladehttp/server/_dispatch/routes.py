@@ -194,7 +194,7 @@ class Routes:
             raise ValueError(f"a path to mount at begins with '/', unlike {path!r}")
         check_decoded(path)
         path = path.rstrip("/")
-        name = f"{method} {path}/"
+        name = f"{'any method' if method == ANY else method} {path}/"
         route = Route(handler, name, (), offload, options or RouteOptions(), yields=True)
         self._add_prefix(f"{path}/", method, route)
         self._all[method] = route
