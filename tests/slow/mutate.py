@@ -54,6 +54,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "client/_download/resumption.py": ("resumption", "download"),
     "client/_download/part_file.py": ("part_file", "download"),
     "client/_curl/resend.py": ("connections", "digest", "http2"),
+    "client/_curl/digest.py": ("digest",),
     "_data/decoders.py": ("../test_decoders", "codings"),
 }
 """Each module that is mutated -> the files in tests/client that hold it, the quickest first."""

@@ -196,12 +196,12 @@ class Connections:
             del self._at[connection.address]
         self._poll.unregister(descriptor)
 
-    def is_usable(self, address: Address, may_be_repeated: bool) -> bool:
+    def is_usable(self, address: Address, is_repeatable: bool) -> bool:
         """Whether a request may be written to a kept connection.
 
         Args:
             address: The addresses of the connection.
-            may_be_repeated: Whether the request may be sent twice. If not, a connection on
+            is_repeatable: Whether the request may be sent twice. If not, a connection on
                 probation is refused.
         """
         connection = self._at.get(address) or self._found(address)
@@ -209,7 +209,7 @@ class Connections:
             return address[3] > 0 or self._are_usable()
         if not connection.is_usable():
             return False
-        return may_be_repeated or not self._is_on_probation(connection)
+        return is_repeatable or not self._is_on_probation(connection)
 
     def _are_usable(self) -> bool:
         """Whether all connections over Unix sockets are usable: the chosen one cannot be told."""

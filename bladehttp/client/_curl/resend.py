@@ -1,4 +1,4 @@
-"""Resend: whether a request whose connection is lost is sent again. The decision is made here only.
+"""Resend: whether a request is certainly unprocessed after its connection was lost.
 
 RFC 9110 section 9.2.2: a client repeats a request by itself only if its method is idempotent, or if
 it knows that the request was not processed. That is known in three cases, whatever the method:
@@ -13,7 +13,8 @@ the server has refused    libcurl reports it (CURLOPT_DEBUGFUNCTION) for RST_STR
 the stream                REFUSED_STREAM, and for every stream above the last one that GOAWAY
                           names: "HTTP/2 stream 3 refused by server" (lib/http2.c). Neither was
                           processed (RFC 9113 sections 6.8 and 8.7).
-nothing was written       CURLINFO_REQUEST_SIZE is 0.
+nothing was written       CURLINFO_REQUEST_SIZE is 0 after libcurl was stopped from repeating the
+                          request over another connection (`Verdict.MAY_BE_DONE`).
 ========================  =====================================================================
 
 In any other case the request may have been processed: the server has read it and closed, or its
@@ -21,32 +22,20 @@ process has ended. libcurl repeats such requests too (``Curl_retry_request``) wh
 connection delivers no byte. It may for idempotent methods; others are stopped, and the caller gets
 a ReadError.
 
-Digest challenges that libcurl answers too early, with the data of an earlier challenge.
-
-Realm and nonce stay in an easy handle after a transfer, so that the next request needs no extra
-round. But libcurl takes a new challenge for "wrong password" unless it says ``stale=true``: another
-realm of the same origin (RFC 7616 section 3.5 tells realms apart by ``domain``), or a server whose
-nonces are used once. Then the handle is reset, which drops the kept challenge, and the request is
-sent once more (docs/decisions/0063).
-
-Without a kept challenge the first request carries no answer, so a refusal arrives twice: as the
-challenge and as the response to its answer. The second means a wrong password and is final.
+Three others take part. `SharedHandle` asks `Connections.is_usable` itself for a request without a
+guard. `Exchange` sends an unprocessed request again, `MOST` times, if its body can be rewound.
+`Retry` (client/_config/retry.py) repeats failed requests where the caller asked for it.
 """
 
-import re
 from enum import Enum, auto
-from functools import partial
 from typing import Any
 
 import pycurl
 
-from bladehttp._data.auth import Auth
 from bladehttp.client._config.retry import IDEMPOTENT
 from bladehttp.client._curl.connections import HTTP_2, MULTIPLEXED, Address, version_of
 from bladehttp.client._curl.engine import Outcome
 from bladehttp.client._curl.handle import Handle
-from bladehttp.client._curl.response_head import ResponseHead, offers_digest
-from bladehttp.client._curl.transfer_options import gets_digest
 from bladehttp.client._curl.wire_log import stop_wire_log, wire_log
 from bladehttp.client._request.prepared import PreparedRequest
 
@@ -86,7 +75,7 @@ def guard_for(
     is_usual = request.is_plain and not is_repeated and request.settings.auth is None
     if is_usual and not handle.has_events(0):
         return None
-    must_go_once = not may_be_repeated(request)
+    must_go_once = not is_repeatable(request)
     if must_go_once:
         is_repeated = is_repeated or handle.await_probation(request.url.origin)
         if _may_be_refused(handle, request):
@@ -98,7 +87,7 @@ def guard_for(
     return Guard(handle, request, lines, is_repeated, must_go_once)
 
 
-def may_be_repeated(request: PreparedRequest) -> bool:
+def is_repeatable(request: PreparedRequest) -> bool:
     """Whether a request may be sent twice: its method is idempotent and its body rewindable."""
     return request.method in IDEMPOTENT and (request.body is None or request.body.is_rewindable)
 
@@ -186,7 +175,7 @@ class Guard:
             connections.record(handle, address[3], version_of(self._lines))
         return connections.is_usable(address, not self._must_go_once)
 
-    def may_be_sent_again(self, was_sent: bool) -> bool:
+    def was_not_processed(self, was_sent: bool) -> bool:
         """Whether a failed request was certainly not processed.
 
         Args:
@@ -243,39 +232,3 @@ def _may_be_refused(handle: Handle, request: PreparedRequest) -> bool:
         and pycurl.VERBOSE not in settings.curl_options  # the caller gets the log
         and handle.connections.versions.get(origin, HTTP_2) in MULTIPLEXED
     )
-
-
-UNAUTHORIZED, PROXY_AUTHENTICATION_REQUIRED = 401, 407
-
-FIELDS = {
-    UNAUTHORIZED: "WWW-Authenticate",
-    PROXY_AUTHENTICATION_REQUIRED: "Proxy-Authenticate",
-}
-
-status_of = partial(re.match, rb"HTTP/[0-9.]+ (\d{3})\b")
-
-
-def was_answered_early(lines: list[bytes], request: PreparedRequest, status: int) -> bool:
-    """Whether the server refused an answer to an earlier challenge.
-
-    Args:
-        lines: The header lines of the transfer, of all its rounds.
-        request: The request.
-        status: 401 or 407, the status of the last response.
-    """
-    if not may_use_digest(request, status):
-        return False
-    matches = filter(None, map(status_of, lines))
-    if sum(int(match[1]) == status for match in matches) != 1:
-        return False
-    return bool(offers_digest(", ".join(ResponseHead(lines).headers.get_all(FIELDS[status]))))
-
-
-def may_use_digest(request: PreparedRequest, status: int = UNAUTHORIZED) -> bool:
-    """Whether libcurl may answer the server, or for 407 the proxy, by Digest."""
-    settings = request.settings
-    if status == PROXY_AUTHENTICATION_REQUIRED:
-        return gets_digest(settings, request.url.origin[0])
-    if not isinstance(settings.auth, tuple) and not settings.netrc:
-        return False
-    return bool(settings.auth_method & Auth.DIGEST)

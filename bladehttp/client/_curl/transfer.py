@@ -13,11 +13,12 @@ from bladehttp.client._config.environment import active_options, names_http_prox
 from bladehttp.client._config.network import home_netrc_options
 from bladehttp.client._curl.body_sink import NO_SINK, BodySink, is_redirect
 from bladehttp.client._curl.decoding import decode
+from bladehttp.client._curl.digest import was_answered_early
 from bladehttp.client._curl.engine import SUCCESS, Outcome
 from bladehttp.client._curl.errors import annotate
 from bladehttp.client._curl.failures import failure
 from bladehttp.client._curl.handle import Handle
-from bladehttp.client._curl.resend import guard_for, was_answered_early
+from bladehttp.client._curl.resend import guard_for
 from bladehttp.client._curl.response_head import BLANK, ResponseHead
 from bladehttp.client._curl.transfer_options import (
     PROXY_AUTHENTICATION_REQUIRED,
@@ -120,11 +121,11 @@ class Transfer:
             self._options.reset()
         self._handle.plain = True
 
-    def may_be_sent_again(self) -> bool:
+    def was_not_processed(self) -> bool:
         """Whether the transfer was stopped with its request not processed; see resend.py."""
         if self._guard is None:
             return self._handle.is_unusable
-        return self._guard.may_be_sent_again(self.was_sent())
+        return self._guard.was_not_processed(self.was_sent())
 
     def status(self) -> int:
         """Return the status of the last head, 0 if there is none."""

@@ -386,7 +386,7 @@ class Exchange:
 
     def _is_sent_again(self) -> bool:
         """Whether the request is sent again because it was not processed; see resend.py."""
-        if self._repeated == MOST or not self._transfer.may_be_sent_again():
+        if self._repeated == MOST or not self._transfer.was_not_processed():
             return False
         if not self.request.rewind():
             return False

@@ -21,7 +21,7 @@ from bladehttp.client._curl.body_sink import DecodingBudget
 from bladehttp.client._curl.connections import PROBATION
 from bladehttp.client._curl.engine import RECEIVE, SUCCESS, TOTAL, Outcome
 from bladehttp.client._curl.pool import Limits
-from bladehttp.client._curl.resend import may_be_repeated
+from bladehttp.client._curl.resend import is_repeatable
 from bladehttp.client._curl.shared_handle import Shared, SharedHandle
 from bladehttp.client._curl.sharing import ConnectionSharing
 from bladehttp.client._curl.waiters import SocketWaiter
@@ -137,7 +137,7 @@ class Scheduler:
 
     def _begin(self, exchange: Exchange) -> None:
         """Start an exchange, or continue it."""
-        if not may_be_repeated(exchange.request) and self._has_to_wait(exchange):
+        if not is_repeatable(exchange.request) and self._has_to_wait(exchange):
             return
         if self.gate is not None and exchange.may_await and not self.gate(exchange):
             return
