@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from bladehttp._message.aborts import Abort, abort
     from bladehttp._message.deferred import Channel, Deferred
     from bladehttp._message.request import ClientInfo, HttpRequest
-    from bladehttp._message.response import Hop, HttpResponse, RequestInfo
+    from bladehttp._message.response import HttpResponse
+    from bladehttp._message.response_head import Hop, RequestInfo
     from bladehttp._message.sse import Events
     from bladehttp.client._arguments import Data, RequestOptions
     from bladehttp.client._asyncio.client import AsyncHttpClient
@@ -65,7 +66,8 @@ else:  # each half is loaded on first access: a server needs no libcurl, a clien
             "_message.aborts": "Abort abort",
             "_message.deferred": "Channel Deferred",
             "_message.request": "ClientInfo HttpRequest",
-            "_message.response": "Hop HttpResponse RequestInfo",
+            "_message.response": "HttpResponse",
+            "_message.response_head": "Hop RequestInfo",
             "_message.sse": "Events",
             "client._arguments": "RequestOptions",
             "client._asyncio.client": "AsyncHttpClient",

@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     from bladehttp._data.auth import Auth
     from bladehttp._data.headers import Headers, HeadersLike
     from bladehttp._data.secret_names import SENSITIVE_HEADERS
-    from bladehttp._message.response import Hop, HttpResponse, RequestInfo
+    from bladehttp._message.response import HttpResponse
+    from bladehttp._message.response_head import Hop, RequestInfo
     from bladehttp.client._arguments import (
         AsyncData,
         AuthFunction,
@@ -49,7 +50,8 @@ else:  # libcurl is loaded on first access, and so is asyncio
         {
             "_data.auth": "Auth",
             "_data.headers": "Headers HeadersLike",
-            "_message.response": "Hop HttpResponse RequestInfo",
+            "_message.response": "HttpResponse",
+            "_message.response_head": "Hop RequestInfo",
             "client._arguments": (
                 "AsyncData AuthFunction ClientCert ClientOptions Credentials Data DownloadOptions "
                 "ErrorHook FieldPairs FileContent FileName FilesLike FileValue PathLike "

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable, Iterable
 from typing import Any, TypedDict, Unpack
 
-from bladehttp._message.response import POWERED_BY
+from bladehttp._message.response_head import POWERED_BY
 from bladehttp._wire.limits import Limits
 from bladehttp.server._dispatch.forwarded import TrustedProxies
 from bladehttp.server._dispatch.routes import RouteOptions

@@ -14,7 +14,8 @@ from typing import IO, Any, Self, TypeVar, Unpack, overload
 from wsgiref.types import WSGIApplication
 
 from bladehttp._message.request import ClientInfo, HttpRequest
-from bladehttp._message.response import DefaultHead, HttpResponse
+from bladehttp._message.response import HttpResponse
+from bladehttp._message.response_head import DefaultHead
 from bladehttp._wire.head import HeadParser
 from bladehttp.exceptions import HttpException
 from bladehttp.server._config import (

@@ -18,7 +18,8 @@ import pytest
 from support import Loops, run_async
 
 from bladehttp import AsyncHttpClient, Retry
-from bladehttp._message.response import HttpResponse, RequestInfo
+from bladehttp._message.response import HttpResponse
+from bladehttp._message.response_head import RequestInfo
 from bladehttp.client import HttpClient
 from bladehttp.exceptions import (
     BodyTooLarge,

@@ -21,7 +21,7 @@ import zstandard
 from body_doors import Door, awaited_get, every_door, get, send_many
 
 from bladehttp import exceptions
-from bladehttp._message.response import RequestInfo
+from bladehttp._message.response_head import RequestInfo
 from bladehttp.client import HttpClient
 from bladehttp.client._curl.errors import (
     EXCEPTIONS,

@@ -9,7 +9,8 @@ from typing import NamedTuple, TypeVar
 import pycurl
 
 from bladehttp import exceptions as e
-from bladehttp._message.response import HttpResponse, RequestInfo
+from bladehttp._message.response import HttpResponse
+from bladehttp._message.response_head import RequestInfo
 from bladehttp.client._config.secrets import redact_error
 
 Error = TypeVar("Error", bound=BaseException)

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from bladehttp._data.headers import Headers
-from bladehttp._message.response import RequestInfo
+from bladehttp._message.response_head import RequestInfo
 from bladehttp.client._config.secrets import NO_SECRETS
 from bladehttp.client._request.url import location_text
 

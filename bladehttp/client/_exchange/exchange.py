@@ -8,7 +8,8 @@ from functools import partial
 from time import monotonic, sleep
 from typing import Any
 
-from bladehttp._message.response import Hop, HttpResponse
+from bladehttp._message.response import HttpResponse
+from bladehttp._message.response_head import Hop
 from bladehttp.client._config.environment import active_proxy
 from bladehttp.client._config.retry import Retry
 from bladehttp.client._config.secrets import redact, secrets_of

@@ -8,7 +8,7 @@ from math import inf
 from time import monotonic
 from typing import Any
 
-from bladehttp._message.response import RequestInfo
+from bladehttp._message.response_head import RequestInfo
 from bladehttp.client._config.options import Settings
 from bladehttp.client._curl.errors import annotate
 from bladehttp.client._curl.pool import Pool

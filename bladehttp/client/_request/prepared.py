@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bladehttp._data.headers import Pairs, is_token
-from bladehttp._message.response import RequestInfo
+from bladehttp._message.response_head import RequestInfo
 from bladehttp.client._config.options import Settings, key_of
 from bladehttp.client._config.validators import check_length
 from bladehttp.client._request.body import Body, BytesBody

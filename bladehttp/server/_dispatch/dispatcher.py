@@ -23,7 +23,8 @@ from bladehttp._message.aborts import Abort
 from bladehttp._message.content import ContentError
 from bladehttp._message.deferred import Channel, Deferred, Offloaded
 from bladehttp._message.request import HttpRequest
-from bladehttp._message.response import DEFAULT_HEAD, DefaultHead, HttpResponse
+from bladehttp._message.response import HttpResponse
+from bladehttp._message.response_head import DEFAULT_HEAD, DefaultHead
 from bladehttp._wire.head import RequestLine
 from bladehttp._wire.limits import Limits
 from bladehttp.exceptions import ProtocolError
