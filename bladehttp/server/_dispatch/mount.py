@@ -87,13 +87,7 @@ class Mount:
         Raises:
             TypeError: The application is not callable, or one of ASGI.
         """
-        if not callable(application):
-            hint = "; of a server it is its property wsgi" if hasattr(application, "wsgi") else ""
-            what = type(application).__name__
-            raise TypeError(f"mount takes a WSGI application, a callable, not {what}{hint}")
-        if is_coroutine_function(application):
-            name = name_of(application)
-            raise TypeError(f"mount takes a WSGI application, and {name} is a coroutine function")
+        check_application(application)
         self._application: Application = application
         self._location = location
         self._path = path.rstrip("/")
@@ -142,6 +136,21 @@ class Mount:
             **_fields(request),
             **_content_fields(request.headers, source, sent),
         }
+
+
+def check_application(application: Any) -> None:
+    """Raise if an object is no WSGI application, as far as can be told.
+
+    Raises:
+        TypeError: It is not callable, or one of ASGI.
+    """
+    if not callable(application):
+        hint = "; of a server it is its property wsgi" if hasattr(application, "wsgi") else ""
+        what = type(application).__name__
+        raise TypeError(f"mount takes a WSGI application, a callable, not {what}{hint}")
+    if is_coroutine_function(application):
+        name = name_of(application)
+        raise TypeError(f"mount takes a WSGI application, and {name} is a coroutine function")
 
 
 def _fields(request: HttpRequest) -> dict[str, str]:
