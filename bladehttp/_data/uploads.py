@@ -64,8 +64,13 @@ class SpoolReader(RawIOBase):
 
     def readall(self) -> bytes:
         chunks = []
-        while data := read_at(self._descriptor, MOST_AT_ONCE, self._offset):
+        left = os.fstat(self._descriptor).st_size - self._offset
+        while left > 0:  # a read takes as much memory as it asks for, before it knows what there is
+            data = read_at(self._descriptor, min(left, MOST_AT_ONCE), self._offset)
+            if not data:  # the file has been cut
+                break
             self._offset += len(data)
+            left -= len(data)
             chunks.append(data)
         return b"".join(chunks)
 
