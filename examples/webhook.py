@@ -22,7 +22,8 @@ seen = set()
 @server.before_request
 def verify(request, response):
     signature = "sha256=" + hmac.new(SECRET, request.raw_body, hashlib.sha256).hexdigest()
-    if not hmac.compare_digest(signature, request.headers.get("X-Hub-Signature-256", "")):
+    received = request.headers.get("X-Hub-Signature-256", "")
+    if not hmac.compare_digest(signature.encode(), received.encode()):
         http.abort(401, "wrong signature")
 
 

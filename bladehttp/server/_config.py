@@ -245,7 +245,7 @@ class ServerConfig:
             are not decoded. 4 MiB. 413. None: no limit.
         max_decoded_values: Values of JSON, counted by commas, colons and brackets; a form may have
             twice as many percent-encoded octets. With the default no body blocks other clients for
-            longer than some 50 ms. 200,000. 413. None: no limit.
+            longer than some 50 ms. 200000. 413. None: no limit.
         verify_certs: Whether clients are asked for a certificate: False; True, and a given one is
             verified; or "required". False.
         client_ca_file: PEM file of the CAs that clients' certificates are verified against. None:

@@ -42,7 +42,9 @@ RESERVED = frozenset(
     (pycurl.URL, pycurl.WRITEFUNCTION, pycurl.WRITEDATA, pycurl.HEADERFUNCTION,
      pycurl.WRITEHEADER, pycurl.READFUNCTION, pycurl.READDATA, pycurl.SEEKFUNCTION,
      pycurl.HTTPHEADER, pycurl.POSTFIELDS, pycurl.MIMEPOST, pycurl.SHARE, pycurl.NOSIGNAL,
-     pycurl.FOLLOWLOCATION, pycurl.OPT_CERTINFO)
+     pycurl.FOLLOWLOCATION, pycurl.OPT_CERTINFO,
+     # the redirects of libcurl, which follows none
+     pycurl.MAXREDIRS, pycurl.POSTREDIR, pycurl.UNRESTRICTED_AUTH, pycurl.AUTOREFERER)
 )  # fmt: skip
 """The options that ``curl_options`` refuses."""
 
