@@ -153,16 +153,20 @@ class Answer:
     def _keep_other(self, target: Path, response: HttpResponse) -> None:
         """Handle a status for which a download writes nothing.
 
-        With -w, where the caller looks at the status himself, the body is written as any other.
+        With -w, where the caller looks at the status himself, and with --fail-with-body the body is
+        written as any other.
 
         Raises:
             HttpStatusError: It is 400 or more.
             CommandFailed: It is any other than 304, after which the file is current.
         """
-        if self._options.write_out is not None and not self._options.fail:
+        options = self._options
+        if (options.write_out is not None or options.fail_with_body) and not options.fail:
             with writing():
                 write_whole(target, response.body)
             return
+        if options.check_status and not response.ok:
+            return  # the exit code says it
         response.raise_for_status()
         left = self.outcome.filename or "every file"
         message = f"{response.status} {response.reason}: {left} is left as it was"

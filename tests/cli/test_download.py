@@ -46,6 +46,20 @@ def test_an_error_is_a_file_for_those_who_look_at_the_status(run, server, tmp_pa
     assert target.read_text() == "old"
 
 
+def test_an_error_with_its_body_is_a_file_and_an_exit_code(run, server, tmp_path):
+    target = tmp_path / "file"
+    code, _, err = run("get", f"{server.url}/status/404", "--fail-with-body", "-o", str(target))
+    assert (code, "404" in err) == (22, True)
+    assert target.read_text() == "what is wrong"
+
+
+def test_a_checked_status_leaves_a_file_as_it_was(run, server, tmp_path):
+    target = tmp_path / "file"
+    target.write_bytes(b"old")
+    code, _, err = run("get", f"{server.url}/status/404", "--check-status", "-o", str(target))
+    assert (code, "404" in err, target.read_bytes()) == (4, True, b"old")
+
+
 def test_a_device_or_pipe_is_written_to_and_not_replaced(run, server, tmp_path):
     code, _, err = run("get", f"{server.url}/file", "-o", "/dev/null")
     assert (code, err, Path("/dev/null").is_char_device()) == (0, "", True)
