@@ -14,7 +14,7 @@ from bladehttp._cli.exits import FAILED
 from bladehttp._cli.terminal import printable, write_error
 from bladehttp.server._config import DEFAULTS
 from bladehttp.server.testing._server import NO_CLOCKS, log
-from bladehttp.testing import BladeServer
+from bladehttp.testing import BladeServer, Expectation
 
 PORT = 3000
 
@@ -32,6 +32,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         action="store_true",
         help="repeat the last response to a request that comes more often than expected",
     )
+    parser.add_argument(
+        "--record",
+        metavar="URL",
+        help="forward every request to this server, and record it with the response in FILE",
+    )
     listening.add_arguments(parser, PORT)
 
 
@@ -43,19 +48,26 @@ def run(options: Namespace) -> int:
 
     Raises:
         CommandFailed: It cannot listen there.
-        OSError: The file cannot be read.
-        ValueError: The file is none of expectations.
+        OSError: The file cannot be read, or written.
+        ValueError: The file is none of expectations, or the URL to record is none.
     """
     server = listening.make_server(options, partial(BladeServer, record=False, **CLOCKS))
-    expected = server.replay(options.file, repeat=options.repeat)
+    expected: tuple[Expectation, ...] = ()
+    if options.record is None:
+        expected = server.replay(options.file, repeat=options.repeat)
+        what = f"Answering as {options.file} says"
+    else:
+        server.record_upstream(options.record, to=options.file)
+        what = f"Recording {options.record} in {options.file}"
     try:
         with unexpected_requests_are_shown():
-            code = listening.listen(server, options, f"Answering as {options.file} says")
+            code = listening.listen(server, options, what)
     except AssertionError as error:
         write_error(printable(f"{error}\n"))
         return FAILED
-    calls = sum(each.calls for each in expected)
-    sys.stdout.write(f"all {len(expected)} expectations met by {calls} requests\n")
+    if options.record is None:
+        calls = sum(each.calls for each in expected)
+        sys.stdout.write(f"all {len(expected)} expectations met by {calls} requests\n")
     return code
 
 

@@ -98,6 +98,25 @@ def test_a_request_that_comes_too_often_has_the_last_response_if_wanted(stub, wo
     assert running.interrupt()[0] == 1  # nobody has logged in
 
 
+def test_a_server_is_recorded_and_answered_for(start, server, tmp_path):
+    path = tmp_path / "new.json"
+    recording = start("stub", path, "--record", server.url, "--port", "0", "--log", "none")
+    pattern = rf"Recording {server.url} in {path} at (http://\S+)/ .+\n"
+    recorded = json.loads(curl(f"{re.fullmatch(pattern, recording.line())[1]}/a/b?c=1"))
+    assert (recorded["path"], recorded["queries"]) == ("/a/b", {"c": "1"})
+    assert recording.interrupt() == (0, "", "")
+    running = start("stub", path, "--port", "0", "--log", "none")
+    url = re.search(r"http://[^/]+", running.line())[0]
+    assert json.loads(curl(f"{url}/a/b?c=1")) == recorded
+    assert running.interrupt() == (0, "all 1 expectations met by 1 requests\n", "")
+
+
+def test_a_server_that_cannot_be_recorded_is_told(run, tmp_path):
+    code, out, err = run("stub", tmp_path / "a.json", "--record", "localhost:1")
+    assert (code, out) == (2, b"")
+    assert "upstream is an http or https URL, not 'localhost:1'" in err
+
+
 def test_a_file_that_is_wrong_is_told(run, tmp_path):
     path = tmp_path / "api.json"
     code, out, err = run("stub", path)

@@ -12,7 +12,7 @@ from httpbin import app as httpbin_app
 from pytest_httpbin import serve
 
 import bladehttp as http
-from bladehttp.server.testing import BladeServer
+from bladehttp.server.testing import BladeServer, Identity
 from bladehttp.server.testing._record import own_cookie
 
 upstream_app = flask.Flask("upstream")
@@ -249,6 +249,19 @@ def test_an_upstream_server_that_fails_fails_the_test(upstream, tmp_path, name):
             server.check()
     assert isinstance(caught.value.__cause__, http.HttpException)
     assert json.loads((tmp_path / "a.json").read_text())["expectations"] == []
+
+
+def test_an_upstream_server_with_tls_is_trusted_by_its_authority(tmp_path):
+    identity = Identity.throw_away(tmp_path)
+    with BladeServer(identity=identity) as secure, BladeServer() as server:
+        secure.expect("GET", "/").respond("secret")
+        server.record_upstream(secure.url, to=tmp_path / "a.json", ca_cert=secure.ca_file)
+        assert requests.get(server.url, timeout=20).text == "secret"
+    with BladeServer(identity=identity) as secure, BladeServer() as server:
+        server.record_upstream(secure.url, to=tmp_path / "a.json")
+        assert requests.get(server.url, timeout=20).status_code == 500
+        with pytest.raises(AssertionError, match="CertificateError"):
+            server.check()
 
 
 @pytest.mark.parametrize(

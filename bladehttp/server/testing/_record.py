@@ -3,7 +3,7 @@
 import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -57,9 +57,24 @@ OPTIONS: dict[str, Any] = {
 class Recorder:
     """Forwards requests and records them."""
 
-    __slots__ = ("_entries", "_lock", "_names", "_path", "_pool", "_secrets", "_upstream")
+    __slots__ = (
+        "_entries",
+        "_lock",
+        "_names",
+        "_options",
+        "_path",
+        "_pool",
+        "_secrets",
+        "_upstream",
+    )
 
-    def __init__(self, path: str | PathLike[str], upstream: str, names: SecretNames | None) -> None:
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        upstream: str,
+        names: SecretNames | None,
+        ca_cert: str | PathLike[str] | None,
+    ) -> None:
         """Take the arguments of `BladeServer.record_upstream`; None: secrets are kept.
 
         Raises:
@@ -72,6 +87,7 @@ class Recorder:
             raise FileNotFoundError(f"no directory for a recording: {str(self._path.parent)!r}")
         self._upstream = check_upstream(upstream)
         self._names = names
+        self._options = OPTIONS if ca_cert is None else {**OPTIONS, "ca_cert": fspath(ca_cert)}
         self._entries: list[Entry | None] = []
         self._secrets: set[str] = set()
         self._lock = Lock()
@@ -125,7 +141,7 @@ class Recorder:
             pairs = [f"{name}={value}" for name in cookies for value in cookies.get_all(name)]
             forwarded.headers["Cookie"] = "; ".join(pairs)
         content = request.raw_body or None
-        return forwarded.send(f"{self._upstream}{target}", request.method, content, OPTIONS)
+        return forwarded.send(f"{self._upstream}{target}", request.method, content, self._options)
 
     def _entry(self, request: HttpRequest, received: HttpResponse, headers: Headers) -> Entry:
         """Return the entry of a request, and note its secrets."""

@@ -180,6 +180,7 @@ class BladeServer(HttpServer):
         *,
         to: str | os.PathLike[str],
         secrets: Iterable[str] | None = (),
+        ca_cert: str | os.PathLike[str] | None = None,
     ) -> None:
         """Forward requests that nothing expects to another server, and record them in a file.
 
@@ -193,6 +194,8 @@ class BladeServer(HttpServer):
             secrets: Names, in any case, of secret headers, fields of queries and forms, and members
                 of JSON, besides those like "password" and "token" that are known. Their values are
                 replaced by a placeholder, wherever they are. None: secrets are written as they are.
+            ca_cert: The authorities that the other server's certificate is trusted by, as of
+                `HttpClient`. None: those of the system.
 
         Raises:
             FileNotFoundError: There is no directory for the file.
@@ -203,7 +206,7 @@ class BladeServer(HttpServer):
         if self._recorder is not None:
             raise RuntimeError("the server is recording already")
         names = None if secrets is None else SecretNames(secrets)
-        self._recorder = Recorder(to, url, names)
+        self._recorder = Recorder(to, url, names, ca_cert)
 
     def replay(
         self, path: str | os.PathLike[str], *, repeat: bool = False
