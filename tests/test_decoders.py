@@ -7,7 +7,7 @@ import time
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
-from itertools import chain, pairwise
+from itertools import chain, pairwise, product
 from typing import Any
 
 import brotli
@@ -187,14 +187,15 @@ def test_every_one_of_several_codings_has_the_limit() -> None:
 EMPTY = {"gzip": gzip.compress(b""), "zstd": zstandard.compress(b""), "skippable": SKIPPABLE}
 
 
-@pytest.mark.parametrize("library", ["gzip", "zstandard", "backports.zstd"])
-@pytest.mark.parametrize("kind", ["gzip", "zstd", "skippable"])
+@pytest.mark.parametrize(
+    ("library", "kind"),
+    [
+        ("gzip", "gzip"),
+        *product(["zstandard", "backports.zstd"], ["zstd", "skippable"]),
+    ],
+)
 def test_many_empty_members_are_refused_in_linear_time(library: str, kind: str) -> None:
     coding = CODING_OF.get(library, library)
-    if coding == "gzip" and kind != "gzip":
-        kind = "gzip"
-    elif coding == "zstd" and kind == "gzip":
-        kind = "zstd"
     began = time.process_time()
     with pytest.raises(DecodingError, match="too many empty members"):
         decoded(EMPTY[kind] * 200_000, coding)
