@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-PATIENCE = 10
+PATIENCE = 30
 """Seconds after which a test gives up waiting. Nothing passes by waiting this long."""
 
 

@@ -18,7 +18,7 @@ from support import Loops
 from bladehttp.client import HttpClient
 from bladehttp.client._client import close_shared
 
-PATIENCE = 10
+PATIENCE = 30
 """Seconds after which a peer gives up. Nothing passes by waiting this long."""
 
 

@@ -235,9 +235,13 @@ def test_cancelling_while_a_retry_is_waited_for(peers: Any, reply: Any) -> None:
     peer = peers(reply(b"", "503 Busy", "Retry-After: 30"))
 
     async def main(client: AsyncHttpClient) -> None:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.1):
-                await client.get(peer.url, retry=Retry())
+        task = asyncio.create_task(client.get(peer.url, retry=Retry()))
+        while not peer.requests:  # noqa: ASYNC110 - a thread cannot set an asyncio.Event
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(0.05)
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
 
     run(main)
     assert len(peer.requests) == 1

@@ -358,8 +358,8 @@ def test_silence_is_exact_while_others_talk(client: HttpClient, peers: Any) -> N
         connection.socket.recv(1)
 
     peer = peers.raw(handle)
-    late = []
-    for _ in range(3):
+    late: list[float] = []
+    while len(late) < 20 and min(late, default=1) >= 0.06:  # again on a busy machine
         requests = [{"url": peer.url + path, "receive_timeout": 150} for path in ("/talk", "/fall")]
         started = time.monotonic()
         first = next(iter(client.send_many(requests)))

@@ -23,7 +23,7 @@ from bladehttp.exceptions import ClientClosed, TotalTimeout
 
 pytestmark = pytest.mark.usefixtures("each_loop")
 
-LATE = 2
+LATE = 10
 """Seconds something may be late on a busy machine before a test fails."""
 
 
@@ -193,7 +193,7 @@ def test_a_dead_host_delays_no_request_to_another(
             began = time.monotonic()
             tasks = {asyncio.create_task(client.get(url)): url for url in urls}
             answered = [task for task, url in tasks.items() if url != dead]
-            await asyncio.wait(answered, timeout=10)
+            await asyncio.wait(answered, timeout=30)
             assert time.monotonic() - began < LATE
             assert {task.result().status for task in answered} == {200}
             for task in tasks:
