@@ -77,6 +77,13 @@ def test_a_file_by_hand_is_served(server, written):
     assert files.times is None
 
 
+def test_true_in_a_query_is_a_word_as_in_json(server, written):
+    query = {"a": True, "b": [False, 1], "c": {"$any": True}}
+    server.replay(written({"expectations": [{"request": {"query": query}}]}))
+    assert requests.get(f"{server.url}/?a=true&b=false&b=1&c=x", timeout=20).status_code == 200
+    server.check()
+
+
 def test_responses_to_equal_requests_come_in_order(server, written):
     entries = [{"request": {"path": "/a"}, "response": {"body": body}} for body in "123"]
     server.replay(written({"expectations": entries}))

@@ -34,6 +34,8 @@ REQUEST_KEYS = (
     *("body", "body_base64"),
 )
 
+FIELDS = ("query", "form")
+
 RESPONSE_KEYS = ("status", "headers", "json", "body", "body_base64", "delay")
 
 
@@ -164,7 +166,17 @@ def _body(key: str, value: Any) -> tuple[str, Any]:
 def _request(entry: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of `BladeServer.expect`."""
     parts = _part(entry, "request", REQUEST_KEYS)
-    return {"method": None, "path": None} | {key: _wanted(value) for key, value in parts}
+    wanted = {key: _wanted(_as_text(value) if key in FIELDS else value) for key, value in parts}
+    return {"method": None, "path": None} | wanted
+
+
+def _as_text(value: Any) -> Any:
+    """Return the fields of a query or a form with true and false as they are sent: as words."""
+    if isinstance(value, dict):
+        return {name: each if name == "$any" else _as_text(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_as_text(each) for each in value]
+    return json.dumps(value) if isinstance(value, bool) else value
 
 
 def _wanted(value: Any) -> Any:
