@@ -28,9 +28,9 @@ from bladehttp.server._config import (
 from bladehttp.server._connection.context import Stats
 from bladehttp.server._dispatch.access_log import AccessLog, Answered
 from bladehttp.server._dispatch.callbacks import check_runs, is_coroutine_function
-from bladehttp.server._dispatch.chain import ENDING
 from bladehttp.server._dispatch.dispatcher import Dispatcher
 from bladehttp.server._dispatch.forwarded import TrustedProxies
+from bladehttp.server._dispatch.loop_thread import EXITS
 from bladehttp.server._dispatch.mount import Mount
 from bladehttp.server._dispatch.request_log import RequestLog
 from bladehttp.server._dispatch.routes import ANY, Handler, RouteOptions
@@ -357,9 +357,8 @@ class HttpServer(ServerConfig):
         Connections are the WSGI server's: on_connect and on_disconnect are not called, and on_error
         gets None for the socket.
         """
-        self._dispatcher.blank = DefaultHead(self.powered_by)
-        self._dispatcher.handler_timeout = self.handler_timeout
-        self._dispatcher.coroutines.most = self.max_offloaded
+        blank = DefaultHead(self.powered_by)
+        self._dispatcher.configure(blank, self.handler_timeout, self.max_offloaded)
         return WsgiApplication(
             self._dispatcher,
             HeadParser(self._limits(), self._dispatcher.limits_of),
@@ -537,7 +536,7 @@ class HttpServer(ServerConfig):
             TypeError: It is a coroutine function.
         """
         check_runs(fn, "call_soon")
-        self._loop().call_soon(partial(self._dispatcher.call_guarded, "call_soon", fn))
+        self._loop().call_soon(partial(self._dispatcher.notices.call_guarded, "call_soon", fn))
 
     def call_later(self, ms: int, fn: Callable[[], object]) -> Timer:
         """Call a function on the server's thread after some time. From any thread.
@@ -556,7 +555,7 @@ class HttpServer(ServerConfig):
             TypeError: It is a coroutine function.
         """
         check_runs(fn, "call_later")
-        call = partial(self._dispatcher.call_guarded, "call_later", fn)
+        call = partial(self._dispatcher.notices.call_guarded, "call_later", fn)
         return self._loop().call_later(ms / 1000, call)
 
     def _loop(self) -> Loop:
@@ -583,9 +582,8 @@ class HttpServer(ServerConfig):
         if self._runtime is not None:
             raise RuntimeError(f"the server is listening at {self.url} already")
         context, proxies = self._context(self._certificates), self._proxies()
-        self._dispatcher.blank = DefaultHead(self.powered_by)
-        self._dispatcher.handler_timeout = self.handler_timeout
-        self._dispatcher.coroutines.most = self.max_offloaded
+        blank = DefaultHead(self.powered_by)
+        self._dispatcher.configure(blank, self.handler_timeout, self.max_offloaded)
         endpoint = self._listen(self._given)
         try:
             self._runtime = self._run_at(endpoint, context, proxies, owner)
@@ -593,8 +591,8 @@ class HttpServer(ServerConfig):
             endpoint.close()
             raise
         self._dispatcher.log = RequestLog() if self.record else None
-        self._dispatcher.loop = self._runtime.loop
-        self._dispatcher.slow = self.slow_handler_time / 1000 or inf
+        self._dispatcher.thread.loop = self._runtime.loop
+        self._dispatcher.notices.slow = self.slow_handler_time / 1000 or inf
         return self._runtime
 
     def _run_at(
@@ -630,15 +628,15 @@ class HttpServer(ServerConfig):
             self._end(runtime)
 
     def _run_on_thread(self, runtime: Runtime) -> None:
-        with suppress(*ENDING):  # it was reported; nobody else is here to be told
+        with suppress(*EXITS):  # it was reported; nobody else is here to be told
             self._run(runtime, nullcontext())
 
     def _end(self, runtime: Runtime) -> None:
         try:
             runtime.close()
         finally:
-            self._runtime = self._dispatcher.loop = None
-            self._dispatcher.call_late()
+            self._runtime = self._dispatcher.thread.loop = None
+            self._dispatcher.thread.call_waiting()
             runtime.stopped.set()
 
     def _context(self, certificates: dict[str, CertificateFiles]) -> ssl.SSLContext | None:
@@ -661,7 +659,7 @@ def _close_all_in_child() -> None:
     """In a forked child no server runs; the parent's sockets are left to the parent."""
     for server in _servers:
         runtime, server._runtime = server._runtime, None
-        server._dispatcher.loop = None
+        server._dispatcher.thread.loop = None
         server._dispatcher.coroutines.forget()
         if runtime is not None:
             runtime.close_in_child()

@@ -87,8 +87,8 @@ class WsgiApplication:
             response = dispatcher.refuse(error, request, None)
         except Exception as error:  # noqa: BLE001 - no temporary file, no memory, a fault of ours
             request = _partial_request(environ, reader.partial.fields)
-            response = dispatcher.server_error(error, None, request)
-            response = dispatcher.finish(request, response, None)
+            response = dispatcher.failures.server_error(error, None, request)
+            response = dispatcher.run_after_request(request, response, None)
         else:
             response = self._respond(request)
         response, reply = self._write(request, response, method)
@@ -97,7 +97,7 @@ class WsgiApplication:
         body = WsgiBody(dispatcher, request, response, reply, answered)
         try:
             start_response(*_parts(reply.head))
-            dispatcher.call_on_reply(request, response, None)
+            dispatcher.notices.call_on_reply(request, response, None)
         except BaseException:
             body.close()
             raise
@@ -114,7 +114,7 @@ class WsgiApplication:
         """Call on_answered for a finished response."""
         milliseconds = (monotonic() - begun) * 1000
         answered = Answered(client, request, response, sent, milliseconds)
-        self._dispatcher.call("answered", answered, None, request)
+        self._dispatcher.notices.call("answered", answered, None, request)
 
     def _receive(self, environ: Environ, reader: RequestReader) -> HttpRequest:
         message = _read(environ, reader)
@@ -142,11 +142,11 @@ class WsgiApplication:
             response = self._dispatcher.respond(request, None)
             if response.deferred is not None:
                 response.deferred.wait()
-                response = self._dispatcher.finish_deferred(
+                response = self._dispatcher.settle_deferred(
                     request, response, response.deferred, None
                 )
             complete(request, response)
-            return self._dispatcher.finish(request, response, None)
+            return self._dispatcher.run_after_request(request, response, None)
         except BaseException:  # what ends the WSGI server: KeyboardInterrupt, SystemExit
             request.close()
             raise
@@ -214,7 +214,7 @@ class WsgiBody:
             try:
                 chunk = next(chunks, None)
             except BaseException as error:
-                self._dispatcher.report(error, None, self._request)
+                self._dispatcher.notices.report(error, None, self._request)
                 if isinstance(error, Exception):
                     raise
                 raise RuntimeError("a streamed body has failed") from error
@@ -227,7 +227,7 @@ class WsgiBody:
         answered, self._answered = self._answered, None
         self._response.source = self._source
         try:
-            self._dispatcher.discard(self._response, None, self._request)
+            self._dispatcher.failures.discard(self._response, None, self._request)
         finally:
             self._request.close()
             if answered is not None:

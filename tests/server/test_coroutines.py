@@ -139,6 +139,47 @@ def test_the_chain_goes_on_in_order_and_on_the_servers_thread(at):
     assert seen == [(name, name.startswith("async")) for name in order]
 
 
+ROUTES = {"no routes": (), "its route": (("GET", "/"),), "another path": (("GET", "/else"),)}
+ROUTES |= {"another method": (("POST", "/"),), "both": (("GET", "/"), ("GET", "/else"))}
+
+
+def called(has_coroutines, guards, receives, routes):
+    """Ask a server with some callbacks; return their order and the answer."""
+    seen = []
+
+    def note(name, answers):
+        def callback(request, response):
+            seen.append(name)
+            if answers:
+                response.write(name)
+
+        return callback
+
+    server = HttpServer(0)
+    if has_coroutines:
+        server.none_handler(waits)
+    server.none_handler(note("none_handler", True))
+    for kind, does in (("before_request", guards), ("on_receive", receives)):
+        if does is not None:
+            getattr(server, kind)(note(kind, does == "answers"))
+            getattr(server, kind)(note(f"second {kind}", False))
+    for method, path in routes:
+        server.handle(method, path, note(f"{method} {path}", True))
+    with server:
+        assert server._dispatcher.has_coroutines == has_coroutines
+        answer = ask(server.port)
+    return seen, answer.status, answer.body, answer.get("Allow")
+
+
+@pytest.mark.parametrize("routes", ROUTES.values(), ids=list(ROUTES))
+@pytest.mark.parametrize("receives", [None, "notes", "answers"])
+@pytest.mark.parametrize("guards", [None, "notes", "answers"])
+def test_a_coroutine_function_changes_no_order(guards, receives, routes):
+    """The dispatcher and the chain call the same functions, and answer the same."""
+    by_chain = called(True, guards, receives, routes)
+    assert by_chain == called(False, guards, receives, routes)
+
+
 def test_a_coroutine_guard_ends_the_chain(at):
     async def guard(request, response):
         await asyncio.sleep(0)

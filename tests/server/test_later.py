@@ -271,7 +271,7 @@ def test_an_error_of_a_worker_is_reported_though_the_server_closes_before_its_ne
     wait_until(lambda: server.step(10) and gone)
     go.set()
     server.call_soon(lambda: None)
-    wait_until(lambda: server._dispatcher._late or not worker.is_alive())
+    wait_until(lambda: server._dispatcher.thread._waiting or not worker.is_alive())
     assert not errors  # on the server's thread, which is this one
     server.close()
     assert errors == ["on a thread"]

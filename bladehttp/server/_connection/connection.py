@@ -363,7 +363,7 @@ class Connection(Sender):
         self._begun = self._context.loop.now
         self._request = request
         self._lingers = True
-        response = dispatcher.finish(request, response, client)
+        response = dispatcher.run_after_request(request, response, client)
         self._reply_in_parts(request, response, request.method, message.line.minor, keep=False)
 
     def _on_eof(self) -> None:
@@ -442,8 +442,8 @@ class Connection(Sender):
         self._lingers = True
         dispatcher, client = self._context.dispatcher, self.transport.socket
         request = self._partial_request(self._reader.partial)
-        response = dispatcher.finish(
-            request, dispatcher.server_error(error, client, request), client
+        response = dispatcher.run_after_request(
+            request, dispatcher.failures.server_error(error, client, request), client
         )
         self._reply_in_parts(request, response, request.method, 1, keep=False)
 

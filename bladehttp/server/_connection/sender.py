@@ -85,7 +85,7 @@ class Sender(StateMachine):
         if response.source is not None:
             complete(request, response)
         if has_response_callbacks and callbacks["after"]:
-            response = dispatcher.finish(request, response, self.transport.socket)
+            response = dispatcher.run_after_request(request, response, self.transport.socket)
             self._context.loop.now = monotonic()
         keep = keep and not self._context.draining
         self._line = line
@@ -167,7 +167,7 @@ class Sender(StateMachine):
         self._call("answered", Answered._make(fields), request)
 
     def _call_on_reply(self, request: HttpRequest, response: HttpResponse) -> None:
-        self._context.dispatcher.call_on_reply(request, response, self.transport.socket)
+        self._context.dispatcher.notices.call_on_reply(request, response, self.transport.socket)
         self._context.loop.now = monotonic()
 
     def _current_request(self) -> HttpRequest | None:
@@ -185,7 +185,7 @@ class Sender(StateMachine):
     def _check_time(self, seconds: float) -> None:
         """Log a stream whose source has blocked the loop too long."""
         if seconds > self._context.slow:
-            self._context.dispatcher.warn_slow("stream", seconds, self._request)
+            self._context.dispatcher.notices.warn_slow("stream", seconds, self._request)
             self._context.loop.now = monotonic()
 
     def _await_deferred(
@@ -216,7 +216,7 @@ class Sender(StateMachine):
         assert deferred is not None
         self._transition(Event.ANSWERED)
         client = self.transport.socket
-        response = self._context.dispatcher.finish_deferred(request, response, deferred, client)
+        response = self._context.dispatcher.settle_deferred(request, response, deferred, client)
         self._reply(request, response, line, keep)
         self._send(0)
 
@@ -395,7 +395,7 @@ class Sender(StateMachine):
         error = deferred.failure
         if error is not None and not isinstance(error, Abort):
             client = self.transport.socket
-            self._context.dispatcher.report(error, client, self._request, ends=False)
+            self._context.dispatcher.notices.report(error, client, self._request, ends=False)
 
     def _on_closed(self) -> None:
         if self._connected:

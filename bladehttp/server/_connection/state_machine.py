@@ -123,12 +123,14 @@ class StateMachine(ABC):
         """Call the one-argument callbacks of a kind."""
         dispatcher = self._context.dispatcher
         if dispatcher.callbacks[kind]:
-            dispatcher.call(kind, argument, self.transport.socket, request)
+            dispatcher.notices.call(kind, argument, self.transport.socket, request)
             self._context.loop.now = monotonic()  # callbacks may outlast a clock
 
     def _report(self, error: BaseException) -> None:
         """Report an error that occurred while a response was being sent."""
-        self._context.dispatcher.report(error, self.transport.socket, self._current_request())
+        self._context.dispatcher.notices.report(
+            error, self.transport.socket, self._current_request()
+        )
 
     def _transition(self, event: Event) -> None:
         """Change the state by `TRANSITIONS`. The only place that changes it."""

@@ -21,11 +21,9 @@ from bladehttp._message.deferred import Channel, Deferred, OfCoroutine
 from bladehttp._message.request import HttpRequest
 from bladehttp._message.response import HttpResponse
 from bladehttp.server._dispatch.callbacks import check_guard, check_value, is_coroutine_function
+from bladehttp.server._dispatch.loop_thread import EXITS, LoopThread
 from bladehttp.server._dispatch.routes import Route, Routes
 from bladehttp.server._dispatch.workers import Coroutines, Running, Workers
-
-ENDING = (KeyboardInterrupt, SystemExit)
-"""Exceptions that end the thread they are raised on."""
 
 Waiting = tuple[Coroutine[Any, Any, Any], int]
 """A coroutine, and the milliseconds it may take; 0: any."""
@@ -39,8 +37,8 @@ class Site(Protocol):
     callbacks: dict[str, list[Callable[..., Any]]]
     handler_timeout: int
     none_handler: Callable[..., Any]
-
     routes: Routes | None
+    thread: LoopThread
 
     def answer_unrouted(self, request: HttpRequest, response: HttpResponse) -> Any:
         """Answer a request without a route."""
@@ -66,16 +64,6 @@ class Site(Protocol):
         client: socket | None,
     ) -> None:
         """Report an error that is no response any more."""
-
-    def call_on_loop(self, function: Callable[[], None]) -> None:
-        """Call a function on the thread of the server's loop."""
-
-    def call_later(self, milliseconds: int, function: Callable[[], None]) -> Callable[[], None]:
-        """Call a function there later, 0: never; returns a function that cancels it."""
-        raise NotImplementedError
-
-    def end(self, error: BaseException) -> None:
-        """End the server's loop."""
 
 
 class Chain:
@@ -133,7 +121,10 @@ class Chain:
             self._wait_for(waiting)
 
     def _callbacks(self) -> Steps:
-        """Call every callback, and yield coroutines, whose values are sent back."""
+        """Call every callback, and yield coroutines, whose values are sent back.
+
+        In the order of `Dispatcher.respond`, which calls them where none is a coroutine function.
+        """
         response, callbacks = self._response, self._site.callbacks
         for guard in callbacks["before"]:
             yield from self._call(guard, check_guard)
@@ -141,15 +132,20 @@ class Chain:
                 return
         for callback in callbacks["receive"]:
             yield from self._call(callback, check_value)
-        routes = self._site.routes
-        found = routes.find(self._request.method, self._request.path) if routes else None
-        if found is not None:
-            self._request.params = found[1] or self._request.params
-            yield from self._call_route(found[0])
-        elif (routes or not callbacks["receive"]) and not response.is_answered:
-            yield from self._call(self._site.answer_unrouted, check_value, passes_on=True)
+        if self._site.routes is not None or not callbacks["receive"]:
+            yield from self._route()
 
-    def _call_route(self, route: Route) -> Steps:
+    def _route(self) -> Steps:
+        """Call the route, or none_handler if there is no route and no callback has answered."""
+        request, routes = self._request, self._site.routes
+        found = routes.find(request.method, request.path) if routes else None
+        if found is None:
+            if not self._response.is_answered:
+                yield from self._call(self._site.answer_unrouted, check_value, passes_on=True)
+            return
+        route, params = found
+        if params:
+            request.params = params
         if route.offload and self._workers is not None:
             site = self._site
             site.offload(route, self._request, self._response, self._client, self._workers)
@@ -189,11 +185,11 @@ class Chain:
         deferred = self._deferred
         assert deferred is not None
         self._response.deferred = deferred
-        cancel_timer = self._site.call_later(timeout, partial(deferred.expire, timeout))
+        cancel_timer = self._site.thread.call_later(timeout, partial(deferred.expire, timeout))
 
         def done(value: Any, error: BaseException | None) -> None:
             cancel_timer()
-            self._site.call_on_loop(partial(self._go_on, value, error))
+            self._site.thread.call_soon(partial(self._go_on, value, error))
 
         deferred.ends_with_client = True
         running = self._site.coroutines.start(coroutine, self._context, done)
@@ -223,8 +219,8 @@ class Chain:
                 self._wait_for(waiting)
         except BaseException as another:  # noqa: BLE001 - it is the response
             self._fail(another)
-            if isinstance(another, ENDING) and another is not error:
-                self._site.call_on_loop(partial(self._site.end, another))
+            if isinstance(another, EXITS) and another is not error:
+                self._site.thread.call_soon(partial(self._site.thread.end, another))
 
     def _step(self, value: Any, error: BaseException | None) -> Waiting | None:
         """Call callbacks up to the next coroutine, in the context of the request; None: the end.
@@ -246,7 +242,7 @@ class Chain:
             self._response.deferred = outer
             outer.send()
             return
-        cancel_timer = self._site.call_later(inner.timeout, inner.give_up)
+        cancel_timer = self._site.thread.call_later(inner.timeout, inner.give_up)
 
         def settle() -> None:
             cancel_timer()

@@ -1,14 +1,10 @@
-"""The server's own responses, and what its log says about requests."""
+"""The server's own responses."""
 
-from socket import socket
-
+from bladehttp._message.aborts import Abort
 from bladehttp._message.request import HttpRequest
 from bladehttp._message.response import HttpResponse
-from bladehttp.server._dispatch.access_log import request_id
+from bladehttp._message.response_head import DefaultHead
 from bladehttp.status import phrase
-
-LONGEST_TARGET = 200
-"""Most characters of a request target in the log."""
 
 
 def not_found(request: HttpRequest, response: HttpResponse) -> None:
@@ -28,28 +24,19 @@ def answer_with_status(response: HttpResponse, status: int) -> None:
     response.body = f"{status} - {phrase(status)}."
 
 
-def describe(request: HttpRequest) -> str:
-    """Return a request for logs: method, target and client."""
-    target = request.request_uri[:LONGEST_TARGET]
-    what = f"{request.method or 'a request'} {target}".rstrip()
-    name = request_id(request)
-    return f"{what} from {request.ip or 'a client'}{f' ({name})' if name else ''}"
+def error_response(blank: DefaultHead, status: int) -> HttpResponse:
+    """Return a response with an error status, made of the default head."""
+    response = HttpResponse.for_server(blank)
+    answer_with_status(response, status)
+    return response
 
 
-def origin_of(request: HttpRequest | None, client: socket | None) -> str:
-    """Return the origin of an error for logs: a request, a client or the server."""
-    if request is not None:
-        return describe(request)
-    try:
-        peer = client.getpeername() if client is not None else None
-    except OSError:  # gone
-        peer = None
-    return f"client {peer[0]}" if isinstance(peer, tuple) else "server"
-
-
-def attach_request(error: BaseException, request: HttpRequest | None) -> None:
-    """Set the attribute ``request`` of an exception for on_error."""
-    try:  # past what a frozen dataclass of an exception says to it
-        BaseException.__setattr__(error, "request", request)
-    except (AttributeError, TypeError):
-        pass  # a property of its own: it has something else under that name
+def response_of_abort(blank: DefaultHead, abort: Abort) -> HttpResponse:
+    """Return the response that an `Abort` carries, made of the default head."""
+    response = HttpResponse.for_server(blank)
+    response.status = abort.status
+    for name in abort.headers:
+        response.headers.pop(name, None)
+    response.headers.extend(abort.headers)
+    response.body = abort.body
+    return response

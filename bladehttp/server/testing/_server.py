@@ -17,7 +17,7 @@ from bladehttp._message.request import HttpRequest
 from bladehttp._message.response import HttpResponse
 from bladehttp.exceptions import ProtocolError
 from bladehttp.server._config import CLOCKS, DEFAULTS, ServerOptions
-from bladehttp.server._dispatch.dispatcher import CLIENT_ERRORS
+from bladehttp.server._dispatch.failures import CLIENT_ERRORS
 from bladehttp.server._dispatch.request_log import RECORDED_BYTES, RequestLog
 from bladehttp.server._net.tls import CertificateFiles
 from bladehttp.server._server import HttpServer
