@@ -6,7 +6,7 @@ from typing import Any
 
 from bladehttp._cli.wirelog import Trace
 from bladehttp._message.response import HttpResponse
-from bladehttp.client._config.secrets import redact
+from bladehttp.client._config.redaction import redact
 from bladehttp.client._request.url import resolve_location
 
 

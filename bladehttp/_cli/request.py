@@ -36,7 +36,7 @@ from bladehttp._cli.write_out import NEED_TRACE, write_out
 from bladehttp._data.references import parse_reference, recompose
 from bladehttp._message.response import HttpResponse
 from bladehttp.client import HttpClient
-from bladehttp.client._config.secrets import redact
+from bladehttp.client._config.redaction import redact
 from bladehttp.client._request.url import with_query
 from bladehttp.exceptions import InsecureWarning, UnsupportedProtocol
 

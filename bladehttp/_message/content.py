@@ -11,7 +11,7 @@ from typing import IO, BinaryIO, TypeVar
 from bladehttp._data.byte_streams import transformed
 from bladehttp._data.decoders import CODINGS, MOST_CODINGS, ContentDecoder, codings_of
 from bladehttp._data.uploads import open_content, read_content
-from bladehttp._wire.body import BodySink
+from bladehttp._wire.body import StoredBody
 from bladehttp._wire.form import Decoded, decode
 from bladehttp._wire.limits import Limits
 from bladehttp._wire.reader import Request
@@ -149,26 +149,26 @@ def decode_content_encoding(message: Request, limits: Limits) -> None:
         if coding not in CODINGS:  # RFC 9110 section 8.4: a server MAY answer 415
             raise ProtocolError(f"unknown content coding {coding[:40]!r}", status=415)
     source = message.file or BytesIO(message.body)
-    sink = BodySink(limits.spool)
+    stored = StoredBody(limits.spool)
     with source:
         try:
-            _decode_into(sink, source, ContentDecoder(encoding, limits.body))
+            _decode_into(stored, source, ContentDecoder(encoding, limits.body))
         except BodyTooLarge as error:
-            sink.close()
+            stored.close()
             raise ProtocolError(
                 f"the body is longer than {limits.body} bytes", status=413
             ) from error
         except DecodingError as error:
-            sink.close()
+            stored.close()
             raise ProtocolError(f"the body's Content-Encoding: {error}") from error
         except BaseException:
-            sink.close()
+            stored.close()
             raise
-    message.body, message.file = sink.getvalue(), sink.file
+    message.body, message.file = stored.getvalue(), stored.file
 
 
-def _decode_into(sink: BodySink, source: IO[bytes], decoder: ContentDecoder) -> None:
+def _decode_into(stored: StoredBody, source: IO[bytes], decoder: ContentDecoder) -> None:
     for chunk in transformed(decoder, iter(lambda: source.read(BLOCK), b"")):
-        sink.write(chunk)
-    if sink.file is not None:
-        sink.file.seek(0)
+        stored.write(chunk)
+    if stored.file is not None:
+        stored.file.seek(0)

@@ -1,4 +1,4 @@
-"""Decoders of a request's body framing, and the sink they fill.
+"""Decoders of a request's body framing, and the store they fill.
 
 At each call a decoder takes the available bytes from the buffer and returns whether the body is
 complete.
@@ -37,7 +37,7 @@ AT_ONCE = 1 << 20
 """Most bytes of small chunks taken in one call."""
 
 
-class BodySink:
+class StoredBody:
     """Stores the bytes of a body: in memory up to a limit, in a temporary file beyond."""
 
     __slots__ = ("_announced", "_first", "_more", "_spool", "file", "size")
@@ -109,8 +109,8 @@ class Decoder(Protocol):
 
     trailers: Pairs
 
-    def take(self, buffer: ReceiveBuffer, sink: BodySink) -> bool:
-        """Move available bytes from the buffer to the sink; True when the body is complete."""
+    def take(self, buffer: ReceiveBuffer, stored: StoredBody) -> bool:
+        """Move available bytes from the buffer to the store; True when the body is complete."""
         raise NotImplementedError
 
 
@@ -123,11 +123,11 @@ class FixedLength:
     def __init__(self, length: int) -> None:
         self._missing = length
 
-    def take(self, buffer: ReceiveBuffer, sink: BodySink) -> bool:
+    def take(self, buffer: ReceiveBuffer, stored: StoredBody) -> bool:
         data = buffer.take(self._missing)
         if data:
             self._missing -= len(data)
-            sink.write(data)
+            stored.write(data)
         return not self._missing
 
 
@@ -164,21 +164,21 @@ class Chunked:
         self._extensions = 0
         self._trailer_bytes = 0
 
-    def take(self, buffer: ReceiveBuffer, sink: BodySink) -> bool:
+    def take(self, buffer: ReceiveBuffer, stored: StoredBody) -> bool:
         while self._next is not _Part.END:
-            following = STEPS[self._next](self, buffer, sink)
+            following = STEPS[self._next](self, buffer, stored)
             if following is None:
                 return False
             self._next = following
         return True
 
-    def _size(self, buffer: ReceiveBuffer, sink: BodySink) -> _Part | None:
+    def _size(self, buffer: ReceiveBuffer, stored: StoredBody) -> _Part | None:
         most = self._limits.body
         small = buffer.take_small_chunks(
-            AT_ONCE if most is None else min(AT_ONCE, most - sink.size)
+            AT_ONCE if most is None else min(AT_ONCE, most - stored.size)
         )
         if small:
-            sink.write(small)
+            stored.write(small)
         line = buffer.take_line(self._limits.chunk_line, too_long=400)
         if line is None:
             return None
@@ -190,21 +190,21 @@ class Chunked:
         if self._extensions > self._limits.chunk_extensions:
             raise ProtocolError("too many chunk extensions")
         self._missing = int(digits, 16)
-        if self._limits.body is not None and sink.size + self._missing > self._limits.body:
+        if self._limits.body is not None and stored.size + self._missing > self._limits.body:
             raise ProtocolError(f"the body is longer than {self._limits.body} bytes", status=413)
         return _Part.DATA if self._missing else _Part.TRAILER
 
-    def _data(self, buffer: ReceiveBuffer, sink: BodySink) -> _Part | None:
+    def _data(self, buffer: ReceiveBuffer, stored: StoredBody) -> _Part | None:
         data = buffer.take(self._missing)
         if data:
             self._missing -= len(data)
-            sink.write(data)
+            stored.write(data)
         return None if self._missing else _Part.DATA_END
 
-    def _data_end(self, buffer: ReceiveBuffer, _: BodySink) -> _Part | None:
+    def _data_end(self, buffer: ReceiveBuffer, _: StoredBody) -> _Part | None:
         return _Part.SIZE if buffer.take_crlf() else None
 
-    def _trailer(self, buffer: ReceiveBuffer, _: BodySink) -> _Part | None:
+    def _trailer(self, buffer: ReceiveBuffer, _: StoredBody) -> _Part | None:
         line = buffer.take_line(self._limits.field_line, too_long=431)
         if line is None:
             return None
@@ -224,7 +224,7 @@ class Chunked:
         return _Part.TRAILER
 
 
-STEPS: dict[_Part, Callable[[Chunked, ReceiveBuffer, BodySink], _Part | None]] = {
+STEPS: dict[_Part, Callable[[Chunked, ReceiveBuffer, StoredBody], _Part | None]] = {
     _Part.SIZE: Chunked._size,
     _Part.DATA: Chunked._data,
     _Part.DATA_END: Chunked._data_end,

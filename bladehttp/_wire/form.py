@@ -29,7 +29,7 @@ from multipart import (
 from bladehttp._data.charsets import UTF_8, WIDE, codec_of, text_of
 from bladehttp._data.multidict import MultiDict
 from bladehttp._data.uploads import Upload, read_content
-from bladehttp._wire.body import BodySink
+from bladehttp._wire.body import StoredBody
 from bladehttp._wire.limits import Limits
 from bladehttp._wire.urlencoded import parse_fields, unquote
 from bladehttp.exceptions import ProtocolError
@@ -263,11 +263,11 @@ def _decode_parts(
     decoded = Decoded(MultiDict())
     text_size = 0
     with ExitStack() as opened:
-        for segment, sink in _parts(content, end, boundary, charset, limits, opened):
+        for segment, stored in _parts(content, end, boundary, charset, limits, opened):
             if segment.filename is None:
-                text_size += sink.size
+                text_size += stored.size
                 _check_decoded(text_size, limits)
-            _add_part(decoded, segment, sink)
+            _add_part(decoded, segment, stored)
         opened.pop_all()  # the parts' files are the caller's now
     return decoded
 
@@ -329,7 +329,7 @@ def _padding(content: Content, at: int) -> int:
 
 def _parts(
     content: Content, end: int, boundary: bytes, charset: str, limits: Limits, opened: ExitStack
-) -> Iterator[tuple[MultipartSegment, BodySink]]:
+) -> Iterator[tuple[MultipartSegment, StoredBody]]:
     """Yield each part; ``opened`` closes the sinks of all of them."""
     parser = PushMultipartParser(
         boundary,
@@ -338,7 +338,7 @@ def _parts(
         header_charset=charset,
         strict=True,
     )
-    parts: list[tuple[MultipartSegment, BodySink]] = []  # the one that is open, if one is
+    parts: list[tuple[MultipartSegment, StoredBody]] = []  # the one that is open, if one is
     heads = 0
     with parser:
         for start, stop in _blocks(_spans(content, end, boundary)):
@@ -346,7 +346,7 @@ def _parts(
                 if event is None:
                     yield parts.pop()
                 elif isinstance(event, MultipartSegment):
-                    parts.append((event, BodySink(limits.spool)))
+                    parts.append((event, StoredBody(limits.spool)))
                     opened.callback(parts[0][1].close)
                     heads += _check_head(event)
                     if heads > limits.part_heads:
@@ -377,34 +377,34 @@ def _check_head(segment: MultipartSegment) -> int:
     return sum(len(name) + len(value) for name, value in segment.headerlist)
 
 
-def _add_part(decoded: Decoded, segment: MultipartSegment, sink: BodySink) -> None:
+def _add_part(decoded: Decoded, segment: MultipartSegment, stored: StoredBody) -> None:
     name = segment.name
     filename = _extended_filename(segment) or segment.filename
     if filename is None:
-        _add_text(decoded, segment, sink)
+        _add_text(decoded, segment, stored)
         if segment.content_type is None:
-            sink.close()
+            stored.close()
             return
     upload = Upload(
         name=name,
         filename=filename,
         mime=segment.content_type or "application/octet-stream",
-        content=sink.getvalue() if sink.file is None else None,
-        size=sink.size,
+        content=stored.getvalue() if stored.file is None else None,
+        size=stored.size,
     )
-    if sink.file is not None:
-        sink.file.seek(0)
-        upload["file"] = sink.file
+    if stored.file is not None:
+        stored.file.seek(0)
+        upload["file"] = stored.file
     decoded.files.add(name, upload)
 
 
-def _add_text(decoded: Decoded, segment: MultipartSegment, sink: BodySink) -> None:
+def _add_text(decoded: Decoded, segment: MultipartSegment, stored: StoredBody) -> None:
     """Add the value of a field, which a part without a filename is (RFC 7578 section 4.4).
 
     One with a Content-Type of its own may hold something else than text. That is only in
     ``files``.
     """
-    data = sink.getvalue() if sink.file is None else read_content(sink.file)
+    data = stored.getvalue() if stored.file is None else read_content(stored.file)
     if segment.content_type is None:
         decoded.body.add(segment.name, data.decode("utf-8", "replace"))
         return

@@ -11,7 +11,7 @@ from typing import IO
 
 from bladehttp._data.headers import Pairs
 from bladehttp._wire import framing, grammar
-from bladehttp._wire.body import BodySink, Chunked, Decoder, FixedLength
+from bladehttp._wire.body import Chunked, Decoder, FixedLength, StoredBody
 from bladehttp._wire.buffer import ReceiveBuffer
 from bladehttp._wire.head import NO_FIELDS, FieldBlock, HeadParser, RequestLine, check_together
 from bladehttp._wire.limits import Limits
@@ -59,11 +59,11 @@ class Request:
 
 @dataclass(slots=True)
 class OpenBody:
-    """A body that is arriving: its request, decoder and sink."""
+    """A body that is arriving: its request, decoder and the bytes stored."""
 
     request: Request
     decoder: Decoder
-    sink: BodySink
+    stored: StoredBody
 
 
 class Phase(IntEnum):
@@ -199,7 +199,7 @@ class RequestReader:
     def close(self) -> None:
         """Discard the buffer and a temporary file."""
         if self._body is not None:
-            self._body.sink.close()
+            self._body.stored.close()
         self.buffer.clear()
 
     def take_request(self) -> Request | None:
@@ -315,7 +315,7 @@ class RequestReader:
             if length == framing.CHUNKED
             else FixedLength(length)
         )
-        self._body = OpenBody(request, decoder, BodySink(limits.spool, length))
+        self._body = OpenBody(request, decoder, StoredBody(limits.spool, length))
         self.phase = Phase.BODY
         # RFC 9110 section 10.1.1: 100 may be left out when the body is already coming.
         self.needs_continue = request.expects_continue and not self.buffer
@@ -324,13 +324,13 @@ class RequestReader:
     def _take_body(self, body: OpenBody) -> Request | None:
         if self.buffer:
             self.needs_continue = False
-        if not body.decoder.take(self.buffer, body.sink):
+        if not body.decoder.take(self.buffer, body.stored):
             return None
-        file = body.sink.file
+        file = body.stored.file
         if file is not None:
             file.seek(0)
         request = body.request
-        request.body, request.file = body.sink.getvalue(), file
+        request.body, request.file = body.stored.getvalue(), file
         request.trailers = body.decoder.trailers
         self._start_request()
         return request

@@ -240,7 +240,7 @@ MOMENT = 1.0
 SHORTENED = ("keep_alive", "handshake", "silence")
 """The clocks of clients without a pending request."""
 
-HANDSHAKE = 0.25
+TCP_HANDSHAKE = 0.25
 """Seconds until the listener is closed, so that TCP handshakes in progress complete."""
 
 LAST_WORDS = 0.5
@@ -279,7 +279,7 @@ class Draining:
         for connection in list(context.connections):
             connection.close_when_done()
         self._timers = [
-            later(self._listener.grace(min(HANDSHAKE, seconds / 2)), self._close_listener),
+            later(self._listener.grace(min(TCP_HANDSHAKE, seconds / 2)), self._close_listener),
             later(seconds, self._abort_all),
             later(seconds + LAST_WORDS, self._loop.stop),
         ]

@@ -273,7 +273,7 @@ class HttpServer(Application):
             TypeError: It is a coroutine function.
         """
         check_runs(fn, "call_soon")
-        self._loop().call_soon(partial(self._dispatcher.notices.call_guarded, "call_soon", fn))
+        self._loop().call_soon(partial(self._dispatcher.notices.call_scheduled, "call_soon", fn))
 
     def call_later(self, ms: int, fn: Callable[[], object]) -> Timer:
         """Call a function on the server's thread after some time. From any thread.
@@ -292,7 +292,7 @@ class HttpServer(Application):
             TypeError: It is a coroutine function.
         """
         check_runs(fn, "call_later")
-        call = partial(self._dispatcher.notices.call_guarded, "call_later", fn)
+        call = partial(self._dispatcher.notices.call_scheduled, "call_later", fn)
         return self._loop().call_later(ms / 1000, call)
 
     def _loop(self) -> Loop:

@@ -31,7 +31,7 @@ from bladehttp.exceptions import ProtocolError
 from bladehttp.server._dispatch.access_log import Answered
 from bladehttp.server._dispatch.dispatcher import Dispatcher
 from bladehttp.server._dispatch.forwarded import TrustedProxies
-from bladehttp.server._files.file_response import complete
+from bladehttp.server._files.file_response import apply_conditions
 
 __all__ = ["Environ", "WsgiApplication"]
 
@@ -145,7 +145,7 @@ class WsgiApplication:
                 response = self._dispatcher.settle_deferred(
                     request, response, response.deferred, None
                 )
-            complete(request, response)
+            apply_conditions(request, response)
             return self._dispatcher.run_after_request(request, response, None)
         except BaseException:  # what ends the WSGI server: KeyboardInterrupt, SystemExit
             request.close()

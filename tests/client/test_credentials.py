@@ -14,7 +14,7 @@ from bladehttp import Auth
 from bladehttp._data.secret_names import SENSITIVE_HEADERS
 from bladehttp.client import HttpClient
 from bladehttp.client._config.options import Settings
-from bladehttp.client._config.secrets import redact, redact_error, redact_line
+from bladehttp.client._config.redaction import redact, redact_error, redact_line
 from bladehttp.client._request.redirects import public_fields
 from bladehttp.client._request.url import parse_url
 from bladehttp.exceptions import (

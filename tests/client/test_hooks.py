@@ -13,7 +13,7 @@ from ways import ASYNCHRONOUS, WAYS, Way
 
 from bladehttp import AsyncHttpClient, Auth, Retry
 from bladehttp.client import HttpClient
-from bladehttp.client._config.secrets import redact, redact_line, redact_remark
+from bladehttp.client._config.redaction import redact, redact_line, redact_remark
 from bladehttp.client._exchange.hooks import NAMES
 from bladehttp.exceptions import IncompleteBody, InvalidHeader, UnrewindableBody
 

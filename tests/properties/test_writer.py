@@ -2,7 +2,7 @@ import h11
 from hypothesis import given, strategies as st
 from properties.strategies import field_values, tokens
 
-from bladehttp._wire.body import BodySink, Chunked
+from bladehttp._wire.body import Chunked, StoredBody
 from bladehttp._wire.buffer import ReceiveBuffer
 from bladehttp._wire.head import HeadParser
 from bladehttp._wire.limits import Limits
@@ -78,16 +78,16 @@ def test_h11_reads_back_what_was_written(
 def test_chunks_are_decoded_to_what_was_written(parts: list[bytes], step: int) -> None:
     data = b"".join(map(write_chunk, parts)) + LAST_CHUNK
     limits = Limits()
-    decoder, buffer, sink = (
+    decoder, buffer, stored = (
         Chunked(limits, HeadParser(limits).field),
         ReceiveBuffer(),
-        BodySink(999),
+        StoredBody(999),
     )
     done = []
     for start in range(0, len(data), step):
         buffer.feed(data[start : start + step])
-        done.append(decoder.take(buffer, sink))
-    assert (sink.getvalue(), done.index(True)) == (b"".join(parts), len(done) - 1)
+        done.append(decoder.take(buffer, stored))
+    assert (stored.getvalue(), done.index(True)) == (b"".join(parts), len(done) - 1)
 
 
 own_fields = st.sampled_from(

@@ -36,7 +36,7 @@ def test_without_connections_it_takes_as_long_as_a_handshake(serve):
     server = serve()
     start = time.monotonic()
     server.shutdown()
-    assert time.monotonic() - start < draining.HANDSHAKE + 0.3
+    assert time.monotonic() - start < draining.TCP_HANDSHAKE + 0.3
 
 
 @pytest.mark.parametrize("asked_before", [True, False], ids=["kept", "new"])

@@ -19,7 +19,7 @@ import wsgi_site
 from support import PATIENCE, Raw, Response
 
 import bladehttp as http
-from bladehttp._wire.body import BodySink, Chunked
+from bladehttp._wire.body import Chunked, StoredBody
 from bladehttp._wire.buffer import ReceiveBuffer
 from bladehttp._wire.limits import Limits
 from bladehttp.server import HttpServer
@@ -114,7 +114,7 @@ def environ_of(raw: bytes) -> dict[str, Any]:
 
 
 def unchunked(data: bytes) -> bytes:
-    buffer, sink = ReceiveBuffer(), BodySink(len(data))
+    buffer, sink = ReceiveBuffer(), StoredBody(len(data))
     buffer.feed(data)
     assert Chunked(Limits(), lambda line: ("X", "")).take(buffer, sink)
     return sink.getvalue()

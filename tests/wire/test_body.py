@@ -2,19 +2,19 @@ import tracemalloc
 
 import pytest
 
-from bladehttp._wire.body import FORBIDDEN_TRAILERS, BodySink, Chunked, FixedLength
+from bladehttp._wire.body import FORBIDDEN_TRAILERS, Chunked, FixedLength, StoredBody
 from bladehttp._wire.buffer import ReceiveBuffer
 from bladehttp._wire.head import HeadParser
 from bladehttp._wire.limits import Limits
 from bladehttp.exceptions import ProtocolError
 
 
-def content_of(sink: BodySink) -> bytes:
-    if sink.file is None:
-        return sink.getvalue()
-    sink.file.seek(0)
-    content = sink.file.read()
-    sink.close()
+def content_of(stored: StoredBody) -> bytes:
+    if stored.file is None:
+        return stored.getvalue()
+    stored.file.seek(0)
+    content = stored.file.read()
+    stored.close()
     return content
 
 
@@ -32,35 +32,35 @@ def content_of(sink: BodySink) -> bytes:
     ],
 )
 def test_sink_keeps_bytes_in_memory_up_to_its_limit(pieces: list[bytes], in_file: bool) -> None:
-    sink = BodySink(5)
+    stored = StoredBody(5)
     for piece in pieces:
-        sink.write(piece)
-    assert (sink.size, sink.file is not None) == (sum(map(len, pieces)), in_file)
-    assert content_of(sink) == b"".join(pieces)
+        stored.write(piece)
+    assert (stored.size, stored.file is not None) == (sum(map(len, pieces)), in_file)
+    assert content_of(stored) == b"".join(pieces)
 
 
 def test_sink_with_a_file_has_nothing_in_memory() -> None:
-    sink = BodySink(1)
-    sink.write(b"a")
-    sink.write(b"b")
-    assert sink.getvalue() == b""
-    sink.close()
+    stored = StoredBody(1)
+    stored.write(b"a")
+    stored.write(b"b")
+    assert stored.getvalue() == b""
+    stored.close()
 
 
 def test_closed_sink_holds_nothing() -> None:
-    sink = BodySink(5)
-    sink.write(b"a")
-    sink.close()
-    assert sink.getvalue() == b""
+    stored = StoredBody(5)
+    stored.write(b"a")
+    stored.close()
+    assert stored.getvalue() == b""
 
 
 def take_fixed(length: int, *pieces: bytes) -> tuple[list[bool], bytes, int]:
-    decoder, buffer, sink = FixedLength(length), ReceiveBuffer(), BodySink(100)
+    decoder, buffer, stored = FixedLength(length), ReceiveBuffer(), StoredBody(100)
     done = []
     for piece in pieces:
         buffer.feed(piece)
-        done.append(decoder.take(buffer, sink))
-    return done, sink.getvalue(), len(buffer)
+        done.append(decoder.take(buffer, stored))
+    return done, stored.getvalue(), len(buffer)
 
 
 @pytest.mark.parametrize(
@@ -81,10 +81,14 @@ def test_fixed_length(
 
 def chunked(data: bytes, limits: Limits | None = None) -> tuple[Chunked, bytes, bool]:
     limits = limits or Limits()
-    decoder, buffer, sink = Chunked(limits, HeadParser(limits).field), ReceiveBuffer(), BodySink(99)
+    decoder, buffer, stored = (
+        Chunked(limits, HeadParser(limits).field),
+        ReceiveBuffer(),
+        StoredBody(99),
+    )
     buffer.feed(data)
-    done = decoder.take(buffer, sink)
-    return decoder, sink.getvalue(), done
+    done = decoder.take(buffer, stored)
+    return decoder, stored.getvalue(), done
 
 
 @pytest.mark.parametrize("name", sorted(FORBIDDEN_TRAILERS))
@@ -131,11 +135,11 @@ def test_body_without_a_limit_takes_any_size() -> None:
 
 
 def test_a_body_in_many_small_pieces_takes_no_more_memory_than_its_bytes():
-    sink = BodySink(1 << 18)
+    stored = StoredBody(1 << 18)
     tracemalloc.start()
     for number in range(1 << 17):
-        sink.write(number.to_bytes(4, "big")[2:])
+        stored.write(number.to_bytes(4, "big")[2:])
     size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert sink.size == 1 << 18
-    assert size < 2 * sink.size
+    assert stored.size == 1 << 18
+    assert size < 2 * stored.size

@@ -26,7 +26,7 @@ FAILED: dict[int, int | None] = {
 abort one."""
 
 
-def guarded(
+def storing_errors(
     callback: Callable[..., Any], store: Callable[[BaseException], None], failed: Any = None
 ) -> Callable[..., Any]:
     """Return a callback for libcurl.

@@ -11,7 +11,7 @@ import pycurl
 from bladehttp import exceptions as e
 from bladehttp._message.response import HttpResponse
 from bladehttp._message.response_head import RequestInfo
-from bladehttp.client._config.secrets import redact_error
+from bladehttp.client._config.redaction import redact_error
 
 Error = TypeVar("Error", bound=BaseException)
 

@@ -9,7 +9,7 @@ from bladehttp._data.secret_names import SECRET
 from bladehttp.client._config.options import STANDING, Settings
 from bladehttp.client._config.tls import check_named
 from bladehttp.client._curl.body_sink import NO_SINK, BodySink
-from bladehttp.client._curl.callbacks import FAILED, Call, guarded
+from bladehttp.client._curl.callbacks import FAILED, Call, storing_errors
 from bladehttp.client._curl.connections import Connections
 from bladehttp.client._curl.multi import Multi
 
@@ -105,7 +105,7 @@ class Handle:
         self.sink = NO_SINK
         self._collector = BodySink()
         self._guard: Callable[..., int] | None = None
-        self._on_request = self.callback(pycurl.PREREQFUNCTION, self._before_request)
+        self._on_request = self.callback(pycurl.PREREQFUNCTION, self._before_write)
         self._receiver: object = None
         self._url: str | None = None
         self._applied: Options | None = None
@@ -161,7 +161,7 @@ class Handle:
             option: The option of the callback.
             function: The function.
         """
-        return guarded(function, self._store, FAILED.get(option))
+        return storing_errors(function, self._store, FAILED.get(option))
 
     def _store(self, error: BaseException) -> None:
         if not isinstance(error, Exception):
@@ -199,7 +199,7 @@ class Handle:
         else:
             self.setopt(pycurl.PREREQFUNCTION, self._on_request)
 
-    def _before_request(self, *address: Any) -> int:
+    def _before_write(self, *address: Any) -> int:
         """Decide whether a request is written to a connection. CURLOPT_PREREQFUNCTION."""
         return pycurl.PREREQFUNC_OK if self._guard is None else self._guard(*address)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from bladehttp._data.headers import Headers
 from bladehttp._message.response_head import RequestInfo
-from bladehttp.client._config.secrets import NO_SECRETS
+from bladehttp.client._config.redaction import NO_SECRETS
 from bladehttp.client._request.url import location_text
 
 PARTIAL_CONTENT = 206

@@ -61,7 +61,7 @@ class SharedHandle(Handle):
 
     def __init__(self, shared: Shared) -> None:
         super().__init__(shared.multi, shared.chains, shared.connections)
-        self.has_events = _no_events  # `_before_request` is at the one connection that is used
+        self.has_events = _no_events  # `_before_write` is at the one connection that is used
         self._shared = shared
         self._others: Any = None
         self._waits = False
@@ -140,7 +140,7 @@ class SharedHandle(Handle):
     def set_guard(self, guard: Callable[..., int] | None) -> None:
         self._guard = guard
 
-    def _before_request(self, *address: Any) -> int:
+    def _before_write(self, *address: Any) -> int:
         if self._guard is not None:
             return self._guard(*address)
         if not self.opened and not self.connections.is_usable(address, True):

@@ -23,7 +23,7 @@ from typing import Any, Protocol
 
 import pycurl
 
-from bladehttp.client._curl.callbacks import guarded
+from bladehttp.client._curl.callbacks import storing_errors
 
 Events = list[tuple[int, int]]
 """Descriptors that are ready and their events, of poll(2) or epoll(7)."""
@@ -104,9 +104,9 @@ class SocketWaiter(ABC):
         watched: The descriptors that libcurl waits for, and the interest in each (CURL_POLL_).
     """
 
-    __slots__ = ("_handle", "_run_timers", "watched")
+    __slots__ = ("_on_events", "_run_timers", "watched")
 
-    _handle: Callable[[Events], None]
+    _on_events: Callable[[Events], None]
     _run_timers: Callable[[], tuple[int, int]]
 
     def __init__(self) -> None:
@@ -125,8 +125,8 @@ class SocketWaiter(ABC):
             handle: Called with the events of ready descriptors.
             store: Called with an exception of `watch`.
         """
-        self._handle = handle
-        multi.setopt(pycurl.M_SOCKETFUNCTION, guarded(self.note, store))
+        self._on_events = handle
+        multi.setopt(pycurl.M_SOCKETFUNCTION, storing_errors(self.note, store))
         self._run_timers = partial(multi.socket_action, pycurl.SOCKET_TIMEOUT, 0)
 
     def note(self, interest: int, descriptor: int, *_: object) -> None:
@@ -153,7 +153,7 @@ class SocketWaiter(ABC):
         """Wait until a descriptor is ready, and tell libcurl; see `Waiter`."""
         events = self.poll(seconds)
         if events:
-            self._handle(events)
+            self._on_events(events)
         return len(events)
 
 

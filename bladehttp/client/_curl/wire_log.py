@@ -7,7 +7,7 @@ from typing import Any
 
 import pycurl
 
-from bladehttp.client._config.secrets import redact_line, redact_remark
+from bladehttp.client._config.redaction import redact_line, redact_remark
 from bladehttp.client._curl.handle import Handle
 
 wire = logging.getLogger("bladehttp.client.wire")

@@ -15,8 +15,8 @@ from typing import Any, NoReturn
 
 from bladehttp._message.response import HttpResponse
 from bladehttp.client._config.progress import Report
+from bladehttp.client._config.redaction import redact
 from bladehttp.client._config.retry import Retry
-from bladehttp.client._config.secrets import redact
 from bladehttp.client._curl.errors import annotate
 from bladehttp.client._download.part_file import Checksum, PartFile
 from bladehttp.client._download.resumption import (

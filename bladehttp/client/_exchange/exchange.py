@@ -11,8 +11,8 @@ from typing import Any
 from bladehttp._message.response import HttpResponse
 from bladehttp._message.response_head import Hop
 from bladehttp.client._config.environment import active_proxy
+from bladehttp.client._config.redaction import redact, secrets_of
 from bladehttp.client._config.retry import Retry
-from bladehttp.client._config.secrets import redact, secrets_of
 from bladehttp.client._curl.engine import SUCCESS, Outcome
 from bladehttp.client._curl.errors import Error, annotate
 from bladehttp.client._curl.handle import Handle

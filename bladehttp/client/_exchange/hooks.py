@@ -11,7 +11,7 @@ from inspect import isawaitable, iscoroutine, iscoroutinefunction
 from typing import Any, ClassVar
 
 from bladehttp._message.response import HttpResponse
-from bladehttp.client._config.secrets import redact
+from bladehttp.client._config.redaction import redact
 from bladehttp.client._request.body import Body, BytesBody
 from bladehttp.client._request.fields import RequestHeaders
 from bladehttp.client._request.prepared import PreparedRequest

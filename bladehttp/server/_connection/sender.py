@@ -32,7 +32,7 @@ from bladehttp.server._connection.states import (
     State,
 )
 from bladehttp.server._dispatch.access_log import Answered, ResponseRecord
-from bladehttp.server._files.file_response import complete
+from bladehttp.server._files.file_response import apply_conditions
 from bladehttp.server._net.send_queue import SAMPLES, ClientProgress, unacknowledged
 from bladehttp.server._net.transport import Transport
 
@@ -83,7 +83,7 @@ class Sender(StateMachine):
         dispatcher = self._context.dispatcher
         callbacks, has_response_callbacks = dispatcher.callbacks, dispatcher.has_response_callbacks
         if response.source is not None:
-            complete(request, response)
+            apply_conditions(request, response)
         if has_response_callbacks and callbacks["after"]:
             response = dispatcher.run_after_request(request, response, self.transport.socket)
             self._context.loop.now = monotonic()

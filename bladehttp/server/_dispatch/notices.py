@@ -77,7 +77,7 @@ class Notices:
                 self.report(error, client, request)
             self.check_time(begun, "reply", callback, request)
 
-    def call_guarded(self, kind: str, function: Callable[[], object]) -> None:
+    def call_scheduled(self, kind: str, function: Callable[[], object]) -> None:
         """Call a function that was given to call_soon or call_later; exceptions are reported."""
         begun = monotonic()
         try:

@@ -162,7 +162,7 @@ def _ranges(
     return parse_ranges(asked["Range"], size)
 
 
-def complete(request: HttpRequest, response: HttpResponse) -> None:
+def apply_conditions(request: HttpRequest, response: HttpResponse) -> None:
     """Apply conditions and ranges to a response of `HttpResponse.file`."""
     body = response.source
     if type(body) is not WholeFile or response.status != 200:

@@ -30,7 +30,7 @@ DROP_FIRST_PACKETS = (
     (0x06, 0, 0, 0),  # drop
     (0x06, 0, 0, 0xFFFFFFFF),  # keep
 )
-"""A packet filter for a listening socket: drops SYN, so no new handshake starts; pending ones
+"""A packet filter for a listening socket: drops SYN, so no new TCP handshake starts; pending ones
 complete."""
 
 LOCK_S = 2.0
@@ -95,7 +95,7 @@ class Endpoint:
         return name[:2] if isinstance(name, tuple) else os.fsdecode(name)
 
     def stop_new_connections(self) -> None:
-        """Refuse new connections, but complete those whose handshake has begun.
+        """Refuse new connections, but complete those whose TCP handshake has begun.
 
         A client that connects meanwhile retries after a second and reaches the next listener. A
         socket of another process is left alone: others accept from it.

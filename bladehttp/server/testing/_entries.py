@@ -17,7 +17,7 @@ from bladehttp._data.secret_names import SECRET
 from bladehttp._message.content import ContentError
 from bladehttp._message.request import HttpRequest
 from bladehttp.exceptions import BodyTooLarge, DecodingError
-from bladehttp.server.testing._secrets import ANYTHING, SecretNames
+from bladehttp.server.testing._recorded_secrets import ANYTHING, SecretNames
 
 Entry = dict[str, Any]
 

@@ -24,8 +24,8 @@ from bladehttp.server.testing._entries import (
     without_hops,
 )
 from bladehttp.server.testing._expectation import replace_fields
+from bladehttp.server.testing._recorded_secrets import WITH_URLS, SecretNames, hidden
 from bladehttp.server.testing._replay import FORMAT, SERVER, set_origin
-from bladehttp.server.testing._secrets import WITH_URLS, SecretNames, hidden
 from bladehttp.server.testing._values import short
 
 log = logging.getLogger("bladehttp.server.testing")

@@ -24,8 +24,8 @@ from bladehttp.server._server import HttpServer
 from bladehttp.server.testing._expectation import UNSET, Due, Expectation
 from bladehttp.server.testing._identity import Identity
 from bladehttp.server.testing._record import Recorder
+from bladehttp.server.testing._recorded_secrets import SecretNames
 from bladehttp.server.testing._replay import expectations_of
-from bladehttp.server.testing._secrets import SecretNames
 from bladehttp.server.testing._values import short
 
 log = logging.getLogger("bladehttp.server.testing")
