@@ -1,3 +1,4 @@
+import gc
 import os
 import signal
 import ssl
@@ -24,6 +25,12 @@ settings.register_profile(  # tests/slow/mutate.py: whether a test fails counts,
     phases=[Phase.explicit, Phase.generate],
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
+
+
+def pytest_collection_finish() -> None:
+    """Leave the tests themselves out of every collection of garbage; many tests ask for one."""
+    gc.collect()
+    gc.freeze()
 
 
 class Certificates:
