@@ -355,7 +355,7 @@ class BytesBody(Body):
     """Bytes in memory."""
 
     __slots__ = ("_data",)
-    suppress = (b"Content-Type:",)  # else application/x-www-form-urlencoded
+    suppress: ClassVar[tuple[bytes, ...]] = (b"Content-Type:",)  # else libcurl adds a form's
 
     def __init__(self, data: bytes, content_type: str | None = None) -> None:
         self.content_type = content_type
