@@ -57,7 +57,7 @@ def run(options: Namespace) -> int:
         expected = server.replay(options.file, repeat=options.repeat)
         what = f"Answering as {options.file} says"
     else:
-        server.record_upstream(options.record, to=options.file)
+        server.record(to=options.file, upstream=options.record)
         what = f"Recording {options.record} in {options.file}"
     try:
         with unexpected_requests_are_shown():

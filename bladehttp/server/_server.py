@@ -326,10 +326,14 @@ class HttpServer(Application):
         except BaseException:  # no descriptor left for the loop
             endpoint.close()
             raise
-        self._dispatcher.log = RequestLog() if self.record else None
+        self._dispatcher.log = RequestLog() if self._is_recorded() else None
         self._dispatcher.thread.loop = self._runtime.loop
         self._dispatcher.notices.slow = self.slow_handler_time / 1000 or inf
         return self._runtime
+
+    def _is_recorded(self) -> bool:
+        """Return whether requests are recorded for `requests`."""
+        return self.record
 
     def _run_at(
         self,

@@ -103,7 +103,7 @@ def use_ours(url: str) -> list[Any]:
 def test_a_replay_is_what_was_recorded(httpbin_url, tmp_path, use):
     path = tmp_path / "httpbin.json"
     with BladeServer() as server:
-        server.record_upstream(httpbin_url, to=path)
+        server.record(to=path, upstream=httpbin_url)
         seen = use(server.url)
     assert list(tmp_path.iterdir()) == [path]
     with BladeServer() as server:
@@ -115,7 +115,7 @@ def test_a_replay_is_what_was_recorded(httpbin_url, tmp_path, use):
 def recorded(upstream: str, path: Path, *use: Any, **options: Any) -> list[Any]:
     """Record some requests and return the entries."""
     with BladeServer() as server:
-        server.record_upstream(upstream, to=path, **options)
+        server.record(to=path, upstream=upstream, **options)
         for method, target, arguments in use:
             requests.request(method, server.url + target, timeout=20, **arguments)
     document = json.loads(path.read_text())
@@ -186,13 +186,13 @@ def test_names_of_secrets_can_be_added(upstream, tmp_path):
 @pytest.mark.parametrize("names", ["email", [b"email"], [5]], ids=repr)
 def test_names_of_secrets_are_a_list(tmp_path, names):
     with BladeServer() as server, pytest.raises(TypeError, match="secrets is a list of names"):
-        server.record_upstream("http://example.com", to=tmp_path / "a.json", secrets=names)
+        server.record(to=tmp_path / "a.json", upstream="http://example.com", secrets=names)
 
 
 def test_fields_of_the_connection_are_not_forwarded(upstream, tmp_path):
     fields = {"Connection": "X-Hop", "X-Hop": "1", "TE": "trailers", "X-Mine": "1"}
     with BladeServer() as server:
-        server.record_upstream(f"{upstream}/echo/", to=tmp_path / "a.json")
+        server.record(to=tmp_path / "a.json", upstream=f"{upstream}/echo/")
         url = f"{server.url}/a%20b?c=%2F"
         seen = requests.request("PURGE", url, headers=fields, data="x=1", timeout=20).json()
         assert server.requests[0].headers["X-Hop"] == "1"
@@ -234,7 +234,7 @@ def test_bodies_are_written_so_that_none_changes(upstream, tmp_path):
 def test_expectations_come_before_the_upstream_server(upstream, tmp_path):
     with BladeServer() as server:
         server.expect("GET", "/exact").respond("mine")
-        server.record_upstream(upstream, to=tmp_path / "a.json")
+        server.record(to=tmp_path / "a.json", upstream=upstream)
         assert requests.get(f"{server.url}/exact", timeout=20).text == "mine"
     assert json.loads((tmp_path / "a.json").read_text())["expectations"] == []
 
@@ -244,7 +244,7 @@ def test_an_upstream_server_that_fails_fails_the_test(upstream, tmp_path, name):
     with BladeServer() as closed:
         dead = closed.url
     with BladeServer() as server:
-        server.record_upstream(upstream if name == "long" else dead, to=tmp_path / "a.json")
+        server.record(to=tmp_path / "a.json", upstream=upstream if name == "long" else dead)
         assert requests.get(f"{server.url}/{name}", timeout=20).status_code == 500
         with pytest.raises(AssertionError, match="the server failed with") as caught:
             server.check()
@@ -256,10 +256,10 @@ def test_an_upstream_server_with_tls_is_trusted_by_its_authority(tmp_path):
     identity = Identity.throw_away(tmp_path)
     with BladeServer(identity=identity) as secure, BladeServer() as server:
         secure.expect("GET", "/").respond("secret")
-        server.record_upstream(secure.url, to=tmp_path / "a.json", ca_cert=secure.ca_file)
+        server.record(to=tmp_path / "a.json", upstream=secure.url, ca_cert=secure.ca_file)
         assert requests.get(server.url, timeout=20).text == "secret"
     with BladeServer(identity=identity) as secure, BladeServer() as server:
-        server.record_upstream(secure.url, to=tmp_path / "a.json")
+        server.record(to=tmp_path / "a.json", upstream=secure.url)
         assert requests.get(server.url, timeout=20).status_code == 500
         with pytest.raises(AssertionError, match="CertificateError"):
             server.check()
@@ -278,16 +278,16 @@ def test_an_upstream_server_with_tls_is_trusted_by_its_authority(tmp_path):
 )
 def test_an_upstream_server_is_a_url(tmp_path, url, error):
     with BladeServer() as server, pytest.raises(error, match="upstream is"):
-        server.record_upstream(url, to=tmp_path / "a.json")
+        server.record(to=tmp_path / "a.json", upstream=url)
 
 
 def test_a_recording_has_one_upstream_server_and_a_directory(tmp_path):
     with BladeServer() as server:
         with pytest.raises(FileNotFoundError, match="no directory for a recording"):
-            server.record_upstream("http://example.com", to=tmp_path / "none" / "a.json")
-        server.record_upstream("http://example.com", to=tmp_path / "a.json")
+            server.record(to=tmp_path / "none" / "a.json", upstream="http://example.com")
+        server.record(to=tmp_path / "a.json", upstream="http://example.com")
         with pytest.raises(RuntimeError, match="recording already"):
-            server.record_upstream("http://example.com", to=tmp_path / "b.json")
+            server.record(to=tmp_path / "b.json", upstream="http://example.com")
 
 
 @pytest.mark.parametrize(
@@ -296,3 +296,15 @@ def test_a_recording_has_one_upstream_server_and_a_directory(tmp_path):
 )
 def test_a_cookie_is_one_of_the_recording_server(is_secure, kept):
     assert own_cookie("a=b; Path=/; Domain=example.com; Secure; HttpOnly", is_secure) == kept
+
+
+@pytest.mark.parametrize("keeps", [True, False], ids=["kept", "not-kept"])
+def test_whether_requests_are_kept_is_an_argument_of_the_constructor(keeps):
+    with BladeServer(record=keeps) as server:
+        expected = server.expect("GET", "/").respond("hello")
+        assert requests.get(server.url, timeout=20).text == "hello"
+        assert (len(server.requests), len(expected.requests)) == (keeps, keeps)
+        server.clear()
+        server.expect("GET", "/")
+        requests.get(server.url, timeout=20)
+        assert len(server.requests) == keeps

@@ -347,5 +347,8 @@ def fixture(blade_server: BladeServer, folder: Path) -> None:
     blade_server.expect("GET", "/broken").respond("text", fault=faults.abort())
     identity = Identity.throw_away(folder)
     assert_type(identity.context, ssl.SSLContext)
+    with BladeServer(record=False) as recording:
+        recording.record(to=folder / "a.json", upstream="https://example.com", secrets=["email"])
+        assert_type(recording.replay(folder / "b.json"), tuple[Expectation, ...])
     with BladeServer(identity=identity, max_body_size=10) as secure:
         print(secure.url)

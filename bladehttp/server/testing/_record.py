@@ -75,7 +75,7 @@ class Recorder:
         names: SecretNames | None,
         ca_cert: str | PathLike[str] | None,
     ) -> None:
-        """Take the arguments of `BladeServer.record_upstream`; None: secrets are kept.
+        """Take the arguments of `BladeServer.record`; None: secrets are kept.
 
         Raises:
             FileNotFoundError: There is no directory for the file.

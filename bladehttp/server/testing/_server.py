@@ -66,10 +66,12 @@ class BladeServer(HttpServer):
         "_expectations",
         "_identity",
         "_is_told",
+        "_keeps_requests",
         "_received",
         "_recorder",
         "_unexpected",
     )
+    _keeps_requests: bool  # `record` of `HttpServer`
 
     def __init__(
         self,
@@ -87,7 +89,7 @@ class BladeServer(HttpServer):
             host: As there.
             is_secure: Whether it speaks TLS.
             identity: Its certificate. None: use `load_certs`.
-            **properties: As there.
+            **properties: As there; ``record`` is True unless it is given here.
         """
         values: Any = {**NO_CLOCKS, "record": True, "spool_size": RECORDED_BYTES, **properties}
         super().__init__(port, host, is_secure or identity is not None, **values)
@@ -103,6 +105,10 @@ class BladeServer(HttpServer):
         self.none_handler(self._answer)
         self.on_error(self._note)
         self._dispatcher.add("refused", self._note_refusal)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a property; that of `HttpServer` called ``record`` is not the method here."""
+        super().__setattr__("_keeps_requests" if name == "record" else name, value)
 
     def expect(  # noqa: PLR0913 - one for each criterion
         self,
@@ -174,11 +180,11 @@ class BladeServer(HttpServer):
             self._expectations.append(expectation)
         return expectation
 
-    def record_upstream(
+    def record(  # type: ignore[override]  # of a server: a property, which `__setattr__` keeps
         self,
-        url: str,
         *,
         to: str | os.PathLike[str],
+        upstream: str,
         secrets: Iterable[str] | None = (),
         ca_cert: str | os.PathLike[str] | None = None,
     ) -> None:
@@ -189,8 +195,9 @@ class BladeServer(HttpServer):
         other server to respond fail the test as errors of a handler do.
 
         Args:
-            url: The other server: scheme and host, and a path that goes before those of requests.
             to: The file. One that exists is replaced.
+            upstream: The URL of the other server: scheme and host, and a path that goes before
+                those of requests.
             secrets: Names, in any case, of secret headers, fields of queries and forms, and members
                 of JSON, besides those like "password" and "token" that are known. Their values are
                 replaced by a placeholder, wherever they are. None: secrets are written as they are.
@@ -206,12 +213,12 @@ class BladeServer(HttpServer):
         if self._recorder is not None:
             raise RuntimeError("the server is recording already")
         names = None if secrets is None else SecretNames(secrets)
-        self._recorder = Recorder(to, url, names, ca_cert)
+        self._recorder = Recorder(to, upstream, names, ca_cert)
 
     def replay(
         self, path: str | os.PathLike[str], *, repeat: bool = False
     ) -> tuple[Expectation, ...]:
-        """Expect the requests of a file that `record_upstream` has made, or a person.
+        """Expect the requests of a file that `record` has made, or a person.
 
         Each is expected as often as it was recorded. Requests that differ may come in any order;
         equal ones get their responses in the order of the file.
@@ -293,7 +300,7 @@ class BladeServer(HttpServer):
             self._expectations = [each for each in self._expectations if each.due is Due.CLOSE]
             self._unexpected, self._errors = [], []
             self._received.clear()
-        self._dispatcher.log = RequestLog() if self.record else None
+        self._dispatcher.log = RequestLog() if self._is_recorded() else None
 
     def _check_test(self, *, is_over: bool = False) -> None:
         """Raise as `check` for the test that runs, or is over with its fixtures."""
@@ -333,6 +340,9 @@ class BladeServer(HttpServer):
             return self._identity.context
         return super()._context(certificates)
 
+    def _is_recorded(self) -> bool:
+        return bool(self._keeps_requests)
+
     def _answer(self, request: HttpRequest, response: HttpResponse) -> None:
         with self._changed:
             expectation = self._find(request)
@@ -342,7 +352,7 @@ class BladeServer(HttpServer):
         if expectation is None:
             self._refuse(request, response)
             return
-        if self.record:
+        if self._is_recorded():
             expectation.take(request)
         try:
             expectation.answer(request, response)
