@@ -57,7 +57,7 @@ FOLDERS = {"decisions", "evidence"}
 block = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 link = re.compile(r"\]\([^)]*\)")
 
-PAGES_PER_THOUSAND = 5.0
+PAGES_PER_THOUSAND = 2.0
 
 
 def test_guides_name_things_by_nouns():

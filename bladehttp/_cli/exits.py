@@ -83,7 +83,7 @@ EXITS = (
     Exit(56, "the connection was lost while receiving", (ReadError,)),
     Exit(58, "the client certificate is no good", (CertificateNotUsable,)),
     Exit(60, "the certificate is not trusted", (CertificateError, HostnameMismatch)),
-    Exit(61, "the body's Content-Encoding cannot be undone", (DecodingError,)),
+    Exit(61, "the body's Content-Encoding cannot be decoded", (DecodingError,)),
     Exit(63, "the body is longer than --max-filesize", (BodyTooLarge,)),
     Exit(65, "a redirect wants the body again and it cannot be read again", (UnrewindableBody,)),
     Exit(77, "a file of authorities is no good", (CertificateFileError,)),

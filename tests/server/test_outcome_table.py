@@ -13,9 +13,9 @@ import bladehttp as http
 from bladehttp.server import HttpServer
 
 PAGE = Path(__file__).parents[2] / "docs" / "server" / "guards.md"
-HEAD = "| what ends | in | the client gets | the server | told |"
+HEAD = "| code that ends | how | the client gets | the server | reported by |"
 
-WORDS = {"the response": ("the response", "its answer", "what was sent")}
+WORDS = {"the response": ("the response", "its answer", "the head as sent")}
 """What a client got to the words that the table has for it."""
 
 BOTH = "log, `on_error`"
@@ -100,7 +100,7 @@ SCENARIOS: list[tuple[str, str, Register]] = [
     (HANDLER, "content that is malformed", handler(lambda q, p: json.loads(q.queries["none"]))),
     ("`offload=True`, after", "any of these", handler(broken_channel, offload=True)),
     ("`defer`", "`fail(error)`", handler(late)),
-    ("`defer`", "nobody calls `send` in time", handler(too_late)),
+    ("`defer`", "`send` is not called in time", handler(too_late)),
     ("stream", "a BaseException", handler(broken_stream)),
     (EVENTS, "a BaseException", answering(lambda server: server.on_connect(raising(ValueError)))),
     (EVENTS, "a BaseException", answering(lambda server: server.on_answered(raising(ValueError)))),
