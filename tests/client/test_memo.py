@@ -51,7 +51,7 @@ def test_a_bad_value_that_equals_a_good_one_is_refused_after_it(name, good, bad)
         ("sensitive_headers", ("x-one",), ["x-one"]),
         ("resolve", {"a:1": "127.0.0.1"}, {"a:1": "127.0.0.1"}),
         ("no_proxy", "a,b", ["a", "b"]),
-        ("curl_options", {58: 1}, {58: 1}),
+        ("curl_options", {121: 1}, {121: 1}),
     ],
     ids=lambda value: repr(value)[:20],
 )
