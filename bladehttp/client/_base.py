@@ -245,7 +245,8 @@ class Configured:
             default: with ``trust_env`` and without ``proxy`` the value of no_proxy.
             CURLOPT_NOPROXY.
         resolve: {"host:port": "address"}: addresses to connect to without DNS. Host field,
-            certificate and cookies stay those of the host. {} by default. CURLOPT_CONNECT_TO.
+            certificate and cookies stay those of the host. An address may have another port than
+            the URL: "127.0.0.1:8443", "[::1]:8443". {} by default. CURLOPT_CONNECT_TO.
         unix_socket: The path of a socket to connect to, whatever the URL's host; redirects go there
             too. None by default. CURLOPT_UNIX_SOCKET_PATH.
         interface: A network interface, address or host name of this machine to connect from;

@@ -32,7 +32,7 @@ from bladehttp.client._exchange.exchange import Exchange
 from bladehttp.client._exchange.hooks import active_hooks
 from bladehttp.client._exchange.pages import Pages
 from bladehttp.client._exchange.scheduler import Result, Scheduler
-from bladehttp.client._exchange.send_many import Batch, run_batch
+from bladehttp.client._exchange.send_many import Batch, check_requests, run_batch
 from bladehttp.client._exchange.single import exchange
 from bladehttp.client._exchange.stream import ResponseStream
 from bladehttp.client._request.fields import RequestHeadersLike
@@ -210,9 +210,10 @@ class HttpClient(Verbs[HttpResponse, Data]):
 
         Raises:
             ClientClosed: The client has been closed.
-            TypeError: An argument has a wrong type.
+            TypeError: An argument has a wrong type: ``requests`` is a single URL or dict.
             ValueError: ``concurrency`` is 0 or less.
         """
+        check_requests(requests)
         batch = Batch(self._making, at_least_one("concurrency", concurrency), ordered)
         return run_batch(self._schedulers, batch, iter(requests), self._settings)
 

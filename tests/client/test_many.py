@@ -1,5 +1,6 @@
 """send_many: every request has its result, its clocks and its errors; nothing is left behind."""
 
+import asyncio
 import gc
 import itertools
 import pickle
@@ -17,7 +18,7 @@ from pytest_httpserver import HTTPServer
 from support import nothing_left, wait_until
 from werkzeug import Response
 
-from bladehttp import HttpResponse, HttpServer, Retry
+from bladehttp import AsyncHttpClient, HttpResponse, HttpServer, Retry
 from bladehttp.client import HttpClient
 from bladehttp.client._config.options import Settings
 from bladehttp.client._exchange import send_many
@@ -249,6 +250,24 @@ def test_bad_requests_alone_do_not_pile_up_either(client: HttpClient) -> None:
     results = client.send_many((next(taken) for _ in iter(int, 1)), 10)
     assert isinstance(next(results), TypeError)
     assert next(taken) <= 20
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["http://127.0.0.1:1/", b"http://127.0.0.1:1/", {"url": "http://127.0.0.1:1/"}],
+    ids=["str", "bytes", "dict"],
+)
+def test_a_single_request_is_no_list_of_them(client: HttpClient, given: Any) -> None:
+    async def main() -> None:
+        async with AsyncHttpClient() as other:
+            async for _ in other.send_many(given):
+                raise AssertionError("it was sent")
+
+    told = "requests is a list of URLs and dicts, not"
+    with pytest.raises(TypeError, match=told):
+        client.send_many(given)
+    with pytest.raises(TypeError, match=told):
+        asyncio.run(main())
 
 
 def test_concurrency_is_kept_to(client: HttpClient, peers: Any) -> None:

@@ -6,6 +6,7 @@ import re
 import socket
 import ssl
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from proxies import HttpProxy, SocksProxy
 from sending import DOORS
 
-from bladehttp import Auth, Retry
+from bladehttp import Auth, HttpRequest, HttpResponse, HttpServer, Retry
 from bladehttp.client import HttpClient
 from bladehttp.exceptions import (
     CertificateError,
@@ -263,6 +264,41 @@ def test_resolve_to_an_address_of_ipv6(client: HttpClient) -> None:
         thread = answer_once(listener)
         assert client.get(f"http://a.test:{port}/", resolve={f"a.test:{port}": "::1"}).body == b"u"
         thread.join(10)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", pytest.param("::1", marks=pytest.mark.skipif(
+        not socket.has_dualstack_ipv6(), reason="no IPv6 here"))],
+)  # fmt: skip
+def test_resolve_to_another_port(client: HttpClient, host: str) -> None:
+    def greet(server: HttpServer, request: HttpRequest, response: HttpResponse) -> None:
+        response.write(f"{request.headers['Host']} {server.port}")
+
+    with HttpServer(0, host) as server, HttpServer(0, host) as other:
+        for each in (server, other):
+            each.on_receive(partial(greet, each))
+        for each in (server, other, server):  # a connection to one is not used for the other
+            address = each.url.removeprefix("http://")
+            response = client.get("http://api.example/", resolve={"api.example:80": address})
+            assert response.text == f"api.example {each.port}"
+        client.resolve = {"api.example:8080": address}
+        assert client.get("http://api.example:8080/").text == f"api.example:8080 {server.port}"
+
+
+@pytest.mark.parametrize(
+    ("place", "address"),
+    [
+        ("a:1", ""), ("a:1", "localhost:80"), ("a:1", "127.0.0.1:"), ("a:1", "127.0.0.1:0"),
+        ("a:1", "127.0.0.1:65536"), ("a:1", "127.0.0.1:-1"), ("a:1", "127.0.0.1:\u0661"),
+        ("a:1", "127.0.0.1:80:80"), ("a:1", "[127.0.0.1]:80"), ("a:1", "[::1]80"), ("a:1", "[::1"),
+        ("a:1", "::1]"), ("a:1", "[[::1]]:80"), ("a:1", "127.0.0.1:80\n"), ("a:1", " 127.0.0.1"),
+        ("a:0", "127.0.0.1"), ("a:65536", "127.0.0.1"),
+    ],
+)  # fmt: skip
+def test_resolve_takes_an_address_with_or_without_a_port(place: str, address: str) -> None:
+    with pytest.raises(ValueError, match=r"^resolve"):
+        HttpClient(resolve={place: address})
 
 
 def answer_once(listener: socket.socket) -> threading.Thread:

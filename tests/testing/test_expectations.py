@@ -8,8 +8,9 @@ import time
 import pytest
 from support import PATIENCE, Raw
 
+import bladehttp as http
 from bladehttp import InvalidHeader
-from bladehttp.server.testing import BladeServer
+from bladehttp.server.testing import BladeServer, Identity
 
 
 def statuses(client, *paths):
@@ -378,3 +379,29 @@ def test_expectations_may_be_added_while_requests_come(server, client, caplog):
         server.expect("GET", f"/{number}").respond(str(number))
         assert client.get(f"/{number}").response().body == str(number).encode()
     server.check()
+
+
+@pytest.mark.parametrize("is_secure", [False, True], ids=["http", "https"])
+def test_client_options_of_a_unix_socket_lead_there(tmp_path, is_secure):
+    identity = Identity.throw_away(tmp_path) if is_secure else None
+    with BladeServer(0, f"unix:{tmp_path}/s", identity=identity) as server:
+        server.expect("GET", "/").respond("here")
+        assert server.client_options["unix_socket"] == f"{tmp_path}/s"
+        with http.HttpClient(**server.client_options) as client:
+            assert client.get("/").text == "here"
+
+
+def test_an_identity_is_for_further_names(tmp_path):
+    with BladeServer(identity=Identity.throw_away(tmp_path, ["api.example"])) as server:
+        server.expect("GET", "/", headers={"Host": "api.example"}).respond("here")
+        address = f"127.0.0.1:{server.port}"
+        elsewhere = {"api.example:443": address, "other.example:443": address}
+        with http.HttpClient(ca_cert=server.ca_file, resolve=elsewhere) as client:
+            assert client.get("https://api.example/").text == "here"
+            with pytest.raises(http.HostnameMismatch):
+                client.get("https://other.example/")
+
+
+def test_the_names_of_an_identity_are_a_list(tmp_path):
+    with pytest.raises(TypeError, match=r"names is a list of names, not 'api\.example'"):
+        Identity.throw_away(tmp_path, "api.example")

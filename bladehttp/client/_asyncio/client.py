@@ -32,7 +32,7 @@ from bladehttp.client._exchange.exchange import Exchange
 from bladehttp.client._exchange.hooks import AsyncHooks, active_hooks
 from bladehttp.client._exchange.pages import Pages
 from bladehttp.client._exchange.scheduler import Result
-from bladehttp.client._exchange.send_many import Batch
+from bladehttp.client._exchange.send_many import Batch, check_requests
 from bladehttp.client._request.fields import RequestHeadersLike
 from bladehttp.client._request.prepared import PreparedRequest
 from bladehttp.client._verbs import Verbs
@@ -247,6 +247,7 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse], AsyncData]):
         The requests may come from an asynchronous iterable too; results are yielded while its next
         item is awaited. The clocks do not stop between two results, since the loop does not either.
         """
+        check_requests(requests)
         driver = self._running()
         batch = Batch(self._making, at_least_one("concurrency", concurrency), ordered)
         async_batch = AsyncBatch(self._running, driver, batch)

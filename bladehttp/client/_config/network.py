@@ -52,6 +52,8 @@ split_place = partial(
     re.fullmatch, r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+):(?P<port>[0-9]{1,5})"
 )
 
+split_address = partial(re.fullmatch, r"(?P<host>\[[^\[\]]+\]|[^:\[\]]+)(?::(?P<port>[0-9]{1,5}))?")
+
 
 def plain_text(name: str, value: Any) -> str:
     """Accept a str of printable ASCII.
@@ -127,10 +129,11 @@ def no_proxy_options(value: str | None) -> Iterable[Pair]:
 
 
 def address_map(name: str, value: Any) -> Mapping[str, str]:
-    """Accept a dict of "host:port" and address; host names become ASCII.
+    """Accept a dict of "host:port" and address, with or without a port; names become ASCII.
 
     Raises:
-        ValueError: A key has no port, or a value is not an address.
+        TypeError: It is not a dict of str.
+        ValueError: A key has no port, a value is not an address, or a port is not 1 to 65535.
         InvalidUrl: A host name has no ASCII form.
     """
     if not isinstance(value, Mapping):
@@ -139,13 +142,40 @@ def address_map(name: str, value: Any) -> Mapping[str, str]:
     for place, address in value.items():
         if not split_place(text(f"{name}: a key", place)):
             raise ValueError(f"{name} has keys like 'host:port', not {place!r}"[:200])
-        try:
-            ipaddress.ip_address(text(f"{name}: an address", address).strip("[]"))
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}"[:200]) from error
         host, _, port = place.rpartition(":")
+        _check_port(name, place, port)
+        _split_address(name, text(f"{name}: an address", address))
         addresses[f"{to_ascii(host)}:{port}"] = address
     return MappingProxyType(addresses)
+
+
+def _check_port(name: str, place: str, port: str) -> None:
+    if not 1 <= int(port) <= 65535:
+        raise ValueError(f"{name}: the port of {place!r} is not 1 to 65535"[:200])
+
+
+def _split_address(name: str, address: str) -> tuple[str, str]:
+    """Return an address as in a URL, and its port, "" for none."""
+    if _is_address(address):
+        return (f"[{address}]" if ":" in address else address), ""
+    parts = split_address(address)
+    host, port = (parts["host"], parts["port"] or "") if parts else ("", "")
+    if not _is_address(host.strip("[]")) or (":" in host) != host.startswith("["):
+        raise ValueError(
+            f"{name} has addresses like '127.0.0.1', '127.0.0.1:8443' and '[::1]:8443', "
+            f"not {address!r}"[:200]
+        )
+    if port:
+        _check_port(name, address, port)
+    return host, port
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def address_options(value: Mapping[str, str]) -> Iterable[Pair]:
@@ -159,9 +189,8 @@ def address_options(value: Mapping[str, str]) -> Iterable[Pair]:
 
 
 def _connect_to(place: str, address: str) -> bytes:
-    address = address.strip("[]")
-    host = f"[{address}]" if ":" in address else address
-    return f"{place}:{host}:{place.rpartition(':')[2]}".encode()
+    host, port = _split_address("resolve", address)
+    return f"{place}:{host}:{port or place.rpartition(':')[2]}".encode()
 
 
 def socket_options(value: str | None) -> Iterable[Pair]:

@@ -22,6 +22,9 @@ ABSENT = 0.01
 """Seconds. A longer time between two results is the caller's, and does not count in any clock."""
 
 
+NOT_REQUESTS = (str, bytes, bytearray, memoryview, Mapping)
+"""Iterables that would be taken apart: a single URL or request."""
+
 AHEAD = 1000
 """Most requests that are taken while some of them wait for a stalled host."""
 
@@ -145,6 +148,16 @@ def arguments(given: Any) -> dict[str, Any]:
     if "url" not in given:
         raise TypeError("a request has no url")
     return dict(given)
+
+
+def check_requests(requests: Any) -> None:
+    """Check the argument of `send_many`.
+
+    Raises:
+        TypeError: It is an iterable whose items are not requests: a str, bytes or a dict.
+    """
+    if isinstance(requests, NOT_REQUESTS):
+        raise TypeError(f"requests is a list of URLs and dicts, not {requests!r}"[:200])
 
 
 def run_batch(

@@ -115,8 +115,11 @@ def throw_away_certificate(directory: Path, names: Iterable[str] = ()) -> ThrowA
         names: Further names and addresses, in addition to those of the loopback interface.
 
     Raises:
+        TypeError: ``names`` is a str.
         ImportError: trustme is not installed.
     """
+    if isinstance(names, str):
+        raise TypeError(f"names is a list of names, not {names!r}"[:200])
     trustme = import_module("trustme")
     authority = trustme.CA()
     certificate = authority.issue_cert(*dict.fromkeys((*LOCAL, *names)))

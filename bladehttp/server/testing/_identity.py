@@ -1,6 +1,7 @@
 """Identity: the certificate of a secure server."""
 
 import ssl
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -21,15 +22,17 @@ class Identity(NamedTuple):
     context: ssl.SSLContext
 
     @classmethod
-    def throw_away(cls, directory: Path) -> Self:
+    def throw_away(cls, directory: Path, names: Iterable[str] = ()) -> Self:
         """Make a certificate for localhost, signed by a CA of its own.
 
         Args:
             directory: Directory for its files.
+            names: Further names and addresses that it is for.
 
         Raises:
+            TypeError: ``names`` is a str.
             ImportError: trustme is not installed.
         """
-        made = throw_away_certificate(directory)
+        made = throw_away_certificate(directory, names)
         files = CertificateFiles(made.cert_file, None)
         return cls(made.ca_file, server_context(files, verify_certs=False, client_ca=None))

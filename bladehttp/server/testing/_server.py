@@ -19,6 +19,7 @@ from bladehttp.exceptions import ProtocolError
 from bladehttp.server._config import CLOCKS, DEFAULTS, ServerOptions
 from bladehttp.server._dispatch.failures import CLIENT_ERRORS
 from bladehttp.server._dispatch.request_log import RECORDED_BYTES, RequestLog
+from bladehttp.server._net.endpoint import UNIX
 from bladehttp.server._net.tls import CertificateFiles
 from bladehttp.server._server import HttpServer
 from bladehttp.server.testing._expectation import UNSET, Due, Expectation
@@ -252,6 +253,8 @@ class BladeServer(HttpServer):
     def client_options(self) -> dict[str, Any]:
         """The arguments of `HttpClient` and `AsyncHttpClient` for clients of this server."""
         options: dict[str, Any] = {"base_url": self.url}
+        if self.host.startswith(UNIX):
+            options["unix_socket"] = self.host.removeprefix(UNIX)
         return options if self.ca_file is None else options | {"ca_cert": self.ca_file}
 
     def wait(self, timeout: int = 5000) -> None:
