@@ -11,9 +11,9 @@ from pathlib import Path
 import pycurl
 
 from benchmarks import client_peers, client_rows, server_peers
-from benchmarks.model import OURS, Outcome
+from benchmarks.model import CPU, OURS, Outcome
 from benchmarks.report.svg import Bar, plot
-from benchmarks.report.tables import contestants, targets
+from benchmarks.report.tables import contestants, markdown, targets
 from benchmarks.servers import nginx
 
 ROOT = Path(__file__).parents[2]
@@ -22,10 +22,10 @@ PLOTS = ROOT / "docs" / "evidence" / "benchmarks"
 ANALYSIS = ROOT / "benchmarks" / "analysis.md"
 
 HEAD = """\
-# Beside the field
+## How it is measured
 
 Written by `make bench` on {today}, commit {commit}, in {minutes:.0f} minutes. How it measures and
-why so: [decision 46](decisions/0046-paired-rounds.md).
+why so: [decision 46](../decisions/0046-paired-rounds.md).
 
 - Machine: {machine}. Load average before and after: {loads}.
 - Each figure is the median of {rounds} rounds of one second (clients: half a second), everybody in
@@ -42,6 +42,13 @@ why so: [decision 46](decisions/0046-paired-rounds.md).
 - {versions}.
 """
 
+GLANCE = """\
+# Benchmarks
+
+How much work this package does in a second of processor time, as a multiple of others: 2 means
+twice as much. Handlers and calls do the same everywhere. Targets, misses and every figure stand
+below."""
+
 SIDES = (
     # title    rows it has
     ("Server", "server"),
@@ -52,7 +59,7 @@ SIDES = (
 def write(outcomes: dict[str, list[Outcome]], rounds: int, took: float, before: str) -> None:
     """Write the page and its plots."""
     PLOTS.mkdir(exist_ok=True)
-    lines = [*head(rounds, took, before)]
+    lines = [GLANCE, *glance(outcomes), "", *head(rounds, took, before)]
     for title, side in SIDES:
         (PLOTS / f"{side}.svg").write_text(ratios(title, outcomes[side]))
         lines += ["", f"## {title}", "", *targets(outcomes[side]), ""]
@@ -63,6 +70,26 @@ def write(outcomes: dict[str, list[Outcome]], rounds: int, took: float, before: 
         for outcome in outcomes[side]:
             lines += details(outcome)
     PAGE.write_text("\n".join(lines) + "\n")
+
+
+def glance(outcomes: dict[str, list[Outcome]]) -> list[str]:
+    """Return the two tables at the beginning: times faster than others, by processor time."""
+    sides = (("server", "uvicorn", "bjoern"), ("client", "requests", "httpx"))
+    lines: list[str] = []
+    for side, *others in sides:
+        rows = [
+            [outcome.row.title, *(times(outcome, label) for label in others)]
+            for outcome in outcomes[side]
+        ]
+        heads = [side, *(f"times {label}" for label in others)]
+        lines += ["", *markdown(heads, (row for row in rows if any(row[1:])), rule="---:")]
+    return lines
+
+
+def times(outcome: Outcome, label: str) -> str:
+    """Return how many times the work of another ours does in a second of processor time."""
+    ratio = outcome.ratio(label, CPU)
+    return f"{1 / ratio.median:.2f}" if ratio else ""
 
 
 def details(outcome: Outcome) -> list[str]:
