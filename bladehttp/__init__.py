@@ -128,7 +128,7 @@ __all__ += exceptions.__all__
 __all__ += status.__all__
 
 map: dict[int, str] = status.PHRASES  # noqa: A001 - Blade's name
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def set_headers(headers: RequestHeadersLike) -> HttpClient:
