@@ -31,7 +31,7 @@ class UnreadBuffer:
 
     Attributes:
         is_over: Whether the body is complete.
-        has_given: Whether any bytes were read.
+        has_given: Whether any bytes were read by an iterator.
     """
 
     __slots__ = (
@@ -259,6 +259,7 @@ class BodyReader:
         except BaseException as error:
             self._restore(whole, before, error)
             raise
+        self.unread.has_given = before
         return whole.getvalue()
 
     async def aread_all(self) -> bytes:
@@ -270,6 +271,7 @@ class BodyReader:
         except BaseException as error:
             self._restore(whole, before, error)
             raise
+        self.unread.has_given = before
         return whole.getvalue()
 
     def _restore(self, whole: BytesIO, has_given: bool, error: BaseException) -> None:

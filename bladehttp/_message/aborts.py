@@ -17,26 +17,32 @@ _MISSING: Any = object()
 
 
 class Abort(Exception):  # noqa: N818 - an answer, not an error
-    """Ends a handler with a response; see `abort`.
+    """Ends a handler with a response: ``raise Abort(409, "taken")`` is ``abort(409, "taken")``.
 
     Attributes:
         status: The status.
-        body: The body.
-        headers: The headers, which replace the server's own of the same names.
+        body: The body, as bytes.
+        headers: The headers, Content-Type included. They replace the server's own of the same
+            names.
     """
 
-    def __init__(self, status: int, body: bytes = b"", headers: HeadersLike = ()) -> None:
-        """Make the response.
-
-        Raises:
-            TypeError: The status is not an int.
-            ValueError: It is not 200 to 599.
-            InvalidHeader: A header cannot be sent.
-        """
-        super().__init__(check_status(status), body, tuple(Headers(headers).pairs()))
-        self.status = status
-        self.body = body
-        self.headers: Headers = Headers(headers)
+    def __init__(
+        self,
+        status: int,
+        body: str | bytes | None = None,
+        headers: HeadersLike | None = None,
+        *,
+        json: Any = _MISSING,
+    ) -> None:
+        """Make the response; arguments and exceptions are those of `abort`."""
+        check_status(status)
+        given = Headers(headers)
+        if "Content-Type" not in given:
+            given["Content-Type"] = TEXT if json is _MISSING else "application/json"
+        self.status: int = status
+        self.body: bytes = content_of(status, body, json)
+        self.headers: Headers = given
+        super().__init__(status, self.body, tuple(given.pairs()))  # for copies and pickles
 
     def __str__(self) -> str:
         return f"{int(self.status)} {phrase(self.status)}"
@@ -67,21 +73,30 @@ def abort(
         Abort: Always, unless an argument is invalid:
         TypeError: The status is not an int, the body neither str nor bytes, the JSON cannot be
             encoded, or both are given.
-        ValueError: The status is not 200 to 599.
+        ValueError: The status is not 200 to 599, or the JSON has a NaN.
         InvalidHeader: A header cannot be sent.
     """
-    check_status(status)
+    raise Abort(status, body, headers, json=json)
+
+
+def content_of(status: int, body: str | bytes | None, json: Any) -> bytes:
+    """Return the bytes of the body that `abort` is given.
+
+    Raises:
+        TypeError: The body is neither str nor bytes, the JSON cannot be encoded, or both are given.
+        ValueError: The JSON has a number that JSON has not.
+    """
     if json is not _MISSING:
         if body is not None:
             raise TypeError("a response has a body or JSON, not both")
         body = json_module.dumps(json, default=as_json, ensure_ascii=False, allow_nan=False)
     elif body is None:
         body = f"{int(status)} - {phrase(status)}."
-    given = Headers(headers)
-    if "Content-Type" not in given:
-        given["Content-Type"] = TEXT if json is _MISSING else "application/json"
-    content = body.encode() if isinstance(body, str) else bytes(memoryview(body))
-    raise Abort(status, content, given)
+    if isinstance(body, str):
+        return body.encode()
+    if isinstance(body, bytes | bytearray | memoryview):
+        return bytes(body)
+    raise TypeError(f"body is str, bytes or None, not {body!r:.100}; json= sends JSON")
 
 
 def check_status(status: int) -> int:

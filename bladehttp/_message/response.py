@@ -316,16 +316,16 @@ class HttpResponse(ResponseWriter):
     def _whole(self) -> bytes:
         if type(self._parts) is not UnreceivedBody:
             return super()._whole()
-        if self.source is None or getattr(self.source, "is_closed", False):
-            raise ValueError("stream is closed and its body was not read")
-        if isinstance(self.source, AsyncIterable):
-            text = "body has not been received: await response.aread() first"
-            raise RuntimeError(text)  # noqa: TRY004 - it is no matter of types
+        is_awaited = isinstance(self.source, AsyncIterable)
         if not self._is_unread():
             raise RuntimeError(
                 "part of the body was given by an iterator and is not kept: "
-                "response.read() returns the rest"
+                f"{'await response.aread()' if is_awaited else 'response.read()'} returns the rest"
             )
+        if self.source is None or getattr(self.source, "is_closed", False):
+            raise ValueError("stream is closed and its body was not read")
+        if is_awaited:
+            raise RuntimeError("body has not been received: await response.aread() first")
         return self.read()
 
     def close(self) -> None:
@@ -380,7 +380,10 @@ class HttpResponse(ResponseWriter):
         return reader.items(_event_reader(reader, max_size).take)
 
     def read(self) -> bytes:
-        """Receive the rest of a streamed body; ``body`` has it all then, and it is returned.
+        """Receive the rest of a streamed body and return it; ``body`` has the whole then.
+
+        If an iterator has given part of it, the rest is returned once, b"" after that, and neither
+        is kept: ``body``, ``text`` and ``json()`` raise RuntimeError.
 
         Raises:
             HttpException: It cannot be received. `IncompleteBody` has the received bytes in
@@ -388,9 +391,7 @@ class HttpResponse(ResponseWriter):
             ValueError: The stream is closed.
             TypeError: It is a stream of `AsyncHttpClient`: see `aread`.
         """
-        if self.source is not None:
-            self._set_body(self._reading().read_all())
-        return self.body
+        return self.body if self.source is None else self._keep(self._reading().read_all())
 
     def aiter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
         """Iterate over the body as `iter_bytes` does, with ``async for``.
@@ -415,9 +416,13 @@ class HttpResponse(ResponseWriter):
 
     async def aread(self) -> bytes:
         """Receive the rest of a streamed body as `read` does, awaited."""
-        if self.source is not None:
-            self._set_body(await self._reader.aread_all())
-        return self.body
+        return self.body if self.source is None else self._keep(await self._reader.aread_all())
+
+    def _keep(self, rest: bytes) -> bytes:
+        """Return the rest of a body; keep it unless it is only a part."""
+        if not self._reader.unread.has_given:
+            self._set_body(rest)
+        return rest
 
     def _set_body(self, body: bytes) -> None:
         self.body = body

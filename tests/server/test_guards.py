@@ -390,11 +390,59 @@ def test_a_deferred_answer_may_fail_with_an_abort(door):
 
     @server.handle("GET", "/")
     def later(request, response):
-        response.defer().fail(http.Abort(409, b"taken"))
+        response.defer().fail(http.Abort(409, "taken"))
 
     with door(server) as port:
         response = ask(port)
     assert (response.status, response.body, errors) == (409, b"taken", [])
+    assert response.get("Content-Type") == "text/plain; charset=utf-8"
+
+
+ABORTED = {
+    "status": {},
+    "text": {"body": "<script>"},
+    "bytes": {"body": b"\xff"},
+    "empty": {"body": ""},
+    "json": {"json": {"error": "tak\u00e9n"}},
+    "html": {"body": "<p>", "headers": {"Content-Type": "text/html"}},
+    "headers": {"headers": [("X-A", "1"), ("X-A", "2")]},
+}
+
+
+@pytest.mark.parametrize("arguments", ABORTED.values(), ids=ABORTED)
+def test_an_abort_that_is_made_is_the_one_that_abort_raises(arguments):
+    with pytest.raises(http.Abort) as raised:
+        http.abort(409, **arguments)
+    made = http.Abort(409, **arguments)
+    assert (made.args, made.status, made.body, made.headers) == (
+        raised.value.args,
+        raised.value.status,
+        raised.value.body,
+        raised.value.headers,
+    )
+
+
+def raising_it(request, response):
+    raise http.Abort(409, json={"a": 1}, headers={"X-A": "1"})
+
+
+def failing_it(request, response):
+    response.defer().fail(http.Abort(409, json={"a": 1}, headers={"X-A": "1"}))
+
+
+def aborting_it(request, response):
+    http.abort(409, json={"a": 1}, headers={"X-A": "1"})
+
+
+def test_raised_failed_and_aborted_are_the_same_answer(door):
+    server = HttpServer(0)
+    for handler in (raising_it, failing_it, aborting_it):
+        server.handle("GET", f"/{handler.__name__}", handler)
+    with door(server) as port:
+        answers = [ask(port, f"/{each}") for each in ("raising_it", "failing_it", "aborting_it")]
+    assert [(each.status, each.body) for each in answers] == [(409, b'{"a": 1}')] * 3
+    assert [each.get("Content-Type") for each in answers] == ["application/json"] * 3
+    assert [each.get("X-A") for each in answers] == ["1"] * 3
 
 
 def test_the_connection_goes_on_after_an_abort():
@@ -442,8 +490,15 @@ def test_what_is_streamed_is_closed_by_an_abort(door):
     ],
 )
 def test_what_cannot_be_an_answer_is_refused_where_it_is_given(arguments, error):
-    with pytest.raises(error):
-        http.abort(**arguments)
+    for make in (http.abort, http.Abort):
+        with pytest.raises(error):
+            make(**arguments)
+
+
+def test_a_body_of_another_type_is_refused_with_what_it_may_be():
+    with pytest.raises(TypeError) as caught:
+        http.abort(404, {"a": 1})
+    assert str(caught.value) == "body is str, bytes or None, not {'a': 1}; json= sends JSON"
 
 
 @pytest.mark.parametrize("again", [copy.copy, lambda abort: pickle.loads(pickle.dumps(abort))])

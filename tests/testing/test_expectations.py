@@ -338,6 +338,42 @@ def test_waiting_ends_when_something_goes_wrong(server, client):
     client.response()
 
 
+def a_text(request, response):
+    return "hello"
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [a_text, lambda request, response: {"a": 1}, lambda request, response: coroutine(1, 2)],
+    ids=["a-function", "a-lambda", "a-coroutine"],
+)
+def test_a_handler_that_returns_its_answer_fails_the_test(server, client, handler):
+    server.expect("GET", "/").respond(handler=handler)
+    assert statuses(client, "/") == [500]
+    with pytest.raises(AssertionError, match="fills in the response and returns None"):
+        server.check()
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        lambda request, response: response.write("hello"),
+        lambda request, response: response,
+        lambda request, response: response.is_answered,
+    ],
+    ids=["None", "the-response", "a-bool-of-a-lambda"],
+)
+def test_what_a_handler_of_a_route_may_return_it_may_return_here(server, client, handler):
+    server.expect("GET", "/").respond(handler=handler)
+    assert statuses(client, "/") == [200]
+    server.check()
+
+
+def test_a_coroutine_function_is_no_handler_here(server):
+    with pytest.raises(TypeError, match=r"coroutine is a coroutine function$"):
+        server.expect("GET", "/").respond(handler=coroutine)
+
+
 def test_waiting_ends_with_the_error_of_the_last_handler(server, client):
     def handler(request, response):
         raise LookupError
@@ -349,11 +385,12 @@ def test_waiting_ends_with_the_error_of_the_last_handler(server, client):
     client.response()
 
 
-def test_waiting_ends_with_its_time(server):
+def test_waiting_ends_with_its_time_and_says_how_long_that_was(server):
     server.expect("GET", "/a")
     begun = time.monotonic()
-    with pytest.raises(AssertionError, match="expected request not received: GET /a"):
+    with pytest.raises(AssertionError, match="not received: GET /a") as caught:
         server.wait(30)
+    assert str(caught.value).endswith("\n  received: nothing\n  after waiting for 30 ms")
     assert 0.03 <= time.monotonic() - begun < PATIENCE
 
 

@@ -11,7 +11,7 @@ from bladehttp._message.aborts import check_status
 from bladehttp._message.deferred import check_milliseconds
 from bladehttp._message.request import HttpRequest
 from bladehttp._message.response import HttpResponse
-from bladehttp.server._dispatch.callbacks import check_callable
+from bladehttp.server._dispatch.callbacks import check_callable, check_value
 from bladehttp.server._dispatch.request_log import RequestLog
 from bladehttp.server._dispatch.routes import Handler
 from bladehttp.server.testing import _matching as matching
@@ -130,9 +130,10 @@ class Expectation:
             status: The status.
             headers: Replace the server's own of the same names.
             json: The body as JSON.
-            handler: Receives the request and the response, filled in with the above. An exception
-                (`pytest.fail` included) is the cause of the error of `BladeServer.check`; an
-                `abort` is a response.
+            handler: Receives the request and the response, filled in with the above, and returns
+                None, as of `HttpServer.handle`; no coroutine function. An exception (`pytest.fail`
+                included) is the cause of the error of `BladeServer.check`; an `abort` is a
+                response.
             delay: Milliseconds before it is sent, an int; others are served meanwhile.
             fault: Called with the complete response; see `bladehttp.testing.faults`.
 
@@ -200,13 +201,16 @@ class Expectation:
 
         Raises:
             Exception: The handler or the fault raised it.
+            TypeError: The handler returned a value, as of `HttpServer.handle`.
         """
         request.params = self._params(request.path) or {}
         response.status = self._response.status
         replace_fields(response.headers, self._response.headers)
         response.body = self._response.body
         if self._handler is not None:
-            self._handler(request, response)
+            value = self._handler(request, response)
+            if value is not None and value is not response:
+                check_value(self._handler, value)
         response.delay(self._delay)
         if self._fault is not None:
             self._fault(response)

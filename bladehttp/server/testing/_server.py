@@ -270,7 +270,7 @@ class BladeServer(HttpServer):
         check_milliseconds("timeout", timeout)
         with self._changed:
             self._changed.wait_for(self._is_decided, timeout / 1000)
-        self.check()
+        self._check(Due.CLOSE, waited=timeout)
 
     def check(self) -> None:
         """Raise if something was not as expected since the last time.
@@ -283,11 +283,18 @@ class BladeServer(HttpServer):
         __tracebackhide__ = True
         self._check(Due.CLOSE)
 
-    def _check(self, due: Due) -> None:
-        """Raise as `check`; requests that are due later are not missing."""
+    def _check(self, due: Due, waited: int | None = None) -> None:
+        """Raise as `check`; requests that are due later are not missing.
+
+        Args:
+            due: The latest that are due.
+            waited: Milliseconds that were waited for them, None if they were not.
+        """
         __tracebackhide__ = True
         with self._changed:
             told = [*self._missing(due), *self._unexpected]
+            if told and waited is not None and not (self._unexpected or self._errors):
+                told.append(f"  after waiting for {waited} ms")
             errors = self._errors
             self._unexpected, self._errors = [], []
         told += [f"the server failed with {error!r}" for error in errors]
