@@ -217,7 +217,7 @@ class Channel(Iterator[bytes]):
             TypeError: The data is neither str nor bytes, or the timeout no int.
             ValueError: The timeout is negative.
         """
-        chunk = data.encode() if isinstance(data, str) else bytes(memoryview(data))
+        chunk = bytes(as_chunk(data))
         if timeout and check_milliseconds("timeout", timeout) and is_serving():
             raise RuntimeError("a channel's timeout on the server's own thread, which sends chunks")
         begin, self._begin = self._begin, None
@@ -336,3 +336,21 @@ class Channel(Iterator[bytes]):
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def as_chunk(chunk: bytes | str) -> bytes:
+    """Return a chunk of a stream as bytes, a str as UTF-8.
+
+    Raises:
+        TypeError: Neither str nor bytes.
+    """
+    if type(chunk) is bytes:
+        return chunk
+    if isinstance(chunk, str):
+        return chunk.encode()
+    try:
+        memoryview(chunk)
+    except TypeError:
+        text = f"a chunk of a stream is str or bytes, not {chunk!r:.100}"
+        raise TypeError(text) from None
+    return chunk

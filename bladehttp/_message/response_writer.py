@@ -19,7 +19,14 @@ from bladehttp._data.host_names import to_ascii
 from bladehttp._data.lazy import Lazy
 from bladehttp._data.media_types import UNKNOWN, media_type
 from bladehttp._data.self_request import with_descriptors
-from bladehttp._message.deferred import Channel, Deferred, Delay, Offloaded, check_milliseconds
+from bladehttp._message.deferred import (
+    Channel,
+    Deferred,
+    Delay,
+    Offloaded,
+    as_chunk,
+    check_milliseconds,
+)
 from bladehttp._message.faults import Raw, Truncated, reset
 from bladehttp._message.file_body import WholeFile
 from bladehttp._message.sse import Events
@@ -166,7 +173,7 @@ class ResponseWriter(Lazy):
         if isinstance(source, str | bytes | bytearray | memoryview):
             raise TypeError(f"stream takes an iterable of chunks, not one {type(source).__name__}")
         self._refuse_second("stream")
-        self.source = (chunk.encode() if isinstance(chunk, str) else chunk for chunk in source)
+        self.source = map(as_chunk, source)
         if hasattr(source, "close"):
             self.source = _Closing(self.source, source)
 

@@ -21,7 +21,7 @@ from bladehttp.server._config import (
     check_options,
     unbracketed,
 )
-from bladehttp.server._dispatch.access_log import Answered
+from bladehttp.server._dispatch.access_log import Answered, access_log
 from bladehttp.server._dispatch.callbacks import is_coroutine_function
 from bladehttp.server._dispatch.dispatcher import Dispatcher
 from bladehttp.server._dispatch.mount import Mount
@@ -112,7 +112,13 @@ class Application(ServerConfig):
 
         For logs and counters: see `Answered` and `access_log`. The server's own responses are
         included. Under `wsgi` it is called when the WSGI server closes the response.
+
+        Raises:
+            TypeError: It does not take one argument, or is `access_log`, which returns a callback.
         """
+        given: object = fn
+        if given is access_log:
+            raise TypeError("on_answered takes the callback that access_log() returns: call it")
         return self._add("answered", fn)
 
     def on_error(self, fn: ErrorFunction) -> ErrorFunction:
@@ -173,8 +179,9 @@ class Application(ServerConfig):
             TypeError: The function does not take two arguments; or an option does not exist or is
                 of another type.
             ValueError: The path does not begin with "/", is percent-encoded or has a query, its
-                braces are not parameters, the method is none, method and path have a handler
-                already, an option is out of range, or a coroutine function is offloaded.
+                braces are not parameters, it has one in Flask's form (``<name>``), the method is
+                none, method and path have a handler already, an option is out of range, or a
+                coroutine function is offloaded.
         """
         if fn is None:
             return partial(self.handle, method, path, offload=offload, **options)
@@ -260,8 +267,8 @@ class Application(ServerConfig):
             **options: As of `handle`.
 
         Raises:
-            TypeError: It is not callable, or an application of ASGI; or an option is of another
-                type.
+            TypeError: It is not callable with two arguments, or an application of ASGI; or an
+                option is of another type.
             ValueError: The path does not begin with "/" or has parameters, there is a handler for
                 all paths below it already, or an option is out of range.
         """

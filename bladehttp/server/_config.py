@@ -84,6 +84,13 @@ def whole_number(least: int, optional: bool = False) -> Callable[[str, Any], Any
     return check
 
 
+def list_of_names(name: str, value: Any) -> Any:
+    """Return a list of names; a str would be one of letters."""
+    if isinstance(value, str | bytes):
+        raise TypeError(f"{name} is a list of addresses and networks, not {value!r}"[:200])
+    return value
+
+
 CHECKS: dict[str, Callable[[str, Any], Any]] = {
     **dict.fromkeys(CLOCKS.values(), whole_number(0)),
     **{
@@ -100,8 +107,9 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "max_workers": whole_number(1),
     "max_offloaded": whole_number(0),
     "backlog": whole_number(0),
+    "trusted_proxies": list_of_names,
 }
-"""Properties that are numbers, to what is checked when they are set."""
+"""Properties, to what is checked when they are set."""
 
 
 def check_options(options: RouteOptions, is_interruptible: bool) -> RouteOptions:
@@ -328,7 +336,7 @@ class ServerConfig:
         """Set a property.
 
         Raises:
-            TypeError: It is a number, and the value is none.
+            TypeError: It is a number, and the value is none; or a list, and the value is a str.
             ValueError: The value is too small.
         """
         check = CHECKS.get(name)
@@ -346,6 +354,8 @@ class ServerConfig:
     @property
     def url(self) -> str:
         """The URL of the server, such as "http://127.0.0.1:3000".
+
+        With port 0 it has that until the server listens, then the port that was free.
 
         That of a unix socket is "http://localhost", for a client whose ``unix_socket`` it is. Of a
         server on every interface ("0.0.0.0", "::", "") it is the one on this machine.

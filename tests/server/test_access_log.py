@@ -321,3 +321,8 @@ def test_the_log_goes_to_standard_error_and_knows_two_forms(capsys):
     assert rest == ""
     with pytest.raises(ValueError, match="form of an access log is common or json, not 'xml'"):
         access_log(form="xml")
+
+
+def test_an_access_log_that_was_not_made_is_refused():
+    with pytest.raises(TypeError, match=r"the callback that access_log\(\) returns"):
+        HttpServer(0).on_answered(access_log)

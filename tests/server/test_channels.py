@@ -467,3 +467,8 @@ def test_a_raw_answer_closes_its_pieces_when_it_is_not_sent():
     response.raw(Pieces())
     response.close()
     assert closed == [True]
+
+
+def test_a_chunk_of_another_type_is_refused_where_it_is_written():
+    with pytest.raises(TypeError, match="a chunk of a stream is str or bytes, not 1"):
+        HttpResponse().channel().write(1)

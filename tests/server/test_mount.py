@@ -15,6 +15,7 @@ import flask
 import pytest
 from server_doors import DOORS, ask
 from support import Raw, wait_until
+from werkzeug.wrappers import Request as WerkzeugRequest, Response as WerkzeugResponse
 
 import bladehttp as http
 from bladehttp.server import HttpServer, compress
@@ -120,7 +121,10 @@ class Asgi:
         ("/", None, {}, TypeError, "a callable, not NoneType"),
         ("/", HttpServer(0), {}, TypeError, "its property wsgi"),
         ("/", Asgi(), {}, TypeError, "is a coroutine function"),
+        ("/", lambda: 1, {}, TypeError, "mount takes a function of 2 arguments"),
+        ("/", lambda environ: 1, {}, TypeError, "mount takes a function of 2 arguments"),
         ("/{a}", hello, {}, ValueError, "no parameters"),
+        ("/<a>", hello, {}, ValueError, "is {a}, not '<a>'"),
         ("a", hello, {}, ValueError, "begins with '/'"),
         ("/", hello, {"handler_timeout": -1}, ValueError, "at least 0"),
     ],
@@ -128,6 +132,33 @@ class Asgi:
 def test_what_cannot_be_mounted_is_an_error(path, application, options, error, said):
     with pytest.raises(error, match=said):
         HttpServer(0).mount(path, application, **options)
+
+
+class OfTwo:
+    """An application that is a class: an instance is the iterable of a response."""
+
+    def __init__(self, environ, start_response):
+        start_response("200 OK", [*TEXT])
+
+    def __iter__(self):
+        yield b"made"
+
+
+def generated(environ, start_response):
+    start_response("200 OK", [*TEXT])
+    yield b"made"
+
+
+@WerkzeugRequest.application
+def wrapped(request):
+    return WerkzeugResponse("made")
+
+
+@pytest.mark.parametrize("application", [OfTwo, generated, wrapped])
+def test_an_application_may_be_any_callable_of_two_arguments(application):
+    with HttpServer(0) as server:
+        server.mount("/", application)
+        assert ask(server.port).body == b"made"
 
 
 # The environment

@@ -14,6 +14,7 @@ from support import Raw
 
 from bladehttp._data.headers import Headers
 from bladehttp._message.request import HttpRequest
+from bladehttp.server import HttpServer
 from bladehttp.server._dispatch import forwarded
 from bladehttp.server._dispatch.forwarded import TrustedProxies
 
@@ -508,3 +509,13 @@ def test_verdicts_on_addresses_are_remembered_within_bounds() -> None:
         assert not proxies.trusts("x" * 100 + str(number))
     assert len(proxies._verdicts) <= forwarded.REMEMBERED
     assert max(map(len, proxies._verdicts)) <= forwarded.LONGEST_ADDRESS
+
+
+@pytest.mark.parametrize("value", ["127.0.0.1", b"10.0.0.0/8", ""])
+def test_trusted_proxies_as_a_text_is_refused_where_it_is_set(value):
+    with pytest.raises(TypeError, match="trusted_proxies is a list of addresses and networks"):
+        HttpServer(0, trusted_proxies=value)
+    server = HttpServer(0)
+    with pytest.raises(TypeError, match="trusted_proxies is a list of addresses and networks"):
+        server.trusted_proxies = value
+    assert server.trusted_proxies == ()

@@ -316,9 +316,9 @@ def test_a_stream_is_asked_only_for_what_the_client_takes(serve, connect):
 def test_a_piece_of_a_stream_that_is_not_bytes_breaks_off(serve, connect):
     server = serve(lambda request, response: response.stream([b"a", 5]))
     errors = []
-    server.on_error(lambda error, client: errors.append(type(error)))
+    server.on_error(lambda error, client: errors.append((type(error), str(error))))
     connect(server).get().read_all()
-    assert errors == [TypeError]
+    assert errors == [(TypeError, "a chunk of a stream is str or bytes, not 5")]
 
 
 def test_a_file_is_sent_with_type_and_length(serve, connect, tmp_path):

@@ -230,6 +230,25 @@ def test_a_path_that_can_never_match_is_refused(path):
         HttpServer(0).handle("GET", path, lambda request, response: None)
 
 
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/users/<id>", r"is \{id\}, not '<id>'"),
+        ("/users/<int:id>/x", r"is \{id\}, not '<int:id>'"),
+        ("/<string(length=2):code>", r"is \{code\}, not"),
+        ("/{a}/<path:rest>", r"is \{rest:path\}, not '<path:rest>'"),
+    ],
+)
+def test_a_parameter_in_the_form_of_flask_is_refused_with_ours(path, said):
+    with pytest.raises(ValueError, match=said):
+        HttpServer(0).handle("GET", path, lambda request, response: None)
+
+
+@pytest.mark.parametrize("path", ["/<", "/a<b", "/<>", "/<a b>"])
+def test_a_path_with_a_less_than_sign_is_one(path):
+    HttpServer(0).handle("GET", path, lambda request, response: None)
+
+
 @pytest.mark.parametrize("path", ["/%C3%A9", "/a?b"])
 def test_a_directory_whose_path_can_never_match_is_refused(path, tmp_path):
     with pytest.raises(ValueError, match="route"):

@@ -68,8 +68,26 @@ def check_callable(
         raise TypeError(f"{name} takes a function, not {type(function).__name__}")
     if not (is_awaited and is_coroutine_function(function)):
         check_runs(function, name)
+    check_arguments(function, arguments, name)
+
+
+def check_arguments(
+    function: Callable[..., Any], arguments: int, name: str, *, follow_wrapped: bool = True
+) -> None:
+    """Raise if a function cannot be called with a number of arguments.
+
+    Args:
+        function: The function.
+        arguments: The number.
+        name: What it is registered as.
+        follow_wrapped: Whether one that wraps another (``functools.wraps``) takes the arguments of
+            that.
+
+    Raises:
+        TypeError: It takes another number of arguments.
+    """
     try:
-        signature = inspect.signature(function)
+        signature = inspect.signature(function, follow_wrapped=follow_wrapped)
     except ValueError:
         return  # a builtin that does not say
     try:

@@ -16,7 +16,11 @@ from urllib.parse import unquote_to_bytes
 from bladehttp._data.headers import Headers
 from bladehttp._message.request import HttpRequest, head_of
 from bladehttp._message.response import HttpResponse
-from bladehttp.server._dispatch.callbacks import is_coroutine_function, name_of
+from bladehttp.server._dispatch.callbacks import (
+    check_arguments,
+    is_coroutine_function,
+    name_of,
+)
 from bladehttp.server._dispatch.wsgi_reply import ClientGone, FileWrapper, Reply, do_nothing
 
 log = logging.getLogger("bladehttp.server.wsgi")
@@ -142,7 +146,7 @@ def check_application(application: Any) -> None:
     """Raise if an object is no WSGI application, as far as can be told.
 
     Raises:
-        TypeError: It is not callable, or one of ASGI.
+        TypeError: It is not callable with two arguments, or one of ASGI.
     """
     if not callable(application):
         hint = "; of a server it is its property wsgi" if hasattr(application, "wsgi") else ""
@@ -151,6 +155,8 @@ def check_application(application: Any) -> None:
     if is_coroutine_function(application):
         name = name_of(application)
         raise TypeError(f"mount takes a WSGI application, and {name} is a coroutine function")
+    # werkzeug's Request.application wraps a function of one argument
+    check_arguments(application, 2, "mount", follow_wrapped=False)
 
 
 def _fields(request: HttpRequest) -> dict[str, str]:

@@ -40,6 +40,7 @@ class RouteOptions(TypedDict, total=False):
 is_method = re.compile(rf"[{TCHAR}]+").fullmatch
 
 parameter = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(:path)?\}").fullmatch
+parameter_of_flask = re.compile(r"<(?:([a-z]+)(?:\([^)]*\))?:)?([A-Za-z_][A-Za-z0-9_]*)>").search
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +148,8 @@ class Routes:
         Raises:
             TypeError: The method or the path is not a str.
             ValueError: The path does not begin with "/", is percent-encoded or has a query, its
-                braces are not parameters, the method is no token (RFC 9110 section 9.1), or it has
-                a handler there already.
+                braces are not parameters, it has one in Flask's form, ``<name>``, the method is no
+                token (RFC 9110 section 9.1), or it has a handler there already.
         """
         if not isinstance(method, str) or not isinstance(path, str):
             raise TypeError(f"a route's method and path are str, not {method!r} and {path!r}")
@@ -320,6 +321,10 @@ def check_decoded(path: str) -> None:
     """
     if "?" in path:
         raise ValueError(f"a route's path has no query, unlike {path!r}: see request.queries")
+    match = parameter_of_flask(path)
+    if match is not None:
+        name = f"{{{match[2]}{':path' if match[1] == 'path' else ''}}}"
+        raise ValueError(f"a parameter of a route is {name}, not {match[0]!r}")
     decoded = decode_path(path)
     if decoded != path:
         raise ValueError(f"a route's path is not percent-encoded: {decoded!r}, not {path!r}")
