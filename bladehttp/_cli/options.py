@@ -7,9 +7,10 @@ addition a long option takes its value after "=", and "--" ends the options.
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from importlib import import_module
 from types import SimpleNamespace
 from typing import Any, NamedTuple
+
+from bladehttp._data.near_words import near_words
 
 
 class Option(NamedTuple):
@@ -144,10 +145,3 @@ def nearest(flag: str, flags: Iterable[str]) -> str | None:
     longer = [each for each in flags if len(flag) > 3 and each.startswith(flag)]
     near = sorted(longer, key=len) or near_words(flag, flags)
     return near[0] if near else None
-
-
-def near_words(word: str, words: Iterable[str]) -> list[str]:
-    """Return the word that is most like another, in a list that is empty if none is like it."""
-    difflib = import_module("difflib")  # only for a mistake
-    found: list[str] = difflib.get_close_matches(word, list(words), 1, 0.7)
-    return found

@@ -11,8 +11,9 @@ from bladehttp import __version__
 from bladehttp._cli.commands import COMMANDS, METHODS, Command
 from bladehttp._cli.exits import WRONG_USAGE, exit_code
 from bladehttp._cli.help import print_help
-from bladehttp._cli.options import WrongUsage, near_words
+from bladehttp._cli.options import WrongUsage
 from bladehttp._cli.terminal import end_line, message_of, tell
+from bladehttp._data.near_words import near_words
 
 NAMES = (*METHODS, *(command.name for command in COMMANDS))
 

@@ -54,6 +54,26 @@ LONGEST_KEPT = 256
 """Characters of the longest value that `with_field` remembers: what it keeps stays bounded."""
 
 
+def given_fields(fields: Any) -> list[tuple[Any, Any]]:
+    """Return the fields of a mapping or of (name, value) pairs, neither checked.
+
+    Raises:
+        TypeError: It is neither. The message has no values, which may be secret.
+    """
+    if isinstance(fields, Mapping):
+        return list(fields.items())
+    if isinstance(fields, str | bytes) or not isinstance(fields, Iterable):
+        raise TypeError(f"{TAKEN}, not a {type(fields).__name__}")
+    pairs = list(fields)
+    for pair in pairs:
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise TypeError(f"{TAKEN}: one is a {type(pair).__name__}, not a pair")
+    return pairs
+
+
+TAKEN = "headers is a dict or a list of (name, value) pairs"
+
+
 class Headers(MutableMapping[str, str]):  # noqa: PLW1641 - mutable, so not hashable
     """The fields of one message.
 
@@ -95,7 +115,7 @@ class Headers(MutableMapping[str, str]):  # noqa: PLW1641 - mutable, so not hash
         if isinstance(fields, Headers):
             self._append(fields.as_tuple())
         else:
-            pairs: Any = fields.items() if isinstance(fields, Mapping) else fields
+            pairs = given_fields(fields)
             self._append(tuple((name, check_field(name, value)) for name, value in pairs))
 
     def add(self, name: str, value: str) -> None:

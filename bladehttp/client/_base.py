@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Generic, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, Unpack, overload
 
 from bladehttp._data.auth import Auth
 from bladehttp.client._arguments import (
@@ -18,7 +18,7 @@ from bladehttp.client._arguments import (
     RetryHook,
 )
 from bladehttp.client._config.cookie_jar import CookieJar
-from bladehttp.client._config.options import Settings
+from bladehttp.client._config.options import Settings, unknown_property
 from bladehttp.client._config.progress import Report
 from bladehttp.client._config.retry import Retry
 from bladehttp.client._exchange.hooks import (
@@ -36,8 +36,10 @@ from bladehttp.client._request.fields import (
     with_cookies,
 )
 from bladehttp.client._request.prepared import (
+    STANDARD,
     KeptRequests,
     PreparedRequest,
+    check_order,
     prepare_request,
 )
 from bladehttp.client._request.url import absolute, parse_url, shown, with_queries, with_query
@@ -335,9 +337,20 @@ class Configured:
         self._hooks = kind(
             **{name: hook_list(name, values.pop(name, ()), kind.may_await) for name in NAMES}
         )
-        self._settings = Settings().changed({"base_url": base_url, **values})
+        self._settings = Settings().changed({"base_url": base_url, **values}, type(self).__name__)
         self._headers = RequestHeaders(headers)
         self._kept = KeptRequests(self._settings, (), ())
+
+    if not TYPE_CHECKING:  # to a type checker any name could be set
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            try:
+                super().__setattr__(name, value)
+            except AttributeError:
+                if hasattr(type(self), name):
+                    raise
+                told = unknown_property(type(self).__name__, name)
+                raise AttributeError(told, name=name, obj=self) from None
 
     @property
     def headers(self) -> RequestHeaders:
@@ -398,10 +411,12 @@ class Configured:
             hooks = own_hooks(self._hooks_type, properties)
             if isinstance(properties.get("cookies"), Mapping):
                 cookies = properties.pop("cookies")
-            settings = settings.changed(properties)
+            settings = settings.changed(properties, type(self).__name__)
         fields = self._headers.fields() if headers is None else merge(self._headers, headers)
         if cookies:
             fields = with_cookies(fields, cookies)
+        if method not in STANDARD:
+            check_order(url, method)
         url = absolute(url, settings.base_url, self._headers)
         if settings.query is not None:
             url = with_queries(url, settings.query, query)

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Callable, Iterable
 from typing import Any, TypedDict, Unpack
 
+from bladehttp._data.near_words import near_hint
 from bladehttp._message.response_head import POWERED_BY
 from bladehttp._wire.limits import Limits
 from bladehttp.server._dispatch.forwarded import TrustedProxies
@@ -328,7 +329,7 @@ class ServerConfig:
         self.is_secure: bool = bool(is_secure)
         for name in properties:
             if name not in DEFAULTS:
-                raise TypeError(f"a server has no property {name!r}")
+                raise TypeError(f"a server has no property {name!r}{near_hint(name, DEFAULTS)}")
         for name, value in {**DEFAULTS, **properties}.items():
             setattr(self, name, value)
 
@@ -336,11 +337,19 @@ class ServerConfig:
         """Set a property.
 
         Raises:
+            AttributeError: There is none of that name.
             TypeError: It is a number, and the value is none; or a list, and the value is a str.
             ValueError: The value is too small.
         """
         check = CHECKS.get(name)
-        super().__setattr__(name, value if check is None else check(name, value))
+        value = value if check is None else check(name, value)
+        try:
+            super().__setattr__(name, value)
+        except AttributeError:
+            if hasattr(type(self), name):
+                raise
+            told = f"a server has no property {name!r}{near_hint(name, DEFAULTS)}"
+            raise AttributeError(told, name=name, obj=self) from None
 
     @property
     def resuse_address(self) -> bool:

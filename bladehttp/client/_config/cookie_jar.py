@@ -312,6 +312,7 @@ def _format(cookie: Cookie) -> str:
     )
 
 
+OR_A_DICT = "; that of a request may be a dict"
 FOR_A_REQUEST = ": give a dict to a request, or set(name, value, domain) of the jar"
 
 
@@ -322,7 +323,7 @@ def check_jar(name: str, value: Any) -> CookieJar | None:
     if value is True:
         return CookieJar()
     if not isinstance(value, CookieJar):
-        hint = FOR_A_REQUEST if isinstance(value, Mapping) else ""
+        hint = FOR_A_REQUEST if isinstance(value, Mapping) else OR_A_DICT
         raise TypeError(f"{name} is True, None or a CookieJar, not a {type(value).__name__}{hint}")
     return value
 

@@ -14,6 +14,7 @@ import pycurl
 
 from bladehttp._data.auth import Auth
 from bladehttp._data.decoders import CODINGS
+from bladehttp._data.near_words import near_words
 from bladehttp._data.secret_names import SENSITIVE_HEADERS
 from bladehttp.client._config.cookie_jar import CookieJar, check_jar, jar_options, with_cookie_jar
 from bladehttp.client._config.network import (
@@ -252,6 +253,28 @@ ELSEWHERE = {
 }
 """Keyword arguments of requests and httpx, and their names here."""
 
+OF_A_REQUEST = ("data", "files", "form", "headers", "json", "method")
+"""Arguments of a request that are no `OPTIONS`."""
+
+OF_A_CLIENT = ("on_error", "on_redirect", "on_request", "on_response", "on_retry")
+"""Arguments of a client that are no `OPTIONS`."""
+
+HINTS = {
+    **dict.fromkeys(OF_A_REQUEST, "it is an argument of a request"),
+    **dict.fromkeys(OF_A_CLIENT, "it is a property of the client"),
+    **{name: f"here it is {ours}" for name, ours in ELSEWHERE.items()},
+}
+
+
+def unknown_property(owner: str, name: str) -> str:
+    """Return the message about a name that is no property, with the one that may be meant."""
+    told = f"{owner} has no property named {name!r}"
+    if name in HINTS:
+        return f"{told}: {HINTS[name]}"
+    for near in near_words(name, (*CHECKS, *HINTS)):
+        return f"{told}: {HINTS[near] if near in ELSEWHERE else f'the nearest is {near!r}'}"
+    return told
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -342,11 +365,11 @@ class Settings:
             object.__setattr__(self, name, frozen)
         self.__post_init__()
 
-    def changed(self, values: Mapping[str, Any]) -> "Settings":
+    def changed(self, values: Mapping[str, Any], owner: str = "HttpClient") -> "Settings":
         """Return Settings with other values.
 
         Calls give the same few values again and again, so the results are kept as long as this
-        object, whose own values may be secret too.
+        object, whose own values may be secret too. ``owner`` is the class that errors name.
 
         Raises:
             TypeError: There is no property of that name, or a value has a wrong type.
@@ -354,19 +377,18 @@ class Settings:
         """
         key, changes = key_of(values), self._changes
         if key is None:
-            return self._checked(values)
+            return self._checked(values, owner)
         known = changes.get(key)  # another thread may clear it
         if known is not None:
             return known
         if len(changes) >= MOST_CHANGES:
             changes.clear()
-        changes[key] = made = self._checked(values)
+        changes[key] = made = self._checked(values, owner)
         return made
 
-    def _checked(self, values: Mapping[str, Any]) -> "Settings":
+    def _checked(self, values: Mapping[str, Any], owner: str) -> "Settings":
         for name in values:
             if name not in CHECKS:
-                hint = f": here it is {ELSEWHERE[name]}" if name in ELSEWHERE else ""
-                raise TypeError(f"HttpClient has no property named {name!r}{hint}")
+                raise TypeError(unknown_property(owner, name))
         checked = {name: CHECKS[name](name, value) for name, value in values.items()}
         return replace(self, **with_cookie_jar(checked))

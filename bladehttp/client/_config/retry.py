@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
+from bladehttp._data.near_words import near_hint
 from bladehttp.client._config.validators import whole_number
 from bladehttp.exceptions import (
     CertificateError,
@@ -33,6 +34,21 @@ PERMANENT = (CertificateError, HostnameMismatch, CertificateFileError)
 
 CUT_OFF = frozenset((16, 52, 92, 95))
 """ProtocolErrors that mean a lost connection: E_HTTP2, E_GOT_NOTHING, E_HTTP2_STREAM, E_HTTP3."""
+
+ELSEWHERE = {
+    "allowed_methods": "methods",
+    "backoff_factor": "backoff, in milliseconds",
+    "backoff_max": "longest, in milliseconds",
+    "max_retries": "total",
+    "retries": "total",
+    "retry_after_max": "longest, in milliseconds",
+    "status_forcelist": "statuses",
+}
+"""Keyword arguments of urllib3's Retry and of httpx, and their names here."""
+
+
+def _hint(name: str, names: Iterable[str]) -> str:
+    return f": here it is {ELSEWHERE[name]}" if name in ELSEWHERE else near_hint(name, names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +80,16 @@ class Retry:
     methods: Iterable[str] = IDEMPOTENT
     longest: int = 60_000
 
+    if not TYPE_CHECKING:  # a type checker has the names of `__init__`
+
+        def __new__(cls, *_: object, **values: object) -> Self:
+            names = cls.__dataclass_fields__
+            for name in values:
+                if name not in names:
+                    hint = _hint(name, names)
+                    raise TypeError(f"Retry has no argument {name!r}{hint}")
+            return object.__new__(cls)
+
     def __post_init__(self) -> None:
         """Check the values.
 
@@ -73,8 +99,10 @@ class Retry:
         """
         for name in ("total", "backoff", "longest"):
             whole_number(name, getattr(self, name))
-        if isinstance(self.methods, str):
+        if isinstance(self.methods, str) or not isinstance(self.methods, Iterable):
             raise TypeError(f"methods is a list of methods, not {self.methods!r}"[:200])
+        if not isinstance(self.statuses, Iterable):
+            raise TypeError(f"statuses is a list of statuses, not {self.statuses!r}"[:200])
         methods = frozenset(method.upper() for method in self.methods)
         statuses = frozenset(whole_number("a status", status) for status in self.statuses)
         object.__setattr__(self, "methods", methods)

@@ -4,10 +4,9 @@ A field without a value (None) is not sent, not even where the client or libcurl
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from bladehttp._data.cookies import is_cookie_value
-from bladehttp._data.headers import Headers, Pairs, check_field, is_token
+from bladehttp._data.headers import Headers, Pairs, check_field, given_fields, is_token
 from bladehttp.exceptions import InvalidHeader
 
 Fields = list[tuple[str, str | None]]
@@ -59,8 +58,7 @@ class RequestHeaders(Headers):
         if isinstance(fields, Headers):
             given: Fields = [*fields.as_tuple(), *getattr(fields, "absent", ())]
         else:
-            pairs: Any = fields.items() if isinstance(fields, Mapping) else fields
-            given = list(pairs)
+            given = given_fields(fields)
         self._append(tuple([(name, check_field(name, value)) for name, value in given
                             if value is not None]))  # fmt: skip
         for name, value in given:

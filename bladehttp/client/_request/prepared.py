@@ -137,6 +137,16 @@ def _line(name: str, value: str | None) -> bytes:
     return text.encode("latin-1")
 
 
+def check_order(url: str, method: str) -> None:
+    """Check that the URL of a call is not its method, and the method the URL.
+
+    Raises:
+        InvalidHeader: They are.
+    """
+    if isinstance(url, str) and url.upper() in STANDARD and not is_token(str(method)):
+        raise InvalidHeader(f"method is not a token: the URL comes first, then {url!r}")
+
+
 def check_method(method: str, has_body: bool) -> str:
     """Return a method as it is sent.
 
