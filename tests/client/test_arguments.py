@@ -116,7 +116,7 @@ URL = "http://127.0.0.1:1/"
 MISSPELT = {
     "receive_timout": "the nearest is 'receive_timeout'",
     "folow_redirect": "the nearest is 'follow_redirect'",
-    "qeury": "the nearest is 'query'",
+    "quer": "the nearest is 'query'",
     "headres": "the nearest is 'headers'",
     "jsn": "the nearest is 'json'",
     "tiemout": "here it is total_timeout, ",
