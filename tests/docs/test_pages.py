@@ -12,6 +12,7 @@ A page is read from top to bottom, in an empty directory.
 
 import contextlib
 import io
+import logging
 import os
 import re
 import shlex
@@ -65,7 +66,7 @@ def test_a_page_is_true(page, tmp_path, monkeypatch):
         if match[2]:
             Path(match[2]).write_text(match[3])
     script = Script(name_of(page))
-    with contextlib.closing(script), running() as commands:
+    with contextlib.closing(script), running() as commands, logging_as_before():
         consoles = [match[3] for match, _ in blocks if match[1] == "console"]
         commands.run("".join(consoles), serving=True)
         for match, line in blocks:
@@ -74,6 +75,18 @@ def test_a_page_is_true(page, tmp_path, monkeypatch):
             elif not match[2]:
                 script.run(match[3], line)
     script.check()
+
+
+@contextlib.contextmanager
+def logging_as_before() -> Iterator[None]:
+    """Take back the levels and handlers of loggers that a page sets: other tests run after it."""
+    names = ["", "bladehttp.client", "bladehttp.client.wire", "bladehttp.server"]
+    loggers = [logging.getLogger(name) for name in names]
+    before = [(logger, logger.level, logger.handlers[:]) for logger in loggers]
+    yield
+    for logger, level, handlers in before:
+        logger.setLevel(level)
+        logger.handlers = handlers
 
 
 class Script:
