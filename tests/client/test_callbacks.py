@@ -10,7 +10,7 @@ import pytest
 
 from bladehttp import AsyncHttpClient, HttpClient
 from bladehttp._message.response import HttpResponse
-from bladehttp.client._curl.callbacks import FAILED, guarded
+from bladehttp.client._curl.callbacks import FAILED, storing_errors
 
 
 class CallbackError(Exception):
@@ -135,6 +135,6 @@ def test_a_log_handler_that_raises_ends_the_request(
 def test_the_result_for_libcurl_is_one_that_aborts() -> None:
     errors: list[BaseException] = []
     for option, failed in FAILED.items():
-        assert guarded(fail, errors.append, failed)(option, 1, 2) == failed
+        assert storing_errors(fail, errors.append, failed)(option, 1, 2) == failed
     assert [type(error) for error in errors] == [CallbackError] * len(FAILED)
-    assert guarded(max, errors.append, 0)(3, 4) == 4
+    assert storing_errors(max, errors.append, 0)(3, 4) == 4
