@@ -5,6 +5,7 @@ import os
 import platform
 import ssl
 import subprocess
+import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -125,7 +126,7 @@ def ratios(title: str, outcomes: Sequence[Outcome]) -> str:
 def head(rounds: int, took: float, before: str) -> list[str]:
     """Return the page's beginning: what was measured on what, and how."""
     versions = {
-        "CPython": platform.python_version(),
+        "CPython": f"{platform.python_version()} ({build()})",
         "OpenSSL": ssl.OPENSSL_VERSION.split()[1],
         "libcurl": pycurl.version_info()[1],
         **server_peers.versions(),
@@ -143,6 +144,12 @@ def head(rounds: int, took: float, before: str) -> list[str]:
         rounds=rounds,
         versions=", ".join(f"{name} {version}" for name, version in versions.items()),
     ).splitlines()
+
+
+def build() -> str:
+    """Return whether the interpreter was built with profile-guided optimisation."""
+    arguments = sysconfig.get_config_var("CONFIG_ARGS") or ""
+    return "optimised build" if "--enable-optimizations" in arguments else "not optimised"
 
 
 def first_line(command: list[str]) -> str:
