@@ -5,7 +5,7 @@ import os
 import platform
 import ssl
 import subprocess
-import sysconfig
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -126,7 +126,7 @@ def ratios(title: str, outcomes: Sequence[Outcome]) -> str:
 def head(rounds: int, took: float, before: str) -> list[str]:
     """Return the page's beginning: what was measured on what, and how."""
     versions = {
-        "CPython": f"{platform.python_version()} ({build()})",
+        "CPython": f"{platform.python_version()} ({sys.base_prefix})",
         "OpenSSL": ssl.OPENSSL_VERSION.split()[1],
         "libcurl": pycurl.version_info()[1],
         **server_peers.versions(),
@@ -144,12 +144,6 @@ def head(rounds: int, took: float, before: str) -> list[str]:
         rounds=rounds,
         versions=", ".join(f"{name} {version}" for name, version in versions.items()),
     ).splitlines()
-
-
-def build() -> str:
-    """Return whether the interpreter was built with profile-guided optimisation."""
-    arguments = sysconfig.get_config_var("CONFIG_ARGS") or ""
-    return "optimised build" if "--enable-optimizations" in arguments else "not optimised"
 
 
 def first_line(command: list[str]) -> str:
