@@ -48,7 +48,7 @@ lowest: $(LOWEST)/.stamp ## Run the whole suite with the oldest dependencies tha
 	cat $(LOWEST)/floors.txt
 	$(LOWEST)/bin/python -X dev -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
-lint: $(STAMP) ## Run ruff, mypy --strict, pyright, import-linter and codespell
+lint: $(STAMP) ## Run ruff, mypy --strict, pyright, import-linter, codespell and our own rules of prose
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -56,6 +56,7 @@ lint: $(STAMP) ## Run ruff, mypy --strict, pyright, import-linter and codespell
 	$(BIN)/python tests/typing/check.py
 	$(BIN)/lint-imports
 	$(BIN)/codespell bladehttp tests examples benchmarks docs *.md Makefile pyproject.toml
+	$(BIN)/python -m pytest --quiet -p no:cacheprovider tests/test_plain_english.py
 
 fuzz: $(STAMP) ## Fuzz a live server for 30 seconds
 	$(BIN)/python tests/slow/fuzz.py 30 $(SEED)
