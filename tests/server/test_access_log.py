@@ -16,6 +16,7 @@ from support import PATIENCE, Raw, free_port, wait_until
 from bladehttp._message.request import ClientInfo
 from bladehttp._message.response import HttpResponse
 from bladehttp.server import HttpServer
+from bladehttp.server._connection import sender
 from bladehttp.server._dispatch.access_log import Answered, access_log
 
 SIZE = 3_000_000
@@ -76,6 +77,19 @@ def test_each_answer_is_told_of_with_what_was_sent(
         assert answered.client.port == client.socket.getsockname()[1]
         assert 0 <= answered.milliseconds < PATIENCE * 1000
     assert seen.empty()
+
+
+def test_an_acknowledgement_between_two_looks_delays_no_record(serve, connect, seen, monkeypatch):
+    answers = iter([1])  # unacknowledged bytes at the first look; then none, as the kernel has it
+
+    def look(socket):
+        return next(answers, 0)
+
+    monkeypatch.setattr(sender, "unacknowledged", look)
+    server = serve(answer, keep_alive_timeout=0)
+    server.on_answered(seen.put)
+    connect(server).get("/long").response()
+    assert told(seen).sent == SIZE
 
 
 def test_a_file_counts_however_it_is_sent(serve, connect, seen, tmp_path):

@@ -324,6 +324,14 @@ class Sender(StateMachine):
             return False  # the write clock is off: no later check
         return unacknowledged(self.transport.socket) > 0
 
+    def _awaits_delivery(self) -> bool:
+        """Whether the end of the last response is still to be noticed.
+
+        A record that was kept has to be finished, also if the last acknowledgement has arrived
+        since: without the write clock it would be finished when the connection is closed.
+        """
+        return self._record is not None or self._is_undelivered()
+
     def _check_delivery(self) -> None:
         """Check whether the client still receives: one tick of the write clock."""
         now, clock = self._context.loop.now, self._context.clocks["write"]

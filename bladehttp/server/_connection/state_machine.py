@@ -86,8 +86,8 @@ class StateMachine(ABC):
         """Whether bytes of a next request arrived before the current one was answered."""
 
     @abstractmethod
-    def _is_undelivered(self) -> bool:
-        """Whether the client has not received everything that was sent."""
+    def _awaits_delivery(self) -> bool:
+        """Whether the delivery of the last response is still to be noticed."""
 
     @abstractmethod
     def _release_state(self) -> None:
@@ -163,7 +163,7 @@ class StateMachine(ABC):
 
     def _change_plan(self, plan: Plan) -> Plan:
         """Switch to a plan; to that of DELIVER while the last response is undelivered."""
-        if self.state is IDLE and self._plan.tracks_delivery and self._is_undelivered():
+        if self.state is IDLE and self._plan.tracks_delivery and self._awaits_delivery():
             self._transition(Event.UNDELIVERED)
             plan = PLANS[self.state]
         self._change_clocks(plan)
