@@ -5,6 +5,7 @@ import logging
 import ssl
 import threading
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import h2_peer as h2
@@ -33,8 +34,31 @@ def door(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
-def refuse(connection: h2.Http2, request: h2.Request) -> None:
+React = Callable[[h2.Http2, h2.Request], bool]
+
+
+def accept(connection: h2.Http2, request: h2.Request) -> bool:
+    connection.answer(request.stream, b"ok")
+    return False
+
+
+def refuse(connection: h2.Http2, request: h2.Request) -> bool:
     connection.reset(request.stream, h2.REFUSED_STREAM)
+    return False
+
+
+def reacting(react: React, seen: list[bytes] | None = None) -> Callable[[h2.Http2], None]:
+    """Return a handler that notes each body and reacts to its request, until that returns True."""
+
+    def handle(connection: h2.Http2) -> None:
+        is_over = False
+        while not is_over:
+            request = connection.read()
+            if seen is not None:
+                seen.append(request.body)
+            is_over = react(connection, request)
+
+    return handle
 
 
 def go_away(connection: h2.Http2, request: h2.Request) -> None:
@@ -72,15 +96,11 @@ def test_what_was_not_processed_is_sent_again(
 def test_one_that_is_refused_again_and_again_is_told_of(
     http2: Any, client: HttpClient, certificates: Any
 ) -> None:
-    def handle(connection: h2.Http2) -> None:
-        while True:
-            refuse(connection, connection.read())
-
     client.ca_cert = certificates.ca_file
     told: list[Any] = []
     client.on_retry = [lambda request, why, delay: told.append(why)]
     with pytest.raises(HttpException):
-        client.post(http2(handle).url, "x", retry=Retry(1, backoff=0))
+        client.post(http2(reacting(refuse)).url, "x", retry=Retry(1, backoff=0))
     assert len(told) == 1  # it was not processed: Retry may
 
 
@@ -90,16 +110,10 @@ def test_what_is_refused_is_sent_again_five_times(
 ) -> None:
     seen: list[bytes] = []
 
-    def handle(connection: h2.Http2) -> None:
-        while True:
-            request = connection.read()
-            seen.append(request.body)
-            if len(seen) <= times:
-                refuse(connection, request)
-            else:
-                connection.answer(request.stream, b"ok")
+    def react(connection: h2.Http2, request: h2.Request) -> bool:
+        return (refuse if len(seen) <= times else accept)(connection, request)
 
-    with door(http2(handle).url, ca_cert=certificates.ca_file) as send:
+    with door(http2(reacting(react, seen)).url, ca_cert=certificates.ca_file) as send:
         if status is None:
             with pytest.raises(HttpException):
                 send("POST", "pay")
@@ -113,16 +127,15 @@ def test_what_was_refused_and_then_read_is_not_sent_once_more(
 ) -> None:
     seen: list[bytes] = []
 
-    def handle(connection: h2.Http2) -> None:
-        while True:
-            request = connection.read()
-            seen.append(request.body)
-            if len(seen) > 1:
-                return
-            refuse(connection, request)
+    def react(connection: h2.Http2, request: h2.Request) -> bool:
+        return len(seen) > 1 or refuse(connection, request)
 
     with (
-        door(http2(handle).url, ca_cert=certificates.ca_file, retry=Retry(2, backoff=0)) as send,
+        door(
+            http2(reacting(react, seen)).url,
+            ca_cert=certificates.ca_file,
+            retry=Retry(2, backoff=0),
+        ) as send,
         pytest.raises(HttpException),
     ):
         send("POST", "pay")
@@ -134,14 +147,8 @@ def test_what_is_refused_and_cannot_be_read_again_is_told_of(
 ) -> None:
     seen: list[bytes] = []
 
-    def handle(connection: h2.Http2) -> None:
-        while True:
-            request = connection.read()
-            seen.append(request.body)
-            refuse(connection, request)
-
     given = (piece for piece in [b"p", b"ay"])
-    peer = http2(handle)
+    peer = http2(reacting(refuse, seen))
     with door(peer.url, ca_cert=certificates.ca_file) as send, pytest.raises(HttpException):
         send("POST", given)
     assert seen == [b"pay"]
@@ -152,15 +159,10 @@ def test_what_may_have_been_done_is_not_done_twice(
 ) -> None:
     seen: list[bytes] = []
 
-    def handle(connection: h2.Http2) -> None:
-        while True:
-            request = connection.read()
-            seen.append(request.body)
-            if request.body == b"pay":
-                return
-            connection.answer(request.stream, b"ok")
+    def react(connection: h2.Http2, request: h2.Request) -> bool:
+        return request.body == b"pay" or accept(connection, request)
 
-    with door(http2(handle).url, ca_cert=certificates.ca_file) as send:
+    with door(http2(reacting(react, seen)).url, ca_cert=certificates.ca_file) as send:
         assert send("POST", "first").body == b"ok"
         with pytest.raises(HttpException):
             send("POST", "pay")
@@ -172,15 +174,10 @@ def test_the_words_of_a_refusal_in_a_body_are_none(
 ) -> None:
     seen: list[bytes] = []
 
-    def handle(connection: h2.Http2) -> None:
-        while True:
-            request = connection.read()
-            seen.append(request.body)
-            if len(seen) > 1:
-                return
-            connection.answer(request.stream, b"ok")
+    def react(connection: h2.Http2, request: h2.Request) -> bool:
+        return len(seen) > 1 or accept(connection, request)
 
-    with door(http2(handle).url, ca_cert=certificates.ca_file) as send:
+    with door(http2(reacting(react, seen)).url, ca_cert=certificates.ca_file) as send:
         send("POST", "first")
         with pytest.raises(HttpException):
             send("POST", "HTTP/2 stream 3 refused by server")
@@ -190,27 +187,21 @@ def test_the_words_of_a_refusal_in_a_body_are_none(
 def test_the_wire_is_logged_while_refusals_are_looked_for(
     http2: Any, door: Any, certificates: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def handle(connection: h2.Http2) -> None:
-        while True:
-            connection.answer(connection.read().stream, b"ok")
-
     caplog.set_level(logging.DEBUG, "bladehttp.client.wire")
-    with door(http2(handle).url, ca_cert=certificates.ca_file) as send:
+    with door(http2(reacting(accept)).url, ca_cert=certificates.ca_file) as send:
         send("POST", "pay")
     assert any(record.getMessage().startswith("> POST / HTTP/2") for record in caplog.records)
 
 
 def test_the_callers_own_log_is_left_alone(http2: Any, door: Any, certificates: Any) -> None:
-    def handle(connection: h2.Http2) -> None:
-        while True:
-            connection.answer(connection.read().stream, b"ok")
-
     lines: list[bytes] = []
     options = {
         pycurl.VERBOSE: 1,
         pycurl.DEBUGFUNCTION: lambda kind, text: lines.append(text),
     }
-    with door(http2(handle).url, ca_cert=certificates.ca_file, curl_options=options) as send:
+    with door(
+        http2(reacting(accept)).url, ca_cert=certificates.ca_file, curl_options=options
+    ) as send:
         send("POST", "pay")
     assert any(line.startswith(b"POST / HTTP/2") for line in lines)
 

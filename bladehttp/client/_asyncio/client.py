@@ -275,8 +275,10 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse], AsyncData]):
     ) -> AsyncIterator[HttpResponse]:
         """Send a GET request, and one for each next page; see `HttpClient.pages`.
 
-        async for page in client.pages("https://api.example.com/items"):
-            ...
+            async for page in client.pages("https://api.example.com/items"):
+                ...
+
+        Leaving the loop sends no more requests.
         """
         return self._walk(Pages(self._prepare(url, "GET", None, headers, **options), limit))
 
