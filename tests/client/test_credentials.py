@@ -19,10 +19,8 @@ from bladehttp.client._request.redirects import public_fields
 from bladehttp.client._request.url import parse_url
 from bladehttp.exceptions import (
     HttpException,
-    InvalidUrl,
     ProtocolError,
     ProxyError,
-    UnsupportedProtocol,
 )
 
 BASIC = "Basic " + b64encode(b"u:p").decode()
@@ -227,13 +225,6 @@ def test_behind_a_tunnel_garbage_is_the_servers_fault(
     client.proxy, client.ca_cert = proxy.url, certificates.ca_file
     with pytest.raises(ProtocolError):
         client.get(origin.url)
-
-
-def test_a_proxy_of_a_scheme_that_is_none_is_refused(client: HttpClient) -> None:
-    with pytest.raises(UnsupportedProtocol, match="not 'gopher'"):
-        client.proxy = "gopher://h"
-    with pytest.raises(InvalidUrl):
-        client.proxy = "http://h/x"
 
 
 class DigestProxy:

@@ -214,16 +214,6 @@ def test_retry_after_has_two_forms(value: str, seconds: float | None) -> None:
     assert parse_retry_after(value) == seconds
 
 
-@pytest.mark.parametrize(
-    ("arguments", "error"),
-    [({"total": -1}, ValueError), ({"backoff": 1.5}, TypeError), ({"methods": "GET"}, TypeError),
-     ({"statuses": ["503"]}, TypeError), ({"longest": None}, TypeError)],
-)  # fmt: skip
-def test_a_retry_that_cannot_be_is_refused(arguments: Any, error: type[Exception]) -> None:
-    with pytest.raises(error):
-        Retry(**arguments)
-
-
 def test_a_retry_is_a_value(client: HttpClient) -> None:
     assert Retry(methods=["get"]) == Retry(methods=("GET",))
     assert hash(Retry()) == hash(Retry())

@@ -520,17 +520,3 @@ def test_a_response_knows_the_certificate_on_every_request(
     assert server.connections == 1
     assert client.get(peers().url).certificate is None
     assert bladehttp.HttpResponse().certificate is None
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "error"),
-    [("min_tls", "1.4", ValueError), ("min_tls", 1.2, TypeError), ("client_cert", 7, TypeError),
-     ("client_cert", ("a",), TypeError), ("client_cert", ("a", "b", 7), TypeError),
-     ("pinned_key", "sha256//short", ValueError), ("pinned_key", 7, TypeError),
-     ("trust_env", 1, TypeError)],
-)  # fmt: skip
-def test_values_that_cannot_be(
-    client: HttpClient, name: str, value: Any, error: type[Exception]
-) -> None:
-    with pytest.raises(error, match=name):
-        setattr(client, name, value)

@@ -56,3 +56,10 @@ def test_what_is_no_http_url_is_refused(given: str, error: type[Exception]) -> N
 def test_name_and_password_are_in_no_text() -> None:
     url = parse_url("http://ada:secret@h/")
     assert (url.text, "secret" in url.host_port) == ("http://h/", False)
+
+
+def test_nine_printable_characters_are_encoded_and_no_others() -> None:
+    printable = "".join(map(chr, range(0x21, 0x7F)))
+    encoded = "".join(f"%{ord(char):02X}" if char in '"<>\\^`{|}' else char for char in printable)
+    url = parse_url(f"http://h/{printable.replace('#', '')}")
+    assert url.text == f"http://h/{encoded.replace('#', '')}"

@@ -48,7 +48,8 @@ CLIENT = "tests/client/"
 
 TESTS: dict[str, tuple[str, ...]] = {
     "client/_request/redirects.py": ("redirects", "redirect_bodies", "credentials"),
-    "client/_config/retry.py": ("retry", "network"),
+    "client/_config/validators.py": ("validators", "url", "fields", "trust"),
+    "client/_config/retry.py": ("validators", "retry", "network"),
     "client/_config/tls.py": ("tls", "trust", "tls_files", "errors"),
     "client/_config/cookie_jar.py": ("cookies", "redirects"),
     "client/_download/resumption.py": ("resumption", "download"),

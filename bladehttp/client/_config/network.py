@@ -105,7 +105,9 @@ def host_list(name: str, value: Any) -> str:
         return plain_text(name, list_to_ascii(value))
     if not isinstance(value, Iterable):
         raise TypeError(f"{name} is a list of hosts, not {value!r}"[:200])
-    return ",".join(plain_text(name, list_to_ascii(text(name, each))) for each in value)
+    return ",".join(
+        plain_text(name, list_to_ascii(text(f"{name}: a host", each))) for each in value
+    )
 
 
 def environment_options(trusted: bool) -> Iterable[Pair]:

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self
 
 from bladehttp._data.near_words import near_hint
-from bladehttp.client._config.validators import whole_number
+from bladehttp.client._config.validators import text, whole_number
 from bladehttp.exceptions import (
     CertificateError,
     CertificateFileError,
@@ -103,7 +103,7 @@ class Retry:
             raise TypeError(f"methods is a list of methods, not {self.methods!r}"[:200])
         if not isinstance(self.statuses, Iterable):
             raise TypeError(f"statuses is a list of statuses, not {self.statuses!r}"[:200])
-        methods = frozenset(method.upper() for method in self.methods)
+        methods = frozenset(text("a method", method).upper() for method in self.methods)
         statuses = frozenset(whole_number("a status", status) for status in self.statuses)
         object.__setattr__(self, "methods", methods)
         object.__setattr__(self, "statuses", statuses)

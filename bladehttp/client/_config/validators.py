@@ -152,7 +152,8 @@ def certificate_paths(name: str, value: Any) -> tuple[str, ...] | None:
         raise TypeError(f"{name} is a path, (certificate, key) or (certificate, key, password)")
     certificate, key, *password = value
     key = certificate if key is None else key
-    return (path(name, certificate), path(name, key), *(secret_text(name, p) for p in password))
+    secrets = (secret_text(f"{name}: a password", each) for each in password)
+    return (path(name, certificate), path(name, key), *secrets)
 
 
 def pinned(name: str, value: Any) -> str:
@@ -202,4 +203,4 @@ def name_patterns(name: str, value: Any) -> tuple[str, ...]:
     """Accept field names, with "*" as a wildcard."""
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise TypeError(f"{name} is a list of field names, not {value!r}"[:200])
-    return tuple(text(name, each).lower() for each in value)
+    return tuple(text(f"{name}: a field name", each).lower() for each in value)
