@@ -75,9 +75,10 @@ class Connection:
         origin: The origin of its first request.
         version: CURLINFO_HTTP_VERSION.
         since: End of its first response, in terms of `time.monotonic`.
+        poll: Called with milliseconds: waits as long for an event, and returns the events.
     """
 
-    __slots__ = ("_poll", "address", "descriptor", "origin", "since", "version")
+    __slots__ = ("address", "descriptor", "origin", "poll", "since", "version")
 
     def __init__(self, descriptor: int, address: Address, origin: object, version: int) -> None:
         self.descriptor = descriptor
@@ -87,7 +88,7 @@ class Connection:
         self.since = monotonic()
         poll = select.poll()
         poll.register(descriptor, select.POLLIN | HUNG_UP)
-        self._poll = poll.poll
+        self.poll = poll.poll
 
     def is_gone(self) -> bool:
         """Whether libcurl has closed it: its descriptor is closed or belongs to another socket."""
@@ -99,11 +100,11 @@ class Connection:
     def wait(self) -> None:
         """Wait until its probation is over or an event arrives."""
         remaining = self.since + PROBATION - monotonic()
-        self._poll(max(0, ceil(remaining * 1000)))
+        self.poll(max(0, ceil(remaining * 1000)))
 
     def is_closed(self) -> bool:
         """Whether the server has closed it."""
-        events = self._poll(0)
+        events = self.poll(0)
         if not events:
             return False
         return bool(events[0][1] & CLOSED) or (not HUNG_UP and _is_at_end(self.descriptor))
@@ -114,7 +115,7 @@ class Connection:
         Over TLS the waiting bytes may be a session ticket. That cannot be told from here, and a new
         connection costs less than receiving the response to another request.
         """
-        return not self._poll(0) or (self.version in MULTIPLEXED and not self.is_closed())
+        return not self.poll(0) or (self.version in MULTIPLEXED and not self.is_closed())
 
 
 class Connections:
@@ -207,7 +208,7 @@ class Connections:
         connection = self._at.get(address) or self._found(address)
         if connection is None:
             return address[3] > 0 or self._are_usable()
-        if not connection.is_usable():
+        if connection.poll(0) and not connection.is_usable():
             return False
         return is_repeatable or not self._is_on_probation(connection)
 

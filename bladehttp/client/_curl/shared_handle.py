@@ -55,24 +55,25 @@ class SharedHandle(Handle):
 
     Attributes:
         context: The context in which libcurl calls the caller's code; None while it calls none.
+        waits: Whether it waits for a connection to share.
     """
 
-    __slots__ = ("_decoding", "_others", "_shared", "_waits", "context")
+    __slots__ = ("_decoding", "_others", "_shared", "context", "waits")
 
     def __init__(self, shared: Shared) -> None:
         super().__init__(shared.multi, shared.chains, shared.connections)
         self.has_events = _no_events  # `_before_write` is at the one connection that is used
         self._shared = shared
         self._others: Any = None
-        self._waits = False
+        self.waits = False
         self.context: Context | None = None
         budget = shared.budget
         self._decoding = None if budget is None else DecodingSink(budget, self.curl, shared.resume)
 
     def set_pipewait(self, waits: bool) -> None:
         """Set whether it waits for a connection to share. CURLOPT_PIPEWAIT."""
-        if waits != self._waits:
-            self._waits = waits
+        if waits != self.waits:
+            self.waits = waits
             self.curl.setopt(pycurl.PIPEWAIT, waits)
 
     @property
@@ -132,7 +133,7 @@ class SharedHandle(Handle):
 
     def _set_up(self, options: Options) -> None:
         super()._set_up(options)
-        self._waits = False
+        self.waits = False
         self.curl.setopt(pycurl.PIPEWAIT, False)
         self._others = dict(options).get(pycurl.PREREQFUNCTION)
         self.setopt(pycurl.PREREQFUNCTION, self._on_request)

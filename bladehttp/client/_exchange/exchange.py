@@ -47,6 +47,8 @@ class Exchange:
             code: hooks, log records, data. None where an engine runs it, in the caller's own thread
             and context.
         awaitables: Awaitables that hooks have returned (_asyncio/hooks.py); None or [] for none.
+        started: When it was created or its clocks were restarted, in terms of `time.monotonic`.
+        host: The host whose slot it holds or waits for; see `Slots`.
     """
 
     __slots__ = (
@@ -59,16 +61,19 @@ class Exchange:
         "_outgoing",
         "_repeated",
         "_retries",
-        "_started",
         "_transfer",
         "awaitables",
         "context",
         "deadline",
         "given",
+        "host",
         "not_before",
         "receive_timeout_s",
         "request",
+        "started",
     )  # fmt: skip
+
+    host: Any
 
     def __init__(
         self, request: PreparedRequest, hooks: Hooks | None = None, given: Any = None
@@ -84,7 +89,7 @@ class Exchange:
         self.given = given
         self.context: Context | None = None
         self.receive_timeout_s = request.settings.receive_timeout_s
-        self._started = started = monotonic()
+        self.started = started = monotonic()
         self.deadline = started + request.settings.total_timeout_s
         self.not_before = 0.0
         self._history: tuple[Hop, ...] = ()
@@ -101,11 +106,11 @@ class Exchange:
 
     def restart_stopwatch(self) -> None:
         """Restart ``time_taken`` after a wait for a slot. The total_timeout clock runs on."""
-        self._started = monotonic()
+        self.started = monotonic()
 
     def restart_clocks(self) -> None:
         """Restart ``time_taken`` and the total_timeout clock after a wait."""
-        self._started = started = monotonic()
+        self.started = started = monotonic()
         self.deadline = started + self.request.settings.total_timeout_s
 
     def wait_for_retry(self) -> None:
@@ -397,7 +402,7 @@ class Exchange:
 
     def _completed(self, response: HttpResponse) -> HttpResponse:
         received = self._transfer.received
-        received.time_taken = (monotonic() - self._started) * 1000
+        received.time_taken = (monotonic() - self.started) * 1000
         received.request = self.request.info(self.given)
         if self._history:
             response.redirects = len(self._history)

@@ -137,7 +137,8 @@ class Scheduler:
 
     def _begin(self, exchange: Exchange) -> None:
         """Start an exchange, or continue it."""
-        if not is_repeatable(exchange.request) and self._has_to_wait(exchange):
+        request = exchange.request
+        if not (request.is_plain or is_repeatable(request)) and self._has_to_wait(exchange):
             return
         if self.gate is not None and exchange.may_await and not self.gate(exchange):
             return
@@ -147,14 +148,16 @@ class Scheduler:
         """Start an exchange that the gate has held back."""
         handle = self._idle.pop() if self._idle else ScheduledHandle(self._shared)
         handle.exchange = exchange
+        context: Any = exchange.context
         try:
-            run_in_context(exchange, exchange.prepare, handle)
+            context.run(exchange.prepare, handle)
         except Exception as error:  # noqa: BLE001 - returned as a result
             self._put_back(handle)
             self.fail(exchange, error)
             return
-        curl = handle.curl
-        handle.set_pipewait(self._sharing.join(handle, exchange.request.url.origin))
+        curl, origin = handle.curl, exchange.request.url.origin
+        if handle.waits or origin[0] == "https":
+            handle.set_pipewait(self._sharing.join(handle, origin))
         handle.moved, handle.is_unusable = 0, False
         handle.last = now = monotonic()
         self._running[curl] = handle
@@ -259,9 +262,10 @@ class Scheduler:
 
     def _finish(self, handle: ScheduledHandle, outcome: Outcome) -> None:
         exchange = handle.exchange
+        context: Any = exchange.context
         self._take_off(handle, outcome)
         try:
-            response = run_in_context(exchange, exchange.finish, outcome)
+            response = context.run(exchange.finish, outcome)
         except Exception as error:  # noqa: BLE001 - returned as a result
             self._put_back(handle)
             self.fail(exchange, error)

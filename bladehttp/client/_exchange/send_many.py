@@ -54,8 +54,8 @@ class Batch:
         self.is_waiting = self.is_away = False
         self._ordered = ordered
         self._has_more = True
-        self._taken = 0
-        self._numbers: dict[Exchange, int] = {}
+        self._taken = self._under_way = 0
+        self._numbers: dict[Exchange, int] = {}  # of those under way, if their order matters
         self.ready: deque[Result] = deque()
         self._held: dict[int, Result] = {}
         self._next = 0
@@ -66,18 +66,18 @@ class Batch:
         if not self._has_more or self.is_waiting:
             return 0
         held = self.concurrency - len(self.ready) - len(self._held)
-        return max(0, min(self._window - len(self._numbers), held))
+        return max(0, self._window - self._under_way) if held > 0 else 0
 
     def look_ahead(self, now: float) -> None:
         """Take more requests if nothing has ended for some time."""
         if self.stalls_at <= now:
-            if self._numbers and not self.is_waiting:
+            if self._under_way and not self.is_waiting:
                 self._window = min(2 * self._window, self._ahead)
             self._set_clock(now)
 
     def has_ended(self, now: float) -> None:
         """Record that an exchange has ended."""
-        if len(self._numbers) < self.concurrency:
+        if self._under_way < self.concurrency:
             self._window = self.concurrency
         self._set_clock(now)
 
@@ -95,7 +95,9 @@ class Batch:
             annotate(error, _sent(given), None)
             self._put(number, error)
             return None
-        self._numbers[exchange] = number
+        self._under_way += 1
+        if self._ordered:
+            self._numbers[exchange] = number
         return exchange
 
     def end(self) -> None:
@@ -104,14 +106,18 @@ class Batch:
 
     def pause(self) -> None:
         """Record that there is no request now; without a result to come there will be none."""
-        if self._numbers or self.ready or self.is_away:
+        if self._under_way or self.ready or self.is_away:
             self.is_waiting = True
         else:
             self.end()
 
     def put(self, exchange: Exchange, result: Result) -> None:
         """Store the result of an exchange."""
-        self._put(self._numbers.pop(exchange), result)
+        self._under_way -= 1
+        if self._ordered:
+            self._put(self._numbers.pop(exchange), result)
+        else:
+            self.ready.append(result)
 
     def _put(self, number: int, result: Result) -> None:
         if not self._ordered:
@@ -125,7 +131,7 @@ class Batch:
     @property
     def over(self) -> bool:
         """Whether every request was taken and every result returned."""
-        return not (self._has_more or self._numbers or self.ready)
+        return not (self._has_more or self._under_way or self.ready)
 
 
 def _sent(given: Any) -> RequestInfo:
@@ -228,13 +234,14 @@ def _take(scheduler: Scheduler, batch: Batch, slots: Slots, requests: Iterator[A
             if given is None:
                 batch.pause()
                 return
+            room -= 1
             exchange = batch.take(given, make)
             if exchange is None:
-                pass
-            elif slots.enter(exchange, monotonic()):
+                break  # its error takes up room
+            if slots.enter(exchange, exchange.started):
                 scheduler.start(exchange)
             else:
                 exchange.context = copy_context()
-            room -= 1
-        if room:
-            batch.end()
+        else:
+            if room:
+                batch.end()

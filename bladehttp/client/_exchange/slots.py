@@ -53,7 +53,7 @@ class Slots:
         taken: Number of slots that are held.
     """
 
-    __slots__ = ("_holders", "_hosts", "_limit_of", "_queue", "most", "taken")
+    __slots__ = ("_hosts", "_limit_of", "_queue", "most", "taken")
 
     def __init__(self, most: int, limit_of: LimitOf) -> None:
         """Create slots.
@@ -68,7 +68,6 @@ class Slots:
         self._hosts: dict[Origin, Host] = {}
         # the hosts with requests that wait, the next one first
         self._queue: OrderedDict[Host, None] = OrderedDict()
-        self._holders: dict[Exchange, Host] = {}
 
     def enter(self, exchange: Exchange, now: float) -> bool:
         """Give a request a slot if one is free; else queue it, and `admit` yields it later."""
@@ -76,11 +75,12 @@ class Slots:
         host = self._hosts.get(origin)
         if host is None:
             host = self._hosts[origin] = Host(origin, now)
+        exchange.host = host
         if not host.waiting and (
             (self.taken < self.most and exchange.request.settings.max_host_connections is None)
             or self._has_room(host, exchange, self._share(now))
         ):
-            self._hold(host, exchange, now)
+            self._hold(host, now)
             return True
         if not host.waiting:
             self._queue[host] = None
@@ -102,7 +102,7 @@ class Slots:
                 continue
             blocked = 0
             self._unqueue(host, exchange)
-            self._hold(host, exchange, now)
+            self._hold(host, now)
             yield exchange
 
     def _unqueue(self, host: Host, exchange: Exchange) -> None:
@@ -110,12 +110,11 @@ class Slots:
         if not host.waiting:
             del self._queue[host]
 
-    def _hold(self, host: Host, exchange: Exchange, now: float) -> None:
+    def _hold(self, host: Host, now: float) -> None:
         if not host.held:
             host.since = now
         host.held += 1
         self.taken += 1
-        self._holders[exchange] = host
 
     def _has_room(self, host: Host, exchange: Exchange, share: int) -> bool:
         limit = self._limit_of(exchange)
@@ -154,14 +153,13 @@ class Slots:
 
     def leave(self, exchange: Exchange, now: float) -> None:
         """Release the slot of a request, or remove it from its queue."""
-        host = self._holders.pop(exchange, None)
-        if host is not None:
+        host: Host = exchange.host  # a redirect may have led to another
+        if host.waiting and exchange in host.waiting:
+            self._unqueue(host, exchange)
+        else:
             host.held -= 1
             host.since = now
             self.taken -= 1
-        else:
-            host = self._hosts[exchange.request.url.origin]
-            self._unqueue(host, exchange)
         if not host.held and not host.waiting:
             del self._hosts[host.origin]
 
