@@ -1,10 +1,11 @@
+import pickle
 from collections.abc import Callable
-from copy import copy
+from copy import copy, deepcopy
 
 import pytest
 from hypothesis import given, strategies as st
 
-from bladehttp._data.headers import MOST_SHARED, Headers
+from bladehttp._data.headers import LONGEST_SHARED, MOST_SHARED, MOST_STEPS, Headers, _steps
 from bladehttp.exceptions import InvalidHeader
 
 
@@ -87,6 +88,12 @@ def test_repr_shows_the_fields() -> None:
     assert repr(Headers({"X": "y"})) == "Headers([('X', 'y')])"
 
 
+def new_shared() -> Headers:
+    """Return empty headers that begin with shared fields, as those of responses do."""
+    return Headers.adopt_shared(NOTHING)
+
+
+NOTHING = Headers().shared()
 NAMES_AND_VALUES = st.tuples(
     st.sampled_from(["A", "a", "B", "Set-Cookie", "set-cookie", "X-Y"]),
     st.sampled_from(["1", "2", "", "x" * 300]),
@@ -100,8 +107,9 @@ STEPS = st.lists(
 @given(STEPS)
 def test_few_fields_and_many_are_kept_alike(steps: list[tuple[str, tuple[str, str]]]) -> None:
     few, many = Headers(), Headers([(f"Z{i}", "z") for i in range(MOST_SHARED + 1)])
+    shared = new_shared()
     for step, (name, value) in steps:
-        for headers in (few, many):
+        for headers in (few, many, shared):
             if step == "set":
                 headers[name] = value
             elif step == "add":
@@ -115,8 +123,9 @@ def test_few_fields_and_many_are_kept_alike(steps: list[tuple[str, tuple[str, st
                 copied["Copied"] = "yes"
                 assert "Copied" not in headers
         rest = [pair for pair in many.pairs() if not pair[0].startswith("Z")]
-        assert few.pairs() == rest
-        assert all(few[key] == many[key] and few.get_all(key) == many.get_all(key) for key in few)
+        assert few.pairs() == rest == shared.pairs()
+        assert all(few[key] == many[key] == shared[key] for key in few)
+        assert all(few.get_all(key) == many.get_all(key) for key in few)
         assert len(many) - len(few) == MOST_SHARED + 1
 
 
@@ -131,12 +140,47 @@ def test_building_many_fields_takes_linear_time(build: Callable[[Headers, str, s
 
 
 def test_what_was_set_once_is_checked_as_a_stranger_each_time() -> None:
-    headers = Headers()
+    headers = new_shared()
     headers["X"] = "1"
     for value in (1, True, b"1", ["1"]):
         with pytest.raises(TypeError, match="field's name and value are str"):
-            Headers()["X"] = value  # type: ignore[assignment]
+            new_shared()["X"] = value  # type: ignore[assignment]
     for _ in range(2):
         with pytest.raises(InvalidHeader):
             headers["X"] = "1\r\nY: 2"
     assert headers.pairs() == [("X", "1")]
+
+
+def test_headers_that_begin_with_shared_fields_do_not_change_each_other() -> None:
+    begins = Headers({"X": "1"}).shared()
+    first, second, third = (Headers.adopt_shared(begins) for _ in range(3))
+    first["Y"] = second["Y"] = "2"
+    second["X"] = "3"
+    assert first.pairs() == [("X", "1"), ("Y", "2")]
+    assert (second["x"], second.pairs()) == ("3", [("X", "3"), ("Y", "2")])
+    assert (third.pairs(), dict(third)) == ([("X", "1")], {"X": "1"})
+
+
+def test_steps_from_shared_fields_that_are_kept_are_bounded() -> None:
+    begins = Headers().shared()
+    for number in range(2 * MOST_STEPS):
+        headers = Headers.adopt_shared(begins)
+        headers["X"] = str(number)
+        assert headers["x"] == str(number)
+        assert len(_steps) <= MOST_STEPS
+    Headers.adopt_shared(begins)["X"] = long = "x" * LONGEST_SHARED
+    assert all(long not in step for step in _steps)
+
+
+@pytest.mark.parametrize("clone", [copy, deepcopy, lambda each: pickle.loads(pickle.dumps(each))])
+def test_a_clone_of_shared_fields_is_set_without_the_other(
+    clone: Callable[[Headers], Headers],
+) -> None:
+    headers = Headers.adopt_shared(Headers({"X": "1"}).shared())
+    cloned = clone(headers)
+    cloned["Y"] = "2"
+    headers["Y"] = "3"
+    assert (headers.pairs(), cloned.pairs()) == (
+        [("X", "1"), ("Y", "3")],
+        [("X", "1"), ("Y", "2")],
+    )

@@ -37,21 +37,45 @@ def check_field(name: str, value: str) -> str:
     """
     if not isinstance(name, str) or not isinstance(value, str):
         raise TypeError(f"a field's name and value are str, not {name!r}: {value!r}"[:200])
-    if not is_token(name):
-        raise InvalidHeader(f"field name {name[:80]!r} is not a token")
-    if not is_field_value(value):
+    check_name(name)
+    # Printable ASCII is valid, and is seen for half the instructions of a pattern.
+    if not (value.isascii() and value.isprintable()) and not is_field_value(value):
         raise InvalidHeader(
             f"value of {name} holds a control character or one beyond Latin-1: {value[:80]!r}"
         )
     return value
 
 
-MOST_SHARED = 16
-"""Fields up to which Headers are a tuple that many share. Beyond they have a list of their own, so
-that building n fields takes time linear in n."""
+@lru_cache(maxsize=256)  # handlers set the same few
+def check_name(name: str) -> None:
+    """Raise if a field cannot be sent under a name.
 
-LONGEST_KEPT = 256
-"""Characters of the longest value that `with_field` remembers: what it keeps stays bounded."""
+    Raises:
+        InvalidHeader: The name is not a token.
+    """
+    if not is_token(name):
+        raise InvalidHeader(f"field name {name[:80]!r} is not a token")
+
+
+MOST_SHARED = 16
+"""Most fields that are shared. More are in a list, so that building n fields takes time linear in
+n."""
+
+LONGEST_SHARED = 256
+"""Characters of the longest name and value that lead to shared fields."""
+
+MOST_STEPS = 512
+"""Steps that are kept: together with the two bounds above at most about 1 MiB."""
+
+Shared = tuple[Pairs, dict[str, str], object]
+"""Fields that many messages share, their index, and an object that stands for them as a key: to
+hash and compare the fields themselves takes longer."""
+
+_steps: dict[tuple[object, str, str], Shared] = {}
+"""The key of shared fields and a field that is set, to the fields that this leads to."""
+
+
+new_object: Any = object.__new__  # nearly every message has Headers: they skip `__init__`
 
 
 def given_fields(fields: Any) -> list[tuple[Any, Any]]:
@@ -83,21 +107,20 @@ class Headers(MutableMapping[str, str]):  # noqa: PLW1641 - mutable, so not hash
     name once; `pairs` gives every field.
     """
 
-    __slots__ = ("_index", "_pairs")
+    __slots__ = ("_index", "_key", "_pairs")
 
     def __init__(self, fields: HeadersLike | None = None) -> None:
         """Take a mapping or (name, value) pairs; each is checked as by assignment."""
-        # A tuple is replaced, never changed: many messages share the one they start with. A list
-        # and the index beside it belong to this object alone.
+        # A tuple and the index beside it are replaced, never changed: many messages share those
+        # they start with. A list and the index beside it belong to this object alone.
         self._pairs: Pairs | list[tuple[str, str]] = ()
-        self._index: Mapping[str, str] | None = None
+        self._index: dict[str, str] | None = None
+        self._key: object = None  # of shared fields; None for others
         if fields is not None:
             self.extend(fields)
 
-    @classmethod
-    def adopt(
-        cls, pairs: Iterable[tuple[str, str]], index: Mapping[str, str] | None = None
-    ) -> "Headers":
+    @staticmethod
+    def adopt(pairs: Iterable[tuple[str, str]], index: dict[str, str] | None = None) -> "Headers":
         """Make Headers of fields that were checked already.
 
         Args:
@@ -105,10 +128,22 @@ class Headers(MutableMapping[str, str]):  # noqa: PLW1641 - mutable, so not hash
             index: What `index_of` gives for the pairs, where the caller keeps it. It is
                 shared and never written to.
         """
-        headers = cls.__new__(cls)
+        headers: Headers = new_object(Headers)
         headers._pairs = tuple(pairs)
         headers._index = index
+        headers._key = None
         return headers
+
+    @staticmethod
+    def adopt_shared(shared: Shared) -> "Headers":
+        """Make Headers of shared fields, in which it is cheap to set what others have set."""
+        headers: Headers = new_object(Headers)
+        headers._pairs, headers._index, headers._key = shared
+        return headers
+
+    def shared(self) -> Shared:
+        """Return these fields as `adopt_shared` takes them."""
+        return self.as_tuple(), self._indexed().copy(), object()
 
     def extend(self, fields: HeadersLike) -> None:
         """Append every field of a mapping or of (name, value) pairs."""
@@ -129,19 +164,22 @@ class Headers(MutableMapping[str, str]):  # noqa: PLW1641 - mutable, so not hash
 
     def _append(self, more: Pairs) -> None:
         pairs = self._pairs
-        if type(pairs) is tuple and len(pairs) <= MOST_SHARED:
-            self._pairs = pairs + more
+        if not pairs:
+            self._pairs = more
+        elif isinstance(pairs, tuple):
+            self._pairs = [*pairs, *more]
         else:
-            self._own().extend(more)
-        self._index = None
+            pairs.extend(more)
+        self._index = self._key = None
 
-    def _own(self) -> list[tuple[str, str]]:
-        """Return the fields as a list that belongs to this object alone."""
-        pairs = self._pairs
+    def _own(self) -> tuple[list[tuple[str, str]], dict[str, str]]:
+        """Return the fields and their index, which belong to this object alone from now on."""
+        pairs, index = self._pairs, self._indexed()
         if isinstance(pairs, tuple):
             pairs = self._pairs = list(pairs)
-            self._index = dict(self._indexed())  # the other may be shared
-        return pairs
+            index = self._index = index.copy()
+            self._key = None
+        return pairs, index
 
     def get_all(self, name: str) -> list[str]:
         """Return the values of every field of that name in order, [] if there is none."""
@@ -180,28 +218,44 @@ class Headers(MutableMapping[str, str]):  # noqa: PLW1641 - mutable, so not hash
         return self._indexed().get(name.lower(), default)
 
     def __setitem__(self, name: str, value: str) -> None:
-        pairs = self._pairs
-        if type(pairs) is tuple and len(pairs) <= MOST_SHARED:
-            is_kept = type(name) is str and type(value) is str and len(value) <= LONGEST_KEPT
-            make = with_field if is_kept else with_field.__wrapped__
-            self._pairs, self._index = make(pairs, name, value)
-            return
+        key = self._key
+        if key is not None and type(name) is str and type(value) is str:
+            shared = _steps.get((key, name, value)) or self._step(name, value)
+            if shared is not None:
+                self._pairs, self._index, self._key = shared
+                return
         check_field(name, value)
+        pairs, index = self._own()
         wanted = name.lower()
-        own = self._own()
-        index: Any = self._indexed()  # beside a list it belongs to this object, too
-        if wanted not in index:
-            own.append((name, value))
-            index[wanted] = value
+        if wanted in index:
+            pairs[:] = replaced(pairs, name, value)
         else:
-            self._pairs, self._index = list(replaced(own, name, value)), None
+            pairs.append((name, value))
+        index[wanted] = value
+
+    def _step(self, name: str, value: str) -> Shared | None:
+        """Return what setting a field of shared ones leads to, None for what is not shared."""
+        pairs = self.as_tuple()
+        if len(pairs) >= MOST_SHARED or len(name) + len(value) > LONGEST_SHARED:
+            return None
+        check_field(name, value)
+        index, wanted = self._indexed().copy(), name.lower()
+        if wanted in index:
+            pairs = replaced(pairs, name, value)
+        else:
+            pairs += ((name, value),)
+        index[wanted] = value
+        if len(_steps) >= MOST_STEPS:
+            _steps.clear()
+        shared = _steps[self._key, name, value] = pairs, index, object()
+        return shared
 
     def __delitem__(self, name: str) -> None:
         wanted = name.lower()
         if wanted not in self._indexed():
             raise KeyError(name)
         self._pairs = tuple(pair for pair in self._pairs if pair[0].lower() != wanted)
-        self._index = None
+        self._index = self._key = None
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and name.lower() in self._indexed()
@@ -226,28 +280,11 @@ class Headers(MutableMapping[str, str]):  # noqa: PLW1641 - mutable, so not hash
     def __repr__(self) -> str:
         return f"Headers({list(self._pairs)!r})"
 
-    def _indexed(self) -> Mapping[str, str]:
-        if self._index is None:
-            self._index = index_of(self._pairs)
-        return self._index
-
-
-@lru_cache(maxsize=512)
-def with_field(pairs: Pairs, name: str, value: str) -> tuple[Pairs, dict[str, str]]:
-    """Return fields with one set, in place of its namesakes, and their index.
-
-    Handlers set the same few fields again and again. Only what was checked is remembered; both
-    results are shared, and never written to.
-
-    Raises:
-        TypeError: As of `check_field`.
-        InvalidHeader: Likewise.
-    """
-    check_field(name, value)
-    index, wanted = index_of(pairs), name.lower()
-    pairs = replaced(pairs, name, value) if wanted in index else (*pairs, (name, value))
-    index[wanted] = value
-    return pairs, index
+    def _indexed(self) -> dict[str, str]:
+        index = self._index
+        if index is None:
+            index = self._index = index_of(self._pairs)
+        return index
 
 
 def replaced(pairs: Iterable[tuple[str, str]], name: str, value: str) -> Pairs:

@@ -23,6 +23,7 @@ from bladehttp._message.excerpt import one_line, readable
 from bladehttp._message.response_head import (
     DEFAULT_HEAD,
     EMPTY_HEAD,
+    JSON,
     DefaultHead,
     Hop,
     ReceivedHead,
@@ -156,7 +157,11 @@ class HttpResponse(ResponseWriter):
         if data is _MISSING:
             return load_json(self.body, self._charset)
         self._parts = [dump_json(data).encode()]
-        self.headers["Content-Type"] = "application/json"
+        head: Any = self._fields
+        if self._headers is None and isinstance(head, DefaultHead):  # no handler has read them
+            self._fields = head.of_json
+        else:
+            self.headers["Content-Type"] = JSON
         if status is not None:
             self.status = status
         return None

@@ -3,10 +3,16 @@
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from bladehttp._data.headers import Headers, Pairs, index_of
+from bladehttp._data.headers import Headers, Pairs
 
 POWERED_BY = "Blade"
 """The value of X-Powered-By that a server sends unless told otherwise (Blade)."""
+
+HTML = "text/html; charset=utf-8"
+"""The Content-Type of a handler's response unless it sets another (Blade)."""
+
+JSON = "application/json"
+"""The media type of JSON (RFC 8259 section 11)."""
 
 
 class Hop(NamedTuple):
@@ -93,25 +99,27 @@ class DefaultHead(EmptyHead):
 
     Attributes:
         pairs: Its fields.
+        of_json: The same with the Content-Type of JSON.
     """
 
-    def __init__(self, powered_by: str | None) -> None:
+    def __init__(self, powered_by: str | None, content_type: str = HTML) -> None:
         """Take the value of X-Powered-By; None: there is no such field.
 
         Raises:
             TypeError: It is neither a str nor None.
             InvalidHeader: It cannot be sent.
         """
-        fields = Headers({"Content-Type": "text/html; charset=utf-8"})
+        fields = Headers({"Content-Type": content_type})
         if powered_by is not None:
             fields["X-Powered-By"] = powered_by
         self.pairs: Pairs = fields.as_tuple()
-        self._index = index_of(self.pairs)
+        self.of_json: DefaultHead = self if content_type == JSON else DefaultHead(powered_by, JSON)
+        self._shared = fields.shared()
 
     @property
     def headers(self) -> Headers:
         """The fields, to be changed."""
-        return Headers.adopt(self.pairs, self._index)
+        return Headers.adopt_shared(self._shared)
 
 
 EMPTY_HEAD = EmptyHead()

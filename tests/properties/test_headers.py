@@ -70,6 +70,13 @@ class HeadersModel(RuleBasedStateMachine):
         assert index == before
         self.headers = Headers.adopt(self.pairs, index)
 
+    @rule()
+    def share(self) -> None:
+        shared = self.headers.shared()
+        another = Headers.adopt_shared(shared)
+        another["only-in-another-one"] = ""
+        self.headers = Headers.adopt_shared(shared)
+
     @invariant()
     def agrees(self) -> None:
         assert self.headers.pairs() == self.pairs

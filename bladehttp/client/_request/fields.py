@@ -44,7 +44,7 @@ class RequestHeaders(Headers):
     def of(cls, fields: Iterable[tuple[str, str | None]]) -> "RequestHeaders":
         """Create headers of fields that were checked already."""
         headers = cls.__new__(cls)
-        headers._index = None
+        headers._index = headers._key = None
         headers._pairs = tuple([(name, value) for name, value in fields if value is not None])
         headers.absent = tuple([(name, value) for name, value in fields if value is None])
         return headers
