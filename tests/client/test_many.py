@@ -237,8 +237,7 @@ def test_a_stall_takes_more_and_results_that_are_held_back_do_not(ordered: bool)
         batch.look_ahead(look * STALL)
         assert take() == expected
     for exchange in taken[1:5]:
-        batch.put(exchange, HttpResponse())
-        batch.has_ended(0)
+        batch.put([(exchange, HttpResponse())], 0)
     batch.look_ahead(STALL)
     assert take() == 16
     batch.ready.clear()

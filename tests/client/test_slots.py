@@ -292,9 +292,9 @@ def test_places_are_given_and_taken_back(seed: int) -> None:
             exchange = exchange_to(host, limits[host])
             (inside if slots.enter(exchange, now) else outside).append(exchange)
         elif action == "leave" and inside:
-            slots.leave(inside.pop(chance.randrange(len(inside))), now)
+            slots.leave([inside.pop(chance.randrange(len(inside)))], now)
         elif action == "give up" and outside:
-            slots.leave(outside.pop(chance.randrange(len(outside))), now)
+            slots.leave([outside.pop(chance.randrange(len(outside)))], now)
         for exchange in slots.admit(now):
             outside.remove(exchange)
             inside.append(exchange)
@@ -305,5 +305,5 @@ def test_places_are_given_and_taken_back(seed: int) -> None:
             assert count <= min(most, limit or most)
         assert slots.waits == bool(outside)
     for exchange in [*outside, *inside]:
-        slots.leave(exchange, now)
+        slots.leave([exchange], now)
     assert (slots.taken, slots.waits, slots._hosts) == (0, False, {})

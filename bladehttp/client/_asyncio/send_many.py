@@ -126,8 +126,7 @@ class AsyncBatch:
         self._put(exchange, result)
 
     def _put(self, exchange: Exchange, result: Result) -> None:
-        self._batch.put(exchange, result)
-        self._batch.has_ended(monotonic())
+        self._batch.put([(exchange, result)], monotonic())
         self._slots.leave(exchange)
         self._news.set()
         self._room.set()

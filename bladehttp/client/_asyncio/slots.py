@@ -49,7 +49,7 @@ class AsyncSlots:
 
     def leave(self, exchange: Exchange) -> None:
         """Release the slot of a request, or end its wait, and start others."""
-        self.slots.leave(exchange, monotonic())
+        self.slots.leave((exchange,), monotonic())
         self._admit()
 
     def _admit(self) -> None:

@@ -130,13 +130,9 @@ class Scheduler:
         return len(self._running) + len(self._delayed)
 
     def start(self, exchange: Exchange) -> None:
-        """Start an exchange in the context of the caller; `step` returns its result."""
+        """Start an exchange in the context of the caller, or continue it; `step` returns it."""
         if exchange.context is None:
             exchange.context = copy_context()
-        self._begin(exchange)
-
-    def _begin(self, exchange: Exchange) -> None:
-        """Start an exchange, or continue it."""
         request = exchange.request
         if not (request.is_plain or is_repeatable(request)) and self._has_to_wait(exchange):
             return
@@ -234,7 +230,7 @@ class Scheduler:
         elif self._sharing.shared:
             multi.plan_nudge()
         while self._delayed and self._delayed[0].due <= now:
-            self._begin(heappop(self._delayed).exchange)
+            self.start(heappop(self._delayed).exchange)
         if self._check_at <= now:
             self._expire(now)
         if self._over_at <= now:
@@ -276,7 +272,7 @@ class Scheduler:
         elif exchange.not_before:
             self._begin_at(exchange.not_before, exchange)
         else:
-            self._begin(exchange)
+            self.start(exchange)
 
     def fail(self, exchange: Exchange, error: Exception) -> None:
         """Record that an exchange has ended with an exception."""
@@ -332,7 +328,7 @@ class Scheduler:
     def _sample_byte_counts(self) -> None:
         """Record which transfers have moved bytes, at the latest at the time of the last events."""
         for handle in self._running.values():
-            moved = handle.bytes_moved()
+            moved = handle.bytes_moved(handle.exchange.request.body is not None)
             if moved != handle.moved:
                 handle.moved = moved
                 handle.last = self._last

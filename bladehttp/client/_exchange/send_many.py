@@ -111,13 +111,15 @@ class Batch:
         else:
             self.end()
 
-    def put(self, exchange: Exchange, result: Result) -> None:
-        """Store the result of an exchange."""
-        self._under_way -= 1
+    def put(self, ended: list[tuple[Exchange, Result]], now: float) -> None:
+        """Store the results of exchanges that have ended."""
+        self._under_way -= len(ended)
         if self._ordered:
-            self._put(self._numbers.pop(exchange), result)
+            for exchange, result in ended:
+                self._put(self._numbers.pop(exchange), result)
         else:
-            self.ready.append(result)
+            self.ready.extend([result for _, result in ended])
+        self.has_ended(now)
 
     def _put(self, number: int, result: Result) -> None:
         if not self._ordered:
@@ -217,11 +219,9 @@ def _loop(scheduler: Scheduler, batch: Batch, requests: Iterator[Any]) -> Iterat
 def _take_results(ended: list[tuple[Exchange, Result]], batch: Batch, slots: Slots) -> None:
     """Store the results of exchanges and release their slots."""
     now = monotonic()
-    for exchange, result in ended:
-        slots.leave(exchange, now)
-        batch.put(exchange, result)
     if ended:
-        batch.has_ended(now)
+        slots.leave([exchange for exchange, _ in ended], now)
+        batch.put(ended, now)
     else:
         batch.look_ahead(now)
 

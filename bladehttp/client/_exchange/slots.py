@@ -14,7 +14,7 @@ for `HttpClient.send_many`.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from math import inf
 
 from bladehttp.client._exchange.exchange import Exchange
@@ -151,17 +151,18 @@ class Slots:
         """Whether requests are waiting."""
         return bool(self._queue)
 
-    def leave(self, exchange: Exchange, now: float) -> None:
-        """Release the slot of a request, or remove it from its queue."""
-        host: Host = exchange.host  # a redirect may have led to another
-        if host.waiting and exchange in host.waiting:
-            self._unqueue(host, exchange)
-        else:
-            host.held -= 1
-            host.since = now
-            self.taken -= 1
-        if not host.held and not host.waiting:
-            del self._hosts[host.origin]
+    def leave(self, exchanges: Iterable[Exchange], now: float) -> None:
+        """Release the slots of requests, or remove them from their queues."""
+        for exchange in exchanges:
+            host: Host = exchange.host  # a redirect may have led to another
+            if host.waiting and exchange in host.waiting:
+                self._unqueue(host, exchange)
+            else:
+                host.held -= 1
+                host.since = now
+                self.taken -= 1
+            if not (host.held or host.waiting):
+                del self._hosts[host.origin]
 
     def reason(self, exchange: Exchange) -> str:
         """Return the reason why a request waits."""
