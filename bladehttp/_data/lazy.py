@@ -31,11 +31,11 @@ class lazy(Generic[T]):  # noqa: N801 - stands in a class body as property does
         if instance is None:
             return self
         made: dict[str, T] | None = instance._lazy
-        name = self._name
-        if made is not None and name in made:
-            return made[name]
-        value = self._make(instance)
-        self.__set__(instance, value)
+        if made is None:
+            made = instance._lazy = {}
+        elif self._name in made:
+            return made[self._name]
+        value = made[self._name] = self._make(instance)
         return value
 
     def __set__(self, instance: "Lazy", value: T) -> None:

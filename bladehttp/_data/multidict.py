@@ -1,6 +1,6 @@
 """MultiDict: dicts of received values; a missing name is an error of the client."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import NoReturn, TypeVar
 
 V = TypeVar("V")
@@ -40,17 +40,16 @@ class MultiDict(Required[V]):
 
     def __init__(self, pairs: Iterable[tuple[str, V]] = ()) -> None:
         """Take (name, value) pairs in the order they were sent."""
-        super().__init__()
         self._earlier: dict[str, list[V]] = {}
         for name, value in pairs:
             self.add(name, value)
 
-    @classmethod
-    def of(cls, values: Mapping[str, V]) -> "MultiDict[V]":
-        """Return the values of a mapping, one for each name."""
-        made = cls.__new__(cls)
+    @staticmethod
+    def of(values: dict[str, V]) -> "MultiDict[V]":
+        """Return the values of a dict, one for each name."""
+        made: MultiDict[V] = dict.__new__(MultiDict)
         made._earlier = {}
-        dict.update(made, values)
+        made |= values
         return made
 
     def add(self, name: str, value: V) -> None:

@@ -4,9 +4,9 @@ An unread body costs nothing but its bytes, and malformed content is an error of
 it is found: in a handler, on another thread, later.
 """
 
-from collections.abc import Callable
 from io import BytesIO
-from typing import IO, BinaryIO, TypeVar
+from os import fstat
+from typing import IO, BinaryIO
 
 from bladehttp._data.byte_streams import transformed
 from bladehttp._data.decoders import CODINGS, MOST_CODINGS, ContentDecoder, codings_of
@@ -16,8 +16,6 @@ from bladehttp._wire.form import Decoded, decode
 from bladehttp._wire.limits import Limits
 from bladehttp._wire.reader import Request
 from bladehttp.exceptions import BodyTooLarge, DecodingError, ProtocolError
-
-T = TypeVar("T")
 
 BLOCK = 64 * 1024
 """Bytes given to a decoder at a time."""
@@ -35,9 +33,10 @@ class Content:
 
     Attributes:
         received: The request as received; its body is decoded in place by `message`.
+        size: Bytes of the body as received.
     """
 
-    __slots__ = ("_decoded", "_error", "_is_encoded", "_limits", "received")
+    __slots__ = ("_decoded", "_error", "_is_encoded", "_limits", "received", "size")
 
     def __init__(self, message: Request, limits: Limits, is_encoded: bool = False) -> None:
         """Take a request as received.
@@ -48,8 +47,10 @@ class Content:
             is_encoded: Whether to decode its Content-Encoding.
         """
         self.received: Request = message
+        file = message.file
+        self.size: int = len(message.body) if file is None else fstat(file.fileno()).st_size
         self._limits = limits
-        self._is_encoded = is_encoded
+        self._is_encoded = is_encoded and "content-encoding" in message.fields.index
         self._decoded: Decoded | None = None
         self._error: ProtocolError | None = None
 
@@ -60,8 +61,14 @@ class Content:
         Raises:
             ContentError: It cannot be decoded.
         """
-        if self._is_encoded or self._error is not None:
-            self._try(self._decode_encoding)
+        if self._error is not None:
+            raise self._failure(self._error) from self._error
+        if self._is_encoded:
+            try:
+                decode_content_encoding(self.received, self._limits)
+            except ProtocolError as error:
+                raise self._failure(error) from error
+            self._is_encoded = False
         return self.received
 
     @property
@@ -85,7 +92,13 @@ class Content:
         """
         decoded = self._decoded
         if decoded is None:
-            decoded = self._decoded = self._try(self._decode)
+            message = self.message
+            content_type = message.fields.index.get("content-type", "")
+            try:
+                decoded = decode(content_type, message.body, message.file, self._limits)
+            except ProtocolError as error:
+                raise self._failure(error) from error
+            self._decoded = decoded
         return decoded
 
     def open(self) -> BinaryIO:
@@ -101,33 +114,17 @@ class Content:
     def close(self) -> None:
         """Close the temporary files of a large body and of large uploads."""
         self.received.close()
-        if self._decoded is not None:
+        if self._decoded is not None and self._decoded.files:
             files = self._decoded.files
             for name in files:
                 for upload in files.get_all(name):
                     if "file" in upload:
                         upload["file"].close()
 
-    def _decode(self) -> Decoded:
-        message = self.message
-        content_type = message.fields.index.get("content-type", "")
-        return decode(content_type, message.body, message.file, self._limits)
-
-    def _decode_encoding(self) -> None:
-        decode_content_encoding(self.received, self._limits)
-        self._is_encoded = False
-
-    def _try(self, step: Callable[[], T]) -> T:
-        """Run a step whose failure is the client's and is raised again on every access."""
-        if self._error is not None:
-            raise ContentError(str(self._error), status=self._error.status) from self._error
-        try:
-            return step()
-        except ContentError:
-            raise
-        except ProtocolError as error:
-            self._error = error
-            raise ContentError(str(error), status=error.status) from error
+    def _failure(self, error: ProtocolError) -> ContentError:
+        """Return the exception for an error of the client, which every access raises again."""
+        self._error = error
+        return ContentError(str(error), status=error.status)
 
 
 def decode_content_encoding(message: Request, limits: Limits) -> None:

@@ -5,7 +5,6 @@ Most attributes are computed when they are first read. All of them can be assign
 
 import json
 from dataclasses import dataclass
-from os import fstat
 from socket import socket
 from typing import IO, Any, BinaryIO
 
@@ -112,7 +111,6 @@ class HttpRequest(Lazy):
 
     _authority: lazy[str] = lazy(lambda request: _authority(request._line, request._fields))
     _content: lazy[Content] = lazy(lambda request: _no_content(request._line, request._fields))
-    _size: lazy[int] = lazy(lambda request: _size(request._content.received))
     auth_method: lazy[Auth] = lazy(lambda _: Auth.ANY)
     body: lazy[Any] = lazy(lambda request: request._content.decoded.body)
     body_file: lazy[IO[bytes] | None] = lazy(lambda request: request._content.message.file)
@@ -120,8 +118,12 @@ class HttpRequest(Lazy):
         lambda request: request._client.certificate
     )
     cookies: lazy[MultiDict[str]] = lazy(lambda request: parse_cookies(request._fields.cookie))
-    files: lazy[MultiDict[Upload]] = lazy(lambda request: request._content.decoded.files)
-    headers: lazy[Headers] = lazy(lambda request: _headers(request._fields))
+    files: lazy[MultiDict[Upload]] = lazy(
+        lambda request: request._content.decoded.files or MultiDict()
+    )
+    headers: lazy[Headers] = lazy(
+        lambda request: Headers.adopt(request._fields.pairs, request._fields.index)
+    )
     host: lazy[str] = lazy(lambda request: host_name(request._authority))
     ipv6: lazy[bool] = lazy(lambda request: request._client.ipv6)
     params: lazy[dict[str, str]] = lazy(lambda _: Required())
@@ -179,7 +181,7 @@ class HttpRequest(Lazy):
     @property
     def size(self) -> int:
         """Bytes of the content as it was sent, without chunked framing."""
-        return self._size
+        return self._content.size
 
     @property
     def content(self) -> bytes:
@@ -302,7 +304,6 @@ class HttpRequest(Lazy):
     def close(self) -> None:
         """Close the temporary files of a large body and of large uploads."""
         if self._fields.body_length:
-            _ = self._size  # of a file that can be asked no more
             self._content.close()
 
     def to_dict(self) -> dict[str, Any]:
@@ -339,11 +340,6 @@ NO_CLIENT = ClientInfo("", 0, ipv6=False)
 EMPTY_LINE = RequestLine("GET", "/", 1, path="/", decoded_path="/")
 
 
-def _headers(fields: FieldBlock) -> Headers:
-    """Return the fields, Cookie excepted, which is in ``cookies`` (Blade)."""
-    return Headers.adopt(fields.pairs, fields.index)
-
-
 def _queries(query: str) -> MultiDict[str]:
     return parse_fields(query.encode("latin-1"), len(query) + 1)
 
@@ -355,10 +351,6 @@ def _authority(line: RequestLine, fields: FieldBlock) -> str:
 
 def _no_content(line: RequestLine, fields: FieldBlock) -> Content:
     return Content(Request(line, fields, keep_alive=True), DEFAULT_LIMITS)
-
-
-def _size(message: Request) -> int:
-    return len(message.body) if message.file is None else fstat(message.file.fileno()).st_size
 
 
 def _file_as_dict(file: dict[str, Any]) -> dict[str, Any]:

@@ -470,6 +470,19 @@ def test_a_decoded_form_is_a_form(serve):
     assert seen == [{"a": 1}]
 
 
+def test_the_size_of_a_request_is_that_of_what_was_sent(serve):
+    sizes = []
+
+    def handler(request, response):
+        response.write(request.raw_body)
+        sizes.append(request.size)
+
+    body = gzip.compress(b"x" * 1000)
+    server = serve(handler, decode_request_body=True)
+    assert post(server, body, "gzip") == (200, b"x" * 1000)
+    assert sizes == [len(body)]
+
+
 def test_an_empty_body_has_nothing_to_decode(decoding):
     assert post(decoding, b"", "gzip") == (200, b"")
 
