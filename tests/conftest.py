@@ -3,6 +3,7 @@ import os
 import signal
 import ssl
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,15 @@ def pytest_collection_finish() -> None:
     """Leave the tests themselves out of every collection of garbage; many tests ask for one."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """Collect no garbage: what is left counts, or the time that it takes does not."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 class Certificates:

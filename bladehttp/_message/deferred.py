@@ -89,7 +89,8 @@ class Deferred:
 
     def then(self, call: Callable[[], None]) -> None:
         """Call a function when it is sent, has failed or expired, on the thread that did so."""
-        self._future.add_done_callback(lambda _: call())
+        calls = [call]  # taken out: a Future keeps its callbacks, and these refer to it
+        self._future.add_done_callback(lambda _: calls.pop()())
 
     @property
     def given_up(self) -> bool:

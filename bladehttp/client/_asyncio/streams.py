@@ -19,7 +19,7 @@ from bladehttp.client._curl.handle import Handle
 from bladehttp.client._curl.stream_sink import StreamSink
 from bladehttp.client._exchange.exchange import Exchange
 from bladehttp.client._exchange.hooks import Hooks
-from bladehttp.client._exchange.received_body import ReceivedBody, Use
+from bladehttp.client._exchange.received_body import NO_BODY, DecodingStage, ReceivedBody, Use
 from bladehttp.client._exchange.scheduler import Result, run_in_context
 from bladehttp.client._request.prepared import PreparedRequest
 
@@ -43,12 +43,10 @@ class AsyncResponseStream(Exchange):
         "_is_open",
         "_is_running",
         "_news",
-        "_response",
+        "_opened",
     )  # fmt: skip
 
     _handle: Handle
-    _body: ReceivedBody
-    _response: HttpResponse
 
     def __init__(
         self, driver: EventLoopDriver, request: PreparedRequest, hooks: Hooks | None
@@ -57,6 +55,8 @@ class AsyncResponseStream(Exchange):
         self._driver = driver
         self._error: Exception | None = None
         self._chunks: AsyncIterator[bytes] | None = None
+        self._body = NO_BODY
+        self._opened: list[HttpResponse] = []
         self._is_open = self._is_running = self._has_ended = self._is_closed = False
         self._news: asyncio.Future[None] | None = None
 
@@ -70,13 +70,13 @@ class AsyncResponseStream(Exchange):
         while not self._is_open and not self._has_ended:
             await self._await_news()
         self._raise_error()
-        return self._response
+        return self._opened.pop()
 
     def prepare(self, handle: Handle, sink: Any = None) -> None:
         """Set a handle up for the next request; see `Exchange.prepare`."""
         self._handle = handle
         sink = sink or StreamSink(self._notify, most=0)
-        self._body = ReceivedBody(self, sink, self)
+        self._body = ReceivedBody(sink)
         super().prepare(handle, sink)
         self._is_running = True
 
@@ -87,7 +87,7 @@ class AsyncResponseStream(Exchange):
         """Decide how the body of a new response is used, or wake the reader."""
         if self._has_ended or not self._is_running:
             return  # the transfer has ended meanwhile, and may be retried
-        use = Use.OPEN if self._is_open else self._body.use()
+        use = Use.OPEN if self._is_open else self._body.use(self)
         if use is Use.READ:
             self._open_body()
         elif use is Use.NOT_RECEIVED:
@@ -99,7 +99,7 @@ class AsyncResponseStream(Exchange):
 
     def _open_body(self) -> None:
         try:
-            self._response = run_in_context(self, self._body.open)
+            self._opened.append(run_in_context(self, self._body.open, self, self))
         except Exception as error:  # noqa: BLE001 - a hook's, raised by who waits
             self._driver.abort(self, error)
             self._done(self, error)
@@ -113,22 +113,25 @@ class AsyncResponseStream(Exchange):
         if not self._is_open:
             return super().finish(outcome)
         self.finish_stream(outcome)
-        return self._response
+        return self._body.response
 
     def _done(self, _: Exchange, result: Result) -> None:
         self._has_ended = True
         if isinstance(result, Exception):
             self._error = result
-        else:
-            self._response = result
+        elif not self._is_open:
+            self._opened.append(result)
         self._wake()
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         """Return the iterator over the decoded chunks; see `ResponseStream.__iter__`."""
-        if self._chunks is None:
-            self._chunks = PacedChunks(
-                AsyncTransformedStream(self._body.stage(), ReceivedChunks(self))
-            )
+        if self._chunks is not None:
+            return self._chunks
+        received = ReceivedChunks(self)
+        if self._is_closed:
+            return received
+        stage = DecodingStage(self.request, self._body)
+        self._chunks = PacedChunks(AsyncTransformedStream(stage, received))
         return self._chunks
 
     @property
@@ -203,6 +206,8 @@ class AsyncResponseStream(Exchange):
             self._has_ended = True
             self._driver.abort(self, reason)
             self._wake()
+        self._chunks = None  # it refers to the stream
+        self._body.close()
 
 
 class ReceivedChunks(AsyncIterator[bytes]):

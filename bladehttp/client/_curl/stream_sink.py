@@ -15,6 +15,10 @@ QUEUED_CHUNKS = 64
 """Most chunks that wait to be read, of 16 KiB each or as large as they are received."""
 
 
+def ignored() -> None:
+    """Ignore a notice: the transfer is over."""
+
+
 class StreamSink:
     """A queue of chunks that libcurl writes a body to.
 
@@ -94,7 +98,8 @@ class StreamSink:
         return b"" if self.is_open else b"".join(self.chunks)
 
     def close(self) -> None:
-        """Release the collected chunks."""
+        """Release the collected chunks, and the stream that is notified."""
+        self._notify = ignored
         self.is_full = False
         if not self.is_open:
             self.chunks.clear()

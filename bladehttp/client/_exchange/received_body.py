@@ -7,12 +7,13 @@ final one, the opening of that response, and the decoding of its chunks are the 
 from collections.abc import AsyncIterable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import Enum, auto
+from functools import partial
 
 from bladehttp._data.decoders import ContentDecoder
 from bladehttp._message.response import HttpResponse
 from bladehttp.client._curl.errors import annotate
 from bladehttp.client._curl.response_head import coding_to_decode
-from bladehttp.client._curl.stream_sink import StreamSink
+from bladehttp.client._curl.stream_sink import StreamSink, ignored
 from bladehttp.client._exchange.exchange import Exchange
 from bladehttp.client._request.prepared import PreparedRequest
 from bladehttp.exceptions import BodyTooLarge, DecodingError
@@ -34,34 +35,20 @@ class ReceivedBody:
     """The body of one response of an exchange.
 
     Attributes:
-        response: The response; unset until its head was received.
+        response: The response; None until its head was received, and when the stream is closed.
         sink: The sink that libcurl writes the body to.
     """
 
-    __slots__ = ("_exchange", "_source", "response", "sink")
+    __slots__ = ("response", "sink")
 
-    response: HttpResponse
-
-    def __init__(
-        self,
-        exchange: Exchange,
-        sink: StreamSink,
-        source: Iterable[bytes] | AsyncIterable[bytes],
-    ) -> None:
-        """Create the body of the next response.
-
-        Args:
-            exchange: The exchange.
-            sink: The sink of the body.
-            source: The stream that the response reads its body from.
-        """
-        self._exchange = exchange
-        self._source = source
+    def __init__(self, sink: StreamSink) -> None:
+        """Create the body of the next response."""
         self.sink = sink
+        self.response: HttpResponse | None = None
 
-    def use(self) -> Use:
+    def use(self, exchange: Exchange) -> Use:
         """Decide how the body is used, as far as the response is known."""
-        exchange, sink = self._exchange, self.sink
+        sink = self.sink
         if exchange.is_final(sink.has_begun):
             return Use.READ
         if exchange.can_follow_now:
@@ -70,34 +57,52 @@ class ReceivedBody:
             (sink.drop if exchange.is_redirect else sink.collect)()
         return Use.OPEN
 
-    def open(self) -> HttpResponse:
+    def open(
+        self, exchange: Exchange, source: Iterable[bytes] | AsyncIterable[bytes]
+    ) -> HttpResponse:
         """Return the final response, its body still to be received.
+
+        Args:
+            exchange: The exchange.
+            source: The stream that the response reads its body from.
 
         Raises:
             ProtocolError: The head is not that of a response.
             BaseException: An exception of a hook.
         """
         self.sink.open()
-        return self._exchange.open_response(self._begin)
+        return exchange.open_response(partial(self._begin, source))
 
-    def _begin(self, response: HttpResponse) -> None:
+    def _begin(
+        self, source: Iterable[bytes] | AsyncIterable[bytes], response: HttpResponse
+    ) -> None:
         self.response = response
-        response._open(self._source)
+        response._open(source)
 
-    def stage(self) -> "DecodingStage":
-        """Return the stage that decodes the chunks."""
-        return DecodingStage(self._exchange.request, self.response)
+    def close(self) -> None:
+        """Release the response, and the chunks that will not be read.
+
+        The response refers to the stream that has this body: it would be kept, with its content,
+        until the next collection of garbage.
+        """
+        self.response = None
+        self.sink.chunks.clear()
+
+
+NO_BODY = ReceivedBody(StreamSink(ignored))
+"""The body before a request is made."""
 
 
 class DecodingStage:
     """A stage that decodes the Content-Encoding of a streamed body; see `ContentDecoder`."""
 
-    def __init__(self, request: PreparedRequest, response: HttpResponse) -> None:
-        """Create a stage for the body of a response."""
+    def __init__(self, request: PreparedRequest, body: ReceivedBody) -> None:
+        """Create a stage for the body of a response that is open."""
         self._request = request
-        self._response = response
-        settings = request.settings
-        coding = coding_to_decode(settings.accept_encoding, response.status, response.headers)
+        self._body = body
+        settings, response, coding = request.settings, body.response, ""
+        if response is not None:
+            coding = coding_to_decode(settings.accept_encoding, response.status, response.headers)
         self._decoding = ContentDecoder(coding, settings.max_body_size)
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
@@ -120,4 +125,4 @@ class DecodingStage:
         try:
             yield
         except (DecodingError, BodyTooLarge) as error:
-            raise annotate(error, self._request.info(), self._response) from error.__cause__
+            raise annotate(error, self._request.info(), self._body.response) from error.__cause__

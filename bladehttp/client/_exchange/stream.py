@@ -13,7 +13,7 @@ from bladehttp._message.response import HttpResponse
 from bladehttp.client._curl.engine import SUCCESS, Engine, Outcome
 from bladehttp.client._curl.stream_sink import StreamSink
 from bladehttp.client._exchange.exchange import Exchange
-from bladehttp.client._exchange.received_body import ReceivedBody, Use
+from bladehttp.client._exchange.received_body import NO_BODY, DecodingStage, ReceivedBody, Use
 
 
 class ResponseStream:
@@ -24,14 +24,13 @@ class ResponseStream:
             read on after that.
     """
 
-    _body: ReceivedBody
-
     def __init__(self, engine: Engine, current: Exchange) -> None:
         self._engine = engine
         self._current = current
         self._running = False
         self._closed = False
         self._left = 0.0
+        self._body = NO_BODY
         self._chunks: Iterator[bytes] | None = None
         self.wait_until = inf
 
@@ -47,14 +46,14 @@ class ResponseStream:
         while response is None:
             if current.not_before:
                 current.wait_for_retry()
-            self._body = ReceivedBody(current, StreamSink(engine.interrupt), self)
+            self._body = ReceivedBody(StreamSink(engine.interrupt))
             current.prepare(engine, self._body.sink)
             self._running = True
             engine.start()
             outcome = self._receive_head()
             if outcome is None:
                 self._left = monotonic()
-                response = self._body.open()
+                response = self._body.open(current, self)
             else:
                 self._stop(ended_cleanly=True)
                 response = current.finish(outcome)
@@ -65,7 +64,7 @@ class ResponseStream:
         """Receive the head of the response whose body is streamed, or the whole of another one."""
         current, engine, sink = self._current, self._engine, self._body.sink
         outcome = engine.step(current.receive_timeout_s, current.deadline)
-        while outcome is None and (use := self._body.use()) is not Use.READ:
+        while outcome is None and (use := self._body.use(current)) is not Use.READ:
             if use is Use.NOT_RECEIVED:
                 return SUCCESS  # taking the handle off closes the connection
             sink.resume(engine.curl)
@@ -84,9 +83,12 @@ class ResponseStream:
             ValueError: The stream is closed.
             BlockingIOError: No chunk was received by `wait_until`.
         """
-        if self._chunks is None:
-            received = iter(self._received, None)
-            self._chunks = TransformedStream(self._body.stage(), received)
+        if self._chunks is not None:
+            return self._chunks
+        received = iter(self._received, None)
+        if self._closed:
+            return received
+        self._chunks = TransformedStream(DecodingStage(self._current.request, self._body), received)
         return self._chunks
 
     def _received(self) -> bytes | None:
@@ -136,3 +138,5 @@ class ResponseStream:
         if self._running:
             self._stop(ended_cleanly=False)
             self._current.abort(reason or GeneratorExit())
+        self._chunks = None  # it refers to the stream
+        self._body.close()
