@@ -201,6 +201,7 @@ def test_memory_stays_constant_and_the_server_waits(flood: Any) -> None:
     run(main)
 
 
+@pytest.mark.usefixtures("no_collector")
 def test_the_loop_rests_while_nobody_reads(flood: Any) -> None:
     async def main(client: AsyncHttpClient) -> float:
         async with client.stream(flood.url) as response:

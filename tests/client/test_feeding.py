@@ -88,6 +88,7 @@ def test_a_caller_that_takes_its_time_is_waited_for(tree: str, concurrency: int)
     assert len(found) == PAGES
 
 
+@pytest.mark.usefixtures("no_collector")
 def test_waiting_costs_nothing() -> None:
     server, asked = HttpServer(0), 0
     server.handle("GET", "/", lambda request, response: time.sleep(0.5), offload=True)

@@ -74,6 +74,7 @@ async def download(client: AsyncHttpClient, url: str, path: Path) -> int:
     return (path / "file").stat().st_size
 
 
+@pytest.mark.usefixtures("no_collector")
 @pytest.mark.parametrize("way", [get, many, stream, read, download])
 @pytest.mark.parametrize("kind", ["zeros", "random", "twice"])
 def test_the_loop_has_its_turn_while_a_body_is_decoded(

@@ -3,7 +3,6 @@
 Each fact is held through the server, through WSGI and for a test's server alike.
 """
 
-import contextlib
 import gc
 import gzip
 import hashlib
@@ -440,9 +439,7 @@ def test_no_body_keeps_others_waiting(content_type: str, body: bytes) -> None:
 
     gc.collect()
     gc.freeze()  # the objects of all tests before are not the server's to look through
-    with contextlib.ExitStack() as stack:
-        stack.callback(gc.unfreeze)
-        server = stack.enter_context(http.HttpServer(0, slow_handler_time=0))
+    with http.HttpServer(0, slow_handler_time=0) as server:
         server.handle("POST", "/", handler)
         with http.HttpClient(base_url=server.url) as client:
             statuses = set()

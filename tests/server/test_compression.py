@@ -320,6 +320,7 @@ def hard_body(kind, path):
     return answer
 
 
+@pytest.mark.usefixtures("no_collector")
 @pytest.mark.parametrize("kind", ["whole", "file", "stream"])
 def test_a_long_body_keeps_no_other_client_waiting(tmp_path, kind):
     (tmp_path / "a.txt").write_bytes(HARD)

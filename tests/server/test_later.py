@@ -154,6 +154,7 @@ def test_a_client_that_has_sent_its_last_byte_gets_its_deferred_answer(serve, co
     assert secure or connection.at_end()
 
 
+@pytest.mark.usefixtures("no_collector")
 def test_what_comes_while_an_answer_is_deferred_is_bounded_and_does_not_spin(deferring, connect):
     server, waiting = deferring
     connection = connect(server).get("/later")

@@ -145,6 +145,7 @@ def test_the_loop_sleeps_until_the_next_deadline(loop):
     assert 0.045 <= time.monotonic() - start < 1
 
 
+@pytest.mark.usefixtures("no_collector")
 def test_the_loop_uses_no_processor_time_while_it_waits(loop):
     clock = loop.clock(0.3, lambda item: loop.stop())
     clock.arm("a", time.monotonic())

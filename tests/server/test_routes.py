@@ -391,6 +391,7 @@ def test_beside_an_on_receive_nothing_is_answered_for_another_method(serve, conn
     assert client.get("/a").response().body == b"received routed"
 
 
+@pytest.mark.usefixtures("no_collector")
 def test_a_long_path_of_many_segments_costs_little():
     routes = Routes()
     for path in ("/a/", "/{a}/{b}/{c}", "/b"):
