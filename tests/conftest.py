@@ -1,14 +1,12 @@
 import gc
 import os
 import signal
-import ssl
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-import trustme
 from hypothesis import HealthCheck, Phase, settings
+from support import Certificates
 
 # A job in the background is started with SIGINT ignored, and so would all children be.
 is_main = threading.current_thread() is threading.main_thread()
@@ -41,32 +39,6 @@ def no_collector() -> Iterator[None]:
     gc.disable()
     yield
     gc.enable()
-
-
-class Certificates:
-    """A throw-away authority and what it signed, as files."""
-
-    def __init__(self, directory: Path) -> None:
-        self.authority = trustme.CA()
-        self.ca_file = str(directory / "ca.pem")
-        self.authority.cert_pem.write_to_path(self.ca_file)
-        self.directory = directory
-        self.cert_file, self.key_file = self.issue("server", "localhost", "127.0.0.1", "::1")
-
-    def issue(self, file_name: str, *names: str) -> tuple[str, str]:
-        certificate = self.authority.issue_cert(*names)
-        cert_file = str(self.directory / f"{file_name}.pem")
-        key_file = str(self.directory / f"{file_name}.key")
-        for number, blob in enumerate(certificate.cert_chain_pems):
-            blob.write_to_path(cert_file, append=number > 0)
-        certificate.private_key_pem.write_to_path(key_file)
-        return cert_file, key_file
-
-    def client_context(self, chain: tuple[str, str] | None = None) -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=self.ca_file)
-        if chain is not None:
-            context.load_cert_chain(*chain)
-        return context
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What several test modules need: raw clients, and a count of what a process holds."""
+"""What several test modules need: raw clients, certificates, a count of what a process holds."""
 
 import asyncio
 import contextlib
@@ -11,6 +11,8 @@ from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+
+import trustme
 
 PATIENCE = 30
 """Seconds after which a test gives up waiting. Nothing passes by waiting this long."""
@@ -37,7 +39,9 @@ class Response:
 class Raw:
     """A client that sends and reads exactly what it is told to."""
 
-    def __init__(self, port: int, host: str = "127.0.0.1", context: ssl.SSLContext | None = None):
+    def __init__(
+        self, port: int, host: str = "127.0.0.1", context: ssl.SSLContext | None = None
+    ) -> None:
         self.socket = socket.create_connection((host, port), timeout=PATIENCE)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if context is not None:
@@ -124,6 +128,32 @@ class Raw:
         self.close()
 
 
+class Certificates:
+    """A throw-away authority and what it signed, as files."""
+
+    def __init__(self, directory: Path) -> None:
+        self.authority = trustme.CA()
+        self.ca_file = str(directory / "ca.pem")
+        self.authority.cert_pem.write_to_path(self.ca_file)
+        self.directory = directory
+        self.cert_file, self.key_file = self.issue("server", "localhost", "127.0.0.1", "::1")
+
+    def issue(self, file_name: str, *names: str) -> tuple[str, str]:
+        certificate = self.authority.issue_cert(*names)
+        cert_file = str(self.directory / f"{file_name}.pem")
+        key_file = str(self.directory / f"{file_name}.key")
+        for number, blob in enumerate(certificate.cert_chain_pems):
+            blob.write_to_path(cert_file, append=number > 0)
+        certificate.private_key_pem.write_to_path(key_file)
+        return cert_file, key_file
+
+    def client_context(self, chain: tuple[str, str] | None = None) -> ssl.SSLContext:
+        context = ssl.create_default_context(cafile=self.ca_file)
+        if chain is not None:
+            context.load_cert_chain(*chain)
+        return context
+
+
 @contextlib.contextmanager
 def child(command: list[str], **options: Any) -> Iterator[subprocess.Popen[Any]]:
     """A program that is ended however the test ends."""
@@ -151,7 +181,7 @@ def is_open(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def wait_until(condition, message: str = "it did not happen") -> None:
+def wait_until(condition: Callable[[], object], message: str = "it did not happen") -> None:
     """Return as soon as a condition holds that nothing can be waited for with."""
     deadline = time.monotonic() + PATIENCE
     while not condition():

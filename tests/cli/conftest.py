@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from command_line import PROGRAM, Running, Scripted, Terminal
-from support import nothing_left
+from support import Certificates, nothing_left
 
 import bladehttp as http
 from bladehttp._cli import main
@@ -103,7 +103,7 @@ def server() -> Iterator[http.HttpServer]:
 
 
 @pytest.fixture
-def secure_server(certificates) -> Iterator[http.HttpServer]:
+def secure_server(certificates: Certificates) -> Iterator[http.HttpServer]:
     server = http.tls_server(0)
     server.load_certs(certificates.cert_file, certificates.key_file)
     server.on_receive(answer)

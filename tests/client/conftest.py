@@ -10,11 +10,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
-from support import Loops
+from support import Certificates, Loops
 
 from bladehttp.client import HttpClient
 from bladehttp.client._client import close_shared
@@ -277,7 +276,7 @@ def client() -> Iterator[HttpClient]:
 
 
 @pytest.fixture(scope="session")
-def server_context(certificates: Any) -> ssl.SSLContext:
+def server_context(certificates: Certificates) -> ssl.SSLContext:
     """The TLS side of a server at localhost, 127.0.0.1 and ::1."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificates.cert_file, certificates.key_file)

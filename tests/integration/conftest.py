@@ -1,8 +1,7 @@
-import socket
 from collections.abc import Iterator
 
 import pytest
-from support import nothing_left
+from support import Certificates, free_port, nothing_left
 
 import bladehttp as http
 from bladehttp.client import shared
@@ -21,7 +20,7 @@ def echo() -> Iterator[http.HttpServer]:
     with http.server(0) as server:
 
         @server.on_receive
-        def answer(request, response):
+        def answer(request: http.HttpRequest, response: http.HttpResponse) -> None:
             if request.path.startswith("/redirect/"):
                 response.redirect("/" + request.path.removeprefix("/redirect/"), http.FOUND)
             else:
@@ -31,7 +30,7 @@ def echo() -> Iterator[http.HttpServer]:
 
 
 @pytest.fixture
-def secure_echo(certificates) -> Iterator[http.HttpServer]:
+def secure_echo(certificates: Certificates) -> Iterator[http.HttpServer]:
     server = http.tls_server(0)
     server.load_certs(certificates.cert_file, certificates.key_file)
     server.on_receive(lambda request, response: response.json(request))
@@ -41,6 +40,4 @@ def secure_echo(certificates) -> Iterator[http.HttpServer]:
 
 @pytest.fixture
 def unused_port() -> int:
-    """A port that was free a moment ago, for a program that cannot be given port 0."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+    return free_port()

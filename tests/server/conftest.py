@@ -1,10 +1,13 @@
+import ssl
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
-from support import Raw, nothing_left
+from support import Certificates, Raw, nothing_left
 
+from bladehttp import HttpRequest, HttpResponse
 from bladehttp.server import HttpServer
+
+Handler = Callable[[HttpRequest, HttpResponse], object]
 
 
 @pytest.fixture(autouse=True)
@@ -14,11 +17,13 @@ def leaves_nothing() -> Iterator[None]:
 
 
 @pytest.fixture
-def serve(certificates) -> Iterator[Callable[..., HttpServer]]:
+def serve(certificates: Certificates) -> Iterator[Callable[..., HttpServer]]:
     """Start servers with a handler and settings; they are closed at the end of the test."""
-    servers = []
+    servers: list[HttpServer] = []
 
-    def start(handler: Any = None, *, secure: bool = False, **settings: Any) -> HttpServer:
+    def start(
+        handler: Handler | None = None, *, secure: bool = False, **settings: object
+    ) -> HttpServer:
         server = HttpServer(0, is_secure=secure)
         for name, value in settings.items():
             setattr(server, name, value)
@@ -35,11 +40,11 @@ def serve(certificates) -> Iterator[Callable[..., HttpServer]]:
 
 
 @pytest.fixture
-def connect(certificates) -> Iterator[Callable[..., Raw]]:
+def connect(certificates: Certificates) -> Iterator[Callable[..., Raw]]:
     """Open raw connections to a server; they are closed at the end of the test."""
-    clients = []
+    clients: list[Raw] = []
 
-    def opened(server: HttpServer, context: Any = None) -> Raw:
+    def opened(server: HttpServer, context: ssl.SSLContext | None = None) -> Raw:
         if context is None and server.is_secure:
             context = certificates.client_context()
         clients.append(Raw(server.port, server.host, context))

@@ -21,6 +21,6 @@ def server() -> Iterator[BladeServer]:
 
 
 @pytest.fixture
-def client(server) -> Iterator[Raw]:
+def client(server: BladeServer) -> Iterator[Raw]:
     with Raw(server.port) as client:
         yield client
