@@ -49,7 +49,7 @@ def test_docstrings_name_things_by_nouns():
     assert per_thousand <= PER_THOUSAND, "\n".join([f"{per_thousand:.1f} per 1,000 words", *found])
 
 
-DOCS = PACKAGE.parent / "docs"
+ROOT = Path(__file__).parents[1]
 
 FOLDERS = {"decisions", "evidence"}
 """Pages for those who work on the package, and pages that are generated."""
@@ -62,7 +62,7 @@ PAGES_PER_THOUSAND = 2.0
 
 def test_guides_name_things_by_nouns():
     words, found = 0, list[str]()
-    for page in [PACKAGE.parent / "README.md", *sorted(DOCS.rglob("*.md"))]:
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
         if page.parent.name in FOLDERS:
             continue
         prose = block.sub(lambda match: "\n" * match[0].count("\n"), page.read_text())

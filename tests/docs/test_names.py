@@ -13,6 +13,8 @@ from bladehttp.client._base import Configured
 from bladehttp.server._config import ServerConfig
 
 ROOT = Path(__file__).parents[2]
+INSTALLED = Path(http.__file__).parents[1]
+"""Where the package is, which need not be the folder of the pages."""
 PAGES = [
     page
     for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("**/*.md")]
@@ -41,6 +43,10 @@ MODULES = {f"bladehttp.{module.name}" for module in pkgutil.iter_modules(http.__
 MODULES.add("http.cookiejar")  # of the standard library
 
 
+def is_there(path: str) -> bool:
+    return any(any(root.glob(path)) for root in (ROOT, INSTALLED))
+
+
 def has(owner: str, name: str) -> bool:
     attributes = {a for thing in OWNERS[owner] for a in (*dir(thing), *annotations(thing))}
     return name in attributes or f"{owner}.{name}" in MODULES
@@ -58,7 +64,7 @@ def name_of(page: Path) -> str:
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_what_a_page_names_is_there(page):
     text = page.read_text()
-    missing = [path for path in file.findall(text) if not [*ROOT.glob(path)]]
+    missing = [path for path in file.findall(text) if not is_there(path)]
     missing += [f"make {name}" for name in target.findall(text) if name not in TARGETS]
     if page.parent.name != "coming-from":  # names of others stand there
         missing += [

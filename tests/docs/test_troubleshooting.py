@@ -3,9 +3,11 @@
 import re
 from pathlib import Path
 
+import bladehttp
 from bladehttp import exceptions
 
 ROOT = Path(__file__).parents[2]
+PACKAGE = Path(bladehttp.__file__).parent
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text()
 
 
@@ -17,7 +19,7 @@ def test_every_status_of_the_server_itself_is_named():
     sources = "".join(
         file.read_text()
         for folder in ("_wire", "_message", "server")
-        for file in (ROOT / "bladehttp" / folder).rglob("*.py")
+        for file in (PACKAGE / folder).rglob("*.py")
     )
     before = r"(?:status=|too_long=|error_response\(|(?:with_status|refuse)\(response, )"
     statuses = set(re.findall(rf"{before}([345]\d\d)", sources))
