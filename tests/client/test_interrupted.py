@@ -52,12 +52,13 @@ def stream(client: HttpClient, url: str) -> None:
     [
         lambda client, url: client.get(url, headers=SECRET),
         lambda client, url: client.head(url, headers=SECRET),
+        lambda client, url: client.post(url, b"secret", headers=SECRET),
         lambda client, url: client.post(url, iter([b"secret"]), headers=SECRET),
         lambda client, url: client.post(url, files={"name": b"secret"}, headers=SECRET),
         lambda client, url: list(client.send_many([{"url": url, "headers": SECRET}])),
         stream,
     ],
-    ids=["get", "head", "post", "multipart", "many", "stream"],
+    ids=["get", "head", "post", "iterable", "multipart", "many", "stream"],
 )
 @pytest.mark.timeout(300)  # every line once, and each of them slowly
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

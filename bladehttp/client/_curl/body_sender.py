@@ -1,4 +1,4 @@
-"""BodySender: has libcurl send the content of a request."""
+"""BodySender: has libcurl read the content of a request; for bytes see `Handle.set_message`."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -7,11 +7,9 @@ from typing import Any
 import pycurl
 
 from bladehttp.client._curl.callbacks import unpause
-from bladehttp.client._curl.handle import Handle
+from bladehttp.client._curl.handle import Handle, reset_method
 from bladehttp.client._request.body import BodySource, Part
 from bladehttp.exceptions import UnrewindableBody
-
-POSTFIELDS = pycurl.POSTFIELDS  # once: an attribute of a module costs five times as much
 
 
 class BodySender:
@@ -31,11 +29,6 @@ class BodySender:
         self.curl = handle.curl
         self._source: BodySource | None = None
         self._mime: Any = None
-
-    def send_bytes(self, data: bytes) -> None:
-        """Send bytes. CURLOPT_POSTFIELDS."""
-        self._setopt(POSTFIELDS, data)  # makes it a POST
-        self._set_method("POST")
 
     def send_source(self, source: BodySource) -> None:
         """Send the bytes of a source. CURLOPT_UPLOAD, CURLOPT_READFUNCTION."""
@@ -86,7 +79,7 @@ class BodySender:
         unpause(self.curl)
 
     def reset(self) -> None:
-        """Reset the options, except the method, which the next request sets."""
+        """Reset the options to those of a GET."""
         curl = self.curl
         if self._source is not None:
             self._setopt(pycurl.INFILESIZE_LARGE, -1)
@@ -95,8 +88,7 @@ class BodySender:
         elif self._mime is not None:
             curl.unsetopt(pycurl.MIMEPOST)
             self._mime.close()  # breaks the cycle with its handle
-        else:
-            self._setopt(POSTFIELDS, b"")  # else the handle keeps the data alive
+        reset_method(curl)
 
 
 def _reading(source: BodySource) -> Callable[[int], bytes | int]:

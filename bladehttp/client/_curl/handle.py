@@ -1,7 +1,7 @@
 """Handle: a kept easy handle of libcurl, and the options that are set on it."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import pycurl
 
@@ -10,7 +10,7 @@ from bladehttp.client._config.options import STANDING, Settings
 from bladehttp.client._config.tls import check_named
 from bladehttp.client._curl.body_sink import NO_SINK, BodySink
 from bladehttp.client._curl.callbacks import FAILED, Call, storing_errors
-from bladehttp.client._curl.connections import Connections
+from bladehttp.client._curl.connections import Address, Connections
 from bladehttp.client._curl.multi import Multi
 
 Options = tuple[tuple[int, object], ...]
@@ -24,10 +24,43 @@ SECRET_OPTIONS = frozenset(
 )  # fmt: skip
 """Options whose values no message shows."""
 
-URL = pycurl.URL  # once: an attribute of a module costs five times as much as a global
+# once: an attribute of a module costs five times as much as a global
+URL, PREREQFUNCTION, PREREQFUNC_OK = pycurl.URL, pycurl.PREREQFUNCTION, pycurl.PREREQFUNC_OK
 
 CHAINS_KEPT = 32
 """Most connections and origins whose certificates are kept; the oldest are dropped first."""
+
+
+class Message(NamedTuple):
+    """What stays set on a handle after a transfer.
+
+    Attributes:
+        method: The method.
+        fields: The options of its fields.
+        has_bytes: Whether it sends bytes (CURLOPT_POSTFIELDS).
+    """
+
+    method: str
+    fields: Options
+    has_bytes: bool
+
+
+PLAIN = Message("GET", (), False)
+"""The message of a handle that is new or reset."""
+
+
+class WriteGuard(Protocol):
+    """Decides whether a request is written to a connection; see resend.py."""
+
+    def decide(self, address: Address) -> int:
+        """Return PREREQFUNC_OK or PREREQFUNC_ABORT for the connection with these addresses."""
+        raise NotImplementedError
+
+
+def reset_method(curl: Any) -> None:
+    """Have an easy handle send a GET."""
+    curl.unsetopt(pycurl.CUSTOMREQUEST)
+    curl.setopt(pycurl.HTTPGET, 1)  # clears POST, UPLOAD and NOBODY
 
 
 class Handle:
@@ -39,13 +72,14 @@ class Handle:
         getinfo: ``curl.getinfo``, looked up once for the same reason.
         error: The exception that a callback of the running transfer has raised, or None.
         ended_cleanly: Whether no transfer on it was cut short.
-        plain: Whether the options of the last transfer are reset, so that it would send a plain
-            GET.
+        is_guarded: Whether CURLOPT_PREREQFUNCTION is set, with a guard or without one.
+        is_sound: Whether the options of the last transfer are reset, method and fields excepted.
         sink: The sink of the body if the response is received as a whole.
         connections: The connections that it may use.
         opened: Descriptors that the running transfer has opened.
         origin: The origin of the running or last transfer.
         lines: The header lines of that transfer.
+        message: Method and fields of the last transfer, which stay set.
         multi: The multi that its transfers run on.
         is_unusable: Whether the transfer was stopped because its connection was not usable.
         has_events: Called with 0 before a transfer: whether a connection may have changed since the
@@ -68,12 +102,14 @@ class Handle:
         "error",
         "getinfo",
         "has_events",
+        "is_guarded",
+        "is_sound",
         "is_unusable",
         "lines",
+        "message",
         "multi",
         "opened",
         "origin",
-        "plain",
         "setopt",
         "sink",
     )  # fmt: skip
@@ -101,13 +137,15 @@ class Handle:
         self.lines: list[bytes] = []
         self.curl = curl = pycurl.Curl()
         self.setopt, self.getinfo = curl.setopt, curl.getinfo
-        self.ended_cleanly = self.plain = True
+        self.ended_cleanly = self.is_sound = True
         self.sink = NO_SINK
         self._collector = BodySink()
-        self._guard: Callable[..., int] | None = None
+        self._guard: WriteGuard | None = None
+        self.is_guarded = False
         self._on_request = self.callback(pycurl.PREREQFUNCTION, self._before_write)
         self._receiver: object = None
         self._url: str | None = None
+        self.message = PLAIN
         self._applied: Options | None = None
         self._asked: object = None
         self._chains: Chains = {} if chains is None else chains
@@ -115,7 +153,7 @@ class Handle:
     @property
     def is_reusable(self) -> bool:
         """Whether it may be kept for another transfer."""
-        return self.ended_cleanly and self.plain
+        return self.ended_cleanly and self.is_sound
 
     def configure(self, options: Options, files: Files = ()) -> None:
         """Set the options of a client, unless they are set already.
@@ -136,6 +174,8 @@ class Handle:
             check_named(name, path)
         self._applied = self._receiver = self._url = None
         self.curl.reset()
+        self.message = PLAIN
+        self.is_guarded = False
         self._set_up(options)
         self._applied = options
 
@@ -184,24 +224,25 @@ class Handle:
         self.connections.record(self, getinfo(pycurl.LOCAL_PORT), getinfo(pycurl.INFO_HTTP_VERSION))
         self.opened.clear()
 
-    def set_guard(self, guard: Callable[..., int] | None) -> None:
-        """Set the guard that is called before a request is written; None removes it.
+    def set_guard(self, guard: "WriteGuard | None") -> None:
+        """Set the guard that is asked before a request is written; None removes it.
 
-        CURLOPT_PREREQFUNCTION.
-
-        Args:
-            guard: Called with the addresses of the connection (`Address`); returns PREREQFUNC_OK or
-                PREREQFUNC_ABORT.
+        CURLOPT_PREREQFUNCTION, which stays set: the next request may have a guard as well.
         """
         self._guard = guard
-        if guard is None:
-            self.curl.unsetopt(pycurl.PREREQFUNCTION)
-        else:
-            self.setopt(pycurl.PREREQFUNCTION, self._on_request)
+        if guard is not None and not self.is_guarded:
+            self.setopt(PREREQFUNCTION, self._on_request)
+            self.is_guarded = True
+
+    def forget_guards(self) -> None:
+        """Unset CURLOPT_PREREQFUNCTION before a request without a guard."""
+        self.is_guarded = False
+        self.curl.unsetopt(PREREQFUNCTION)
 
     def _before_write(self, *address: Any) -> int:
         """Decide whether a request is written to a connection. CURLOPT_PREREQFUNCTION."""
-        return pycurl.PREREQFUNC_OK if self._guard is None else self._guard(*address)
+        guard = self._guard
+        return PREREQFUNC_OK if guard is None else guard.decide(address)
 
     def forget_closed(self) -> None:
         """Forget connections that are closed; for handles with connections of their own."""
@@ -267,6 +308,30 @@ class Handle:
             self.set_callback(pycurl.WRITEFUNCTION, sink.write)
             self.setopt(pycurl.HEADERFUNCTION, hear)
             self._receiver = sink
+
+    def set_message(self, message: Message) -> None:
+        """Set method and fields of the next transfer, where they differ from the last one's."""
+        before, self.message = self.message, message
+        if message.fields != before.fields:
+            self._change_fields(before.fields, message.fields)
+        if message.method != before.method or message.has_bytes is not before.has_bytes:
+            self._change_method(before, message)
+
+    def _change_fields(self, before: Options, fields: Options) -> None:
+        wanted = [option for option, _ in fields]
+        for option, _ in before:
+            if option not in wanted:
+                self.curl.unsetopt(option)  # to set [] instead would leave the fields
+        for option, value in fields:
+            self.setopt(option, value)
+
+    def _change_method(self, before: Message, message: Message) -> None:
+        if before.has_bytes or before.method != "GET":
+            reset_method(self.curl)
+        if message.method == "HEAD":
+            self.setopt(pycurl.NOBODY, 1)  # as CUSTOMREQUEST it would wait for a body
+        elif message.method != ("POST" if message.has_bytes else "GET"):
+            self.setopt(pycurl.CUSTOMREQUEST, message.method)
 
     def certificates(self, origin: object) -> list[Any]:
         """Return the certificates presented on the last used connection, the server's own first.

@@ -74,6 +74,8 @@ def guard_for(
     """
     is_usual = request.is_plain and not is_repeated and request.settings.auth is None
     if is_usual and not handle.has_events(0):
+        if handle.is_guarded:
+            handle.forget_guards()
         return None
     must_go_once = not is_repeatable(request)
     if must_go_once:
@@ -145,8 +147,8 @@ class Guard:
         if self._request.settings.curl_options:
             handle.invalidate()  # they may set an option of the guard
 
-    def __call__(self, *address: Any) -> int:
-        """Decide whether the request is written to the connection with these addresses."""
+    def decide(self, address: Address) -> int:
+        """Decide whether the request is written; see `WriteGuard`."""
         lines = self._lines
         if len(lines) == self._seen and self._must_go_once and not self.is_refused:
             self._handle.connections.restart_probation(self._request.url.origin)

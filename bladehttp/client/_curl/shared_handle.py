@@ -18,7 +18,7 @@ from bladehttp.client._curl.connections import (
     Connections,
     silence_s,
 )
-from bladehttp.client._curl.handle import Chains, Handle, Options
+from bladehttp.client._curl.handle import Chains, Handle, Options, WriteGuard
 from bladehttp.client._curl.resend import OK, STOP
 from bladehttp.client._curl.shared_multi import SharedMulti
 from bladehttp.client._curl.sweeper import Sweeper
@@ -140,12 +140,12 @@ class SharedHandle(Handle):
         self._others = dict(options).get(pycurl.PREREQFUNCTION)
         self.setopt(pycurl.PREREQFUNCTION, self._on_request)
 
-    def set_guard(self, guard: Callable[..., int] | None) -> None:
+    def set_guard(self, guard: WriteGuard | None) -> None:
         self._guard = guard
 
     def _before_write(self, *address: Any) -> int:
         if self._guard is not None:
-            return self._guard(*address)
+            return self._guard.decide(address)
         if not self.opened and not self.connections.is_usable(address, True):
             self.is_unusable = True
             return STOP

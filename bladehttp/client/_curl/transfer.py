@@ -21,6 +21,7 @@ from bladehttp.client._curl.handle import Handle
 from bladehttp.client._curl.resend import guard_for
 from bladehttp.client._curl.response_head import BLANK, ResponseHead
 from bladehttp.client._curl.transfer_options import (
+    POSTFIELDS,
     PROXY_AUTHENTICATION_REQUIRED,
     WANT_DIGEST,
     learn,
@@ -103,23 +104,25 @@ class Transfer:
             handle.set_target(url.text, sink, sink.header_callback(lines))
         self._lines = handle.lines = lines
         handle.origin = origin
-        handle.plain = False
+        handle.is_sound = False
         handle.error = None
         self._options = transfer_options_for(handle, request)
         self._guard = guard_for(handle, request, lines, is_repeated)
         if self._options is None and self._guard is None:
-            handle.plain = True
+            handle.is_sound = True
 
     def release_handle(self) -> None:
-        """Reset the handle to a plain GET, as `finish` does."""
+        """Reset the options of the transfer, as `finish` does."""
         self._content.close()  # the handle keeps the write method, which would keep the bytes
+        if self._handle.message.has_bytes:
+            self._handle.setopt(POSTFIELDS, b"")  # it would keep them
         if self._options is None and self._guard is None:
             return
         if self._guard is not None:
             self._guard.remove()
         if self._options is not None:
             self._options.reset()
-        self._handle.plain = True
+        self._handle.is_sound = True
 
     def was_not_processed(self) -> bool:
         """Whether the transfer was stopped with its request not processed; see resend.py."""

@@ -1,7 +1,7 @@
-"""TransferOptions: the options of one transfer beyond a plain GET, and their reset.
+"""TransferOptions: the options of one transfer that are reset at its end.
 
-Between two transfers a handle is set up for a GET without fields or content, since that is nearly
-always the next request; such a transfer has no further options. From the first option set to the
+Method, fields and bytes are not among them: they stay set, and the next transfer changes what
+differs (`Handle.set_message`). Most requests have nothing else. From the first option set to the
 last one reset a handle is not reusable (transfer.py): if an exception interrupts in between, such
 as a Ctrl-C, the handle is closed, and no option of one request leaks into another.
 
@@ -26,23 +26,43 @@ from bladehttp.client._config.environment import active_proxy, is_direct
 from bladehttp.client._config.options import Settings
 from bladehttp.client._config.progress import Progress, Report
 from bladehttp.client._curl.body_sender import BodySender
-from bladehttp.client._curl.handle import Handle
+from bladehttp.client._curl.handle import PLAIN, Handle, Message
 from bladehttp.client._curl.response_head import ResponseHead, offers_digest
 from bladehttp.client._curl.wire_log import start_wire_log, stop_wire_log, wire_log_is_on
+from bladehttp.client._request.body import BytesBody
 from bladehttp.client._request.prepared import PreparedRequest
+
+POSTFIELDS = pycurl.POSTFIELDS  # once: an attribute of a module costs five times as much
 
 
 def transfer_options_for(handle: Handle, request: PreparedRequest) -> "TransferOptions | None":
-    """Set a handle up for more than a plain GET; return None if nothing is needed."""
-    if request.is_plain and not wire_log_is_on():
+    """Set a handle up for the message of a request; return the options to reset, None for none."""
+    if not request.is_plain:
+        _set_message(handle, request)
+    elif handle.message is not PLAIN:
+        handle.set_message(PLAIN)
+    if request.is_simple and not wire_log_is_on():
         return None
     return TransferOptions(handle, request)
+
+
+def _set_message(handle: Handle, request: PreparedRequest) -> None:
+    """Set method, fields and bytes; a body that is read while it is sent is a `BodySender`'s."""
+    body, kept = request.body, request.options
+    has_bytes = type(body) is BytesBody
+    if not kept:
+        method = request.method if body is None or has_bytes else "GET"
+        kept.append(Message(method, _field_options(request), has_bytes))
+    if kept[0] is not handle.message:
+        handle.set_message(kept[0])
+    if type(body) is BytesBody:
+        handle.setopt(POSTFIELDS, body.data)  # makes it a POST
 
 
 class TransferOptions:
     """The options that one transfer has set on a handle."""
 
-    __slots__ = ("_handle", "_is_wired", "_options", "_override", "_request", "_sender")
+    __slots__ = ("_handle", "_is_wired", "_override", "_request", "_sender")
 
     def __init__(self, handle: Handle, request: PreparedRequest) -> None:
         """Set a handle up for a request."""
@@ -61,8 +81,10 @@ class TransferOptions:
         self._override = (
             None if jar is None else override(curl, jar, request.cookies().decode("latin-1"))
         )
-        self._options = _set_fields(handle, request)
-        self._sender = _set_content(handle, request)
+        self._sender: BodySender | None = None
+        if request.body is not None and type(request.body) is not BytesBody:
+            self._sender = BodySender(handle, request.method)
+            request.body.attach(self._sender)
 
     def _watch(self, report: Report) -> None:
         handle, body = self._handle, self._request.body
@@ -76,7 +98,7 @@ class TransferOptions:
             self._override.learn()
 
     def reset(self) -> None:
-        """Reset the handle to a plain GET."""
+        """Reset the options."""
         curl = self._handle.curl
         if self._override is not None:
             self._override.restore()
@@ -85,14 +107,9 @@ class TransferOptions:
         if self._request.settings.progress is not None:
             curl.setopt(pycurl.NOPROGRESS, 1)
             curl.unsetopt(pycurl.XFERINFOFUNCTION)
-        for option in self._options:
-            curl.unsetopt(option)  # to set [] instead would leave the fields
         if self._request.body is not None and self._sender is not None:
             self._sender.reset()
             self._request.body.detach()
-        if self._request.method != "GET" or self._request.body is not None:
-            curl.unsetopt(pycurl.CUSTOMREQUEST)  # bodies set it too
-            curl.setopt(pycurl.HTTPGET, 1)  # clears POST, UPLOAD and NOBODY
 
 
 def _may_keep_target(request: PreparedRequest) -> bool:
@@ -108,16 +125,6 @@ def _may_keep_target(request: PreparedRequest) -> bool:
     return is_direct(settings, request.url.origin[0])
 
 
-def _set_fields(handle: Handle, request: PreparedRequest) -> list[int]:
-    """Set the fields; return their options, to be unset later."""
-    if not request.options:
-        request.options.append(_field_options(request))
-    options = request.options[0]
-    for option, value in options:
-        handle.setopt(option, value)
-    return [option for option, _ in options]
-
-
 def _field_options(request: PreparedRequest) -> tuple[tuple[int, Any], ...]:
     """Return the options of the fields; no option without fields."""
     pairs = (
@@ -126,20 +133,6 @@ def _field_options(request: PreparedRequest) -> tuple[tuple[int, Any], ...]:
         (pycurl.COOKIE, request.cookies()),
     )
     return tuple([pair for pair in pairs if pair[1]])
-
-
-def _set_content(handle: Handle, request: PreparedRequest) -> BodySender | None:
-    """Set body and method; return the sender of the body."""
-    method = request.method
-    if request.body is not None:
-        sender = BodySender(handle, method)
-        request.body.attach(sender)
-        return sender
-    if method == "HEAD":
-        handle.setopt(pycurl.NOBODY, 1)  # as CUSTOMREQUEST it would wait for a body
-    elif method != "GET":
-        handle.setopt(pycurl.CUSTOMREQUEST, method)
-    return None
 
 
 PROXY_AUTHENTICATION_REQUIRED = 407

@@ -281,9 +281,6 @@ class Sender(Protocol):
     def curl(self) -> Any:
         """The easy handle."""
 
-    def send_bytes(self, data: bytes) -> None:
-        """Send bytes that are in memory."""
-
     def send_source(self, source: BodySource) -> None:
         """Send the bytes of a source."""
 
@@ -352,26 +349,25 @@ class Body(ABC):
 
 
 class BytesBody(Body):
-    """Bytes in memory."""
+    """Bytes in memory.
 
-    __slots__ = ("_data",)
+    Attributes:
+        data: The bytes.
+    """
+
+    __slots__ = ("data",)
     suppress: ClassVar[tuple[bytes, ...]] = (b"Content-Type:",)  # else libcurl adds a form's
 
     def __init__(self, data: bytes, content_type: str | None = None) -> None:
         self.content_type = content_type
-        self._data = data
-
-    @property
-    def data(self) -> bytes:
-        """The bytes."""
-        return self._data
+        self.data = data
 
     @property
     def length(self) -> int:
-        return len(self._data)
+        return len(self.data)
 
     def attach(self, sender: Sender) -> None:
-        sender.send_bytes(self._data)
+        """Do nothing: a transfer takes `data`."""
 
     def detach(self) -> None:
         """Do nothing."""

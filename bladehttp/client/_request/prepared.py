@@ -57,10 +57,10 @@ class PreparedRequest:
         body: The content, or None.
         settings: The properties that apply to it.
         hooks: The `Hooks` of this request alone, called after those of the client; None for none.
-        is_plain: Whether it is a GET without further options: handles are set up for one between
-            two transfers.
-        options: A list with the libcurl options of its fields, made by its first transfer; empty
-            until then. Requests that differ in their bytes only share it.
+        is_plain: Whether it is a GET without fields or content, and simple.
+        is_simple: Whether no more options than those of method, fields and bytes belong to it.
+        options: A list with the libcurl options of its method and fields, made by its first
+            transfer; empty until then. Requests that differ in their bytes only share it.
     """
 
     method: str
@@ -70,25 +70,31 @@ class PreparedRequest:
     settings: Settings
     hooks: Any = field(default=None, repr=False, compare=False)
     is_plain: bool = field(init=False, repr=False, compare=False)
-    options: list[tuple[tuple[int, Any], ...]] = field(init=False, repr=False, compare=False)
+    is_simple: bool = field(init=False, repr=False, compare=False)
+    options: list[Any] = field(init=False, repr=False, compare=False)
 
     def info(self, given: Any = None) -> RequestInfo:
         """Return the facts that responses and exceptions have; ``given`` as there."""
         return RequestInfo(self.method, self.url.text, given)
 
     def __post_init__(self) -> None:
-        self.is_plain = (
-            self.method == "GET"
-            and not self.fields
-            and self.body is None
-            and self.url.target is None
-            and self.settings.progress is None
+        settings, fields, body = self.settings, self.fields, self.body
+        is_usual = self.url.target is None and settings.progress is None
+        self.is_plain = is_usual and self.method == "GET" and not fields and body is None
+        self.is_simple = self.is_plain or (
+            is_usual
+            and (body is None or type(body) is BytesBody)
+            and not settings.curl_options
+            and (settings.cookies is None or not has_field(fields, "cookie"))
         )
         self.options = []
 
     def with_body(self, body: BytesBody) -> "PreparedRequest":
         """Return the request with other bytes of the same type, and no more checks."""
-        other = PreparedRequest(self.method, self.url, self.fields, body, self.settings)
+        other = PreparedRequest.__new__(PreparedRequest)
+        other.method, other.url, other.fields = self.method, self.url, self.fields
+        other.body, other.settings, other.hooks = body, self.settings, None
+        other.is_plain, other.is_simple = False, self.is_simple
         other.options = self.options
         return other
 
