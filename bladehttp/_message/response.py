@@ -89,7 +89,7 @@ class HttpResponse(ResponseWriter):
     num_connects: lazy[int] = lazy(lambda response: response._fields.num_connects)
     redirects: lazy[int] = lazy(lambda _: 0)
     request: lazy[RequestInfo | None] = lazy(lambda response: response._fields.request)
-    responder: lazy[str | None] = lazy(lambda _: None)
+    responder: lazy[str | None] = lazy(lambda response: response._fields.responder)
     time_taken: lazy[float] = lazy(lambda response: response._fields.time_taken)
     timings: lazy[dict[str, float]] = lazy(lambda response: response._fields.timings)
     trailers: lazy[Headers] = lazy(lambda response: response._fields.trailers)
@@ -132,14 +132,14 @@ class HttpResponse(ResponseWriter):
         return response
 
     @classmethod
-    def received(cls, body: bytes, status: int, responder: str, fields: ReceivedHead) -> Self:
+    def received(cls, body: bytes, status: int, fields: ReceivedHead) -> Self:
         """Make the response a client returns, its head parsed on access."""
         response = cls.__new__(cls)
         response._fields = fields
-        response._lazy = {"responder": responder}
         response._parts = [body]
         response.status = status
-        response._headers = response._reason = response.source = response.deferred = None
+        response._headers = response._lazy = response._reason = None
+        response.source = response.deferred = None
         return response
 
     @overload

@@ -61,6 +61,8 @@ class ReceivedHead(Protocol):
     def time_taken(self) -> float: ...
     @property
     def request(self) -> "RequestInfo | None": ...
+    @property
+    def responder(self) -> str | None: ...
     def without_secrets(self, text: str) -> str: ...
 
 
@@ -70,6 +72,7 @@ class EmptyHead:
     reason: str | None = None
     certificate: dict[str, Any] | None = None
     request: RequestInfo | None = None
+    responder: str | None = None
     num_connects: int = 0
     time_taken: float = 0.0
     version: str = "1.1"

@@ -495,7 +495,7 @@ def test_a_request_that_cannot_be_set_up_leaves_the_client_usable(
 
 def test_the_reason_of_a_version_that_has_none_is_the_statuses_own() -> None:
     lines = [b"HTTP/2 404 \r\n", b"x-a: b\r\n", b"\r\n"]
-    response = HttpResponse.received(b"", 404, "https://h/", ResponseHead(lines))
+    response = HttpResponse.received(b"", 404, ResponseHead(lines, "https://h/"))
     assert (response.reason, response.headers) == ("Not Found", {"X-A": "b"})
 
 

@@ -35,8 +35,10 @@ REDIRECT = b"3"
 class BodySink:
     """Collect a body.
 
+    Most bodies come in one chunk, which is the body. Others are written to a BytesIO, whose bytes
+    need no copy.
+
     Attributes:
-        getvalue: Returns the collected bytes.
         hear: Appends a header line to ``lines``. CURLOPT_HEADERFUNCTION.
         lines: The header lines received so far.
         error: The exception that decoding raised; None here, since nothing is decoded.
@@ -48,7 +50,7 @@ class BodySink:
     is_busy: bool = False
     is_decoded: bool = False
 
-    __slots__ = ("_buffer", "_left", "_seen", "_write", "getvalue", "hear", "lines")
+    __slots__ = ("_buffer", "_left", "_only", "_seen", "hear", "lines")
 
     def __init__(self, follows: bool = False) -> None:
         """Create an empty sink; see `begin`."""
@@ -63,17 +65,33 @@ class BodySink:
             follows: Whether redirects are followed.
         """
         self.lines.clear()
-        self._buffer = buffer = BytesIO()
-        self._write, self.getvalue = buffer.write, buffer.getvalue
+        self._only: bytes | None = None
+        self._buffer: BytesIO | None = None
         self._left = LONGEST_DROPPED if follows else inf
         self._seen = 0 if follows else -1
 
     def write(self, chunk: bytes) -> int:
         """Append a chunk, or abort the transfer. CURLOPT_WRITEFUNCTION."""
-        self._left -= len(chunk)
+        size = len(chunk)
+        self._left -= size
         if self._left < 0 and not self._is_wanted():
             return 0
-        return self._write(chunk)
+        if self._only is None:
+            self._only = chunk
+        else:
+            self._append(chunk)
+        return size
+
+    def _append(self, chunk: bytes) -> None:
+        if self._buffer is None:
+            self._buffer = BytesIO()
+            self._buffer.write(self._only or b"")
+            self._only = b""
+        self._buffer.write(chunk)
+
+    def getvalue(self) -> bytes:
+        """Return the collected bytes."""
+        return self._only or b"" if self._buffer is None else self._buffer.getvalue()
 
     def _is_wanted(self) -> bool:
         """Whether a body longer than LONGEST_DROPPED is collected: it is not that of a redirect."""
@@ -97,7 +115,7 @@ class BodySink:
 
     def close(self) -> None:
         """Release the collected bytes."""
-        self._buffer.close()
+        self._only = self._buffer = None
 
 
 NO_SINK = BodySink()
@@ -249,7 +267,7 @@ class DecodingSink(BodySink):
         """Decode a chunk; yield the cost of each step, bytes made or read, for the budget."""
         for block in blocks_of(chunk):
             for made in self._decoder.feed(block):
-                self._write(made)
+                self._append(made)
                 yield len(made)
             yield len(block)
 
@@ -291,7 +309,7 @@ class DecodingSink(BodySink):
             raise self.error
         if self.is_decoded:
             for made in self._decoder.finish():
-                self._write(made)
+                self._append(made)
 
     def close(self) -> None:
         """Release the collected bytes."""

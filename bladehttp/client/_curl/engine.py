@@ -23,6 +23,8 @@ from bladehttp.client._curl.handle import Handle
 from bladehttp.client._curl.multi import EARLY, Multi
 from bladehttp.client._curl.waiters import LONGEST_WAIT
 
+LONGEST_WAIT_MS = LONGEST_WAIT * 1000
+
 RECEIVE = "receive_timeout"
 TOTAL = "total_timeout"
 
@@ -77,7 +79,7 @@ class Engine(Handle):
         multi.add(self.curl)
         outcome = None
         try:
-            outcome = self.step(receive_timeout_s, deadline, self.sink)
+            outcome = self._drive(receive_timeout_s, deadline, self.sink)
         finally:
             if self.opened:
                 self.record_connections()
@@ -100,15 +102,18 @@ class Engine(Handle):
         if self.opened:
             self.record_connections()
         self.multi.abort(self.curl)
+        self._forget_interrupt()  # one of a response without content
 
     def interrupt(self) -> None:
         """Have `step` return when libcurl does; called by callbacks."""
         if self.multi.interruption is None:
             self.multi.interrupt(INTERRUPT_REQUESTED)
 
-    def step(
-        self, receive_timeout_s: float, deadline: float, sink: BodySink = NO_SINK
-    ) -> Outcome | None:
+    def _forget_interrupt(self) -> None:
+        if self.multi.interruption is INTERRUPT_REQUESTED:
+            self.multi.interruption = None
+
+    def step(self, receive_timeout_s: float, deadline: float) -> Outcome | None:
         """Continue the transfer until its end, or until a callback calls `interrupt`: None then.
 
         The receive_timeout clock restarts: between two calls the peer is not waited for.
@@ -116,14 +121,12 @@ class Engine(Handle):
         Args:
             receive_timeout_s: See `run`.
             deadline: See `run`.
-            sink: The sink of the body. When it is over, None is returned as well.
 
         Raises:
             BaseException: An exception of a signal handler.
         """
-        if self.multi.interruption is INTERRUPT_REQUESTED:
-            self.multi.interruption = None  # left over from an earlier transfer without content
-        return self._drive(receive_timeout_s, deadline, sink)
+        self._forget_interrupt()
+        return self._drive(receive_timeout_s, deadline, NO_SINK)
 
     def ended(self) -> Outcome | None:
         """Return the outcome of the transfer, None if it has not ended."""
@@ -138,7 +141,7 @@ class Engine(Handle):
         running = multi.perform()[1]
         now = last = monotonic()
         while running and multi.interruption is None and not (lines and sink.is_over()):
-            until = min(now + self._longest_wait_s(), last + receive_timeout_s, deadline)
+            until = self._wait_until(now, last + receive_timeout_s, deadline)
             ready = multi.wait(until - now) if until > now else 0
             now = monotonic()
             if ready > 0:
@@ -166,10 +169,15 @@ class Engine(Handle):
                 return
             running = multi.perform()[1]
 
-    def _longest_wait_s(self) -> float:
-        """Return the longest wait that libcurl's timers allow, in seconds."""
+    def _wait_until(self, now: float, silent: float, deadline: float) -> float:
+        """Return when to stop waiting: the first of libcurl's timers and our clocks."""
         milliseconds = self.multi.timeout()
-        return milliseconds / 1000 if 0 <= milliseconds < LONGEST_WAIT * 1000 else LONGEST_WAIT
+        until = now + (milliseconds / 1000 if 0 <= milliseconds < LONGEST_WAIT_MS else LONGEST_WAIT)
+        if silent < until:  # noqa: PLR1730 - min() costs ten times as much
+            until = silent
+        if deadline < until:  # noqa: PLR1730
+            until = deadline
+        return until
 
     def _expired(self, now: float, silent: float, deadline: float) -> str | None:
         """Return the clock that has run out, None if only libcurl's timer has."""

@@ -77,6 +77,7 @@ class Handle:
         sink: The sink of the body if the response is received as a whole.
         connections: The connections that it may use.
         opened: Descriptors that the running transfer has opened.
+        has_opened: Whether the running or last transfer has opened any.
         origin: The origin of the running or last transfer.
         lines: The header lines of that transfer.
         message: Method and fields of the last transfer, which stay set.
@@ -102,6 +103,7 @@ class Handle:
         "error",
         "getinfo",
         "has_events",
+        "has_opened",
         "is_guarded",
         "is_sound",
         "is_unusable",
@@ -131,6 +133,7 @@ class Handle:
         self.connections = Connections() if connections is None else connections
         self.has_events = self.connections.ready
         self.opened: list[int] = []
+        self.has_opened = False
         self.is_unusable = False
         self.error: Exception | None = None
         self.origin: object = None
@@ -213,6 +216,7 @@ class Handle:
         """Record a descriptor that libcurl opens. CURLOPT_SOCKOPTFUNCTION."""
         self.multi.note_descriptor(descriptor)
         self.opened.append(descriptor)
+        self.has_opened = True
         self.connections.note_opened(descriptor, self)
         if self._caller_callback is not None:
             return int(self._caller_callback(descriptor, purpose))

@@ -99,8 +99,8 @@ is_status_line = re.compile(
     rb"HTTP/(?:1\.[01] [1-9][0-9]{2}(?: [^\r\n]*)?|[23] [1-9][0-9]{2} ?)\r?\n"
 ).fullmatch
 
-VALID: set[bytes] = set()
-"""Cache of valid status lines."""
+VALID: dict[bytes, int] = {}
+"""Cache of valid status lines, and their statuses."""
 
 MOST_VALID = 256
 LONGEST_VALID = 80
@@ -109,6 +109,11 @@ LONGEST_VALID = 80
 # that of the body
 long_length = re.compile(rb"\ncontent-length[ \t]*:[ \t]*0*([1-9][0-9]{18,})", re.IGNORECASE).search
 LONGEST_LENGTH = 2**63 - 1
+
+# one search for both: a head that has a Content-Encoding, or may have a length that is too large
+is_special = re.compile(
+    rb"\ncontent-(?:encoding|length[ \t]*:[ \t]*[0-9]{19})", re.IGNORECASE
+).search
 
 # RFC 9110 section 11.6.1: several challenges may stand in one field, separated by commas
 offers_digest = partial(re.search, r"(?:^|,)\s*digest\s", flags=re.IGNORECASE)
@@ -127,21 +132,39 @@ class ResponseHead:
         chain: The certificates of the server, as libcurl describes them.
         times: The time of each of TIMES, in seconds from the start, and the number of new
             connections.
-        request: The request.
+        given: The item of `HttpClient.send_many`, for ``request``.
+        method: The method of the request, "" until it is known.
+        responder: The URL of the request.
+        is_special: Whether there may be a Content-Encoding, or a Content-Length that is too large.
+        is_usual: Whether it is certain that the head is valid.
         secrets: The credentials of a request that has failed.
         time_taken: Milliseconds from the start of the first request to the end of the response.
     """
 
-    __slots__ = ("_lines", "chain", "request", "secrets", "time_taken", "times")
+    __slots__ = (
+        "_lines", "chain", "given", "is_special", "is_usual", "method", "responder", "secrets",
+        "time_taken", "times",
+    )  # fmt: skip
 
-    def __init__(self, lines: list[bytes], times: tuple[float, ...] = ()) -> None:
+    def __init__(
+        self, lines: list[bytes], responder: str = "", times: tuple[float, ...] = ()
+    ) -> None:
         """Create a head from lines as CURLOPT_HEADERFUNCTION gets them, with their line ends."""
         self._lines = lines
+        self.is_special, self.is_usual = True, False
+        self.responder = responder
         self.times = times
-        self.chain: list[Any] = []
-        self.request: RequestInfo | None = None
+        self.chain: Sequence[Any] = ()
+        self.method = ""
+        self.given: Any = None
         self.secrets = NO_SECRETS
         self.time_taken = 0.0
+
+    def __getstate__(self) -> Any:
+        """Return the state for pickling: without ``given``, as `RequestInfo`."""
+        state: Any = super().__getstate__()
+        others, slots = state
+        return others, {**slots, "given": None}
 
     def _split(self) -> tuple[list[bytes], list[bytes]]:
         """Return the last block that starts with a status line, and the lines after it."""
@@ -156,14 +179,31 @@ class ResponseHead:
             start = end + 1
 
     @property
+    def request(self) -> RequestInfo | None:
+        """The request; None until it is known."""
+        return RequestInfo(self.method, self.responder, self.given) if self.method else None
+
+    def judge(self) -> int:
+        """Return the status of a valid head of one block, whose status line was seen before.
+
+        Return 0 for any other head: see `status` and `fault`. Sets ``is_usual`` and ``is_special``.
+        """
+        lines, text = self._lines, b"".join(self._lines)
+        self.is_special = is_special(text) is not None
+        if not lines or lines[0] not in VALID or (self.is_special and long_length(text)):
+            return 0
+        is_one_block = lines.index(b"\r\n") == len(lines) - 1 and b"\n" not in lines
+        self.is_usual = lines[-1] == b"\r\n" and is_one_block
+        return VALID[lines[0]] if self.is_usual else 0
+
+    @property
     def fault(self) -> str | None:
         """The reason why the head is not valid, None if it is."""
+        if self.is_usual:
+            return None
         lines = self._lines
         if (found := long_length(b"".join(lines))) and int(found[1][:30]) > LONGEST_LENGTH:
             return f"Content-Length {found[1][:40]!r} is too large"
-        # nearly always: one block that ends, with a line seen before
-        if lines and lines[0] in VALID and lines.index(lines[-1]) == len(lines) - 1:
-            return None if lines[-1] == b"\r\n" or self.is_whole else NO_END
         if not self.is_whole:
             return NO_END
         for before, line in zip([b"\n", *lines], lines, strict=False):
@@ -259,11 +299,6 @@ class ResponseHead:
         """Return a text without the credentials of the request."""
         return self.secrets.hide(text)
 
-    def may_have(self, lower_name: bytes) -> bool:
-        """Whether a field of that name can be present: a quick check without false negatives."""
-        # find: ``in`` first tries to convert its operand to a number, and catches an exception
-        return b"".join(self._lines).lower().find(lower_name) >= 0
-
 
 NO_END = "the head has no end"
 
@@ -274,7 +309,7 @@ def _is_valid(line: bytes) -> bool:
     if not is_status_line(line):
         return False
     if len(VALID) < MOST_VALID and len(line) <= LONGEST_VALID:
-        VALID.add(line)
+        VALID[line] = int(line.split()[1])
     return True
 
 

@@ -1,6 +1,5 @@
 """Transfer: one request on one handle, from its set-up to a response or an exception."""
 
-from collections.abc import Callable
 from errno import EPIPE
 from math import inf
 from typing import Any
@@ -38,7 +37,7 @@ from bladehttp.exceptions import (
 )
 
 # once: an attribute of a module costs five times as much as a global
-RESPONSE_CODE, NUM_CONNECTS = pycurl.RESPONSE_CODE, pycurl.NUM_CONNECTS
+RESPONSE_CODE = pycurl.RESPONSE_CODE
 STARTTRANSFER_TIME, TOTAL_TIME = pycurl.STARTTRANSFER_TIME, pycurl.TOTAL_TIME
 
 UNAUTHORIZED = 401
@@ -104,7 +103,7 @@ class Transfer:
             handle.set_target(url.text, sink, sink.header_callback(lines))
         self._lines = handle.lines = lines
         handle.origin = origin
-        handle.is_sound = False
+        handle.is_sound = handle.has_opened = False
         handle.error = None
         self._options = transfer_options_for(handle, request)
         self._guard = guard_for(handle, request, lines, is_repeated)
@@ -221,10 +220,10 @@ class Transfer:
         handle, content = self._handle, self._content
         if content is handle.sink:
             self._lines = self._lines.copy()  # it is emptied for the next transfer
-        getinfo = handle.getinfo
-        self.received = received = ResponseHead(self._lines, times_by(getinfo))
-        status, url = getinfo(RESPONSE_CODE), self.request.url.text
-        return HttpResponse.received(content.getvalue(), status, url, received)
+        url, times = self.request.url.text, times_by(handle)
+        self.received = received = ResponseHead(self._lines, url, times)
+        status = received.judge() or handle.getinfo(RESPONSE_CODE)
+        return HttpResponse.received(content.getvalue(), status, received)
 
     def finish(self, outcome: Outcome, deadline: float = inf) -> HttpResponse:
         """Return the response, whatever its status, after the handle has run.
@@ -243,7 +242,8 @@ class Transfer:
         self.release_handle()
         if outcome is not SUCCESS or self._handle.error is not None:
             outcome = self._actual_outcome(outcome, response)
-        status, is_faulty = response.status, received.fault is not None
+        status = response.status
+        is_faulty = not received.is_usual and received.fault is not None
         leads_on = status in NEXT_METHOD and not is_faulty
         self.location = self._location(outcome) if leads_on else ""
         if fault is not None and not self.location:
@@ -256,7 +256,7 @@ class Transfer:
             received.chain = self._handle.certificates(request.url.origin)
         if self.location:
             response.body = b""
-        elif not sink.is_decoded and received.may_have(b"content-encoding"):
+        elif not sink.is_decoded and received.is_special:
             decode(request, response, deadline)
         return response
 
@@ -344,19 +344,15 @@ def _finished(sink: BodySink, outcome: Outcome) -> HttpException | None:
     return None
 
 
-def times_by(getinfo: Callable[[int], Any]) -> tuple[float, ...]:
-    """Return the value of `ResponseHead.times`, before the next request overwrites it: 1 us.
-
-    Args:
-        getinfo: ``getinfo`` of a handle.
-    """
+def times_by(handle: Handle) -> tuple[float, ...]:
+    """Return the value of `ResponseHead.times`, before the next request overwrites it."""
+    getinfo = handle.getinfo
     first_byte, total = getinfo(STARTTRANSFER_TIME), getinfo(TOTAL_TIME)
-    connects = getinfo(NUM_CONNECTS)
-    if not connects:
+    if not handle.has_opened:
         return (0.0, 0.0, 0.0, first_byte, total, 0)
     before = (
         getinfo(pycurl.NAMELOOKUP_TIME),
         getinfo(pycurl.CONNECT_TIME),
         getinfo(pycurl.APPCONNECT_TIME),
     )
-    return (*before, first_byte, total, connects)
+    return (*before, first_byte, total, getinfo(pycurl.NUM_CONNECTS))
