@@ -375,6 +375,16 @@ class Configured:
         **others: Any,
     ) -> PreparedRequest:
         """Return the request for arguments as of `HttpClient.send_request`."""
+        return self._request(url, method, data, headers, others)
+
+    def _request(
+        self,
+        url: str,
+        method: str,
+        data: Any,
+        headers: RequestHeadersLike | None,
+        others: Mapping[str, Any],
+    ) -> PreparedRequest:
         kept, settings, fields = self._kept, self._settings, self._headers.as_tuple()
         absent = self._headers.absent
         if kept.settings is not settings or kept.fields is not fields or kept.absent is not absent:
@@ -382,10 +392,13 @@ class Configured:
         is_bare = not others and headers is None and data is None and method == "GET"
         if is_bare and isinstance(url, str):
             return kept[url]
-        has_content = data is not None or not CONTENT.isdisjoint(others)
-        body = bytes_body(data, others) if has_content else None
-        if has_content and body is None:
-            return self._new_request(url, method, data, headers, **others)
+        body = None
+        if data is not None or not CONTENT.isdisjoint(others):
+            body = bytes_body(data, others)
+            if body is None:
+                return self._new_request(url, method, data, headers, **others)
+            if "json" in others:
+                others = {name: value for name, value in others.items() if name != "json"}
         key = kept.key(url, method, headers, others, body)
         known = kept.find(key)
         if known is not None:

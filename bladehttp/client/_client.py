@@ -76,7 +76,7 @@ class HttpClient(Verbs[HttpResponse, Data]):
         headers: RequestHeadersLike | None,
         others: Mapping[str, Any],
     ) -> HttpResponse:
-        return self._deliver(self._prepare(url, method, data, headers, **others))
+        return self._deliver(self._request(url, method, data, headers, others))
 
     def _deliver(self, request: PreparedRequest) -> HttpResponse:
         engine = self._pool.acquire()

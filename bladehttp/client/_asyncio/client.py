@@ -122,19 +122,19 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse], AsyncData]):
             raise RuntimeError("client belongs to another event loop, which is not closed")
         self._driver = None
 
-    def _prepare(
+    def _request(
         self,
         url: str,
-        method: str = "GET",
-        data: Any = None,
-        headers: RequestHeadersLike | None = None,
-        **others: Any,
+        method: str,
+        data: Any,
+        headers: RequestHeadersLike | None,
+        others: Mapping[str, Any],
     ) -> PreparedRequest:
         if isinstance(data, HttpResponse) and isinstance(data.source, AsyncIterable):
             data = data.aiter_bytes()
         if data is not None and isinstance(data, AsyncIterable):
             data = AsyncBody(data)
-        return super()._prepare(url, method, data, headers, **others)
+        return super()._request(url, method, data, headers, others)
 
     async def _send(
         self,
@@ -149,7 +149,7 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse], AsyncData]):
         if isinstance(url, PreparedRequest):
             request = url
         else:
-            request = self._prepare(url, method, data, headers, **others)
+            request = self._request(url, method, data, headers, others)
         exchange = Exchange(request, active_hooks(self._hooks, request))
         if not driver.enter(exchange):
             await driver.wait(exchange)

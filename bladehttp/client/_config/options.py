@@ -231,10 +231,14 @@ def key_of(values: Mapping[str, Any]) -> tuple[Any, ...] | None:
     types = tuple(map(type, values.values()))
     if not KEPT_TYPES.issuperset(types) or not NEVER_KEPT.isdisjoint(values):
         return None
-    for value in values.values() if tuple in types else ():
-        if type(value) is tuple and not STRS.issuperset(map(type, value)):
-            return None
+    if tuple in types and not all(map(is_kept_tuple, values.values())):
+        return None
     return (*values.items(), *types)
+
+
+def is_kept_tuple(value: object) -> bool:
+    """Whether a value is no tuple, or one of strs only."""
+    return type(value) is not tuple or STRS.issuperset(map(type, value))
 
 
 ELSEWHERE = {

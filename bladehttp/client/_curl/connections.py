@@ -73,6 +73,7 @@ class Connection:
         descriptor: The descriptor of its socket; libcurl closes it.
         address: Its addresses.
         origin: The origin of its first request.
+        poll: ``poll`` of its descriptor.
         version: CURLINFO_HTTP_VERSION.
         since: End of its first response, in terms of `time.monotonic`.
         poll: Called with milliseconds: waits as long for an event, and returns the events.
@@ -210,17 +211,14 @@ class Connections:
             return address[3] > 0 or self._are_usable()
         if connection.poll(0) and not connection.is_usable():
             return False
-        return is_repeatable or not self._is_on_probation(connection)
+        if is_repeatable or connection.origin in self._keeps:
+            return True
+        return connection.version in MULTIPLEXED or monotonic() - connection.since >= PROBATION
 
     def _are_usable(self) -> bool:
         """Whether all connections over Unix sockets are usable: the chosen one cannot be told."""
         self.forget_closed()
         return all(each.is_usable() for each in self._unix.values())
-
-    def _is_on_probation(self, connection: Connection) -> bool:
-        if connection.version in MULTIPLEXED or connection.origin in self._keeps:
-            return False
-        return monotonic() - connection.since < PROBATION
 
     def _found(self, address: Address) -> Connection | None:
         """Return a connection whose transfer has just ended and has not been recorded yet.
@@ -281,6 +279,10 @@ class Connections:
     def restart_probation(self, origin: object) -> None:
         """Put a server on probation again after it has closed a connection with a request on it."""
         self._keeps.discard(origin)
+
+    def keeps(self, origin: object) -> bool:
+        """Whether a server is known to keep connections after a response."""
+        return origin in self._keeps and not self._closed
 
     def closes_after_response(self, origin: object) -> bool:
         """Whether a server is known to close the connection after each response."""

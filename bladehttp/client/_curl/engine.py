@@ -194,6 +194,8 @@ class Engine(Handle):
 
     def await_probation(self, origin: object) -> bool:
         connections = self.connections
+        if connections.keeps(origin):
+            return False  # nearly always
         while connection := connections.on_probation(origin):
             connection.wait()
         return connections.closes_after_response(origin)

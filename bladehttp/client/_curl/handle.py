@@ -330,6 +330,8 @@ class Handle:
             self.setopt(option, value)
 
     def _change_method(self, before: Message, message: Message) -> None:
+        if before.has_bytes:
+            self.setopt(pycurl.POSTFIELDS, b"")  # the handle would keep them
         if before.has_bytes or before.method != "GET":
             reset_method(self.curl)
         if message.method == "HEAD":

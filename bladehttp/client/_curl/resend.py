@@ -149,14 +149,13 @@ class Guard:
 
     def decide(self, address: Address) -> int:
         """Decide whether the request is written; see `WriteGuard`."""
-        lines = self._lines
-        if len(lines) == self._seen and self._must_go_once and not self.is_refused:
+        received = len(self._lines)
+        if received == self._seen and self._must_go_once and not self.is_refused:
             self._handle.connections.restart_probation(self._request.url.origin)
             return self._stop(Verdict.MAY_BE_DONE)
         if not self._is_usable(address):
             return self._stop(Verdict.UNFIT)
-        self._seen = len(lines)
-        self.is_refused = False
+        self._seen, self.is_refused = received, False
         theirs = self._request.settings.curl_options
         if theirs and pycurl.PREREQFUNCTION in theirs:
             return int(theirs[pycurl.PREREQFUNCTION](*address))

@@ -190,11 +190,13 @@ class ResponseHead:
         """
         lines, text = self._lines, b"".join(self._lines)
         self.is_special = is_special(text) is not None
-        if not lines or lines[0] not in VALID or (self.is_special and long_length(text)):
+        status = VALID.get(lines[0], 0) if lines and lines[-1] == b"\r\n" else 0
+        if not status or (self.is_special and long_length(text)):
             return 0
-        is_one_block = lines.index(b"\r\n") == len(lines) - 1 and b"\n" not in lines
-        self.is_usual = lines[-1] == b"\r\n" and is_one_block
-        return VALID[lines[0]] if self.is_usual else 0
+        if lines.index(b"\r\n") < len(lines) - 1 or b"\n" in lines:
+            return 0
+        self.is_usual = True
+        return status
 
     @property
     def fault(self) -> str | None:

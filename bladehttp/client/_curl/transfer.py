@@ -27,6 +27,7 @@ from bladehttp.client._curl.transfer_options import (
     proxy_auth_options,
     transfer_options_for,
 )
+from bladehttp.client._request.body import BytesBody
 from bladehttp.client._request.prepared import PreparedRequest
 from bladehttp.client._request.redirects import NEXT_METHOD
 from bladehttp.exceptions import (
@@ -39,6 +40,9 @@ from bladehttp.exceptions import (
 # once: an attribute of a module costs five times as much as a global
 RESPONSE_CODE = pycurl.RESPONSE_CODE
 STARTTRANSFER_TIME, TOTAL_TIME = pycurl.STARTTRANSFER_TIME, pycurl.TOTAL_TIME
+
+LONGEST_LEFT = 16 * 1024
+"""Most bytes that an idle handle may keep of the last request."""
 
 UNAUTHORIZED = 401
 
@@ -113,8 +117,9 @@ class Transfer:
     def release_handle(self) -> None:
         """Reset the options of the transfer, as `finish` does."""
         self._content.close()  # the handle keeps the write method, which would keep the bytes
-        if self._handle.message.has_bytes:
-            self._handle.setopt(POSTFIELDS, b"")  # it would keep them
+        body = self.request.body
+        if type(body) is BytesBody and len(body.data) > LONGEST_LEFT:
+            self._handle.setopt(POSTFIELDS, b"")
         if self._options is None and self._guard is None:
             return
         if self._guard is not None:

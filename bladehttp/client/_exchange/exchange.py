@@ -17,7 +17,6 @@ from bladehttp.client._curl.engine import SUCCESS, Outcome
 from bladehttp.client._curl.errors import Error, annotate
 from bladehttp.client._curl.handle import Handle
 from bladehttp.client._curl.resend import MOST
-from bladehttp.client._curl.response_head import ResponseHead
 from bladehttp.client._curl.transfer import Transfer
 from bladehttp.client._curl.transfer_options import PROXY_AUTHENTICATION_REQUIRED
 from bladehttp.client._exchange.auth_flow import AuthFlow
@@ -321,7 +320,8 @@ class Exchange:
         """Return the response, None if ``auth`` asks for the request again or is to be awaited."""
         if not flow.is_open:
             return self._completed(response)
-        self._note_request()
+        received = self._transfer.received
+        received.method, received.given = self.request.method, self.given
         try:
             pending = flow.give(response)
         except BaseException as error:
@@ -401,13 +401,9 @@ class Exchange:
         self._repeated += 1
         return True
 
-    def _note_request(self) -> ResponseHead:
+    def _completed(self, response: HttpResponse) -> HttpResponse:
         received = self._transfer.received
         received.method, received.given = self.request.method, self.given
-        return received
-
-    def _completed(self, response: HttpResponse) -> HttpResponse:
-        received = self._note_request()
         received.time_taken = (monotonic() - self.started) * 1000
         if self._history:
             response.redirects = len(self._history)

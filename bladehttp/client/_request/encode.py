@@ -36,19 +36,19 @@ CONTENT = frozenset(("json", "form", "files"))
 """Arguments for content beside ``data``."""
 
 
-def bytes_body(data: Any, others: dict[str, Any]) -> BytesBody | None:
+def bytes_body(data: Any, others: Mapping[str, Any]) -> BytesBody | None:
     """Return the body of a call whose content is bytes, a str or ``json`` alone, None for others.
 
     Args:
         data: The argument.
-        others: The other arguments; ``json`` is taken out if it is the content.
+        others: The other arguments.
 
     Raises:
         TypeError, ValueError: JSON has no form for the value.
     """
     if not CONTENT.isdisjoint(others):
         is_alone = data is None and CONTENT & others.keys() == {"json"}
-        return encode_json(others.pop("json")) if is_alone else None
+        return encode_json(others["json"]) if is_alone else None
     if type(data) is bytes:
         return BytesBody(data)
     return BytesBody(data.encode()) if type(data) is str else None

@@ -237,7 +237,7 @@ class KeptRequests(dict[Any, PreparedRequest]):
             return None
         fields = tuple(headers.items()) if headers else ()
         properties = key_of(others) if others else ()
-        kind = None if body is None else (body.content_type,)
+        kind = False if body is None else body.content_type  # which may be None
         return None if properties is None else (url, method, fields, properties, kind)
 
     def find(self, key: Any) -> PreparedRequest | None:
