@@ -12,6 +12,7 @@ it, as in browsers: iso-8859-1 is windows-1252, shift_jis is windows-31j, gb2312
 import codecs
 import json
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from importlib import import_module
 from typing import Any
@@ -128,33 +129,54 @@ def charset_of(content_type: str) -> str:
     return codec_of(message.get_content_charset("")) or UTF_8
 
 
-def load_json(data: bytes, codec: str, **how: Any) -> Any:
+_decoder: Any = json.JSONDecoder()
+scan_json = _decoder.scan_once
+
+WHITESPACE = " \t\n\r"  # RFC 8259 section 2
+
+
+def load_json(data: bytes, labelled: Callable[[], str]) -> Any:
     """Return the value of JSON: UTF-8, -16 or -32 (RFC 8259 section 8.1), else as labelled.
 
     Args:
         data: The text, with or without a byte order mark.
-        codec: The codec of Content-Type's charset, used only if the text is in no Unicode encoding:
-            JSON has no charset parameter, and UTF-8 is often mislabelled.
-        how: Keyword arguments of `json.loads`.
+        labelled: Returns the codec of Content-Type's charset. It is called only if the text is in
+            no Unicode encoding: JSON has no charset parameter, and UTF-8 is often mislabelled.
 
     Raises:
         ValueError: It is not JSON, or nested too deeply.
     """
+    text = text_of_json(data, labelled)
     try:
-        return json.loads(text_of_json(data, codec), **how)
+        return _scanned(text)
     except RecursionError as error:
         raise ValueError("JSON is nested too deeply") from error
 
 
-def text_of_json(data: bytes, codec: str) -> str:
+def _scanned(text: str) -> Any:
+    """Return what `json.loads` does, without its search for whitespace before the value."""
+    try:
+        value, end = scan_json(text, 0)
+    except (ValueError, StopIteration):
+        pass  # it begins with whitespace, or json.loads says what is wrong
+    else:
+        if end == len(text) or not text[end:].strip(WHITESPACE):
+            return value
+    return json.loads(text)
+
+
+def text_of_json(data: bytes, labelled: Callable[[], str]) -> str:
     """Return JSON as text, without its byte order mark.
 
     Raises:
         ValueError: It is neither in a Unicode encoding nor as labelled.
     """
+    # two characters of ASCII come first: there is no mark, and it is not UTF-16 or -32
+    is_usual = len(data) > 1 and 0 < data[0] < 0x80 and 0 < data[1] < 0x80
     try:
-        text = data.decode(json.detect_encoding(data))
+        text = data.decode(UTF_8 if is_usual else json.detect_encoding(data))
     except UnicodeDecodeError:
+        codec = labelled()
         if codec == UTF_8 or codec in WIDE:
             raise
         return text_of(data, codec)

@@ -155,7 +155,7 @@ class HttpResponse(ResponseWriter):
             TypeError: Writing: something JSON has no form for (see `as_json`).
         """
         if data is _MISSING:
-            return load_json(self.body, self._charset)
+            return load_json(self.body, self._labelled)
         self._parts = [dump_json(data).encode()]
         head: Any = self._fields
         if self._headers is None and isinstance(head, DefaultHead):  # no handler has read them
@@ -450,6 +450,9 @@ class HttpResponse(ResponseWriter):
 
     @property
     def _charset(self) -> str:
+        return self._labelled()
+
+    def _labelled(self) -> str:
         return charset_of(self.headers.get("Content-Type", ""))
 
     def to_dict(self) -> dict[str, Any]:

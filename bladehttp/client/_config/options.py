@@ -231,14 +231,11 @@ def key_of(values: Mapping[str, Any]) -> tuple[Any, ...] | None:
     types = tuple(map(type, values.values()))
     if not KEPT_TYPES.issuperset(types) or not NEVER_KEPT.isdisjoint(values):
         return None
-    if tuple in types and not all(map(is_kept_tuple, values.values())):
-        return None
+    if tuple in types:
+        for value in values.values():
+            if type(value) is tuple and not STRS.issuperset(map(type, value)):
+                return None
     return (*values.items(), *types)
-
-
-def is_kept_tuple(value: object) -> bool:
-    """Whether a value is no tuple, or one of strs only."""
-    return type(value) is not tuple or STRS.issuperset(map(type, value))
 
 
 ELSEWHERE = {
@@ -288,7 +285,7 @@ class Settings:
         curl: Their libcurl options.
         tls_files: The files that they name for TLS.
         files: Names of properties and the files they name, which must exist when a request is made.
-        is_bare: Whether there is neither auth nor a proxy: over http only a proxy of the
+        is_bare: Whether there is neither netrc nor a proxy: over http only a proxy of the
             environment adds to ``curl``.
         receive_timeout_s: ``receive_timeout`` in seconds, infinite for none.
         total_timeout_s: ``total_timeout`` in seconds, infinite for none.
@@ -349,7 +346,7 @@ class Settings:
         object.__setattr__(self, "tls_files", tls_files(self.curl))
         files = named_files(self.ca_cert, self.client_cert, self.pinned_key)
         object.__setattr__(self, "files", files)
-        is_bare = self.auth is None and not self.netrc and self.proxy is None
+        is_bare = not self.netrc and self.proxy is None
         object.__setattr__(self, "is_bare", is_bare)
         object.__setattr__(self, "receive_timeout_s", self.receive_timeout / 1000 or inf)
         object.__setattr__(self, "total_timeout_s", (self.total_timeout or inf) / 1000)

@@ -191,7 +191,7 @@ class Transfer:
         Raises:
             ProtocolError: The head is not that of a response.
         """
-        response = self._response()
+        response = self._response(has_succeeded=False)
         self._check_head(response)
         if self._options is not None:
             self._options.head_received()
@@ -221,13 +221,14 @@ class Transfer:
             text = f"asking {host_port}: Digest with the name {name!r} cannot be sent{NO_DIGEST}"
             raise annotate(HttpException(text), self.request.info(), response)
 
-    def _response(self) -> HttpResponse:
+    def _response(self, has_succeeded: bool) -> HttpResponse:
         handle, content = self._handle, self._content
         if content is handle.sink:
             self._lines = self._lines.copy()  # it is emptied for the next transfer
         url, times = self.request.url.text, times_by(handle)
         self.received = received = ResponseHead(self._lines, url, times)
-        status = received.judge() or handle.getinfo(RESPONSE_CODE)
+        # of a transfer that has failed it may be the head of a proxy's answer to CONNECT
+        status = (has_succeeded and received.judge()) or handle.getinfo(RESPONSE_CODE)
         return HttpResponse.received(content.getvalue(), status, received)
 
     def finish(self, outcome: Outcome, deadline: float = inf) -> HttpResponse:
@@ -243,7 +244,7 @@ class Transfer:
         """
         request, sink = self.request, self._handle.sink
         fault = _finished(sink, outcome) if sink.is_decoded else None
-        response, received = self._response(), self.received
+        response, received = self._response(outcome is SUCCESS), self.received
         self.release_handle()
         if outcome is not SUCCESS or self._handle.error is not None:
             outcome = self._actual_outcome(outcome, response)
@@ -321,11 +322,11 @@ NO_DIGEST = ", as it is not ASCII: use auth_method=http.Auth.BASIC, over TLS"
 def _configure(handle: Handle, request: PreparedRequest) -> None:
     """Set a handle up for the settings of a request and the environment."""
     settings, origin = request.settings, request.url.origin
+    if settings.auth is not None or settings.netrc:
+        handle.forget_other_origin(origin)
     if settings.is_bare and origin[0] == "http" and not names_http_proxy():
         handle.configure(settings.curl, settings.files)
         return
-    if settings.auth is not None or settings.netrc:
-        handle.forget_other_origin(origin)
     options = active_options(settings, origin[0])
     if settings.netrc is True:
         options += home_netrc_options()
