@@ -71,6 +71,10 @@ class Equivalent(NamedTuple):
 
 
 EQUIVALENT = (
+    Equivalent(
+        "client/_config/validators.py", 'SENT_AS_GIVEN = "".join', "'XX'.join",
+        "an X is among them",
+    ),
     Equivalent("client/_config/tls.py", '",  # ', "XX", "a path of another operating system"),
     Equivalent(
         "client/_config/retry.py", "min(retries, 63)", "min(retries, 126)",
