@@ -18,6 +18,8 @@ never be called. The path without "/" that a mounted handler answers is left to 
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from enum import IntEnum
+from operator import itemgetter
 from typing import Any, TypedDict
 
 from bladehttp._data.headers import TCHAR
@@ -43,6 +45,10 @@ parameter = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(:path)?\}").fullmatch
 parameter_of_flask = re.compile(r"<(?:([a-z]+)(?:\([^)]*\))?:)?([A-Za-z_][A-Za-z0-9_]*)>").search
 
 
+Parameters = tuple[tuple[str, int], ...]
+"""Names of the parameters in a path, and the places of their segments."""
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """One registered handler.
@@ -50,7 +56,7 @@ class Route:
     Attributes:
         handler: The function.
         name: Method and path as registered, for logs.
-        parameters: The names in the path, in order.
+        parameters: Each name in the path, and the place of its segment.
         offload: Whether it runs on a worker thread.
         options: Properties of the server that differ for this route.
         yields: Whether another route may be set in its place.
@@ -58,7 +64,7 @@ class Route:
 
     handler: Handler
     name: str
-    parameters: tuple[str, ...] = ()
+    parameters: Parameters = ()
     offload: bool = False
     options: RouteOptions = field(default_factory=RouteOptions)
     yields: bool = False
@@ -70,51 +76,100 @@ ANY = "*"
 Methods = dict[str, Route]
 """The routes of one path, by method."""
 
+NO_METHODS: Methods = {}
+
 Params = dict[str, str]
 """Parameter names of a template to their values in one path."""
 
 
-Match = tuple[Methods, tuple[str, ...]]
-"""The routes of a template, and the values of its parameters in one path."""
+class Kind(IntEnum):
+    """A segment of a template, in the order in which they are tried."""
+
+    LITERAL = 0
+    ONE = 1
+    """``{name}``: any one segment."""
+    REST = 2
+    """``{name:path}``: the whole rest of the path, "/" included."""
 
 
-@dataclass(slots=True)
-class Node:
-    """A node of the tree of templates, reached by some segments.
+Kinds = tuple[Kind, ...]
+
+
+class Shape:
+    """The templates whose segments are of the same kinds in the same places.
 
     Attributes:
-        literals: Child nodes by the literal segment that leads to them.
-        one: The child node for any one segment.
-        rest: Routes that take the whole rest of the path, "/" included.
-        methods: Routes that end here.
+        has_rest: Whether the last kind is `Kind.REST`.
     """
 
-    literals: dict[str, "Node"] = field(default_factory=dict)
-    one: "Node | None" = None
-    rest: Methods = field(default_factory=dict)
-    methods: Methods = field(default_factory=dict)
+    __slots__ = ("_key_of", "_ones", "_routes", "has_rest")
 
-    def matches(self, segments: list[str], depth: int = 0) -> list[Match]:
-        """Return the routes the segments lead to, the most literal first.
+    def __init__(self, kinds: Kinds) -> None:
+        """Start without templates."""
+        self.has_rest: bool = kinds[-1] is Kind.REST
+        self._ones = [place for place, kind in enumerate(kinds) if kind is Kind.ONE]
+        # Of one place it is the segment itself, else a tuple. The first is always there: "".
+        self._key_of = itemgetter(*(at for at, kind in enumerate(kinds) if kind is Kind.LITERAL))
+        self._routes: dict[object, Methods] = {}
 
-        A node has one depth, so none is visited twice.
+    def methods(self, segments: list[str]) -> Methods:
+        """Return the table for the routes of a template, given by its segments."""
+        return self._routes.setdefault(self._key_of(segments), {})
 
-        Args:
-            segments: The segments of the path.
-            depth: Number of segments that led here.
-        """
-        if depth == len(segments):
-            return [(self.methods, ())]
-        segment, found = segments[depth], []
-        literal = self.literals.get(segment)
-        if literal is not None:
-            found = literal.matches(segments, depth + 1)
-        if self.one is not None and segment:
-            for methods, values in self.one.matches(segments, depth + 1):
-                found.append((methods, (segment, *values)))
-        if self.rest:
-            found.append((self.rest, ("/".join(segments[depth:]),)))
-        return found
+    def match(self, segments: list[str]) -> Methods:
+        """Return the routes the segments of a path lead to, {} for none."""
+        methods = self._routes.get(self._key_of(segments), NO_METHODS)
+        for place in self._ones if methods else ():
+            if not segments[place]:
+                return NO_METHODS
+        return methods
+
+
+class Templates:
+    """The routes with parameters, by shape.
+
+    A shape with a path of its length is one look-up, however many templates have it.
+    """
+
+    __slots__ = ("_all", "_by_count", "_open")
+
+    def __init__(self) -> None:
+        """Start without any."""
+        self._all: dict[Kinds, Shape] = {}
+        self._by_count: dict[int, list[Shape]] = {}  # number of segments to shapes, in order
+        self._open: list[Shape] = []  # those of any greater number
+
+    def methods(self, kinds: Kinds, segments: list[str]) -> Methods:
+        """Return the table for the routes of a template."""
+        shape = self._all.get(kinds)
+        if shape is None:
+            shape = self._all[kinds] = Shape(kinds)
+            longest = max(map(len, self._all))
+            self._by_count = {count: self._shapes_of(count) for count in range(longest + 1)}
+            self._open = self._shapes_of(longest + 1)
+        return shape.methods(segments)
+
+    def _shapes_of(self, count: int) -> list[Shape]:
+        return [
+            self._all[kinds]
+            for kinds in sorted(self._all)
+            if len(kinds) == count or (self._all[kinds].has_rest and len(kinds) < count)
+        ]
+
+    def shapes_for(self, segments: list[str]) -> list[Shape]:
+        """Return the shapes that a path may have, in the order to be tried."""
+        return self._by_count.get(len(segments), self._open)
+
+
+def params_of(route: Route, shape: Shape, segments: list[str]) -> Params:
+    """Return the parameters of a route in the segments of a path that match its shape."""
+    params: Params = Required()
+    for name, place in route.parameters:
+        params[name] = segments[place]
+    if shape.has_rest:
+        name, place = route.parameters[-1]
+        params[name] = "/".join(segments[place:])
+    return params
 
 
 class Routes:
@@ -129,7 +184,7 @@ class Routes:
     def __init__(self) -> None:
         """Start without any."""
         self._exact: dict[str, Methods] = {}
-        self._templates = Node()
+        self._templates = Templates()
         self._prefixes: dict[str, Methods] = {}
         self._longest = 0  # of the prefixes: no more of a path has to be looked at
         self._all: Methods = {}
@@ -210,14 +265,14 @@ class Routes:
         """
         exact, other = self._exact.get(path), method if method == "HEAD" else ANY
         if exact is not None:
-            if method in exact:
-                return exact[method], None
-            if other in exact:
-                return exact[other], None
-        for methods, values in self._templates.matches(path.split("/")):
-            route = methods.get(method)
+            route = exact.get(method) or exact.get(other)
             if route is not None:
-                return route, Required(zip(route.parameters, values, strict=True))
+                return route, None
+        segments = path.split("/")
+        for shape in self._templates.shapes_for(segments):
+            route = shape.match(segments).get(method)
+            if route is not None:
+                return route, params_of(route, shape, segments)
         for methods in self._prefixed(path):
             route = methods.get(method) or methods.get(other)
             if route is not None:
@@ -231,10 +286,10 @@ class Routes:
             path: "*" stands for every path (RFC 9110 section 9.3.7).
         """
         found = set(self._all) if path == "*" else set()
-        matches = self._templates.matches(path.split("/"))
+        segments = path.split("/")
         for methods in (
-            self._exact.get(path, {}),
-            *(methods for methods, _ in matches),
+            self._exact.get(path, NO_METHODS),
+            *(shape.match(segments) for shape in self._templates.shapes_for(segments)),
             *self._prefixed(path),
         ):
             found.update(methods)
@@ -243,27 +298,23 @@ class Routes:
             found.add("HEAD")
         return sorted({*found, "OPTIONS"}) if found else []
 
-    def _place(self, path: str) -> tuple[tuple[str, ...], Methods]:
-        """Return the names of the parameters in a path and the table for its routes."""
+    def _place(self, path: str) -> tuple[Parameters, Methods]:
+        """Return the parameters in a path and the table for its routes."""
         if "{" not in path and "}" not in path:
             return (), self._exact.setdefault(path, {})
-        node, names = self._templates, []
         segments = path.split("/")
-        for place, segment in enumerate(segments, 1):
+        kinds, parameters = [Kind.LITERAL] * len(segments), []
+        for place, segment in enumerate(segments):
             match = parameter(segment)
-            if match is None:
-                if "{" in segment or "}" in segment:
-                    raise ValueError(f"{segment!r} in a route is not {{name}} or {{name:path}}")
-                node = node.literals.setdefault(segment, Node())
-                continue
-            names.append(match[1])
-            if match[2] is None:
-                node.one = node = node.one or Node()
-            elif place < len(segments):
-                raise ValueError(f"nothing can follow {segment!r} in a route")
-            else:
-                return unique(names), node.rest
-        return unique(names), node.methods
+            if match is not None:
+                parameters.append((match[1], place))
+                kinds[place] = Kind.ONE if match[2] is None else Kind.REST
+            elif "{" in segment or "}" in segment:
+                raise ValueError(f"{segment!r} in a route is not {{name}} or {{name:path}}")
+            if place and kinds[place - 1] is Kind.REST:
+                raise ValueError(f"nothing can follow {segments[place - 1]!r} in a route")
+        check_unique([name for name, _ in parameters])
+        return tuple(parameters), self._templates.methods(tuple(kinds), segments)
 
     def _add_prefix(self, path: str, method: str, route: Route) -> None:
         methods = self._prefixes.setdefault(path, {})
@@ -302,15 +353,14 @@ def already(route: Route, taken: Route) -> str:
     return f"{route.name} has a handler already{as_what}: {name_of(taken.handler)}"
 
 
-def unique(names: list[str]) -> tuple[str, ...]:
-    """Return names as a tuple.
+def check_unique(names: list[str]) -> None:
+    """Raise if a name occurs twice.
 
     Raises:
-        ValueError: A name occurs twice.
+        ValueError: One does.
     """
     if len(set(names)) < len(names):
         raise ValueError(f"a route has a parameter twice: {', '.join(names)}")
-    return tuple(names)
 
 
 def check_decoded(path: str) -> None:
