@@ -271,7 +271,7 @@ def test_a_signal_that_raises_nothing_does_not_disturb(client: HttpClient, peers
 class BrokenWaiter(PollWaiter):
     """One that fails when libcurl calls it."""
 
-    def watch(self, descriptor: int, interest: int) -> None:
+    def watch(self, descriptor: int, interest: int, is_new: bool) -> None:
         raise KeyError(descriptor, interest)
 
 

@@ -303,7 +303,7 @@ def test_places_are_given_and_taken_back(seed: int) -> None:
         for number, limit in limits.items():
             count = held.count(("http", f"h{number}", 80))
             assert count <= min(most, limit or most)
-        assert slots.waits == bool(outside)
+        assert bool(slots.queue) == bool(outside)
     for exchange in [*outside, *inside]:
         slots.leave([exchange], now)
-    assert (slots.taken, slots.waits, slots._hosts) == (0, False, {})
+    assert (slots.taken, bool(slots.queue), slots._hosts) == (0, False, {})

@@ -45,6 +45,7 @@ class EventLoopDriver:
 
     Attributes:
         closed: Whether it has been closed, by the client or after an error.
+        leave: Releases the slot of an exchange, or ends its wait.
         loop: The event loop.
         pid: The process that it belongs to.
     """
@@ -65,6 +66,7 @@ class EventLoopDriver:
         "_waiter",
         "_waiting",
         "closed",
+        "leave",
         "loop",
         "pid",
     )  # fmt: skip
@@ -88,6 +90,7 @@ class EventLoopDriver:
         self._hook_tasks: dict[Exchange, asyncio.Task[None]] = {}
         self._waiting: dict[Exchange, asyncio.Future[None]] = {}
         self._slots = AsyncSlots(loop, concurrency, self.host_limit, self._admit)
+        self.leave = self._slots.leave
 
     def host_limit(self, exchange: Exchange) -> int | None:
         """Return the most requests under way to a host; see `Scheduler.host_limit`."""
@@ -128,10 +131,6 @@ class EventLoopDriver:
             self.leave(exchange)
             raise ClientClosed("client has been closed")
         exchange.restart_stopwatch()
-
-    def leave(self, exchange: Exchange) -> None:
-        """Release the slot of an exchange, or end its wait."""
-        self._slots.leave(exchange)
 
     def _admit(self, exchange: Exchange) -> None:
         future = self._waiting[exchange]

@@ -50,10 +50,11 @@ class AsyncSlots:
     def leave(self, exchange: Exchange) -> None:
         """Release the slot of a request, or end its wait, and start others."""
         self.slots.leave((exchange,), monotonic())
-        self._admit()
+        if self.slots.queue:
+            self._admit()
 
     def _admit(self) -> None:
-        if self.slots.waits and not self._is_closed:
+        if not self._is_closed:
             for exchange in self.slots.admit(monotonic()):
                 self._begin(exchange)
             self._arm()

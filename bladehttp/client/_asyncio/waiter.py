@@ -14,13 +14,13 @@ from contextlib import suppress
 from contextvars import Context
 from typing import Protocol
 
-from bladehttp.client._curl.waiters import INTEREST, Events, SocketWaiter
+from bladehttp.client._curl.waiters import INTEREST, POLL_REMOVE, Events, SocketWaiter
 
 
 class LoopWaiter(SocketWaiter):
     """Wait on an event loop, which calls ``on_ready``: then `wait` with 0 returns at once."""
 
-    __slots__ = ("_is_watching", "_loop", "_on_ready", "_poller", "_registered")
+    __slots__ = ("_is_watching", "_loop", "_on_ready", "_poller")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, on_ready: Callable[[], None]) -> None:
         """Create a waiter.
@@ -33,24 +33,21 @@ class LoopWaiter(SocketWaiter):
         self._loop = loop
         self._on_ready = on_ready
         self._poller = make_poller()
-        self._registered: set[int] = set()
         self._is_watching = False
 
-    def watch(self, descriptor: int, interest: int) -> None:
-        if descriptor not in self.watched:
-            self._registered.discard(descriptor)
+    def watch(self, descriptor: int, interest: int, is_new: bool) -> None:
+        if interest == POLL_REMOVE:
             try:
                 self._poller.unregister(descriptor)
             except OSError:  # closed descriptors leave by themselves
                 pass
-        elif descriptor in self._registered:
+        elif not is_new:
             self._poller.modify(descriptor, INTEREST[interest])
         else:
             if not self._is_watching:
                 Context().run(self._loop.add_reader, self._poller.fileno(), self._on_ready)
                 self._is_watching = True
             self._poller.register(descriptor, INTEREST[interest])
-            self._registered.add(descriptor)
 
     def poll(self, seconds: float) -> Events:
         return self._poller.poll(seconds)

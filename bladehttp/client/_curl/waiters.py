@@ -50,6 +50,8 @@ ACTIONS = {
 }
 """Action flags for `socket_action` by the events of poll(2)."""
 
+POLL_REMOVE = pycurl.POLL_REMOVE  # once: an attribute of a module costs more than a global
+
 LONGEST_WAIT = 0.5
 """Seconds. A signal that arrives between Python's last check and the wait does not interrupt the
 wait, so a Ctrl-C would otherwise take until the next event."""
@@ -131,15 +133,23 @@ class SocketWaiter(ABC):
 
     def note(self, interest: int, descriptor: int, *_: object) -> None:
         """Note libcurl's interest in a descriptor. CURLMOPT_SOCKETFUNCTION."""
-        if interest == pycurl.POLL_REMOVE:
-            self.watched.pop(descriptor, None)
-        else:
-            self.watched[descriptor] = interest
-        self.watch(descriptor, interest)
+        watched = self.watched
+        is_new = descriptor not in watched
+        if interest != POLL_REMOVE:
+            watched[descriptor] = interest
+        elif not is_new:
+            del watched[descriptor]
+        self.watch(descriptor, interest, is_new)
 
     @abstractmethod
-    def watch(self, descriptor: int, interest: int) -> None:
-        """Have a descriptor watched for another interest (CURL_POLL_)."""
+    def watch(self, descriptor: int, interest: int, is_new: bool) -> None:
+        """Have a descriptor watched for another interest (CURL_POLL_).
+
+        Args:
+            descriptor: The descriptor.
+            interest: The interest; POLL_REMOVE for none any more.
+            is_new: Whether it was not watched before.
+        """
 
     @abstractmethod
     def poll(self, seconds: float) -> Events:
@@ -173,15 +183,15 @@ class PollWaiter(SocketWaiter):
         self._registered: dict[int, int] = {}
         self._changed: dict[int, int] = {}
 
-    def watch(self, descriptor: int, interest: int) -> None:
+    def watch(self, descriptor: int, interest: int, is_new: bool) -> None:  # noqa: ARG002
         self._changed[descriptor] = interest
 
     def poll(self, seconds: float) -> Events:
         registered = self._registered
         for descriptor, interest in self._changed.items():
-            if registered.get(descriptor, pycurl.POLL_REMOVE) == interest:
+            if registered.get(descriptor, POLL_REMOVE) == interest:
                 continue
-            if interest == pycurl.POLL_REMOVE:
+            if interest == POLL_REMOVE:
                 del registered[descriptor]
                 self._poll.unregister(descriptor)
             else:

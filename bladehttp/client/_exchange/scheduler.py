@@ -68,6 +68,7 @@ class Scheduler:
     Attributes:
         gate: Called before each request of an exchange whose hooks may be awaited; False holds the
             exchange back until `start_held`, `resume_held` or `fail`. None for no gate.
+        limit: Sets the most connections to one host; None for no limit.
         multi: The multi that drives libcurl.
         is_reusable: Whether it may be kept for more; False after an exception has interrupted it.
     """
@@ -88,6 +89,7 @@ class Scheduler:
         "gate",
         "idle_since",
         "is_reusable",
+        "limit",
         "multi",
     )  # fmt: skip
 
@@ -116,14 +118,11 @@ class Scheduler:
         self._shared = shared = Shared(budget, self.resume)
         self._sweeper = shared.sweeper
         self.multi = shared.multi
+        self.limit = shared.multi.limit
         self.multi.running = self._running
         self.multi.before_events, self.multi.after_events = self._sample_if_due, self._note_activity
         if waiter is not None:
             self.multi.wait_with(waiter)
-
-    def limit(self, host_connections: int | None) -> None:
-        """Set the most connections to one host; None for no limit."""
-        self.multi.limit(host_connections)
 
     def __len__(self) -> int:
         """The number of exchanges that have not ended."""

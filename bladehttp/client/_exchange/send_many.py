@@ -143,7 +143,7 @@ def _sent(given: Any) -> RequestInfo:
     return RequestInfo("GET", str(given), given)
 
 
-def arguments(given: Any) -> dict[str, Any]:
+def arguments(given: Any) -> Mapping[str, Any]:
     """Return the arguments of `send_request` for an item of `send_many`.
 
     Raises:
@@ -151,11 +151,11 @@ def arguments(given: Any) -> dict[str, Any]:
     """
     if isinstance(given, str):
         return {"url": given}
-    if not isinstance(given, Mapping):
+    if not isinstance(given, (dict, Mapping)):  # dict first: an abstract class is asked in Python
         raise TypeError(f"a request is a URL or a dict, not {given!r}"[:200])
     if "url" not in given:
         raise TypeError("a request has no url")
-    return dict(given)
+    return given
 
 
 def check_requests(requests: Any) -> None:
@@ -211,7 +211,7 @@ def _loop(scheduler: Scheduler, batch: Batch, requests: Iterator[Any]) -> Iterat
         if scheduler:
             scheduler.wait(min(slots.stalls_at, batch.stalls_at))
         _take_results(scheduler.step(), batch, slots)
-        for exchange in slots.admit(monotonic()) if slots.waits else ():
+        for exchange in slots.admit(monotonic()) if slots.queue else ():
             exchange.restart_clocks()
             scheduler.start(exchange)
 

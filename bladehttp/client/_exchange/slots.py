@@ -50,10 +50,11 @@ class Slots:
 
     Attributes:
         most: Number of slots.
+        queue: The hosts with requests that wait, the next one first; the values are unused.
         taken: Number of slots that are held.
     """
 
-    __slots__ = ("_hosts", "_limit_of", "_queue", "most", "taken")
+    __slots__ = ("_hosts", "_limit_of", "most", "queue", "taken")
 
     def __init__(self, most: int, limit_of: LimitOf) -> None:
         """Create slots.
@@ -66,8 +67,7 @@ class Slots:
         self.taken = 0
         self._limit_of = limit_of
         self._hosts: dict[Origin, Host] = {}
-        # the hosts with requests that wait, the next one first
-        self._queue: OrderedDict[Host, None] = OrderedDict()
+        self.queue: OrderedDict[Host, None] = OrderedDict()
 
     def enter(self, exchange: Exchange, now: float) -> bool:
         """Give a request a slot if one is free; else queue it, and `admit` yields it later."""
@@ -83,19 +83,19 @@ class Slots:
             self._hold(host, now)
             return True
         if not host.waiting:
-            self._queue[host] = None
+            self.queue[host] = None
         host.waiting[exchange] = None
         return False
 
     def admit(self, now: float) -> Iterator[Exchange]:
         """Give slots to waiting requests, and yield these."""
         blocked = 0
-        while blocked < len(self._queue):
+        while blocked < len(self.queue):
             share = self._share(now)
             if self.taken >= self.most and not share:
                 return
-            host = next(iter(self._queue))
-            self._queue.move_to_end(host)
+            host = next(iter(self.queue))
+            self.queue.move_to_end(host)
             exchange = next(iter(host.waiting))
             if not self._has_room(host, exchange, share):
                 blocked += 1
@@ -108,7 +108,7 @@ class Slots:
     def _unqueue(self, host: Host, exchange: Exchange) -> None:
         del host.waiting[exchange]
         if not host.waiting:
-            del self._queue[host]
+            del self.queue[host]
 
     def _hold(self, host: Host, now: float) -> None:
         if not host.held:
@@ -137,19 +137,14 @@ class Slots:
     @property
     def stalls_at(self) -> float:
         """When `admit` may yield a request although no slot was released."""
-        if len(self._hosts) < 2 or not self._queue:
+        if len(self._hosts) < 2 or not self.queue:
             return inf
         if not self.most <= self.taken < 2 * self.most:
             return inf
         share = self.most // len(self._hosts)
-        if not any(host.held < share for host in self._queue):
+        if not any(host.held < share for host in self.queue):
             return inf
         return self._stalls_at(share)
-
-    @property
-    def waits(self) -> bool:
-        """Whether requests are waiting."""
-        return bool(self._queue)
 
     def leave(self, exchanges: Iterable[Exchange], now: float) -> None:
         """Release the slots of requests, or remove them from their queues."""
