@@ -1,10 +1,11 @@
 """What a request leaves is released at once, and not by the next collection of garbage."""
 
+import asyncio
 import gc
 import gzip
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Any
 
 import pytest
@@ -23,6 +24,13 @@ def kept() -> Counter[str]:
     return Counter(
         kind.__name__ for kind in kinds if kind is HttpResponse or kind.__name__ in names
     )
+
+
+async def settled() -> Counter[str]:
+    """Count after the loop has called what was scheduled."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+    return kept()
 
 
 def read(response: HttpResponse) -> None:
@@ -110,10 +118,46 @@ def test_a_stream_on_an_event_loop_releases_its_response(
     async def main() -> Counter[str]:
         async with AsyncHttpClient() as client:
             await once(client)
-            before = kept()
+            before = await settled()
             for _ in range(ROUNDS):
                 await once(client)
-            return kept() - before
+            return await settled() - before
+
+    assert run_async(main()) == {}
+
+
+@pytest.mark.usefixtures("no_collector")
+@pytest.mark.parametrize("ordered", [False, True])
+def test_a_batch_that_is_left_releases_its_results(
+    client: HttpClient, url: str, ordered: bool
+) -> None:
+    def once() -> None:
+        results = client.send_many([url] * 5, ordered=ordered)
+        next(results)
+        results.close()
+
+    once()
+    before = kept()
+    for _ in range(ROUNDS):
+        once()
+    assert kept() - before == {}
+
+
+@pytest.mark.usefixtures("no_collector")
+@pytest.mark.parametrize("ordered", [False, True])
+def test_a_batch_on_an_event_loop_releases_its_results(url: str, ordered: bool) -> None:
+    async def once(client: AsyncHttpClient) -> None:
+        async with aclosing(client.send_many([url] * 5, ordered=ordered)) as results:
+            await anext(results)
+            await asyncio.sleep(0.01)  # others arrive, or are under way
+
+    async def main() -> Counter[str]:
+        async with AsyncHttpClient() as client:
+            await once(client)
+            before = await settled()
+            for _ in range(ROUNDS):
+                await once(client)
+            return await settled() - before
 
     assert run_async(main()) == {}
 

@@ -170,3 +170,5 @@ class AsyncBatch:
         tasks = [task for task in map(start_hooks_task, exchanges) if task is not None]
         if tasks:
             await asyncio.wait(tasks)
+        self._batch.close()
+        self.reason = None  # its traceback leads to this batch

@@ -10,6 +10,10 @@ from bladehttp.client._exchange.exchange import Exchange
 from bladehttp.client._exchange.slots import LimitOf, Slots
 
 
+def not_begun(_: Exchange) -> None:
+    """Start nothing: the slots are closed."""
+
+
 class AsyncSlots:
     """Requests that start as slots are free.
 
@@ -73,7 +77,8 @@ class AsyncSlots:
         self._admit()
 
     def close(self) -> None:
-        """Start no more requests."""
+        """Start no more requests, and release the function that would."""
         self._is_closed = True
+        self._begin = not_begun
         if self._timer is not None:
             self._timer.cancel()

@@ -130,6 +130,11 @@ class Batch:
             self.ready.append(self._held.pop(self._next))
             self._next += 1
 
+    def close(self) -> None:
+        """Release the results that will not be taken."""
+        self.ready.clear()
+        self._held.clear()
+
     @property
     def over(self) -> bool:
         """Whether every request was taken and every result returned."""
