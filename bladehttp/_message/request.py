@@ -121,9 +121,7 @@ class HttpRequest(Lazy):
     files: lazy[MultiDict[Upload]] = lazy(
         lambda request: request._content.decoded.files or MultiDict()
     )
-    headers: lazy[Headers] = lazy(
-        lambda request: Headers.adopt(request._fields.pairs, request._fields.index)
-    )
+    headers: lazy[Headers] = lazy(lambda request: request._fields.headers())
     host: lazy[str] = lazy(lambda request: host_name(request._authority))
     ipv6: lazy[bool] = lazy(lambda request: request._client.ipv6)
     params: lazy[dict[str, str]] = lazy(lambda _: Required())

@@ -15,12 +15,6 @@ TOKEN = f"[{TCHAR}]+".encode()
 # handshake or another protocol's greeting sent to a plain port.
 request_line_start = re.compile(rb"%b(?: |\Z)" % TOKEN).match
 
-# RFC 9112 section 5:    field-line = field-name ":" OWS field-value OWS
-# RFC 9110 section 5.5:  field-value = *( VCHAR / obs-text / SP / HTAB )
-# No whitespace before the colon (RFC 9112 section 5.1: MUST be refused) and none at the start of
-# the line (obs-fold, section 5.2: refused). OWS is trimmed by the code, of SP and HTAB only.
-field_line = re.compile(rb"(%b):([\t\x20-\x7e\x80-\xff]*)" % TOKEN).fullmatch
-
 # RFC 9112 section 7.1:    chunk-size = 1*HEXDIG
 # RFC 9112 section 7.1.1:  chunk-ext = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )
 #                          chunk-ext-val = token / quoted-string

@@ -8,16 +8,18 @@ own are cached; a refused request leaves nothing but lines, or a block, that are
 themselves. Checks of request line and fields together are repeated each time.
 
 Behind a proxy no field block comes twice, since a field or two differ with every request. So a
-block is made in one loop over its lines, of which most are known.
+block is made of lines that are known but for these, and only the fields that decide something about
+the request are looked at. The rest are looked at when a handler reads the headers.
 """
 
 import ipaddress
-from collections.abc import Callable, Sequence, Set as AbstractSet
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TypeVar
+from operator import itemgetter
+from typing import Any, TypeVar
 
-from bladehttp._data.headers import Pairs
+from bladehttp._data.headers import Headers, Pairs, index_of, is_token, is_valid_value
 from bladehttp._wire import framing, grammar
 from bladehttp._wire.limits import Limits
 from bladehttp._wire.target import decode_path
@@ -28,6 +30,8 @@ V = TypeVar("V")
 
 # Caches are emptied when they are full: one pass over a dict of this size is nothing beside
 # the requests that filled it, and a flood of distinct heads costs no more than without a cache.
+# Of field lines the older half stays and its lines come back when they are met: else the new lines
+# of each request would drive out those that all of them have.
 # At most about 1.2 MiB of keys in all.
 CACHED_REQUEST_LINES = 512
 CACHED_REQUEST_LINE_BYTES = 256
@@ -49,15 +53,22 @@ MINOR_VERSIONS = {version: minor for minor, version in enumerate(VERSIONS)}
 """HTTP-version, "HTTP/" taken off, to the minor version; the major one is 1."""
 
 
+Pair = tuple[str, str]
+Field = tuple[Pair, Pair, bool]
+"""A field's name in lower case with its value, its name as sent with the value, and whether it is
+one of `DECIDING`."""
+
+
 @dataclass(slots=True)  # frozen it would cost 3 us more for each request with new fields
 class FieldBlock:
     """The meaning of a request's fields, apart from its request line. Shared, and never changed.
 
     Attributes:
-        pairs: (name, value) in order, Cookie excepted.
-        index: Lower-case name to value, those of repeated fields joined.
+        fields: Each field in order.
         cookie: The values of all Cookie fields, joined by "; "; "" for none.
         host: The value of Host, None if there is none.
+        content_type: The value of Content-Type, "" if there is none.
+        content_encoding: The values of all Content-Encoding fields, joined; "" for none.
         body_length: Bytes of the body, or `framing.CHUNKED`.
         connection: The options of Connection, in lower case.
         expectations: The members of Expect, in lower case.
@@ -68,16 +79,33 @@ class FieldBlock:
             `LAST_BLOCK_BYTES`.
     """
 
-    pairs: Pairs
-    index: dict[str, str]
+    fields: Sequence[Field]
     cookie: str
     host: str | None
+    content_type: str
+    content_encoding: str
     body_length: int
     connection: frozenset[str]
     expectations: frozenset[str]
     closes: bool
     is_plain: bool
     lines: bytes = b""
+    _shown: tuple[Pairs, dict[str, str]] | None = field(default=None, compare=False, repr=False)
+
+    def headers(self) -> Headers:
+        """Return new headers with the fields, Cookie excepted, which has a place of its own."""
+        pairs, index = self._shown or self._show()
+        return Headers.adopt(pairs, index)
+
+    def _show(self) -> tuple[Pairs, dict[str, str]]:
+        """Return the fields as headers have them, and keep that: not every request is asked."""
+        fields = self.fields
+        index = dict(map(itemgetter(0), fields))
+        if index.pop("cookie", None) is not None:
+            fields = [field for field in fields if field[0][0] != "cookie"]
+        pairs = tuple(map(itemgetter(1), fields))
+        shown = self._shown = pairs, index if len(index) == len(pairs) else index_of(pairs)
+        return shown
 
 
 @dataclass(slots=True)
@@ -108,9 +136,6 @@ class RequestLine:
     scheme: str = ""
 
 
-Field = tuple[str, tuple[str, str]]
-"""A field's name in lower case, and the name as sent with its value."""
-
 LimitsOf = Callable[[RequestLine, Limits], Limits]
 """Returns the limits of one request, given its line and the limits of the others."""
 
@@ -130,7 +155,8 @@ class HeadParser:
     """
 
     __slots__ = (
-        *("_fields", "_longest_kept", "blocks", "limits", "limits_of", "lines", "longest_line"),
+        *("_fields", "_longest_kept", "_older_fields"),
+        *("blocks", "limits", "limits_of", "lines", "longest_line"),
     )
 
     def __init__(self, limits: Limits, limits_of: LimitsOf | None = None) -> None:
@@ -138,6 +164,7 @@ class HeadParser:
         self.limits: Limits = limits
         self.limits_of: LimitsOf | None = limits_of
         self._fields: dict[bytes, Field] = {}
+        self._older_fields: dict[bytes, Field] = {}
         self.lines: dict[bytes, RequestLine] = {}
         self.blocks: dict[bytes, FieldBlock] = {}
         room = limits.head - 2 - LAST_BLOCK_BYTES
@@ -203,24 +230,13 @@ class HeadParser:
             ProtocolError: One is malformed, they contradict each other or the body's length is not
                 clear.
         """
-        known, are_known = self._fields, True
-        pairs: list[tuple[str, str]] = []
-        index: dict[str, str] = {}
-        repeated: set[str] | None = None
-        for line in each:
-            field = known.get(line)
-            if field is None:
-                are_known, field = False, self.new_field(line)
-            name, pair = field
-            if name in index:
-                repeated = repeated or set()
-                repeated.add(name)
-                index[name] = joined(name, index[name], pair[1])
-            else:
-                index[name] = pair[1]
-            if name != "cookie":
-                pairs.append(pair)
-        block = _build_block(tuple(pairs), index, repeated or NONE)
+        fields: list[Any] = list(map(self._fields.get, each))
+        are_known = all(fields)
+        if not are_known:
+            for place, known in enumerate(fields):
+                if known is None:
+                    fields[place] = self.new_field(each[place])
+        block = _build_block(fields)
         size = len(lines)
         if size <= LAST_BLOCK_BYTES:
             block.lines = lines
@@ -238,14 +254,12 @@ class HeadParser:
         return (self._fields.get(line) or self.new_field(line))[1]
 
     def new_field(self, line: bytes) -> Field:
-        """Parse a field line that is not cached; see `field`."""
-        match = grammar.field_line(line)
-        if match is None:
-            raise ProtocolError(f"not a field line: {line[:60]!r}")
-        name, value = line.decode("latin-1").split(":", 1)
-        field = (name.lower(), (name, value.strip(" \t")))
+        """Return a field line that is not among the latest; see `field`."""
+        field = self._older_fields.get(line) or parse_field_line(line)
         if len(line) <= CACHED_LINE_BYTES:
-            _remember(self._fields, line, field, CACHED_LINES)
+            if len(self._fields) >= CACHED_LINES // 2:
+                self._fields, self._older_fields = {}, self._fields
+            self._fields[line] = field
         return field
 
 
@@ -255,35 +269,31 @@ def _remember(cache: dict[K, V], key: K, value: V, most: int) -> None:
     cache[key] = value
 
 
-def _build_block(pairs: Pairs, index: dict[str, str], repeated: AbstractSet[str]) -> FieldBlock:
-    """Check fields together and return what they mean.
-
-    Args:
-        pairs: (name, value) in order, Cookie excepted.
-        index: Lower-case name to value, those of repeated fields joined; Cookie included.
-        repeated: Lower-case names of the fields that came more than once.
-    """
-    host = index.get("host")
-    # RFC 9112 section 3.2: more than one Host, or an invalid one, MUST be answered with 400.
-    if "host" in repeated:
-        raise ProtocolError("more than one Host")
+def _build_block(fields: Sequence[Field]) -> FieldBlock:
+    """Check fields together and return what they mean."""
+    found: dict[str, str] = {}
+    for (name, value), _, _ in filter(itemgetter(2), fields):
+        if name not in found:
+            found[name] = value
+        elif name in ONCE:
+            raise ProtocolError(f"more than one {name}")
+        else:
+            found[name] += f"{'; ' if name == 'cookie' else ', '}{value}"
+    host, expect = found.get("host"), found.get("expect")
     if host is not None and not is_host(host):
         raise ProtocolError(f"Host is not valid: {host[:60]!r}")
-    if "content-type" in repeated:  # which one counts would depend on the reader
-        raise ProtocolError("more than one Content-Type")
-    length = 0
-    if "content-length" in index or "transfer-encoding" in index:
-        coding = index.get("transfer-encoding")
+    length, declared, coding = 0, found.get("content-length"), found.get("transfer-encoding")
+    if declared is not None or coding is not None:
         length = framing.body_length(
-            _values("content-length", pairs, index, repeated), () if coding is None else (coding,)
+            () if declared is None else (declared,), () if coding is None else (coding,)
         )
-    connection, expect = index.get("connection"), index.get("expect")
-    options = NONE if connection is None else members(connection)
+    options = members(found["connection"]) if "connection" in found else NONE
     return FieldBlock(
-        pairs,
-        index,
-        index.pop("cookie", ""),
+        fields,
+        found.get("cookie", ""),
         host,
+        found.get("content-type", ""),
+        found.get("content-encoding", ""),
         length,
         options,
         NONE if expect is None else members(expect),
@@ -292,22 +302,14 @@ def _build_block(pairs: Pairs, index: dict[str, str], repeated: AbstractSet[str]
     )
 
 
-def _values(
-    name: str, pairs: Pairs, index: dict[str, str], repeated: AbstractSet[str]
-) -> Sequence[str]:
-    if name in repeated:
-        return [value for key, value in pairs if key.lower() == name]
-    return (index[name],) if name in index else ()
+# RFC 9112 section 3.2: more than one Host MUST be answered with 400. RFC 9110 section 8.6 allows it
+# for Content-Length, equal or not. Which Content-Type counts would depend on the reader.
+ONCE = frozenset({"host", "content-length", "content-type"})
 
+DECIDING = ONCE | {"connection", "content-encoding", "cookie", "expect", "transfer-encoding"}
+"""The fields that a `FieldBlock` has attributes of."""
 
 NONE: frozenset[str] = frozenset()
-
-
-def joined(name: str, earlier: str, value: str) -> str:
-    """Return the value of a repeated field; of Set-Cookie, which cannot be joined, the last."""
-    if name == "set-cookie":
-        return value
-    return f"{earlier}; {value}" if name == "cookie" else f"{earlier}, {value}"
 
 
 @lru_cache(maxsize=64)
@@ -335,7 +337,31 @@ def is_host(value: str) -> bool:
     return True
 
 
-NO_FIELDS = _build_block((), {}, NONE)
+NO_FIELDS = _build_block(())
+
+
+def parse_field_line(line: bytes) -> Field:
+    """Parse a field line.
+
+    RFC 9112 section 5: field-line = field-name ":" OWS field-value OWS. No whitespace before the
+    colon (section 5.1: MUST be refused) and none at the start of the line (obs-fold, section 5.2:
+    refused).
+
+    Raises:
+        ProtocolError: It is malformed.
+    """
+    name, colon, value = line.decode("latin-1").partition(":")
+    key = lower_token(name)
+    if key is None or not colon or not is_valid_value(value):
+        raise ProtocolError(f"not a field line: {line[:60]!r}")
+    value = value.strip(" \t")
+    return (key, value), (name, value), key in DECIDING
+
+
+@lru_cache(maxsize=128)  # at most 1 MiB: a name is as long as its line
+def lower_token(name: str) -> str | None:
+    """Return a token in lower case, None for what is none."""
+    return name.lower() if is_token(name) else None
 
 
 def parse_request_line(line: bytes) -> RequestLine:

@@ -114,7 +114,7 @@ def describe(request: Request) -> dict[str, Any]:
         "method": line.method,
         "target": line.target,
         "version": f"1.{line.minor}",
-        "fields": [list(pair) for pair in fields.pairs],
+        "fields": [list(pair) for pair in fields.headers().pairs()],
         "body": body.decode("latin-1"),
         "trailers": [list(pair) for pair in request.trailers],
         "path": line.path,

@@ -115,10 +115,30 @@ def test_fields_of_a_request() -> None:
     head = take(HeadParser(Limits()), data)
     assert head is not None
     fields = head.fields
-    assert fields.pairs == (("Host", "a"), ("X", "1"), ("x", "3"), ("Connection", "Y , ,z"))
-    assert fields.index == {"host": "a", "x": "1, 3", "connection": "Y , ,z"}
+    headers = fields.headers()
+    assert headers.pairs() == [("Host", "a"), ("X", "1"), ("x", "3"), ("Connection", "Y , ,z")]
+    assert headers == {"host": "a", "x": "1, 3", "connection": "Y , ,z"}
     assert (fields.cookie, fields.host) == ("b=2; c=4", "a")
     assert (fields.body_length, fields.connection) == (0, {"y", "z"})
+
+
+@pytest.mark.parametrize("more", [(), ("X: 1", "x: 2")], ids=["names once", "a name twice"])
+@pytest.mark.parametrize("cookie", ["Cookie: a=1", "Cookie:", "cookie: "])
+def test_headers_have_no_cookie(cookie: str, more: tuple[str, ...]) -> None:
+    head = take(HeadParser(Limits()), request("Host: a", cookie, *more))
+    assert head is not None
+    headers = head.fields.headers()
+    assert ("cookie" in headers, headers.get_all("Cookie")) == (False, [])
+    assert headers.pairs() == [("Host", "a"), *(("X", "1"), ("x", "2"))[: len(more)]]
+    assert headers.get("x") == ("1, 2" if more else None)
+
+
+@pytest.mark.parametrize("name", ["Host", "Content-Length", "Content-Type"])
+def test_a_field_that_can_come_once_only_is_refused_twice(name: str) -> None:
+    parser = HeadParser(Limits())
+    lines = [b"Host: a", *[f"{name}: 5".encode(), f"{name.upper()}: 5".encode()]]
+    with pytest.raises(ProtocolError, match=f"more than one {name.lower()}"):
+        parser.field_block(lines, b"\r\n".join([*lines, b"", b""]))
 
 
 def test_body_length_of_fields() -> None:
@@ -179,10 +199,9 @@ def test_caches_are_bounded_in_entries_and_bytes() -> None:
     parser = HeadParser(Limits())
     caches: list[tuple[dict[bytes, Any], int, int]] = [
         (parser.lines, head_module.CACHED_REQUEST_LINES, head_module.CACHED_REQUEST_LINE_BYTES),
-        (parser._fields, head_module.CACHED_LINES, head_module.CACHED_LINE_BYTES),
         (parser.blocks, head_module.CACHED_BLOCKS, head_module.CACHED_BLOCK_BYTES),
     ]
-    found = [0, 0, 0]
+    found = [0, 0]
     for i in range(3 * head_module.CACHED_LINES):
         line = f"GET /{i}/{'a' * (i % 600)} HTTP/1.1"
         data = request("Host: a", f"X: {i}", "Y: " + "y" * (i % 3000), line=line)
@@ -191,6 +210,20 @@ def test_caches_are_bounded_in_entries_and_bytes() -> None:
         found = [max(old, len(cache)) for old, (cache, _, _) in zip(found, caches, strict=True)]
     assert found == [most for _, most, _ in caches]
     assert all(max(map(len, cache)) <= size for cache, _, size in caches)
+
+
+def test_field_lines_are_kept_in_two_generations() -> None:
+    parser, most = HeadParser(Limits()), head_module.CACHED_LINES // 2
+    known = parser.field(b"Host: a")
+    for i in range(10 * most):
+        parser.field(b"X: %d" % i)
+        parser.field(b"Y: " + b"y" * (i % 3000))
+        assert max(len(parser._fields), len(parser._older_fields)) <= most
+        if i % 100 == 0:  # often enough to stay
+            assert parser.field(b"Host: a") is known
+    kept = [*parser._fields, *parser._older_fields]
+    assert b"X: 0" not in kept
+    assert max(map(len, kept)) <= head_module.CACHED_LINE_BYTES
 
 
 @pytest.mark.parametrize(
