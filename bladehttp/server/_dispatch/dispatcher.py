@@ -281,12 +281,13 @@ class Dispatcher:
     ) -> None:
         """Report an error of an offloaded handler whose response cannot be replaced any more.
 
-        The client has left, or the head was sent at the first write to a channel: its body is cut.
+        The client has left, or the head was sent at the first write to a channel: its body is cut,
+        after the report, so that whoever sees the end can find the reason.
         """
-        if isinstance(response.source, Channel):
-            response.source.cut()
         if not (deferred.given_up and isinstance(error, Abort)):
             self.thread.call_soon(partial(self.notices.report, error, client, request, ends=False))
+        if isinstance(response.source, Channel):
+            response.source.cut()
 
     def run_after_request(
         self, request: HttpRequest, response: HttpResponse, client: socket | None
