@@ -21,11 +21,11 @@ from bladehttp.server._connection.context import ServerContext
 from bladehttp.server._connection.sender import Sender
 from bladehttp.server._connection.states import (
     BODY,
+    HANDLE,
     IDLE,
     PAUSED,
     PHASE_EVENTS,
     READING,
-    REQUEST,
     Event,
     State,
 )
@@ -114,8 +114,9 @@ class Connection(Sender):
     def on_ready(self, events: int) -> None:
         """Process the events the socket is ready for, then apply the new state."""
         try:
-            READY[self.state](self, events)
-            self._apply_state()
+            is_settled = READY[self.state](self, events)
+            if not is_settled:
+                self._apply_state()
         except Exception as error:  # noqa: BLE001 - ends one connection, not the loop
             self._on_error(error)
 
@@ -227,7 +228,12 @@ class Connection(Sender):
         self._connected = True
         self._call("connect", self.transport.socket)
 
-    def _receive(self, events: int) -> None:
+    def _receive(self, events: int) -> bool:
+        """Receive bytes, and answer the requests that are complete.
+
+        Returns:
+            Whether the connection is as idle as before: there is no state to apply.
+        """
         transport = self.transport
         if events & WRITE:
             transport.flush()
@@ -235,18 +241,30 @@ class Connection(Sender):
         if self._reader is IDLE_READER:
             whole = parse_whole_request(data, self._context.parser, self._fields)
         if whole is not None:  # the usual case: exactly one request
-            line, fields, keep_alive, body = whole
-            if fields.lines:
-                self._fields = fields
-            content = Request(line, fields, keep_alive, body) if body else None
-            self._handle(line, fields, keep_alive, content)
-            self._flush()
+            if self._serve(*whole):
+                return True
         elif data:
             self._receive_part(data)
         elif self.state is IDLE:  # part of a TLS record is no progress
             transport.progressed = False
         if transport.ended:
             self._on_eof()
+        return False
+
+    def _serve(self, line: RequestLine, fields: FieldBlock, keep_alive: bool, body: bytes) -> bool:
+        """Answer the one request that has come.
+
+        Returns:
+            Whether the connection is as idle as before: there is no state to apply.
+        """
+        if fields.lines:
+            self._fields = fields
+        content = Request(line, fields, keep_alive, body) if body else None
+        response = self._handle(line, fields, keep_alive, content)
+        if response is None:
+            self._flush()
+            return False
+        return self._send_at_once(response)
 
     def _receive_part(self, data: bytes) -> None:
         """Continue with part of a request, and with a body of which more may be waiting.
@@ -328,7 +346,9 @@ class Connection(Sender):
             if message is None:
                 self._await_bytes()
                 break
-            self._handle(message.line, message.fields, message.keep_alive, message)
+            whole = self._handle(message.line, message.fields, message.keep_alive, message)
+            if whole is not None:
+                self._queue(whole)
             if not reader.buffer:
                 self._fields, self._reader = reader.last, IDLE_READER
                 break
@@ -379,7 +399,7 @@ class Connection(Sender):
 
     def _handle(
         self, line: RequestLine, fields: FieldBlock, keep_alive: bool, content: Request | None
-    ) -> None:
+    ) -> bytes | None:
         """Answer a complete request.
 
         Args:
@@ -387,11 +407,14 @@ class Connection(Sender):
             fields: Its fields.
             keep_alive: Whether the client lets the connection be used again.
             content: The same with its body; may be None for one without.
+
+        Returns:
+            The whole response, to be sent, or None: it is in the outbox, or will be.
         """
         context = self._context
         context.stats.requests += 1
         self._served += 1
-        self._transition(REQUEST)
+        self.state = HANDLE
         request = HttpRequest.from_wire(line, fields, self.client, context.is_secure)
         if context.proxies is not None:
             context.proxies.apply(request)
@@ -399,7 +422,7 @@ class Connection(Sender):
             self._receive_content(request, content)
         if not line.is_plain and (error := check_target(line, request.scheme)) is not None:
             self._refuse(error, request)
-            return
+            return None
         if not keep_alive:
             self._lingers = bool(self._reader.buffer)
         response = context.dispatcher.respond(request, self.transport.socket, context.workers)
@@ -410,9 +433,9 @@ class Connection(Sender):
             self._warn_slow_handler(request, took)
         keep = keep_alive and self._served != context.max_requests
         if response.deferred is None:
-            self._reply(request, response, line, keep)
-        else:
-            self._await_deferred(request, response, line, keep)
+            return self._reply(request, response, line, keep)
+        self._await_deferred(request, response, line, keep)
+        return None
 
     def _warn_slow_handler(self, request: HttpRequest, seconds: float) -> None:
         name = self._context.dispatcher.name(request)
@@ -462,7 +485,7 @@ def _ignore(connection: Connection, events: int) -> None:
     del connection, events
 
 
-READY: dict[State, Callable[[Connection, int], None]] = {
+READY: dict[State, Callable[[Connection, int], bool | None]] = {
     State.PROXY: Connection._read_proxy_header,
     State.HANDSHAKE: Connection._handshake,
     State.HEAD: Connection._receive,
@@ -477,4 +500,4 @@ READY: dict[State, Callable[[Connection, int], None]] = {
     State.LINGER: Connection._discard,
     State.CLOSED: _ignore,
 }
-"""State to the method for a ready socket."""
+"""State to the method for a ready socket; one that returns True has settled everything."""

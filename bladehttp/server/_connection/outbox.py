@@ -97,7 +97,7 @@ class Outbox:
         if isinstance(self._source, Events):
             self._source.close()
 
-    def add(self, data: bytes) -> None:
+    def add(self, data: bytes | memoryview) -> None:
         """Append bytes."""
         self.pending += len(data)
         if self._chunks is None:

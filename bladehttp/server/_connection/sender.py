@@ -23,6 +23,7 @@ from bladehttp.server._connection.states import (
     FINISH,
     HANDED_OVER,
     IDLE,
+    IDLE_PLAN,
     PAUSED,
     PLANS,
     READING,
@@ -33,6 +34,7 @@ from bladehttp.server._connection.states import (
 )
 from bladehttp.server._dispatch.access_log import Answered, ResponseRecord
 from bladehttp.server._files.file_response import apply_conditions
+from bladehttp.server._net.loop import READ
 from bladehttp.server._net.send_queue import SAMPLES, ClientProgress, unacknowledged
 from bladehttp.server._net.transport import Transport
 
@@ -78,8 +80,8 @@ class Sender(StateMachine):
 
     def _reply(
         self, request: HttpRequest, response: HttpResponse, line: RequestLine, keep: bool
-    ) -> None:
-        """Put the response to a request into the outbox."""
+    ) -> bytes | None:
+        """Return the whole response to a request if it is complete, else put it into the outbox."""
         dispatcher = self._context.dispatcher
         callbacks, has_response_callbacks = dispatcher.callbacks, dispatcher.has_response_callbacks
         if response.source is not None:
@@ -95,15 +97,43 @@ class Sender(StateMachine):
         if whole is None:
             self._request = request
             self._reply_in_parts(request, response, line.method, line.minor, keep)
-            return
-        self._outbox.add(whole)
+            return None
         if self._request is not None:
             self._end_exchange()
-        if has_response_callbacks and callbacks["answered"]:
+        if not has_response_callbacks:
+            return whole
+        self._queue(whole)
+        if callbacks["answered"]:
             self._call_on_answered(request, response)
-        self._transition(REPLIED)
-        if has_response_callbacks and callbacks["reply"]:
+        if callbacks["reply"]:
             self._call_on_reply(request, response)
+        return None
+
+    def _queue(self, whole: bytes) -> None:
+        """Put a whole response into the outbox."""
+        self._outbox.add(whole)
+        self._transition(REPLIED)
+
+    def _send_at_once(self, whole: bytes) -> bool:
+        """Send a whole response past the outbox, which is empty. The last step of most requests.
+
+        Returns:
+            Whether the connection is as idle as before: there is no state to apply.
+        """
+        transport, outbox = self.transport, self._outbox
+        sent = transport.send(whole)
+        outbox.sent += sent
+        if sent < len(whole) or transport.blocked:
+            outbox.add(memoryview(whole)[sent:])
+            self._transition(Event.BLOCKED)
+            return False
+        self.state = IDLE
+        if self._plan is not IDLE_PLAN or self._interest != READ or transport.ended:
+            return False
+        transport.progressed = False
+        context = self._context
+        context.clocks["keep_alive"].arm(self, context.loop.now)
+        return True
 
     def _reply_in_parts(
         self, request: HttpRequest, response: HttpResponse, method: str, minor: int, keep: bool
@@ -217,7 +247,9 @@ class Sender(StateMachine):
         self._transition(Event.ANSWERED)
         client = self.transport.socket
         response = self._context.dispatcher.settle_deferred(request, response, deferred, client)
-        self._reply(request, response, line, keep)
+        whole = self._reply(request, response, line, keep)
+        if whole is not None:
+            self._queue(whole)
         self._send(0)
 
     def _expire_deferred(self) -> None:

@@ -88,9 +88,9 @@ class Event(IntEnum):
 
 # Those on the way of every request by names of their own: on CPython 3.11 looking a member up by
 # its class takes 0.15 us, more than the whole transition.
-BODY, IDLE, WRITE = State.BODY, State.IDLE, State.WRITE
+BODY, IDLE, HANDLE, WRITE = State.BODY, State.IDLE, State.HANDLE, State.WRITE
 FINISH, CLOSED = State.FINISH, State.CLOSED
-REQUEST, REPLIED = Event.REQUEST, Event.REPLIED
+REPLIED = Event.REPLIED
 
 UNASKED = frozenset({State.PROXY, State.HANDSHAKE})
 """The states before a first request can arrive."""
@@ -221,3 +221,5 @@ PLANS: dict[State, Plan] = {
     State.LINGER: Plan(READ, progress="silence", absolute=("linger",), tracks_delivery=True),
     State.CLOSED: Plan(0),
 }
+
+IDLE_PLAN = PLANS[IDLE]
