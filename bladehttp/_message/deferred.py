@@ -197,6 +197,11 @@ class Channel(Iterator[bytes]):
         """Whether the channel is closed for writing."""
         return self._closed
 
+    @property
+    def has_overflowed(self) -> bool:
+        """Whether more was written than the limit while the client took too little."""
+        return self._overflowed
+
     def write(self, data: str | bytes, timeout: int = 0) -> bool:
         """Send a chunk; a str as UTF-8. From any thread.
 
@@ -236,8 +241,11 @@ class Channel(Iterator[bytes]):
                 self._size += len(chunk)
             self._quiet = False
             self._changed.notify_all()
+        if self._overflowed:  # whatever the loop waits for
+            self._wake()
+            return False
         self._wake_once()
-        return not self._overflowed
+        return True
 
     def _wake_once(self) -> None:
         """Wake the loop unless it has been woken since it took all: a busy writer floods it."""

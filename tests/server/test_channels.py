@@ -316,6 +316,24 @@ def test_a_client_that_takes_too_little_is_reset(serve, connect):
     assert channel.closed
 
 
+def test_a_client_that_takes_nothing_more_is_reset(serve, connect):
+    """Also if its socket never becomes writable again, and no clock runs."""
+    channels, errors, gone = SimpleQueue(), [], threading.Event()
+    server = serve(lambda q, p: channels.put(p.channel()), write_timeout=0)
+    server.on_error(lambda error, sock: errors.append(error))
+    server.on_disconnect(lambda client: gone.set())
+    client = connect(server)
+    client.get()
+    channel = channels.get(timeout=PATIENCE)
+    # More than the kernel takes at once, so that the rest waits behind it for a client that reads.
+    assert channel.write(b"x" * (1 << 24))
+    assert channel.write(b"y", timeout=PATIENCE * 1000)  # waits until that was taken
+    while channel.write(b"x" * 65536):
+        pass
+    assert gone.wait(PATIENCE)
+    assert [type(error) for error in errors] == [BufferError]
+
+
 def test_shutdown_ends_events_and_waits_for_other_channels(serve, connect):
     server = serve()
     channels = SimpleQueue()

@@ -82,6 +82,10 @@ class Outbox:
         """Whether the stream may yield more."""
         return self._stream is not None
 
+    def is_sending(self, source: object) -> bool:
+        """Whether the stream is this one."""
+        return self._source is source
+
     @property
     def starved(self) -> bool:
         """Whether everything available was sent and the stream continues later."""

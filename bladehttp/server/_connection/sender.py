@@ -264,6 +264,8 @@ class Sender(StateMachine):
         def feed() -> None:
             if self.state in PAUSED:
                 self._run_guarded(self._resume_stream)
+            elif channel.has_overflowed and self._outbox.is_sending(channel):
+                self._run_guarded(channel.take)  # raises, though the client may never take more
 
         def beat() -> None:
             if not channel.closed:
