@@ -335,16 +335,8 @@ class Connection(Sender):
         left, reader, outbox = REQUESTS_PER_TURN, self._reader, self._outbox
         while left and outbox.pending <= HIGH_WATER:
             left -= 1
-            try:
-                message = reader.take_request()
-            except ProtocolError as error:
-                self._refuse(error)
-                break
-            except OSError as error:  # a temporary file cannot be created or written
-                self._fail(error)
-                break
+            message = self._take_request()
             if message is None:
-                self._await_bytes()
                 break
             whole = self._handle(message.line, message.fields, message.keep_alive, message)
             if whole is not None:
@@ -357,6 +349,20 @@ class Connection(Sender):
         self._flush()
         if self.state is IDLE and reader.buffer:
             self._transition(Event.BLOCKED)  # more requests wait until the next turn
+
+    def _take_request(self) -> Request | None:
+        """Return the next complete request; None: it is incomplete, or is refused."""
+        message = None
+        try:
+            message = self._reader.take_request()
+        except ProtocolError as error:
+            self._refuse(error)
+        except OSError as error:  # a temporary file cannot be created or written
+            self._fail(error)
+        else:
+            if message is None:
+                self._await_bytes()
+        return message
 
     def _await_bytes(self) -> None:
         """Wait for missing bytes of a request; send 100 (Continue) if the client expects it."""

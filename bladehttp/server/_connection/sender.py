@@ -103,16 +103,21 @@ class Sender(StateMachine):
         if not has_response_callbacks:
             return whole
         self._queue(whole)
-        if callbacks["answered"]:
-            self._call_on_answered(request, response)
-        if callbacks["reply"]:
-            self._call_on_reply(request, response)
+        self._call_for_whole(request, response)
         return None
 
     def _queue(self, whole: bytes) -> None:
         """Put a whole response into the outbox."""
         self._outbox.add(whole)
         self._transition(REPLIED)
+
+    def _call_for_whole(self, request: HttpRequest, response: HttpResponse) -> None:
+        """Call on_answered and on_reply for a response that was queued whole."""
+        callbacks = self._context.dispatcher.callbacks
+        if callbacks["answered"]:
+            self._call_on_answered(request, response)
+        if callbacks["reply"]:
+            self._call_on_reply(request, response)
 
     def _send_at_once(self, whole: bytes) -> bool:
         """Send a whole response past the outbox, which is empty. The last step of most requests.
