@@ -241,7 +241,14 @@ class Connection(Sender):
         if self._reader is IDLE_READER:
             whole = parse_whole_request(data, self._context.parser, self._fields)
         if whole is not None:  # the usual case: exactly one request
-            if self._serve(*whole):
+            line, fields, keep_alive, body = whole
+            if fields.lines:
+                self._fields = fields
+            content = Request(line, fields, keep_alive, body) if body else None
+            response = self._handle(line, fields, keep_alive, content)
+            if response is None:
+                self._flush()
+            elif self._send_at_once(response):
                 return True
         elif data:
             self._receive_part(data)
@@ -250,21 +257,6 @@ class Connection(Sender):
         if transport.ended:
             self._on_eof()
         return False
-
-    def _serve(self, line: RequestLine, fields: FieldBlock, keep_alive: bool, body: bytes) -> bool:
-        """Answer the one request that has come.
-
-        Returns:
-            Whether the connection is as idle as before: there is no state to apply.
-        """
-        if fields.lines:
-            self._fields = fields
-        content = Request(line, fields, keep_alive, body) if body else None
-        response = self._handle(line, fields, keep_alive, content)
-        if response is None:
-            self._flush()
-            return False
-        return self._send_at_once(response)
 
     def _receive_part(self, data: bytes) -> None:
         """Continue with part of a request, and with a body of which more may be waiting.
