@@ -10,7 +10,7 @@ from typing import IO, Any, BinaryIO
 
 from bladehttp._data.auth import Auth
 from bladehttp._data.cookies import parse_cookies
-from bladehttp._data.headers import Headers
+from bladehttp._data.headers import Headers, new_object
 from bladehttp._data.jsonable import as_json
 from bladehttp._data.lazy import Lazy, lazy
 from bladehttp._data.multidict import MultiDict, Required
@@ -149,12 +149,12 @@ class HttpRequest(Lazy):
         self.request_uri = line.target
         self.http_version = VERSIONS[line.minor]
 
-    @classmethod
+    @staticmethod
     def from_wire(
-        cls, line: RequestLine, fields: FieldBlock, client: ClientInfo, is_secure: bool
+        line: RequestLine, fields: FieldBlock, client: ClientInfo, is_secure: bool
     ) -> "HttpRequest":
         """Make the request for callbacks from a received head."""
-        request = cls.__new__(cls)
+        request: HttpRequest = new_object(HttpRequest)
         request._lazy = None
         request._receive(line, fields, client)
         request.disconnected = False

@@ -14,7 +14,7 @@ from typing import Any, Self, overload
 from bladehttp._data.byte_streams import AsyncItems, BodyReader
 from bladehttp._data.charsets import charset_of, load_json, text_of, without_bom
 from bladehttp._data.event_stream import LONGEST_EVENT, Event, EventReader
-from bladehttp._data.headers import Headers, HeadersLike, Pairs, is_field_value
+from bladehttp._data.headers import Headers, HeadersLike, Pairs, is_field_value, new_object
 from bladehttp._data.jsonable import as_json, dump_json
 from bladehttp._data.lazy import lazy
 from bladehttp._data.links import Links, parse_links
@@ -120,10 +120,10 @@ class HttpResponse(ResponseWriter):
         if body:
             self.write(body)
 
-    @classmethod
-    def for_server(cls, blank: DefaultHead = DEFAULT_HEAD) -> "HttpResponse":
+    @staticmethod
+    def for_server(blank: DefaultHead = DEFAULT_HEAD) -> "HttpResponse":
         """Make the response for a handler: 200, empty, with the default fields."""
-        response = cls.__new__(cls)
+        response: HttpResponse = new_object(HttpResponse)
         response._fields = blank
         response._parts = []
         response.status = UNSET_STATUS

@@ -82,18 +82,19 @@ class Sender(StateMachine):
         self, request: HttpRequest, response: HttpResponse, line: RequestLine, keep: bool
     ) -> bytes | None:
         """Return the whole response to a request if it is complete, else put it into the outbox."""
-        dispatcher = self._context.dispatcher
+        context = self._context
+        dispatcher, loop = context.dispatcher, context.loop
         callbacks, has_response_callbacks = dispatcher.callbacks, dispatcher.has_response_callbacks
         if response.source is not None:
             apply_conditions(request, response)
         if has_response_callbacks and callbacks["after"]:
             response = dispatcher.run_after_request(request, response, self.transport.socket)
-            self._context.loop.now = monotonic()
-        keep = keep and not self._context.draining
+            loop.now = monotonic()
+        keep = keep and not context.draining
         self._line = line
         whole = None
         if keep and line.is_plain and self._record is None:
-            whole = _whole_response(response)
+            whole = _whole_response(response, int(loop.now + loop.epoch))
         if whole is None:
             self._request = request
             self._reply_in_parts(request, response, line.method, line.minor, keep)
@@ -450,8 +451,8 @@ class Sender(StateMachine):
             self._call("disconnect", self.client)
 
 
-def _whole_response(response: HttpResponse) -> bytes | None:
-    """Return a complete response as bytes, or None if it needs `_reply_in_parts`.
+def _whole_response(response: HttpResponse, second: int) -> bytes | None:
+    """Return a complete response as bytes, dated ``second``; None if it needs `_reply_in_parts`.
 
     Most responses are complete: body in memory, nothing to decide. None also for those that cannot
     be sent.
@@ -462,7 +463,7 @@ def _whole_response(response: HttpResponse) -> bytes | None:
         status, reason, fields, body = response.as_sent()
         if len(body) > JOINED:  # copying it would cost more than a second send
             return None
-        return write_whole(status, reason, fields, body, int(time()))
+        return write_whole(status, reason, fields, body, second)
     except Exception:  # noqa: BLE001 - reported by _reply_in_parts
         return None
 
