@@ -129,6 +129,7 @@ class RequestReader:
         buffer: The received bytes that were not parsed yet. Read only.
         last: The fields of the last request, as for `parse_whole_request`.
         phase: The progress of the request that `take_request` will return next.
+        received: Bytes that were fed so far.
         needs_continue: The head is complete, the client waits for 100 (Continue) and has sent
             nothing of the body.
     """
@@ -146,12 +147,14 @@ class RequestReader:
         "last",
         "needs_continue",
         "phase",
+        "received",
     )
 
     def __init__(self, parser: HeadParser, last: FieldBlock = NO_FIELDS) -> None:
         """Read with the limits of a parser, which may be shared."""
         self._parser = parser
         self.last = last
+        self.received: int = 0
         self.buffer = ReceiveBuffer()
         self._error: ProtocolError | None = None
         self._start_request()
@@ -179,6 +182,7 @@ class RequestReader:
 
     def feed(self, data: bytes) -> None:
         """Append received bytes. After an error they are ignored."""
+        self.received += len(data)
         if self._error is None:
             self.buffer.feed(data)
 

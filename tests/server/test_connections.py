@@ -6,6 +6,8 @@ import struct
 import pytest
 from support import wait_until
 
+from bladehttp.server._connection.states import State
+
 
 def echo(request, response):
     response.write(request.raw_body or request.path)
@@ -118,6 +120,24 @@ def test_a_pipelining_client_that_does_not_read_is_not_read_either(serve, connec
         assert len(client.response().body) == 65536
     assert handled < 2000
     assert server.stats.requests == 2000
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+def test_responses_that_a_client_does_not_read_wait_whole_for_it(serve, connect, secure):
+    """Each request is sent when those before it are answered, until the kernel takes no more."""
+    server = serve(lambda q, p: p.write(q.path[1:].zfill(60_000)), secure=secure, write_timeout=0)
+    client = connect(server)
+    assert client.get("/0").response().body == b"0" * 60_000
+    (connection,) = server._runtime.context.connections
+    bodies = []
+    while connection.state is not State.WRITE:
+        bodies.append(b"%060000d" % len(bodies))
+        client.get(f"/{len(bodies) - 1}")
+        wait_until(
+            lambda: server.stats.requests == len(bodies) + 1 or connection.state is State.WRITE
+        )
+    assert [client.response().body for _ in bodies] == bodies
+    assert client.get("/1").response().body == bodies[1]
 
 
 def test_a_body_is_not_taken_for_a_request(serve, connect):

@@ -13,7 +13,7 @@ import pytest
 from support import Raw, wait_until
 
 from bladehttp.server import HttpServer
-from bladehttp.server._connection import connection
+from bladehttp.server._connection import state_machine
 
 
 def test_connections_beyond_the_limit_wait_while_none_is_idle(serve, connect):
@@ -57,7 +57,7 @@ def test_clients_that_ask_now_and_then_keep_nobody_out(serve, connect):
 
 
 def test_connections_that_linger_give_way_to_new_ones(serve, connect, monkeypatch):
-    monkeypatch.setattr(connection, "LINGER_LEAST", 0.1)
+    monkeypatch.setattr(state_machine, "LINGER_LEAST", 0.1)
     server = serve(lambda request, response: response.write("hi"), max_connections=3)
     refused = [connect(server).send("GARBAGE\r\n\r\n") for _ in range(3)]
     for client in refused:

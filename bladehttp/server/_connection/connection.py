@@ -4,8 +4,6 @@ The only place where transport, reader, dispatcher and writer meet. The tables o
 step may follow; each method here does one step and names the event it causes.
 """
 
-import logging
-import socket
 from collections.abc import Callable
 from dataclasses import replace
 from time import monotonic
@@ -14,7 +12,14 @@ from bladehttp._message.deferred import OfCoroutine
 from bladehttp._message.request import ClientInfo, HttpRequest
 from bladehttp._wire.head import NO_FIELDS, FieldBlock, RequestLine, check_target
 from bladehttp._wire.proxy import ProxyReader
-from bladehttp._wire.reader import IDLE_READER, Phase, Request, RequestReader, parse_whole_request
+from bladehttp._wire.reader import (
+    IDLE_READER,
+    Phase,
+    Request,
+    RequestReader,
+    WholeRequest,
+    parse_whole_request,
+)
 from bladehttp._wire.writer import CONTINUE
 from bladehttp.exceptions import ProtocolError
 from bladehttp.server._connection.context import ServerContext
@@ -30,9 +35,13 @@ from bladehttp.server._connection.states import (
     State,
 )
 from bladehttp.server._net.loop import READ, WRITE
-from bladehttp.server._net.transport import RECEIVE, PlainHttpError, PlainTransport, Transport
-
-log = logging.getLogger("bladehttp.server")
+from bladehttp.server._net.transport import (
+    RECEIVE,
+    PlainHttpError,
+    PlainTransport,
+    Transport,
+    receive_proxy_header,
+)
 
 REQUESTS_PER_TURN = 32
 """Most pipelined requests answered before other connections have their turn."""
@@ -49,9 +58,6 @@ TURN_S = 0.01
 RATE_BEGINS = 20
 """Seconds of a body in which its rate is not checked: Apache's RequestReadTimeout body=20."""
 
-LINGER_LEAST = 2.0
-"""Seconds a connection lingers at the least, even if its place is needed."""
-
 LINGER_BYTES = 1024 * 1024 * 1024
 """Most bytes discarded after a response that was sent before the request had been read."""
 
@@ -60,7 +66,6 @@ class Connection(Sender):
     """One client's connection."""
 
     __slots__ = (
-        "_arrived",
         "_arriving_s",
         "_discarded",
         "_fields",
@@ -77,8 +82,7 @@ class Connection(Sender):
         self._fields = NO_FIELDS  # of the last complete request
         self._served = 0
         self._discarded = 0
-        self._arrived = 0  # bytes received of the current request
-        self._arriving_s = 0.0  # seconds since its body began
+        self._arriving_s = 0.0  # seconds since the current request's body began
 
     def open(self) -> None:
         """Start with the PROXY header, the handshake, or the first request."""
@@ -144,7 +148,7 @@ class Connection(Sender):
         """Check the rate of the arriving body; restart the clock if it is fast enough."""
         clock = self._context.clocks["body_rate"]
         self._arriving_s += clock.seconds
-        paid_for = RATE_BEGINS + self._arrived / self._context.min_body_rate
+        paid_for = RATE_BEGINS + self._reader.received / self._context.min_body_rate
         if self._arriving_s >= paid_for:
             return True
         clock.arm(self, self._context.loop.now)
@@ -158,18 +162,6 @@ class Connection(Sender):
         if self.state is State.LINGER:
             return self._has_lingered() and not self._is_undelivered()
         return self.state is IDLE and not (self._has_arrived() or self._is_undelivered())
-
-    def _has_lingered(self) -> bool:
-        clock = self._context.clocks["linger"]
-        begun = clock.waiting.get(self, 0.0) - clock.seconds
-        return self._context.loop.now - begun >= LINGER_LEAST
-
-    def _has_arrived(self) -> bool:
-        """Whether received bytes are waiting in the kernel."""
-        try:
-            return bool(self.transport.socket.recv(1, socket.MSG_PEEK))
-        except OSError:
-            return False
 
     def _await_delivery(self) -> None:
         """Note that the client has not received all of the last response: it is not idle yet."""
@@ -187,16 +179,12 @@ class Connection(Sender):
         del events
         reader = self._proxy_reader = self._proxy_reader or ProxyReader()
         try:
-            while reader.wanted:
-                data = self.transport.socket.recv(reader.wanted)
-                if not data:
-                    raise ConnectionResetError("proxy left within its PROXY header")
-                reader.feed(data)
-        except BlockingIOError:
-            return
+            is_complete = receive_proxy_header(self.transport.socket, reader)
         except ProtocolError as error:
             self._context.stats.refused += 1
             raise ConnectionResetError(str(error)) from error
+        if not is_complete:
+            return
         if reader.source is not None:
             ip, port = reader.source.ip, reader.source.port
             self.client = ClientInfo(ip, port, ipv6=":" in ip)
@@ -241,14 +229,7 @@ class Connection(Sender):
         if self._reader is IDLE_READER:
             whole = parse_whole_request(data, self._context.parser, self._fields)
         if whole is not None:  # the usual case: exactly one request
-            line, fields, keep_alive, body = whole
-            if fields.lines:
-                self._fields = fields
-            content = Request(line, fields, keep_alive, body) if body else None
-            response = self._handle(line, fields, keep_alive, content)
-            if response is None:
-                self._flush()
-            elif self._send_at_once(response):
+            if self._serve(whole):
                 return True
         elif data:
             self._receive_part(data)
@@ -256,6 +237,22 @@ class Connection(Sender):
             transport.progressed = False
         if transport.ended:
             self._on_eof()
+        return False
+
+    def _serve(self, whole: WholeRequest) -> bool:
+        """Answer a request that has come whole, with nothing before or behind it.
+
+        Returns:
+            Whether the connection is as idle as before: there is no state to apply.
+        """
+        line, fields, keep_alive, body = whole
+        if fields.lines:
+            self._fields = fields
+        content = Request(line, fields, keep_alive, body) if body else None
+        response = self._handle(line, fields, keep_alive, content)
+        if response is not None:
+            return self._send_at_once(response)
+        self._flush()
         return False
 
     def _receive_part(self, data: bytes) -> None:
@@ -285,8 +282,7 @@ class Connection(Sender):
         """Feed received bytes to the reader; start one if none is active."""
         if self._reader is IDLE_READER:
             self._reader = RequestReader(self._context.parser, self._fields)
-            self._arrived, self._arriving_s = 0, 0.0
-        self._arrived += len(data)
+            self._arriving_s = 0.0
         self._reader.feed(data)
 
     def _detect_disconnect(self, events: int) -> None:
@@ -428,16 +424,12 @@ class Connection(Sender):
         took = now - loop.now
         self._begun, loop.now = loop.now, now
         if took > context.slow:
-            self._warn_slow_handler(request, took)
+            context.dispatcher.warn_slow_handler(request, took)
         keep = keep_alive and self._served != context.max_requests
         if response.deferred is None:
             return self._reply(request, response, line, keep)
         self._await_deferred(request, response, line, keep)
         return None
-
-    def _warn_slow_handler(self, request: HttpRequest, seconds: float) -> None:
-        name = self._context.dispatcher.name(request)
-        log.warning("%s blocked the server for %.0f ms", name, seconds * 1000)
 
     def _receive_content(self, request: HttpRequest, content: Request) -> None:
         context = self._context

@@ -63,8 +63,8 @@ class Outbox:
         "sent",
     )
 
-    def __init__(self) -> None:
-        """Start empty."""
+    def __init__(self, sent: int = 0) -> None:
+        """Start empty, with what the connection has sent before."""
         # Few chunks at a time, so pop(0) is cheap. None while empty, as most outboxes are.
         self._chunks: list[bytes | memoryview] | None = None
         self._source: Iterable[Any] | None = None
@@ -75,7 +75,7 @@ class Outbox:
         self._starved = False
         self._took: Callable[[float], None] = _ignore
         self.pending = 0
-        self.sent = 0
+        self.sent = sent
 
     @property
     def streaming(self) -> bool:
@@ -85,6 +85,11 @@ class Outbox:
     def is_sending(self, source: object) -> bool:
         """Whether the stream is this one."""
         return self._source is source
+
+    @property
+    def has_more(self) -> bool:
+        """Whether bytes are waiting, or the stream may yield more."""
+        return bool(self.pending) or self._stream is not None
 
     @property
     def starved(self) -> bool:

@@ -5,19 +5,19 @@ Response -> writer -> outbox -> transport. Reading requests is in `connection`.
 
 import logging
 from abc import abstractmethod
-from time import monotonic, time
+from time import monotonic
 from typing import Any
 
 from bladehttp._message.aborts import Abort
 from bladehttp._message.deferred import Channel, Deferred
-from bladehttp._message.faults import Raw, length_of
 from bladehttp._message.file_body import FileBody
 from bladehttp._message.request import ClientInfo, HttpRequest
 from bladehttp._message.response import HttpResponse
 from bladehttp._wire.head import RequestLine
-from bladehttp._wire.writer import CLOSE, LENGTH, Reply, write_head, write_whole
+from bladehttp._wire.writer import Reply
 from bladehttp.server._connection.context import ServerContext
 from bladehttp.server._connection.outbox import JOINED, Outbox, StreamError
+from bladehttp.server._connection.serialise import serialise, serialise_whole
 from bladehttp.server._connection.state_machine import StateMachine
 from bladehttp.server._connection.states import (
     FINISH,
@@ -52,14 +52,15 @@ class Sender(StateMachine):
         "_line",
         "_lingers",
         "_mark",
-        "_outbox",
+        "_outbox_in_use",
         "_record",
         "_request",
+        "_sent",
     )
 
     def __init__(self, context: ServerContext, transport: Transport, client: ClientInfo) -> None:
         super().__init__(context, transport, client)
-        self._outbox = Outbox()
+        self._outbox_in_use: Outbox | None = None
         self._request: HttpRequest | None = None
         self._deferred: Deferred | None = None
         self._record: ResponseRecord | None = None
@@ -69,6 +70,7 @@ class Sender(StateMachine):
         self._holds_file = False
         self._lingers = True
         self._mark = 0  # bytes sent on the connection before this response
+        self._sent = 0  # bytes sent before there was an outbox
 
     @abstractmethod
     def _advance(self) -> None:
@@ -77,6 +79,14 @@ class Sender(StateMachine):
     @abstractmethod
     def _on_eof(self) -> None:
         """Everything was sent and the client has sent its last byte."""
+
+    @property
+    def _outbox(self) -> Outbox:
+        """The outbox: a connection whose responses were all sent at once has none yet."""
+        outbox = self._outbox_in_use
+        if outbox is None:
+            outbox = self._outbox_in_use = Outbox(self._sent)
+        return outbox
 
     def _reply(
         self, request: HttpRequest, response: HttpResponse, line: RequestLine, keep: bool
@@ -94,7 +104,7 @@ class Sender(StateMachine):
         self._line = line
         whole = None
         if keep and line.is_plain and self._record is None:
-            whole = _whole_response(response, int(loop.now + loop.epoch))
+            whole = serialise_whole(response, int(loop.now + loop.epoch))
         if whole is None:
             self._request = request
             self._reply_in_parts(request, response, line.method, line.minor, keep)
@@ -126,11 +136,15 @@ class Sender(StateMachine):
         Returns:
             Whether the connection is as idle as before: there is no state to apply.
         """
-        transport, outbox = self.transport, self._outbox
+        transport, outbox = self.transport, self._outbox_in_use
         sent = transport.send(whole)
-        outbox.sent += sent
+        if outbox is None:
+            self._sent += sent
+        else:
+            outbox.sent += sent
         if sent < len(whole) or transport.blocked:
-            outbox.add(memoryview(whole)[sent:])
+            if sent < len(whole):
+                self._outbox.add(memoryview(whole)[sent:])
             self._transition(Event.BLOCKED)
             return False
         self.state = IDLE
@@ -162,7 +176,7 @@ class Sender(StateMachine):
             outbox.take_back(mark)
             reason = error.reason if isinstance(error, StreamError) else error
             client = self.transport.socket
-            response = dispatcher.replace_unsendable(reason, request, response, client, _serialise)
+            response = dispatcher.replace_unsendable(reason, request, response, client, serialise)
             reply, body = self._put(response, method, minor, keep=False)
         if dispatcher.callbacks["answered"]:
             self._start_record(response, len(body))
@@ -183,9 +197,9 @@ class Sender(StateMachine):
 
         Raises:
             StreamError: Its stream fails before the first chunk.
-            ValueError: It cannot be sent; or TypeError or InvalidHeader. See `_serialise`.
+            ValueError: It cannot be sent; or TypeError or InvalidHeader. See `serialise`.
         """
-        reply, body = _serialise(response, method, minor, keep)
+        reply, body = serialise(response, method, minor, keep)
         self._outbox.add(reply.head)
         if body:
             self._outbox.add(body)
@@ -428,10 +442,12 @@ class Sender(StateMachine):
         if deferred is not None:
             deferred.give_up()
             self._report_unsent(deferred)
-        if self._outbox.streaming or self._outbox.pending or self.transport.blocked:
+        outbox = self._outbox_in_use
+        if self.transport.blocked or (outbox is not None and outbox.has_more):
             self._reset_on_close()  # a partial response must not look complete
         try:
-            self._outbox.close()
+            if outbox is not None:
+                outbox.close()
         except BaseException as error:  # noqa: BLE001 - a stream's close() is the user's code
             self._report(error)
         if self._record is not None:
@@ -449,47 +465,3 @@ class Sender(StateMachine):
         if self._connected:
             self._connected = False
             self._call("disconnect", self.client)
-
-
-def _whole_response(response: HttpResponse, second: int) -> bytes | None:
-    """Return a complete response as bytes, dated ``second``; None if it needs `_reply_in_parts`.
-
-    Most responses are complete: body in memory, nothing to decide. None also for those that cannot
-    be sent.
-    """
-    if response.source is not None:
-        return None
-    try:
-        status, reason, fields, body = response.as_sent()
-        if len(body) > JOINED:  # copying it would cost more than a second send
-            return None
-        return write_whole(status, reason, fields, body, second)
-    except Exception:  # noqa: BLE001 - reported by _reply_in_parts
-        return None
-
-
-def _serialise(
-    response: HttpResponse, method: str = "GET", minor: int = 1, keep: bool = False
-) -> tuple[Reply, bytes]:
-    """Return a response's head, and its body if that is in memory and is to be sent.
-
-    Raises:
-        ValueError: The status or the framing fields are invalid (`write_head`).
-        TypeError: The headers are not fields (`HttpResponse.as_sent`).
-        InvalidHeader: A header cannot be sent.
-    """
-    source = response.source
-    if type(source) is Raw:
-        return Reply(b"", CLOSE, 0, keep_alive=False), b""
-    status, reason, fields, body = response.as_sent()
-    reply = write_head(
-        status,
-        reason,
-        fields,
-        len(body) if source is None else length_of(source),
-        second=int(time()),
-        method=method,
-        minor=minor,
-        keep_alive=keep,
-    )
-    return reply, body if source is None and reply.coding is LENGTH else b""

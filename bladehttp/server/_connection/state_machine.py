@@ -25,6 +25,9 @@ log = logging.getLogger("bladehttp.server")
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 """SO_LINGER with a timeout of 0: close() sends RST, so no client takes the response as complete."""
 
+LINGER_LEAST = 2.0
+"""Seconds a connection lingers at the least, even if its place is needed."""
+
 NO_PLAN = Plan(0)
 """The plan before the first state is applied."""
 
@@ -177,6 +180,19 @@ class StateMachine(ABC):
             self._progress = None
         elif self not in clock.waiting:
             clock.arm(self, self._context.loop.now)
+
+    def _has_lingered(self) -> bool:
+        """Whether the client has had time to read the last response."""
+        clock = self._context.clocks["linger"]
+        begun = clock.waiting.get(self, 0.0) - clock.seconds
+        return self._context.loop.now - begun >= LINGER_LEAST
+
+    def _has_arrived(self) -> bool:
+        """Whether received bytes are waiting in the kernel."""
+        try:
+            return bool(self.transport.socket.recv(1, socket.MSG_PEEK))
+        except OSError:
+            return False
 
     def _change_clocks(self, plan: Plan) -> None:
         clocks, now = self._context.clocks, self._context.loop.now

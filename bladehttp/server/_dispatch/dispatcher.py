@@ -385,10 +385,11 @@ class Dispatcher:
             return self.failures.response_to_error(error, request, response, client, ends=False)
         return response
 
-    def name(self, request: HttpRequest) -> str:
-        """Return the name of the handler of a request, for logs: method and path of the route."""
+    def warn_slow_handler(self, request: HttpRequest, seconds: float) -> None:
+        """Log a handler that has blocked the loop, by method and path of its route."""
         found = self.routes.find(request.method, request.path) if self.routes else None
-        return found[0].name if found else f"on_receive of {request.method} {request.path}"
+        name = found[0].name if found else f"on_receive of {request.method} {request.path}"
+        self.notices.warn_slow(name, seconds)
 
     def refuse(
         self, error: ProtocolError, request: HttpRequest, client: socket | None

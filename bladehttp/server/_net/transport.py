@@ -13,6 +13,7 @@ from io import FileIO
 from typing import Any, Protocol
 
 from bladehttp._message.file_body import end_of_file, read_at
+from bladehttp._wire.proxy import ProxyReader
 
 RECEIVE = 64 * 1024
 """Bytes received at a time: four times as much takes three times as long per call."""
@@ -300,3 +301,24 @@ class TlsTransport(SocketTransport):
             self._incoming.write(data)
         else:
             self.ended = True
+
+
+def receive_proxy_header(sock: Socket, reader: ProxyReader) -> bool:
+    """Receive a PROXY header, and no byte beyond it.
+
+    Returns:
+        Whether it is complete; False: more has to arrive.
+
+    Raises:
+        ProtocolError: It is malformed.
+        OSError: The connection is lost, or has ended.
+    """
+    while reader.wanted:
+        try:
+            data = sock.recv(reader.wanted)
+        except BlockingIOError:
+            return False
+        if not data:
+            raise ConnectionResetError("proxy left within its PROXY header")
+        reader.feed(data)
+    return True
