@@ -390,7 +390,7 @@ class Configured:
         if kept.settings is not settings or kept.fields is not fields or kept.absent is not absent:
             kept = self._kept = KeptRequests(settings, fields, absent)
         is_bare = not others and headers is None and data is None and method == "GET"
-        if is_bare and isinstance(url, str):
+        if is_bare and type(url) is str:
             return kept[url]
         body = None
         if data is not None or not CONTENT.isdisjoint(others):

@@ -77,6 +77,7 @@ class Handle:
         sink: The sink of the body if the response is received as a whole.
         connections: The connections that it may use.
         opened: Descriptors that the running transfer has opened.
+        guard: The guard of the running transfer, None for none.
         has_opened: Whether the running or last transfer has opened any.
         origin: The origin of the running or last transfer.
         lines: The header lines of that transfer.
@@ -93,7 +94,6 @@ class Handle:
         "_caller_callback",
         "_chains",
         "_collector",
-        "_guard",
         "_on_request",
         "_receiver",
         "_url",
@@ -102,6 +102,7 @@ class Handle:
         "ended_cleanly",
         "error",
         "getinfo",
+        "guard",
         "has_events",
         "has_opened",
         "is_guarded",
@@ -143,7 +144,7 @@ class Handle:
         self.ended_cleanly = self.is_sound = True
         self.sink = NO_SINK
         self._collector = BodySink()
-        self._guard: WriteGuard | None = None
+        self.guard: WriteGuard | None = None
         self.is_guarded = False
         self._on_request = self.callback(pycurl.PREREQFUNCTION, self._before_write)
         self._receiver: object = None
@@ -228,13 +229,13 @@ class Handle:
         self.connections.record(self, getinfo(pycurl.LOCAL_PORT), getinfo(pycurl.INFO_HTTP_VERSION))
         self.opened.clear()
 
-    def set_guard(self, guard: "WriteGuard | None") -> None:
-        """Set the guard that is asked before a request is written; None removes it.
+    def set_guard(self, guard: WriteGuard) -> None:
+        """Set the guard that is asked before a request is written.
 
         CURLOPT_PREREQFUNCTION, which stays set: the next request may have a guard as well.
         """
-        self._guard = guard
-        if guard is not None and not self.is_guarded:
+        self.guard = guard
+        if not self.is_guarded:
             self.setopt(PREREQFUNCTION, self._on_request)
             self.is_guarded = True
 
@@ -245,7 +246,7 @@ class Handle:
 
     def _before_write(self, *address: Any) -> int:
         """Decide whether a request is written to a connection. CURLOPT_PREREQFUNCTION."""
-        guard = self._guard
+        guard = self.guard
         return PREREQFUNC_OK if guard is None else guard.decide(address)
 
     def forget_closed(self) -> None:

@@ -141,7 +141,7 @@ class Guard:
     def remove(self) -> None:
         """Remove the guard and reset its options."""
         handle = self._handle
-        handle.set_guard(None)
+        handle.guard = None
         if self._is_fresh:
             handle.setopt(pycurl.FRESH_CONNECT, 0)
         if self._request.settings.curl_options:

@@ -110,9 +110,9 @@ LONGEST_VALID = 80
 long_length = re.compile(rb"\ncontent-length[ \t]*:[ \t]*0*([1-9][0-9]{18,})", re.IGNORECASE).search
 LONGEST_LENGTH = 2**63 - 1
 
-# one search for both: a head that has a Content-Encoding, or may have a length that is too large
+# a Content-Encoding, a Content-Length that may be too large, or more after a blank line
 is_special = re.compile(
-    rb"\ncontent-(?:encoding|length[ \t]*:[ \t]*[0-9]{19})", re.IGNORECASE
+    rb"\n(?:content-(?:encoding|length[ \t]*:[ \t]*[0-9]{19})|\r?\n.)", re.IGNORECASE | re.DOTALL
 ).search
 
 # RFC 9110 section 11.6.1: several challenges may stand in one field, separated by commas
@@ -135,14 +135,14 @@ class ResponseHead:
         given: The item of `HttpClient.send_many`, for ``request``.
         method: The method of the request, "" until it is known.
         responder: The URL of the request.
-        is_special: Whether there may be a Content-Encoding, or a Content-Length that is too large.
-        is_usual: Whether it is certain that the head is valid.
+        is_usual: Whether it is certain that the head is valid, has one block, and no
+            Content-Encoding.
         secrets: The credentials of a request that has failed.
         time_taken: Milliseconds from the start of the first request to the end of the response.
     """
 
     __slots__ = (
-        "_lines", "chain", "given", "is_special", "is_usual", "method", "responder", "secrets",
+        "_lines", "chain", "given", "is_usual", "method", "responder", "secrets",
         "time_taken", "times",
     )  # fmt: skip
 
@@ -151,7 +151,7 @@ class ResponseHead:
     ) -> None:
         """Create a head from lines as CURLOPT_HEADERFUNCTION gets them, with their line ends."""
         self._lines = lines
-        self.is_special, self.is_usual = True, False
+        self.is_usual = False
         self.responder = responder
         self.times = times
         self.chain: Sequence[Any] = ()
@@ -169,7 +169,7 @@ class ResponseHead:
     def _split(self) -> tuple[list[bytes], list[bytes]]:
         """Return the last block that starts with a status line, and the lines after it."""
         lines = self._lines
-        if lines and lines[-1] == b"\r\n" and sum(map(lines.count, BLANK)) == 1:
+        if self.is_usual or (lines and lines[-1] == b"\r\n" and sum(map(lines.count, BLANK)) == 1):
             return lines[:-1], []  # one block and no trailers: nearly always
         start = 0
         while True:
@@ -184,18 +184,12 @@ class ResponseHead:
         return RequestInfo(self.method, self.responder, self.given) if self.method else None
 
     def judge(self) -> int:
-        """Return the status of a valid head of one block, whose status line was seen before.
-
-        Return 0 for any other head: see `status` and `fault`. Sets ``is_usual`` and ``is_special``.
-        """
-        lines, text = self._lines, b"".join(self._lines)
-        self.is_special = is_special(text) is not None
-        status = VALID.get(lines[0], 0) if lines and lines[-1] == b"\r\n" else 0
-        if not status or (self.is_special and long_length(text)):
+        """Return the status of a usual head and set ``is_usual``; return 0 for any other."""
+        lines = self._lines
+        if not lines or lines[-1] != b"\r\n" or is_special(b"".join(lines)):
             return 0
-        if lines.index(b"\r\n") < len(lines) - 1 or b"\n" in lines:
-            return 0
-        self.is_usual = True
+        status = VALID.get(lines[0], 0)
+        self.is_usual = status > 0
         return status
 
     @property
@@ -206,6 +200,9 @@ class ResponseHead:
         lines = self._lines
         if (found := long_length(b"".join(lines))) and int(found[1][:30]) > LONGEST_LENGTH:
             return f"Content-Length {found[1][:40]!r} is too large"
+        # nearly always: one block that ends, with a line seen before
+        if lines and lines[0] in VALID and lines.index(lines[-1]) == len(lines) - 1:
+            return None if lines[-1] == b"\r\n" or self.is_whole else NO_END
         if not self.is_whole:
             return NO_END
         for before, line in zip([b"\n", *lines], lines, strict=False):
@@ -300,6 +297,12 @@ class ResponseHead:
     def without_secrets(self, text: str) -> str:
         """Return a text without the credentials of the request."""
         return self.secrets.hide(text)
+
+    @property
+    def may_be_coded(self) -> bool:
+        """Whether there may be a Content-Encoding: a quick check without false negatives."""
+        # find: ``in`` first tries to convert its operand to a number, and catches an exception
+        return b"".join(self._lines).lower().find(b"content-encoding") >= 0
 
 
 NO_END = "the head has no end"

@@ -140,12 +140,12 @@ class SharedHandle(Handle):
         self._others = dict(options).get(pycurl.PREREQFUNCTION)
         self.setopt(pycurl.PREREQFUNCTION, self._on_request)
 
-    def set_guard(self, guard: WriteGuard | None) -> None:
-        self._guard = guard
+    def set_guard(self, guard: WriteGuard) -> None:
+        self.guard = guard
 
     def _before_write(self, *address: Any) -> int:
-        if self._guard is not None:
-            return self._guard.decide(address)
+        if self.guard is not None:
+            return self.guard.decide(address)
         if not self.opened and not self.connections.is_usable(address, True):
             self.is_unusable = True
             return STOP

@@ -262,7 +262,7 @@ class Transfer:
             received.chain = self._handle.certificates(request.url.origin)
         if self.location:
             response.body = b""
-        elif not sink.is_decoded and received.is_special:
+        elif not (received.is_usual or sink.is_decoded) and received.may_be_coded:
             decode(request, response, deadline)
         return response
 
