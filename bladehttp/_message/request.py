@@ -92,13 +92,16 @@ class HttpRequest(Lazy):
     """
 
     __slots__ = (
-        *("_client", "_fields", "_line", "disconnected", "http_version", "ip", "is_secure"),
-        *("method", "path", "request_uri"),
+        *("_client", "_fields", "_headers", "_line", "_params", "_received"),
+        *("disconnected", "http_version", "ip", "is_secure", "method", "path", "request_uri"),
     )
 
     _client: ClientInfo
     _fields: FieldBlock
+    _headers: Headers | None
     _line: RequestLine
+    _params: dict[str, str] | None
+    _received: Content | None
     # Not lazy: the server's thread may set the first while a worker reads others, and the rest cost
     # less than it takes to find out that they were not computed.
     disconnected: bool
@@ -110,7 +113,6 @@ class HttpRequest(Lazy):
     request_uri: str
 
     _authority: lazy[str] = lazy(lambda request: _authority(request._line, request._fields))
-    _content: lazy[Content] = lazy(lambda request: _no_content(request._line, request._fields))
     auth_method: lazy[Auth] = lazy(lambda _: Auth.ANY)
     body: lazy[Any] = lazy(lambda request: request._content.decoded.body)
     body_file: lazy[IO[bytes] | None] = lazy(lambda request: request._content.message.file)
@@ -121,10 +123,8 @@ class HttpRequest(Lazy):
     files: lazy[MultiDict[Upload]] = lazy(
         lambda request: request._content.decoded.files or MultiDict()
     )
-    headers: lazy[Headers] = lazy(lambda request: request._fields.headers())
-    host: lazy[str] = lazy(lambda request: host_name(request._authority))
+    host: lazy[str] = lazy(lambda request: host_name(_authority(request._line, request._fields)))
     ipv6: lazy[bool] = lazy(lambda request: request._client.ipv6)
-    params: lazy[dict[str, str]] = lazy(lambda _: Required())
     port: lazy[int] = lazy(lambda request: request._client.port)
     queries: lazy[MultiDict[str]] = lazy(lambda request: _queries(request._line.query))
     raw_body: lazy[bytes] = lazy(lambda request: request._content.raw)
@@ -143,6 +143,7 @@ class HttpRequest(Lazy):
         self._line = line
         self._fields = fields
         self._client = client
+        self._headers = self._params = self._received = None
         self.ip = client.ip
         self.method = line.method
         self.path = line.decoded_path
@@ -163,7 +164,42 @@ class HttpRequest(Lazy):
 
     def receive_content(self, message: Request, limits: Limits, is_encoded: bool) -> None:
         """Take the content of the request as received; see `Content`."""
-        self._content = Content(message, limits, is_encoded)
+        self._received = Content(message, limits, is_encoded)
+
+    # These three are no `lazy`, which takes two to three times the instructions: handlers come
+    # here for each field and each parameter, the server with each body.
+
+    @property
+    def headers(self) -> Headers:
+        """The fields: see the class."""
+        headers = self._headers
+        if headers is None:
+            headers = self._headers = self._fields.headers()
+        return headers
+
+    @headers.setter
+    def headers(self, value: Headers) -> None:
+        self._headers = value
+
+    @property
+    def params(self) -> dict[str, str]:
+        """The parameters of the route: see the class."""
+        params = self._params
+        if params is None:
+            params = self._params = Required()
+        return params
+
+    @params.setter
+    def params(self, value: dict[str, str]) -> None:
+        self._params = value
+
+    @property
+    def _content(self) -> Content:
+        content = self._received
+        if content is None:
+            message = Request(self._line, self._fields, keep_alive=True)
+            content = self._received = Content(message, DEFAULT_LIMITS)
+        return content
 
     def open(self) -> BinaryIO:
         """Return a binary stream over the content, for one that may be long.
@@ -255,7 +291,7 @@ class HttpRequest(Lazy):
             reader.close()
         self._lazy = None
         self._receive(message.line, message.fields, self._client)
-        self._content = content
+        self._received = content
         if client is not None:
             peer = client.getpeername()
             known = isinstance(peer, tuple)  # a unix socket's has no address
@@ -301,8 +337,8 @@ class HttpRequest(Lazy):
 
     def close(self) -> None:
         """Close the temporary files of a large body and of large uploads."""
-        if self._fields.body_length:
-            self._content.close()
+        if self._received is not None:
+            self._received.close()
 
     def to_dict(self) -> dict[str, Any]:
         """Return every documented attribute, as JSON takes them."""
@@ -345,10 +381,6 @@ def _queries(query: str) -> MultiDict[str]:
 def _authority(line: RequestLine, fields: FieldBlock) -> str:
     """RFC 9112 section 3.2.2: an absolute target goes before Host."""
     return line.authority or fields.host or ""
-
-
-def _no_content(line: RequestLine, fields: FieldBlock) -> Content:
-    return Content(Request(line, fields, keep_alive=True), DEFAULT_LIMITS)
 
 
 def _file_as_dict(file: dict[str, Any]) -> dict[str, Any]:
