@@ -74,3 +74,15 @@ def test_what_a_page_names_is_there(page):
             if not has(owner, name)
         ]
     assert missing == []
+
+
+PLACES = re.findall(
+    r"`([\w/]+\.py)(?:::(\w+))?`",
+    (ROOT / "docs" / "design.md").read_text().partition("## Where a rule is")[2].split("\n## ")[0],
+)
+
+
+@pytest.mark.parametrize(("path", "name"), PLACES)
+def test_a_rule_is_where_the_design_says(path, name):
+    text = (Path(http.__file__).parent / path).read_text()
+    assert re.search(rf"^ *(def|class) {name}\b|^{name}\b.* = ", text, re.MULTILINE) or not name
