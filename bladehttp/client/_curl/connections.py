@@ -23,6 +23,8 @@ from operator import attrgetter
 from time import monotonic
 from typing import Any, Protocol
 
+from bladehttp.client._curl.waiters import Events
+
 Address = tuple[str, str, int, int]
 """Remote address, local address, remote port, local port, as CURLOPT_PREREQFUNCTION gets them."""
 
@@ -105,18 +107,27 @@ class Connection:
 
     def is_closed(self) -> bool:
         """Whether the server has closed it."""
-        events = self.poll(0)
+        return self._has_ended(self.poll(0))
+
+    def _has_ended(self, events: Events) -> bool:
         if not events:
             return False
         return bool(events[0][1] & CLOSED) or (not HUNG_UP and _is_at_end(self.descriptor))
 
     def is_usable(self) -> bool:
+        """Whether a request may be written; see `allows`."""
+        return self.allows(self.poll(0))
+
+    def allows(self, events: Events) -> bool:
         """Whether a request may be written: it is open, and over HTTP/1 no bytes wait to be read.
 
         Over TLS the waiting bytes may be a session ticket. That cannot be told from here, and a new
         connection costs less than receiving the response to another request.
+
+        Args:
+            events: The events that its ``poll`` has returned.
         """
-        return not self.poll(0) or (self.version in MULTIPLEXED and not self.is_closed())
+        return not events or (self.version in MULTIPLEXED and not self._has_ended(events))
 
 
 class Connections:
@@ -209,7 +220,8 @@ class Connections:
         connection = self._at.get(address) or self._found(address)
         if connection is None:
             return address[3] > 0 or self._are_usable()
-        if connection.poll(0) and not connection.is_usable():
+        events = connection.poll(0)
+        if events and not connection.allows(events):
             return False
         if is_repeatable or connection.origin in self._keeps:
             return True

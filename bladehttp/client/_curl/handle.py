@@ -349,7 +349,7 @@ class Handle:
         """
         getinfo, chains = self.getinfo, self._chains
         number = getinfo(pycurl.CONN_ID)
-        if number not in chains or getinfo(pycurl.NUM_CONNECTS):
+        if number not in chains or self.has_opened:
             chain = getinfo(pycurl.INFO_CERTINFO) or chains.get(origin, [])
             while len(chains) >= CHAINS_KEPT:
                 del chains[next(iter(chains))]

@@ -32,9 +32,10 @@ class ConnectionSharing:
         if origin[0] != "https":
             return False
         self.shared = True
-        waits = self._waits.get(origin, True)
-        if waits and origin not in self._waits:
+        waits = self._waits.get(origin)
+        if waits is None:
             self._first.setdefault(origin, handle)
+            return True
         return waits
 
     def multiplexes(self, origin: Origin) -> bool:
@@ -57,8 +58,9 @@ class ConnectionSharing:
 
     def leave(self, handle: Handle, origin: Origin) -> bool:
         """Learn from the end of a transfer over TLS; return whether others must stop waiting."""
-        version = handle.getinfo(pycurl.INFO_HTTP_VERSION)
         first = self._first.get(origin) is handle and self._decide(origin)
-        if version:
-            self._waits[origin] = version in MULTIPLEXED
+        if handle.has_opened or not self._waits.get(origin):  # a known connection stays as it is
+            version = handle.getinfo(pycurl.INFO_HTTP_VERSION)
+            if version:
+                self._waits[origin] = version in MULTIPLEXED
         return first
