@@ -52,21 +52,24 @@ class BodySink:
 
     __slots__ = ("_buffer", "_left", "_only", "_seen", "hear", "lines")
 
-    def __init__(self, follows: bool = False) -> None:
-        """Create an empty sink; see `begin`."""
+    def __init__(self) -> None:
+        """Create an empty sink; `begin` empties it for each response."""
         self.lines: list[bytes] = []
         self.hear = self.lines.append
-        self.begin(follows)
+        self._only: bytes | None = None
+        self._buffer: BytesIO | None = None
+        self._left = inf
+        self._seen = -1
 
-    def begin(self, follows: bool) -> None:
+    def begin(self, settings: Settings) -> None:
         """Empty the sink for the next response.
 
         Args:
-            follows: Whether redirects are followed.
+            settings: The settings of the request.
         """
         self.lines.clear()
-        self._only: bytes | None = None
-        self._buffer: BytesIO | None = None
+        self._only = self._buffer = None
+        follows = settings.follow_redirect
         self._left = LONGEST_DROPPED if follows else inf
         self._seen = 0 if follows else -1
 
@@ -207,7 +210,7 @@ class DecodingSink(BodySink):
     _settings: Settings
 
     def __init__(self, budget: DecodingBudget, curl: Any, touch: Callable[[Any], None]) -> None:
-        """Create a sink; `start` empties it for each response.
+        """Create a sink; `begin` empties it for each response.
 
         Args:
             budget: The decoding budget of the loop.
@@ -219,13 +222,8 @@ class DecodingSink(BodySink):
         self._curl = curl
         self._touch = touch
 
-    def start(self, settings: Settings) -> None:
-        """Empty the sink for the next response.
-
-        Args:
-            settings: The settings of the request.
-        """
-        self.begin(settings.follow_redirect)
+    def begin(self, settings: Settings) -> None:
+        super().begin(settings)
         self._settings = settings
         self._is_known = self.is_busy = self.is_decoded = False
         self._costs: Generator[int, None, None] | None = None

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 import pycurl
 
 from bladehttp._data.secret_names import SECRET
-from bladehttp.client._config.options import STANDING, Settings
+from bladehttp.client._config.options import STANDING
 from bladehttp.client._config.tls import check_named
 from bladehttp.client._curl.body_sink import NO_SINK, BodySink
 from bladehttp.client._curl.callbacks import FAILED, Call, storing_errors
@@ -74,6 +74,7 @@ class Handle:
         ended_cleanly: Whether no transfer on it was cut short.
         is_guarded: Whether CURLOPT_PREREQFUNCTION is set, with a guard or without one.
         is_sound: Whether the options of the last transfer are reset, method and fields excepted.
+        collector: The sink of bodies that are received as a whole.
         sink: The sink of the body if the response is received as a whole.
         connections: The connections that it may use.
         opened: Descriptors that the running transfer has opened.
@@ -93,10 +94,10 @@ class Handle:
         "_asked",
         "_caller_callback",
         "_chains",
-        "_collector",
         "_on_request",
         "_receiver",
         "_url",
+        "collector",
         "connections",
         "curl",
         "ended_cleanly",
@@ -143,7 +144,7 @@ class Handle:
         self.setopt, self.getinfo = curl.setopt, curl.getinfo
         self.ended_cleanly = self.is_sound = True
         self.sink = NO_SINK
-        self._collector = BodySink()
+        self.collector = BodySink()
         self.guard: WriteGuard | None = None
         self.is_guarded = False
         self._on_request = self.callback(pycurl.PREREQFUNCTION, self._before_write)
@@ -285,16 +286,6 @@ class Handle:
     def in_context(self, function: Call) -> Call:
         """Return a function as libcurl calls it; see `SharedHandle.in_context`."""
         return function  # an engine runs in the caller's thread and context
-
-    def make_sink(self, settings: Settings) -> BodySink:
-        """Return the empty sink of a response, which becomes ``sink``.
-
-        Args:
-            settings: The settings of the request.
-        """
-        self.sink = sink = self._collector
-        sink.begin(settings.follow_redirect)
-        return sink
 
     def set_target(self, url: str, sink: Any, hear: Callable[[bytes], None]) -> None:
         """Set the URL of the next transfer and its sink, where they differ from the last one's.

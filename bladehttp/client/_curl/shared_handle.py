@@ -8,8 +8,7 @@ from typing import Any, cast
 
 import pycurl
 
-from bladehttp.client._config.options import Settings
-from bladehttp.client._curl.body_sink import BodySink, DecodingBudget, DecodingSink
+from bladehttp.client._curl.body_sink import DecodingBudget, DecodingSink
 from bladehttp.client._curl.callbacks import Call
 from bladehttp.client._curl.connections import (
     HTTP_1,
@@ -61,7 +60,7 @@ class SharedHandle(Handle):
         waits: Whether it waits for a connection to share.
     """
 
-    __slots__ = ("_decoding", "_others", "_shared", "context", "waits")
+    __slots__ = ("_others", "_shared", "context", "waits")
 
     def __init__(self, shared: Shared) -> None:
         super().__init__(shared.multi, shared.chains, shared.connections)
@@ -70,8 +69,8 @@ class SharedHandle(Handle):
         self._others: Any = None
         self.waits = False
         self.context: Context | None = None
-        budget = shared.budget
-        self._decoding = None if budget is None else DecodingSink(budget, self.curl, shared.resume)
+        if shared.budget is not None:
+            self.collector = DecodingSink(shared.budget, self.curl, shared.resume)
 
     def set_pipewait(self, waits: bool) -> None:
         """Set whether it waits for a connection to share. CURLOPT_PIPEWAIT."""
@@ -125,13 +124,6 @@ class SharedHandle(Handle):
             self.context = copy_context()
         in_context: Any = partial(self.context.run, function)
         return cast("Call", in_context)
-
-    def make_sink(self, settings: Settings) -> BodySink:
-        if self._decoding is None:
-            return super().make_sink(settings)
-        self.sink = self._decoding
-        self._decoding.start(settings)
-        return self._decoding
 
     def _set_up(self, options: Options) -> None:
         super()._set_up(options)

@@ -98,7 +98,8 @@ class Transfer:
         check_not_own(origin[1], origin[2], settings.unix_socket)
         _configure(handle, request)
         if sink is None:
-            self._content = content = handle.make_sink(settings)
+            self._content = handle.sink = content = handle.collector
+            content.begin(settings)
             lines = content.lines
             handle.set_target(url.text, content, content.hear)
         else:
