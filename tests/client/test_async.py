@@ -497,6 +497,26 @@ def test_connections_are_kept(peers: Any) -> None:
     assert peer.connections == 1
 
 
+def test_a_request_that_is_alone_is_sent_in_the_turn_that_makes_it(peers: Any, reply: Any) -> None:
+    seen = threading.Event()
+
+    def answer(_: Any) -> bytes:
+        seen.set()
+        return bytes(reply(b"ok"))
+
+    url = peers(answer).url
+
+    async def twice(client: AsyncHttpClient) -> None:
+        await client.get(url)
+        seen.clear()
+        second = asyncio.ensure_future(client.get(url))
+        await asyncio.sleep(0)
+        assert seen.wait(LATE)  # the loop does not go on
+        assert (await second).body == b"ok"
+
+    run(twice)
+
+
 def test_ctrl_c_ends_it(silent: Any) -> None:
     async def main(client: AsyncHttpClient) -> None:
         loop = asyncio.get_running_loop()

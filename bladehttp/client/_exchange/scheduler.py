@@ -219,10 +219,7 @@ class Scheduler:
         """
         multi = self.multi
         if multi.must_perform:
-            self._sample_if_due()
-            multi.is_due = False
-            multi.perform()
-            self._note_activity()
+            self._perform()
         now = monotonic()
         if multi.nudge_at <= now:
             multi.nudge()
@@ -241,6 +238,20 @@ class Scheduler:
         ended, self._ended = self._ended, []
         multi.found += len(ended)
         return ended
+
+    def _perform(self) -> int:
+        """Have libcurl do what is due; return the number of transfers that have not ended."""
+        self._sample_if_due()
+        self.multi.is_due = False
+        left = self.multi.perform()[1]
+        self._note_activity()
+        return left
+
+    def send_now(self) -> None:
+        """Have libcurl send what was started, outside of a step; results are left to `step`."""
+        multi = self.multi
+        if multi.is_due:
+            multi.is_due = self._perform() < len(self._running) or multi.interruption is not None
 
     def _read_info(self) -> None:
         """Finish the transfers that libcurl reports as ended."""
