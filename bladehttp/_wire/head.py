@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 from bladehttp._data.headers import Headers, Pairs, index_of, is_token, is_valid_value
 from bladehttp._wire import framing, grammar
+from bladehttp._wire.changing import ChangingFields
 from bladehttp._wire.limits import Limits
 from bladehttp._wire.target import decode_path
 from bladehttp.exceptions import ProtocolError
@@ -97,6 +98,22 @@ class FieldBlock:
         pairs, index = self._shown or self._show()
         return Headers.adopt(pairs, index)
 
+    def with_fields(self, fields: Sequence[Field], lines: bytes) -> "FieldBlock":
+        """Return a block with more fields, none of `DECIDING`."""
+        return FieldBlock(
+            fields,
+            self.cookie,
+            self.host,
+            self.content_type,
+            self.content_encoding,
+            self.body_length,
+            self.connection,
+            self.expectations,
+            self.closes,
+            self.is_plain,
+            lines if len(lines) <= LAST_BLOCK_BYTES else b"",
+        )
+
     def _show(self) -> tuple[Pairs, dict[str, str]]:
         """Return the fields as headers have them, and keep that: not every request is asked."""
         fields = self.fields
@@ -155,7 +172,7 @@ class HeadParser:
     """
 
     __slots__ = (
-        *("_fields", "_longest_kept", "_older_fields"),
+        *("_changing", "_fields", "_longest_kept", "_older_fields"),
         *("blocks", "limits", "limits_of", "lines", "longest_line"),
     )
 
@@ -165,6 +182,7 @@ class HeadParser:
         self.limits_of: LimitsOf | None = limits_of
         self._fields: dict[bytes, Field] = {}
         self._older_fields: dict[bytes, Field] = {}
+        self._changing = ChangingFields()
         self.lines: dict[bytes, RequestLine] = {}
         self.blocks: dict[bytes, FieldBlock] = {}
         room = limits.head - 2 - LAST_BLOCK_BYTES
@@ -206,18 +224,31 @@ class HeadParser:
         Args:
             lines: The lines and the empty line after them.
         """
-        known = self.blocks.get(lines)
-        if known is not None:
-            return known
+        rest, changing = self._changing.cut(lines)
+        try:
+            block = self.blocks.get(rest) or self._new_block(rest)
+            return self._put_back(changing, block, lines) if changing and block else block
+        except ProtocolError:
+            return None
+
+    def _new_block(self, lines: bytes) -> FieldBlock | None:
         each, limits = lines[:-4].split(b"\r\n"), self.limits
         if len(each) > limits.fields:
             return None
         if len(lines) > limits.field_line and max(map(len, each)) + 2 > limits.field_line:
             return None
-        try:
-            return self.field_block(each, lines)
-        except ProtocolError:
-            return None
+        return self.field_block(each, lines)
+
+    def _put_back(
+        self, changing: list[tuple[int, bytes]], block: FieldBlock, lines: bytes
+    ) -> FieldBlock | None:
+        """Return a block with its changing fields; None if that exceeds a limit."""
+        fields, others = list(block.fields), len(block.fields)
+        for after, line in changing:
+            if len(line) + 2 > self.limits.field_line:
+                return None
+            fields.insert(others - after, self._fields.get(line) or parse_field_line(line))
+        return block.with_fields(fields, lines) if len(fields) <= self.limits.fields else None
 
     def field_block(self, each: Sequence[bytes], lines: bytes) -> FieldBlock:
         """Combine field lines.
@@ -233,9 +264,7 @@ class HeadParser:
         fields: list[Any] = list(map(self._fields.get, each))
         are_known = all(fields)
         if not are_known:
-            for place, known in enumerate(fields):
-                if known is None:
-                    fields[place] = self.new_field(each[place])
+            self._add_new(fields, each)
         block = _build_block(fields)
         size = len(lines)
         if size <= LAST_BLOCK_BYTES:
@@ -244,6 +273,17 @@ class HeadParser:
             if are_known and size <= CACHED_BLOCK_BYTES:
                 _remember(self.blocks, lines, block, CACHED_BLOCKS)
         return block
+
+    def _add_new(self, fields: list[Any], each: Sequence[bytes]) -> None:
+        """Put the fields of new lines in the places of None."""
+        new = []
+        for place, known in enumerate(fields):
+            if known is None:
+                line = each[place]
+                field = fields[place] = self.new_field(line)
+                if not field[2]:
+                    new.append(line)
+        self._changing.learn(new)
 
     def field(self, line: bytes) -> tuple[str, str]:
         """Return (name, value) of one field line.
