@@ -5,9 +5,9 @@ the client, and request bodies of the server. libcurl could do it for the client
 truncated gzip stream as success with short data and a second gzip member as an error (measured,
 docs/decisions/0012).
 
-Everything a peer can choose is bounded: the number of codings, the output of one step, the
-number of members, and the output in all where there is a limit (``max_body_size``). Time and memory
-are linear in input and output.
+Everything a peer can choose is bounded, against decompression bombs: the number of codings, the
+output of one step, the number of members, and the output in all by ``max_body_size``, which the
+client has no default for. Time and memory are linear in input and output.
 
     coding    library
     gzip      zlib; x-gzip is the same (RFC 9110 section 8.4.1.3)

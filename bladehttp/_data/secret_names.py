@@ -12,7 +12,7 @@ SENSITIVE_HEADERS = (
     "*-key", "*apikey*", "*api_key*", "*token*", "*secret*", "*session*", "*jwt*", "*passw*",
     "*credential*", "*csrf*", "*xsrf*",
 )  # fmt: skip
-"""The default of ``sensitive_headers``."""
+"""The default of ``sensitive_headers``: X-Api-Key, X-Session-Id, X-Vault-Token and the like."""
 
 
 def is_sensitive(name: str, patterns: tuple[str, ...]) -> bool:

@@ -83,10 +83,10 @@ class WsgiApplication:
         try:
             request = self._receive(environ, reader)
         except ProtocolError as error:
-            request, is_understood = _partial_request(environ, reader.partial.fields), False
+            request, is_understood = self._partial_request(environ, reader), False
             response = dispatcher.refuse(error, request, None)
         except Exception as error:  # noqa: BLE001 - no temporary file, no memory, a fault of ours
-            request = _partial_request(environ, reader.partial.fields)
+            request = self._partial_request(environ, reader)
             response = dispatcher.failures.server_error(error, None, request)
             response = dispatcher.run_after_request(request, response, None)
         else:
@@ -135,6 +135,13 @@ class WsgiApplication:
         if error is not None:
             request.close()
             raise error
+        return request
+
+    def _partial_request(self, environ: Environ, reader: RequestReader) -> HttpRequest:
+        """Return the understood part of a request that no handler will answer."""
+        request = _partial_request(environ, reader.partial.fields)
+        if self._proxies:
+            self._proxies.apply(request)
         return request
 
     def _respond(self, request: HttpRequest) -> HttpResponse:

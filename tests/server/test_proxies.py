@@ -258,6 +258,18 @@ def test_a_named_proxy_is_believed(serve, connect):
     assert seen == [("1.2.3.4", "e.com", "https")]
 
 
+def test_a_proxy_is_believed_for_requests_that_are_refused_too(serve, connect):
+    seen = []
+    server = serve(trusted_proxies=["127.0.0.1"], max_body_size=10)
+    server.after_request(lambda request, response: seen.append((response.status, request.ip)))
+    for refused in ("Content-Length: 11", "Expect: a miracle", "Expect: 100-continue"):
+        length = "Content-Length: 11\r\n" if "100" in refused else ""
+        connect(server).send(
+            f"POST / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 1.2.3.4\r\n{length}{refused}\r\n\r\n"
+        ).response()
+    assert seen == [(413, "1.2.3.4"), (417, "1.2.3.4"), (413, "1.2.3.4")]
+
+
 @pytest.mark.parametrize(("kind", "ip"), [("X-Forwarded", "1.2.3.4"), ("Forwarded", "2.3.4.5")])
 def test_one_kind_of_fields_is_read(serve, connect, kind, ip):
     seen = []

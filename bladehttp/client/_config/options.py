@@ -181,7 +181,7 @@ OPTIONS = (
     Option("max_body_size",               optional(at_least_one), as_limit),
     Option("retry",                       optional(check_retry),  own),  # retry.py
     Option("raise_for_status",            flag,                   own),  # exchange.py
-    Option("max_host_connections",        optional(at_least_one), own),  # scheduler.py
+    Option("max_host_connections",        optional(at_least_one), own),  # _exchange/slots.py
     Option("max_idle_connections",        optional(at_least_one), own),  # pool.py, sweeper.py
     Option("idle_timeout",                optional(milliseconds), as_idle_time),
     Option("http_version",                choice(*HTTP_VERSIONS), version_options),
@@ -200,9 +200,12 @@ OPTIONS = (
 
 A later row overrides the libcurl options of an earlier one (``curl_options`` is last); the options
 of the environment override all, where the property they belong to is not set (environment.py). A
-new property needs a row here, a field of `Settings`, a `Property` and a paragraph in
-client/_base.py, a key of `Properties` in client/_arguments.py, and a file also a line in
-tls.py (`named_files`, `check_named`): tests compare these lists.
+new property needs its check (validators.py, network.py, tls.py) and what makes options of it, a row
+here, a field of `Settings`, a `Property` and a paragraph in client/_base.py, a key of `Properties`
+in client/_arguments.py, a row in docs/client/index.md, and its default and values in
+tests/client/test_client.py and test_validators.py, which compare these lists. A file also needs a
+line in tls.py (`named_files`, `check_named`), a secret one in `SECRET_OPTIONS` (_curl/handle.py),
+and what decides whether a proxy is used one in environment.py.
 """
 
 CHECKS = {option.name: option.check for option in OPTIONS}

@@ -85,8 +85,9 @@ ROWS = (
 )  # fmt: skip
 
 BROKEN_STREAM = frozenset((16, 55, 56, 92, 95))
-"""Errors of a stream (E_HTTP2, E_SEND_ERROR, E_RECV_ERROR, E_HTTP2_STREAM, E_HTTP3). In the middle
-of a response's body it is incomplete, as over HTTP/1.1."""
+"""Errors of a stream (E_HTTP2, E_SEND_ERROR, E_RECV_ERROR, E_HTTP2_STREAM, E_HTTP3). Over HTTP/2
+and HTTP/3 the body of the response is incomplete then; over HTTP/1.1 libcurl has E_PARTIAL_FILE
+for that."""
 
 EXCEPTIONS = {row.code: row for row in ROWS}
 

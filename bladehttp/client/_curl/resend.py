@@ -56,7 +56,9 @@ class Verdict(Enum):
     """Why a transfer was stopped before its request was written."""
 
     UNFIT = auto()
+    """The kept connection is not usable: nothing was written to it."""
     MAY_BE_DONE = auto()
+    """libcurl was about to send the request a second time, and the first may have been acted on."""
 
 
 def guard_for(

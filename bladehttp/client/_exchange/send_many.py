@@ -1,4 +1,4 @@
-"""Batch: the requests of one `send_many`, taken as there is room, and run by a poll loop."""
+"""send_many: a `Batch` of requests, taken as there is room, and run by a poll loop."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping

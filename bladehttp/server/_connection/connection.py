@@ -125,12 +125,15 @@ class Connection(Sender):
             self._on_error(error)
 
     def on_deadline(self, clock: str) -> None:
-        """Handle the expiry of a clock: 408 if part of a request was received, else just close."""
+        """Handle the expiry of a clock: 408 if part of a request was received, else just close.
+
+        So the clocks "handshake" and "linger" close, and "keep_alive" a connection that is idle.
+        """
         if clock == "write":
             self._run_guarded(self._check_delivery)
             return
         if clock in {"keep_alive", "silence"} and self._is_undelivered():
-            self._run_guarded(self._await_delivery)
+            self._run_guarded(self._postpone_close)
             return
         if clock in {"keep_alive", "read"} and self._has_arrived():
             self._context.clocks[clock].arm(self, self._context.loop.now)
@@ -163,8 +166,8 @@ class Connection(Sender):
             return self._has_lingered() and not self._is_undelivered()
         return self.state is IDLE and not (self._has_arrived() or self._is_undelivered())
 
-    def _await_delivery(self) -> None:
-        """Note that the client has not received all of the last response: it is not idle yet."""
+    def _postpone_close(self) -> None:
+        """Stay open for a client that has not received all of the last response."""
         if self.state is IDLE:
             self._transition(Event.UNDELIVERED)
         else:
@@ -367,8 +370,6 @@ class Connection(Sender):
         message = self._reader.arriving
         assert message is not None
         request = self._partial_request(message)
-        if self._context.proxies is not None:
-            self._context.proxies.apply(request)
         dispatcher, client = self._context.dispatcher, self.transport.socket
         response = dispatcher.answer_early(request)
         if response is None:
@@ -462,8 +463,13 @@ class Connection(Sender):
 
     def _partial_request(self, message: Request) -> HttpRequest:
         """Return the understood part of a request that no handler will answer."""
-        is_secure = self._context.is_secure
-        return HttpRequest.from_wire(message.line, message.fields, self.client, is_secure)
+        context = self._context
+        request = HttpRequest.from_wire(
+            message.line, message.fields, self.client, context.is_secure
+        )
+        if context.proxies is not None:
+            context.proxies.apply(request)
+        return request
 
     def _refuse_and_flush(self, error: ProtocolError) -> None:
         self._refuse(error)

@@ -1,4 +1,8 @@
-"""Failures: the responses to requests that fail, in place of those of their handlers."""
+"""Failures: the responses to requests that fail, in place of those of their handlers.
+
+docs/server/guards.md has a table of every way a handler can end. Which exceptions end the server is
+in `LoopThread.end`.
+"""
 
 import logging
 from collections.abc import Callable

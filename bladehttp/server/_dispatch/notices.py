@@ -94,7 +94,7 @@ class Notices:
         *,
         ends: bool = True,
     ) -> None:
-        """Log an error of the server or of a handler and call on_error.
+        """Log an error of the server or of a handler, call on_error, and end the loop for `EXITS`.
 
         Args:
             error: The error; its attribute ``request`` is set to the request.
