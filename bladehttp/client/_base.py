@@ -393,7 +393,7 @@ class Configured:
         if is_bare and type(url) is str:
             return kept[url]
         body = None
-        if data is not None or not CONTENT.isdisjoint(others):
+        if data is not None or (others and not CONTENT.isdisjoint(others)):
             body = bytes_body(data, others)
             if body is None:
                 return self._new_request(url, method, data, headers, **others)

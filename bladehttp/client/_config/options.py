@@ -231,14 +231,15 @@ def key_of(values: Mapping[str, Any]) -> tuple[Any, ...] | None:
 
     The types belong to it: 1, 1.0 and True are equal, and are not equally valid.
     """
-    types = tuple(map(type, values.values()))
-    if not KEPT_TYPES.issuperset(types) or not NEVER_KEPT.isdisjoint(values):
-        return None
-    if tuple in types:
-        for value in values.values():
-            if type(value) is tuple and not STRS.issuperset(map(type, value)):
-                return None
-    return (*values.items(), *types)
+    key: list[Any] = []
+    for name, value in values.items():
+        kind = type(value)
+        if kind not in KEPT_TYPES or name in NEVER_KEPT:
+            return None
+        if kind is tuple and not STRS.issuperset(map(type, value)):
+            return None
+        key += name, value, kind
+    return tuple(key)
 
 
 ELSEWHERE = {

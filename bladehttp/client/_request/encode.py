@@ -46,7 +46,7 @@ def bytes_body(data: Any, others: Mapping[str, Any]) -> BytesBody | None:
     Raises:
         TypeError, ValueError: JSON has no form for the value.
     """
-    if not CONTENT.isdisjoint(others):
+    if others and not CONTENT.isdisjoint(others):
         is_alone = data is None and CONTENT & others.keys() == {"json"}
         return encode_json(others["json"]) if is_alone else None
     if type(data) is bytes:
