@@ -398,7 +398,8 @@ class Configured:
             if body is None:
                 return self._new_request(url, method, data, headers, **others)
             if "json" in others:
-                others = {name: value for name, value in others.items() if name != "json"}
+                others = dict(others)
+                del others["json"]
         key = kept.key(url, method, headers, others, body)
         known = kept.find(key)
         if known is not None:

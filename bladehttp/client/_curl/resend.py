@@ -74,18 +74,15 @@ def guard_for(
         lines: The list that header lines are appended to.
         is_repeated: Whether its connection was lost, so that a new one is required.
     """
-    is_usual = request.is_plain and not is_repeated and request.settings.auth is None
-    if is_usual and not handle.has_events(0):
-        if handle.is_guarded:
-            handle.forget_guards()
-        return None
-    must_go_once = not is_repeatable(request)
+    must_go_once = not (request.is_plain or is_repeatable(request))
     if must_go_once:
         is_repeated = is_repeated or handle.await_probation(request.url.origin)
         if _may_be_refused(handle, request):
             return RefusalListener(handle, request, lines, is_repeated, must_go_once)
     elif request.settings.auth is None and not is_repeated:  # with auth there may be several rounds
         if not handle.has_events(0):
+            if handle.is_guarded:
+                handle.forget_guards()
             return None
         handle.forget_closed()
     return Guard(handle, request, lines, is_repeated, must_go_once)

@@ -269,7 +269,7 @@ class Part:
             if text is not None and has_control(text):
                 raise InvalidHeader(f"part of a form with control characters in {text[:80]!r}")
         self.name = name
-        self.data = data
+        self.data: bytes = data
         self.filename = filename
         self.content_type = content_type
 
@@ -360,7 +360,7 @@ class BytesBody(Body):
 
     def __init__(self, data: bytes, content_type: str | None = None) -> None:
         self.content_type = content_type
-        self.data = data
+        self.data: bytes = data
 
     @property
     def length(self) -> int:
