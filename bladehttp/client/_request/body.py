@@ -269,7 +269,7 @@ class Part:
             if text is not None and has_control(text):
                 raise InvalidHeader(f"part of a form with control characters in {text[:80]!r}")
         self.name = name
-        self.data: bytes = data
+        self.data = data
         self.filename = filename
         self.content_type = content_type
 
