@@ -81,10 +81,15 @@ def curl_multi(job: Job) -> Bit:
                         left -= 1
                         running += 1
                         start(curl)
-            multi.select(max(0, min(multi.timeout(), 1000)) / 1000)
+            multi.select(_wait_s(multi.timeout()))
         return REQUESTS
 
     return run
+
+
+def _wait_s(milliseconds: int) -> float:
+    """Return the seconds until a timer of libcurl's, a second at most; -1 ms is none."""
+    return milliseconds / 1000 if 0 <= milliseconds < 1000 else 1
 
 
 def _preparing(job: Job) -> Callable[[Any], None]:
