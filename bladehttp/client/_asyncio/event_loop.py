@@ -53,6 +53,7 @@ class EventLoopDriver:
     __slots__ = (
         "_bodies",
         "_budget",
+        "_has_sent",
         "_hook_tasks",
         "_is_due",
         "_limits",
@@ -77,7 +78,7 @@ class EventLoopDriver:
         self.closed = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = inf
-        self._is_due = False
+        self._is_due = self._has_sent = False
         self._started: dict[Exchange, Done] = {}
         self._bodies: dict[Exchange, AsyncBody] = {}
         self._news: list[Observer] = []
@@ -162,15 +163,17 @@ class EventLoopDriver:
         if self._sweeper is None:
             self._sweep_later()
         self._scheduler.start(exchange)
-        if len(self._started) == 1:
+        if not self._has_sent:
             self._send_now()
         self._arm()
 
     def _send_now(self) -> None:
-        """Send a request that is alone at once: a turn of the loop would cost it a tenth more.
+        """Send the first request since the last step at once.
 
-        Others wait for the next turn, which sends all that are started in this one.
+        In a turn of its own it would cost a tenth more. Others wait for the next turn, which sends
+        all that were started in this one.
         """
+        self._has_sent = True
         try:
             self._scheduler.send_now()
         except BaseException as error:
@@ -279,6 +282,7 @@ class EventLoopDriver:
         self._step()
 
     def _step(self) -> None:
+        self._has_sent = False
         try:
             self._step_scheduler()
         except BaseException as error:
