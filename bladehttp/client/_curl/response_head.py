@@ -319,6 +319,10 @@ def _is_valid(line: bytes) -> bool:
 
 
 def _fields(lines: list[bytes]) -> list[tuple[str, str]]:
+    pairs: list[tuple[str, str]] = []
     # one decode for all lines; none has a line end inside, libcurl has joined folded ones
-    split = [line.partition(":") for line in b"".join(lines).decode("latin-1").split("\n")]
-    return [(name.strip(" \t"), value.strip(" \t\r")) for name, colon, value in split if colon]
+    for line in b"".join(lines).decode("latin-1").split("\n"):
+        name, colon, value = line.partition(":")
+        if colon:
+            pairs.append((name.strip(" \t"), value.strip(" \t\r")))
+    return pairs
