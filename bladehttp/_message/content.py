@@ -50,7 +50,7 @@ class Content:
         file = message.file
         self.size: int = len(message.body) if file is None else fstat(file.fileno()).st_size
         self._limits = limits
-        self._is_encoded = is_encoded and message.fields.content_encoding != ""
+        self._is_encoded = is_encoded and "content-encoding" in message.fields.index
         self._decoded: Decoded | None = None
         self._error: ProtocolError | None = None
 
@@ -93,10 +93,9 @@ class Content:
         decoded = self._decoded
         if decoded is None:
             message = self.message
+            content_type = message.fields.index.get("content-type", "")
             try:
-                decoded = decode(
-                    message.fields.content_type, message.body, message.file, self._limits
-                )
+                decoded = decode(content_type, message.body, message.file, self._limits)
             except ProtocolError as error:
                 raise self._failure(error) from error
             self._decoded = decoded
@@ -137,7 +136,7 @@ def decode_content_encoding(message: Request, limits: Limits) -> None:
         ProtocolError: 413 if the decoded body exceeds `Limits.body`, 400 if it is malformed or ends
             early, 415 for an unsupported coding.
     """
-    encoding = message.fields.content_encoding
+    encoding = message.fields.index.get("content-encoding", "")
     codings = codings_of(encoding) if encoding else ()
     if not codings or (not message.body and message.file is None):
         return

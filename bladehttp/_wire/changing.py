@@ -6,30 +6,46 @@ guess costs a search for a name, and no verdict.
 """
 
 import re
+from collections.abc import Callable, Set as AbstractSet
 
 MOST_NAMES = 4
 """Names that are searched for; a further one replaces the oldest."""
 
-STREAK = 256
-"""Blocks with a new line of a name, one after the other, after which it is one that changes. When
-a server starts, many lines are new that are known later."""
+EACH = 16
+"""Of so many blocks with new lines one is looked at."""
+
+STREAK = 8
+"""Blocks that were looked at with a new line of a name, one after the other, after which it is one
+that changes. When a server starts, many lines are new that are known later."""
 
 
 class ChangingFields:
     """Learns the names of changing fields, and cuts their lines out of a field block."""
 
-    __slots__ = ("_names", "_split", "_streaks")
+    __slots__ = ("_blocks", "_names", "_split", "_streaks")
 
     def __init__(self) -> None:
         """Start without any."""
+        self._blocks = 0
         self._names: tuple[bytes, ...] = ()
         self._streaks: dict[bytes, int] = {}
-        self._split = re.compile(rb"\Z.").split  # matches nowhere
+        self._split: Callable[[bytes], list[bytes]] | None = None
 
-    def learn(self, lines: list[bytes]) -> None:
-        """Note the lines of a block that were new and decide nothing about the request."""
-        before = self._streaks
+    def learn(self, lines: list[bytes], deciding: AbstractSet[str]) -> None:
+        """Note the lines of a block that were new.
+
+        Args:
+            lines: The lines.
+            deciding: Lower-case names of fields that are never cut out. A block with a new one
+                would be new without the others, too.
+        """
+        self._blocks += 1
+        if self._blocks % EACH:
+            return
         names = {line.partition(b":")[0] for line in lines}
+        if any(name.decode("latin-1").lower() in deciding for name in names):
+            return
+        before = self._streaks
         self._streaks = {name: before.get(name, 0) + 1 for name in names}
         for name, streak in self._streaks.items():
             if streak == STREAK:
@@ -45,6 +61,8 @@ class ChangingFields:
         Args:
             lines: Field lines and the empty line after them. The first always stays.
         """
+        if self._split is None:
+            return lines, []
         parts = self._split(lines)  # each changing line is between two of the others
         if len(parts) == 1:
             return lines, []

@@ -7,19 +7,17 @@ strict checks cost nothing the second time. Only lines and blocks that passed ev
 own are cached; a refused request leaves nothing but lines, or a block, that are valid by
 themselves. Checks of request line and fields together are repeated each time.
 
-Behind a proxy no field block comes twice, since a field or two differ with every request. So a
-block is made of lines that are known but for these, and only the fields that decide something about
-the request are looked at. The rest are looked at when a handler reads the headers.
+Behind a proxy no field block comes twice, since a field or two differ with every request. So these
+are cut out before a block is looked up; see `changing`.
 """
 
 import ipaddress
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
-from operator import itemgetter
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from bladehttp._data.headers import Headers, Pairs, index_of, is_token, is_valid_value
+from bladehttp._data.headers import Headers, Pairs, is_token, is_valid_value
 from bladehttp._wire import framing, grammar
 from bladehttp._wire.changing import ChangingFields
 from bladehttp._wire.limits import Limits
@@ -31,8 +29,7 @@ V = TypeVar("V")
 
 # Caches are emptied when they are full: one pass over a dict of this size is nothing beside
 # the requests that filled it, and a flood of distinct heads costs no more than without a cache.
-# Of field lines the older half stays and its lines come back when they are met: else the new lines
-# of each request would drive out those that all of them have.
+# Of field lines the older half stays, so that new ones do not drive out those that all have.
 # At most about 1.2 MiB of keys in all.
 CACHED_REQUEST_LINES = 512
 CACHED_REQUEST_LINE_BYTES = 256
@@ -43,7 +40,7 @@ CACHED_BLOCK_BYTES = 2048
 
 LAST_BLOCK_BYTES = 8 * 1024
 """Bytes of the longest field block that a connection keeps for its next request. Heads with many
-cookies are mostly shorter. One this long takes 16 to 40 KB, by the number of its fields."""
+cookies are mostly shorter. One this long takes 17 to 48 KB, by the number of its fields."""
 
 KNOWN_SCHEMES = frozenset({"http", "https"})
 
@@ -54,10 +51,8 @@ MINOR_VERSIONS = {version: minor for minor, version in enumerate(VERSIONS)}
 """HTTP-version, "HTTP/" taken off, to the minor version; the major one is 1."""
 
 
-Pair = tuple[str, str]
-Field = tuple[Pair, Pair, bool]
-"""A field's name in lower case with its value, its name as sent with the value, and whether it is
-one of `DECIDING`."""
+Field = tuple[str, str, tuple[str, str]]
+"""A field's name in lower case, its value, and the name as sent with the value."""
 
 
 @dataclass(slots=True)  # frozen it would cost 3 us more for each request with new fields
@@ -66,10 +61,10 @@ class FieldBlock:
 
     Attributes:
         fields: Each field in order.
+        pairs: (name, value) in order, Cookie excepted.
+        index: Lower-case name to value, those of repeated fields joined; Cookie excepted.
         cookie: The values of all Cookie fields, joined by "; "; "" for none.
         host: The value of Host, None if there is none.
-        content_type: The value of Content-Type, "" if there is none.
-        content_encoding: The values of all Content-Encoding fields, joined; "" for none.
         body_length: Bytes of the body, or `framing.CHUNKED`.
         connection: The options of Connection, in lower case.
         expectations: The members of Expect, in lower case.
@@ -81,48 +76,38 @@ class FieldBlock:
     """
 
     fields: Sequence[Field]
+    pairs: Pairs
+    index: dict[str, str]
     cookie: str
     host: str | None
-    content_type: str
-    content_encoding: str
     body_length: int
     connection: frozenset[str]
     expectations: frozenset[str]
     closes: bool
     is_plain: bool
     lines: bytes = b""
-    _shown: tuple[Pairs, dict[str, str]] | None = field(default=None, compare=False, repr=False)
 
     def headers(self) -> Headers:
         """Return new headers with the fields, Cookie excepted, which has a place of its own."""
-        pairs, index = self._shown or self._show()
-        return Headers.adopt(pairs, index)
+        return Headers.adopt(self.pairs, self.index)
 
-    def with_fields(self, fields: Sequence[Field], lines: bytes) -> "FieldBlock":
-        """Return a block with more fields, none of `DECIDING`."""
+    def with_changing(
+        self, fields: Sequence[Field], index: dict[str, str], lines: bytes
+    ) -> "FieldBlock":
+        """Return a block with other fields, but the same ones of `DECIDING`."""
         return FieldBlock(
             fields,
+            tuple([pair for name, _, pair in fields if name != "cookie"]),
+            index,
             self.cookie,
             self.host,
-            self.content_type,
-            self.content_encoding,
             self.body_length,
             self.connection,
             self.expectations,
             self.closes,
             self.is_plain,
-            lines if len(lines) <= LAST_BLOCK_BYTES else b"",
+            lines,
         )
-
-    def _show(self) -> tuple[Pairs, dict[str, str]]:
-        """Return the fields as headers have them, and keep that: not every request is asked."""
-        fields = self.fields
-        index = dict(map(itemgetter(0), fields))
-        if index.pop("cookie", None) is not None:
-            fields = [field for field in fields if field[0][0] != "cookie"]
-        pairs = tuple(map(itemgetter(1), fields))
-        shown = self._shown = pairs, index if len(index) == len(pairs) else index_of(pairs)
-        return shown
 
 
 @dataclass(slots=True)
@@ -217,73 +202,78 @@ class HeadParser:
             return None
 
     def whole_block(self, lines: bytes) -> FieldBlock | None:
-        """Return all fields of a request at once.
+        """Return the fields of a request, given all lines and the empty line after them.
 
         None for lines that have to be judged one by one, such as malformed ones.
-
-        Args:
-            lines: The lines and the empty line after them.
         """
         rest, changing = self._changing.cut(lines)
+        known = self.blocks.get(rest)
+        if known is not None and not changing:
+            return known
         try:
-            block = self.blocks.get(rest) or self._new_block(rest)
-            return self._put_back(changing, block, lines) if changing and block else block
+            block = known and self._put_back(changing, known, lines)
+            return block or self._new_block(lines, [line for _, line in changing])
         except ProtocolError:
             return None
 
-    def _new_block(self, lines: bytes) -> FieldBlock | None:
+    def _put_back(
+        self, changing: list[tuple[int, bytes]], block: FieldBlock, lines: bytes
+    ) -> FieldBlock | None:
+        """Return a block with its changing fields; None if that needs a closer look."""
+        fields, index, others = list(block.fields), block.index.copy(), len(block.fields)
+        for after, line in changing:
+            field = self._fields.get(line) or parse_field_line(line)
+            fields.insert(others - after, field)
+            index[field[0]] = field[1]
+            if len(line) + 2 > self.limits.field_line:
+                return None
+        if len(index) < len(block.index) + len(changing) or len(fields) > self.limits.fields:
+            return None  # a name is repeated, or there are too many
+        kept = lines if len(lines) <= LAST_BLOCK_BYTES else b""
+        return block.with_changing(fields, index, kept)
+
+    def _new_block(self, lines: bytes, changing: Sequence[bytes]) -> FieldBlock | None:
         each, limits = lines[:-4].split(b"\r\n"), self.limits
         if len(each) > limits.fields:
             return None
         if len(lines) > limits.field_line and max(map(len, each)) + 2 > limits.field_line:
             return None
-        return self.field_block(each, lines)
+        return self.field_block(each, lines, changing)
 
-    def _put_back(
-        self, changing: list[tuple[int, bytes]], block: FieldBlock, lines: bytes
-    ) -> FieldBlock | None:
-        """Return a block with its changing fields; None if that exceeds a limit."""
-        fields, others = list(block.fields), len(block.fields)
-        for after, line in changing:
-            if len(line) + 2 > self.limits.field_line:
-                return None
-            fields.insert(others - after, self._fields.get(line) or parse_field_line(line))
-        return block.with_fields(fields, lines) if len(fields) <= self.limits.fields else None
-
-    def field_block(self, each: Sequence[bytes], lines: bytes) -> FieldBlock:
+    def field_block(
+        self, each: Sequence[bytes], lines: bytes, changing: Sequence[bytes] = ()
+    ) -> FieldBlock:
         """Combine field lines.
 
         Args:
             each: The lines.
             lines: The same bytes as received, with the empty line after them.
+            changing: Those of changing fields.
 
         Raises:
             ProtocolError: One is malformed, they contradict each other or the body's length is not
                 clear.
         """
-        fields: list[Any] = list(map(self._fields.get, each))
-        are_known = all(fields)
-        if not are_known:
-            self._add_new(fields, each)
+        known, fields, new = self._fields.get, [], []
+        for line in each:
+            field = known(line)
+            if field is None:
+                field = self.new_field(line)
+                new.append(line)
+            fields.append(field)
         block = _build_block(fields)
         size = len(lines)
         if size <= LAST_BLOCK_BYTES:
             block.lines = lines
             # Only lines that were here before come again: a block with new ones is not kept.
-            if are_known and size <= CACHED_BLOCK_BYTES:
+            if not new and size <= CACHED_BLOCK_BYTES:
                 _remember(self.blocks, lines, block, CACHED_BLOCKS)
+        if new:
+            self._changing.learn(new, DECIDING)
+            if changing and set(new).issubset(changing):  # without them it is to be kept
+                rest = [line for line in each if line not in changing]
+                self.field_block(rest, b"\r\n".join([*rest, b"", b""]))
         return block
-
-    def _add_new(self, fields: list[Any], each: Sequence[bytes]) -> None:
-        """Put the fields of new lines in the places of None."""
-        new = []
-        for place, known in enumerate(fields):
-            if known is None:
-                line = each[place]
-                field = fields[place] = self.new_field(line)
-                if not field[2]:
-                    new.append(line)
-        self._changing.learn(new)
 
     def field(self, line: bytes) -> tuple[str, str]:
         """Return (name, value) of one field line.
@@ -291,7 +281,7 @@ class HeadParser:
         Raises:
             ProtocolError: It is malformed, obs-fold and whitespace before the colon included.
         """
-        return (self._fields.get(line) or self.new_field(line))[1]
+        return (self._fields.get(line) or self.new_field(line))[2]
 
     def new_field(self, line: bytes) -> Field:
         """Return a field line that is not among the latest; see `field`."""
@@ -311,29 +301,29 @@ def _remember(cache: dict[K, V], key: K, value: V, most: int) -> None:
 
 def _build_block(fields: Sequence[Field]) -> FieldBlock:
     """Check fields together and return what they mean."""
-    found: dict[str, str] = {}
-    for (name, value), _, _ in filter(itemgetter(2), fields):
-        if name not in found:
-            found[name] = value
-        elif name in ONCE:
-            raise ProtocolError(f"more than one {name}")
-        else:
-            found[name] += f"{'; ' if name == 'cookie' else ', '}{value}"
-    host, expect = found.get("host"), found.get("expect")
+    pairs: list[tuple[str, str]] = []
+    index: dict[str, str] = {}
+    for name, value, pair in fields:
+        index[name] = value
+        if name != "cookie":
+            pairs.append(pair)
+    if len(index) < len(fields):
+        _join_repeated(fields, index)
+    host, expect = index.get("host"), index.get("expect")
     if host is not None and not is_host(host):
         raise ProtocolError(f"Host is not valid: {host[:60]!r}")
-    length, declared, coding = 0, found.get("content-length"), found.get("transfer-encoding")
+    length, declared, coding = 0, index.get("content-length"), index.get("transfer-encoding")
     if declared is not None or coding is not None:
         length = framing.body_length(
             () if declared is None else (declared,), () if coding is None else (coding,)
         )
-    options = members(found["connection"]) if "connection" in found else NONE
+    options = members(index["connection"]) if "connection" in index else NONE
     return FieldBlock(
         fields,
-        found.get("cookie", ""),
+        tuple(pairs),
+        index,
+        index.pop("cookie", ""),
         host,
-        found.get("content-type", ""),
-        found.get("content-encoding", ""),
         length,
         options,
         NONE if expect is None else members(expect),
@@ -342,12 +332,28 @@ def _build_block(fields: Sequence[Field]) -> FieldBlock:
     )
 
 
+def _join_repeated(fields: Sequence[Field], index: dict[str, str]) -> None:
+    """Join the values of names that come more than once.
+
+    Raises:
+        ProtocolError: One of them can come once only.
+    """
+    values: dict[str, list[str]] = {}
+    for name, value, _ in fields:
+        values.setdefault(name, []).append(value)
+    for name, several in values.items():
+        if len(several) > 1 and name in ONCE:
+            raise ProtocolError(f"more than one {name}")
+        if name != "set-cookie":  # which cannot be joined: it is the last
+            index[name] = ("; " if name == "cookie" else ", ").join(several)
+
+
 # RFC 9112 section 3.2: more than one Host MUST be answered with 400. RFC 9110 section 8.6 allows it
 # for Content-Length, equal or not. Which Content-Type counts would depend on the reader.
 ONCE = frozenset({"host", "content-length", "content-type"})
 
-DECIDING = ONCE | {"connection", "content-encoding", "cookie", "expect", "transfer-encoding"}
-"""The fields that a `FieldBlock` has attributes of."""
+DECIDING = ONCE | {"connection", "cookie", "expect", "transfer-encoding"}
+"""The fields that a `FieldBlock` has other attributes of."""
 
 NONE: frozenset[str] = frozenset()
 
@@ -395,7 +401,7 @@ def parse_field_line(line: bytes) -> Field:
     if key is None or not colon or not is_valid_value(value):
         raise ProtocolError(f"not a field line: {line[:60]!r}")
     value = value.strip(" \t")
-    return (key, value), (name, value), key in DECIDING
+    return key, value, (name, value)
 
 
 @lru_cache(maxsize=128)  # at most 1 MiB: a name is as long as its line

@@ -1,9 +1,9 @@
 """A field block means the same whether some of its fields are known to change or not."""
 
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
-from bladehttp._wire.changing import MOST_NAMES, STREAK, ChangingFields
-from bladehttp._wire.head import HeadParser
+from bladehttp._wire.changing import EACH, MOST_NAMES, STREAK, ChangingFields
+from bladehttp._wire.head import DECIDING, HeadParser
 from bladehttp._wire.limits import Limits
 
 NAMES = [b"X-Id", b"X-For", b"Trace"]
@@ -24,11 +24,12 @@ limits = st.builds(Limits, field_line=st.sampled_from([20, 64, 8192]), fields=st
 def taught(limits: Limits) -> HeadParser:
     """Return a parser that takes `NAMES` for those of changing fields."""
     parser = HeadParser(limits)
-    for _ in range(STREAK):
-        parser._changing.learn([name + b": 1" for name in NAMES])
+    for _ in range(EACH * STREAK):
+        parser._changing.learn([name + b": 1" for name in NAMES], DECIDING)
     return parser
 
 
+@settings(max_examples=50)
 @given(st.lists(lines, min_size=1, max_size=4), limits)
 def test_changing_fields_alter_no_verdict(blocks: list[list[bytes]], limits: Limits) -> None:
     parser = taught(limits)
@@ -43,11 +44,12 @@ def test_changing_fields_alter_no_verdict(blocks: list[list[bytes]], limits: Lim
             assert dict(found.headers()) == dict(expected.headers())
 
 
+@settings(max_examples=50)
 @given(lines, st.sets(st.sampled_from(NAMES)))
 def test_what_is_cut_out_can_be_put_back(each: list[bytes], known: set[bytes]) -> None:
     changing = ChangingFields()
-    for _ in range(STREAK):
-        changing.learn([name + b": 1" for name in known])
+    for _ in range(EACH * STREAK):
+        changing.learn([name + b": 1" for name in known], DECIDING)
     block = b"\r\n".join([b"Host: a", *each, b"", b""])
     rest, found = changing.cut(block)
     left = rest[:-4].split(b"\r\n")
@@ -61,15 +63,22 @@ def test_what_is_cut_out_can_be_put_back(each: list[bytes], known: set[bytes]) -
 
 def test_only_fields_that_are_new_every_time_are_changing() -> None:
     changing = ChangingFields()
-    for number in range(3 * STREAK):
-        often = [b"Often: %d" % number] if number % 100 else []
-        changing.learn([b"Always: %d" % number, *often])
+    for number in range(3 * EACH * STREAK):
+        often = [b"Often: %d" % number] if number // EACH % 8 else []
+        changing.learn([b"Always: %d" % number, *often], DECIDING)
     assert changing._names == (b"Always",)
 
 
 def test_names_are_bounded_and_the_oldest_is_replaced() -> None:
     changing = ChangingFields()
     for number in range(MOST_NAMES + 2):
-        for _ in range(STREAK):
-            changing.learn([b"X-%d: 1" % number])
+        for _ in range(EACH * STREAK):
+            changing.learn([b"X-%d: 1" % number], DECIDING)
     assert changing._names == tuple(b"X-%d" % number for number in range(MOST_NAMES + 1, 1, -1))
+
+
+def test_fields_that_decide_are_never_changing() -> None:
+    changing = ChangingFields()
+    for number in range(3 * EACH * STREAK):
+        changing.learn([b"X: %d" % number, b"COOKIE: a=%d" % number], DECIDING)
+    assert changing._names == ()

@@ -204,7 +204,9 @@ def test_caches_are_bounded_in_entries_and_bytes() -> None:
     found = [0, 0]
     for i in range(3 * head_module.CACHED_LINES):
         line = f"GET /{i}/{'a' * (i % 600)} HTTP/1.1"
-        data = request("Host: a", f"X: {i}", "Y: " + "y" * (i % 3000), line=line)
+        names = f"X-{i % 3}", f"Y-{i % 3}"  # not the same in each, or they are known to change
+        fields = f"{names[0]}: {i}", f"{names[1]}: " + "y" * (i % 3000)
+        data = request("Host: a", *fields, line=line)
         assert take(parser, data)
         assert take(parser, data)
         found = [max(old, len(cache)) for old, (cache, _, _) in zip(found, caches, strict=True)]
