@@ -165,7 +165,7 @@ class Treatment(RuleBasedStateMachine):
     def expire(self, name):
         if name == "write":  # it only looks: what the client does is its own
             if self.state is not State.CLOSED:
-                self.connection._abort_stalled(1)
+                self.connection._sender._abort_stalled(1)
         elif self.connection in (clock := self.running.context.clocks[name]).waiting:
             clock.disarm(self.connection)
             self.connection.close() if name == "keep_alive" else self.connection.on_deadline(name)
@@ -196,7 +196,7 @@ class Treatment(RuleBasedStateMachine):
             assert connection._interest == plan.interest
         assert self.state is not State.HANDLE  # callbacks are over when a step is
         if self.state in READING:
-            outbox = connection._outbox
+            outbox = connection._sender.outbox
             assert (outbox.pending, outbox.streaming) == (0, False)
 
     @invariant()

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from time import monotonic
 
-from bladehttp._message.deferred import OfCoroutine
 from bladehttp._message.request import ClientInfo, HttpRequest
+from bladehttp._message.response import HttpResponse
 from bladehttp._wire.head import NO_FIELDS, FieldBlock, RequestLine, check_target
 from bladehttp._wire.proxy import ProxyReader
 from bladehttp._wire.reader import (
@@ -24,16 +24,21 @@ from bladehttp._wire.writer import CONTINUE
 from bladehttp.exceptions import ProtocolError
 from bladehttp.server._connection.context import ServerContext
 from bladehttp.server._connection.sender import Sender
+from bladehttp.server._connection.serialise import serialise_whole
+from bladehttp.server._connection.state_machine import StateMachine
 from bladehttp.server._connection.states import (
     BODY,
     HANDLE,
     IDLE,
+    IDLE_PLAN,
     PAUSED,
     PHASE_EVENTS,
     READING,
     Event,
     State,
 )
+from bladehttp.server._dispatch.access_log import Answered
+from bladehttp.server._files.file_response import apply_conditions
 from bladehttp.server._net.loop import READ, WRITE
 from bladehttp.server._net.transport import (
     RECEIVE,
@@ -62,15 +67,21 @@ LINGER_BYTES = 1024 * 1024 * 1024
 """Most bytes discarded after a response that was sent before the request had been read."""
 
 
-class Connection(Sender):
-    """One client's connection."""
+class Connection(StateMachine):
+    """One client's connection: reads its requests and sends the plain responses.
+
+    Other responses are for its `Sender`.
+    """
 
     __slots__ = (
         "_arriving_s",
         "_discarded",
         "_fields",
+        "_lingers",
         "_proxy_reader",
         "_reader",
+        "_sender_in_use",
+        "_sent",
         "_served",
     )
 
@@ -82,16 +93,27 @@ class Connection(Sender):
         self._fields = NO_FIELDS  # of the last complete request
         self._served = 0
         self._discarded = 0
+        self._lingers = True  # closing waits for the client to close
+        self._sender_in_use: Sender | None = None
+        self._sent = 0  # bytes sent before there was a sender
         self._arriving_s = 0.0  # seconds since the current request's body began
+
+    @property
+    def _sender(self) -> Sender:
+        """The sender; a connection whose responses were all sent at once has none yet."""
+        sender = self._sender_in_use
+        if sender is None:
+            sender = self._sender_in_use = Sender(self, self._sent)
+        return sender
 
     def open(self) -> None:
         """Start with the PROXY header, the handshake, or the first request."""
-        self._context.add(self)
-        if not self._context.proxy_protocol:
+        self.context.add(self)
+        if not self.context.proxy_protocol:
             self._proxy_header_done()
         # After the accept loop the first bytes of many connections are here already. A connection
         # that is answered and closed at once is never registered with the selector.
-        self._context.loop.call_soon(lambda: self.on_ready(READ))
+        self.context.loop.call_soon(lambda: self.on_ready(READ))
 
     def close_when_done(self) -> None:
         """Close as soon as no request is pending.
@@ -99,19 +121,19 @@ class Connection(Sender):
         A request may be on its way: an idle connection is closed by its clock, which is short while
         the server drains.
         """
-        clock = self._context.clocks["keep_alive"]
+        clock = self.context.clocks["keep_alive"]
         if self.state is IDLE and self not in clock.waiting:  # its keep-alive clock was off
-            clock.arm(self, self._context.loop.now)
+            clock.arm(self, self.context.loop.now)
         elif self.state in PAUSED:
-            self._outbox.close_event_stream()
+            self._sender.outbox.close_event_stream()
 
     def abort(self) -> None:
         """Close now, with 503 if a request is unanswered."""
         if self.state is State.WAIT:
-            self._run_guarded(self._expire_deferred)
+            self.run_guarded(self._sender.expire_deferred)
         elif self.state in READING and self._reader.phase in {Phase.HEAD, Phase.BODY}:
             error = ProtocolError("server is stopping", status=503)
-            self._run_guarded(self._refuse_and_flush, error)
+            self.run_guarded(self._refuse_and_flush, error)
         else:
             self.close()
 
@@ -130,31 +152,31 @@ class Connection(Sender):
         So the clocks "handshake" and "linger" close, and "keep_alive" a connection that is idle.
         """
         if clock == "write":
-            self._run_guarded(self._check_delivery)
+            self.run_guarded(self._sender.check_delivery)
             return
-        if clock in {"keep_alive", "silence"} and self._is_undelivered():
-            self._run_guarded(self._postpone_close)
+        if clock in {"keep_alive", "silence"} and self.is_undelivered():
+            self.run_guarded(self._postpone_close)
             return
         if clock in {"keep_alive", "read"} and self._has_arrived():
-            self._context.clocks[clock].arm(self, self._context.loop.now)
+            self.context.clocks[clock].arm(self, self.context.loop.now)
             return  # it is readable: the loop will serve it
         if clock == "body_rate" and not self._is_body_slow():
             return
         waits_for_client = clock in {"read", "header", "request", "body_rate"}
         if waits_for_client and self._reader.phase in {Phase.HEAD, Phase.BODY}:
             error = ProtocolError("request did not arrive in time", status=408)
-            self._run_guarded(self._refuse_and_flush, error)
+            self.run_guarded(self._refuse_and_flush, error)
         else:
             self.close()
 
     def _is_body_slow(self) -> bool:
         """Check the rate of the arriving body; restart the clock if it is fast enough."""
-        clock = self._context.clocks["body_rate"]
+        clock = self.context.clocks["body_rate"]
         self._arriving_s += clock.seconds
-        paid_for = RATE_BEGINS + self._reader.received / self._context.min_body_rate
+        paid_for = RATE_BEGINS + self._reader.received / self.context.min_body_rate
         if self._arriving_s >= paid_for:
             return True
-        clock.arm(self, self._context.loop.now)
+        clock.arm(self, self.context.loop.now)
         return False
 
     def is_recyclable(self) -> bool:
@@ -163,19 +185,36 @@ class Connection(Sender):
         A lingering connection may be, too, after its client had time to read the response.
         """
         if self.state is State.LINGER:
-            return self._has_lingered() and not self._is_undelivered()
-        return self.state is IDLE and not (self._has_arrived() or self._is_undelivered())
+            return self._has_lingered() and not self.is_undelivered()
+        return self.state is IDLE and not (self._has_arrived() or self.is_undelivered())
 
     def _postpone_close(self) -> None:
         """Stay open for a client that has not received all of the last response."""
         if self.state is IDLE:
-            self._transition(Event.UNDELIVERED)
+            self.transition(Event.UNDELIVERED)
         else:
-            self._context.clocks["silence"].arm(self, self._context.loop.now)
+            self.context.clocks["silence"].arm(self, self.context.loop.now)
 
     def _release_state(self) -> None:
         self._reader.close()
-        super()._release_state()
+        if self.request is not None:
+            self.request.disconnected = True
+        if self.transport.blocked:
+            self.reset_on_close()  # a partial response must not look complete
+        sender, self._sender_in_use = self._sender_in_use, None
+        if sender is not None:
+            sender.lose()
+        self.close_request()
+
+    def _awaits_delivery(self) -> bool:
+        sender = self._sender_in_use
+        # A record that was kept has to be finished, also if the last acknowledgement has arrived
+        # since: without the write clock it would be finished when the connection is closed.
+        return (sender is not None and sender.record is not None) or self.is_undelivered()
+
+    def has_client_finished(self) -> bool:
+        """Whether the client will send no bytes that have to be discarded."""
+        return self.transport.ended or not self._lingers
 
     def _read_proxy_header(self, events: int) -> None:
         """Read a PROXY header, and no byte beyond it."""
@@ -184,7 +223,7 @@ class Connection(Sender):
         try:
             is_complete = receive_proxy_header(self.transport.socket, reader)
         except ProtocolError as error:
-            self._context.stats.refused += 1
+            self.context.stats.refused += 1
             raise ConnectionResetError(str(error)) from error
         if not is_complete:
             return
@@ -194,8 +233,8 @@ class Connection(Sender):
         self._proxy_header_done()
 
     def _proxy_header_done(self) -> None:
-        self._transition(Event.INTRODUCED)
-        if not self._context.is_secure:
+        self.transition(Event.INTRODUCED)
+        if not self.context.is_secure:
             self._handshake_done()
 
     def _handshake(self, events: int = READ) -> None:
@@ -215,9 +254,9 @@ class Connection(Sender):
             self.client = replace(self.client, certificate=certificate)
 
     def _handshake_done(self) -> None:
-        self._transition(Event.SECURED)
-        self._connected = True
-        self._call("connect", self.transport.socket)
+        self.transition(Event.SECURED)
+        self.is_connected = True
+        self.call("connect", self.transport.socket)
 
     def _receive(self, events: int) -> bool:
         """Receive bytes, and answer the requests that are complete.
@@ -230,7 +269,7 @@ class Connection(Sender):
             transport.flush()
         data, whole = transport.receive(), None
         if self._reader is IDLE_READER:
-            whole = parse_whole_request(data, self._context.parser, self._fields)
+            whole = parse_whole_request(data, self.context.parser, self._fields)
         if whole is not None:  # the usual case: exactly one request
             if self._serve(whole):
                 return True
@@ -255,8 +294,35 @@ class Connection(Sender):
         response = self._handle(line, fields, keep_alive, content)
         if response is not None:
             return self._send_at_once(response)
-        self._flush()
+        self._sender.flush()
         return False
+
+    def _send_at_once(self, whole: bytes) -> bool:
+        """Send a whole response, before which nothing waits. The last step of most requests.
+
+        Returns:
+            Whether the connection is as idle as before: there is no state to apply.
+        """
+        transport, sender = self.transport, self._sender_in_use
+        sent = transport.send(whole)
+        if sent < len(whole) or transport.blocked:
+            self._sender.block(memoryview(whole), sent)
+            return False
+        if sender is None:
+            self._sent += sent
+        else:
+            sender.outbox.sent += sent
+        self.state = IDLE
+        if self.plan is not IDLE_PLAN or self._interest != READ or transport.ended:
+            return False
+        transport.progressed = False
+        context = self.context
+        context.clocks["keep_alive"].arm(self, context.loop.now)
+        return True
+
+    def _send(self, events: int) -> None:
+        del events
+        self._sender.send()
 
     def _receive_part(self, data: bytes) -> None:
         """Continue with part of a request, and with a body of which more may be waiting.
@@ -266,7 +332,7 @@ class Connection(Sender):
         self._feed_and_advance(data)
         if self.state is not BODY or len(data) < RECEIVE:
             return
-        until = self._context.loop.now + TURN_S
+        until = self.context.loop.now + TURN_S
         for _ in range(RECEIVES_PER_TURN):
             if monotonic() > until:
                 return
@@ -284,7 +350,7 @@ class Connection(Sender):
     def _feed_reader(self, data: bytes) -> None:
         """Feed received bytes to the reader; start one if none is active."""
         if self._reader is IDLE_READER:
-            self._reader = RequestReader(self._context.parser, self._fields)
+            self._reader = RequestReader(self.context.parser, self._fields)
             self._arriving_s = 0.0
         self._reader.feed(data)
 
@@ -300,16 +366,10 @@ class Connection(Sender):
         data = self.transport.receive()
         if data:
             self._feed_reader(data)
-        if self.transport.ended and self._request is not None:
-            self._request.disconnected = True
-        if self.transport.ended and self._ends_with_client():
+        if self.transport.ended and self.request is not None:
+            self.request.disconnected = True
+        if self.transport.ended and self._sender.ends_with_client():
             self.close()
-
-    def _ends_with_client(self) -> bool:
-        """Whether nobody reads the response of a client that has sent its last byte."""
-        if self.state in PAUSED:
-            return self._outbox.is_endless
-        return isinstance(self._deferred, OfCoroutine) and self._deferred.ends_with_client
 
     def _has_early_bytes(self) -> bool:
         return bool(self._reader.buffer)
@@ -323,7 +383,8 @@ class Connection(Sender):
 
     def _advance(self) -> None:
         """Answer every complete request, up to a turn's worth, and send the responses."""
-        left, reader, outbox = REQUESTS_PER_TURN, self._reader, self._outbox
+        left, reader, sender = REQUESTS_PER_TURN, self._reader, self._sender
+        outbox = sender.outbox
         while left and outbox.pending <= HIGH_WATER:
             left -= 1
             message = self._take_request()
@@ -331,15 +392,21 @@ class Connection(Sender):
                 break
             whole = self._handle(message.line, message.fields, message.keep_alive, message)
             if whole is not None:
-                self._queue(whole)
+                sender.queue(whole)
             if not reader.buffer:
                 self._fields, self._reader = reader.last, IDLE_READER
                 break
             if self.state is not IDLE:
                 break
-        self._flush()
+        sender.flush()
         if self.state is IDLE and reader.buffer:
-            self._transition(Event.BLOCKED)  # more requests wait until the next turn
+            self.transition(Event.BLOCKED)  # more requests wait until the next turn
+
+    def go_on(self) -> None:
+        """Everything was sent: continue with the requests received meanwhile."""
+        self._advance()
+        if self.transport.ended:
+            self._on_eof()
 
     def _take_request(self) -> Request | None:
         """Return the next complete request; None: it is incomplete, or is refused."""
@@ -357,7 +424,7 @@ class Connection(Sender):
 
     def _await_bytes(self) -> None:
         """Wait for missing bytes of a request; send 100 (Continue) if the client expects it."""
-        self._transition(PHASE_EVENTS[self._reader.phase])
+        self.transition(PHASE_EVENTS[self._reader.phase])
         if self._reader.needs_continue:
             self._reader.needs_continue = False
             self._send_continue()
@@ -370,16 +437,16 @@ class Connection(Sender):
         message = self._reader.arriving
         assert message is not None
         request = self._partial_request(message)
-        dispatcher, client = self._context.dispatcher, self.transport.socket
+        dispatcher, client = self.context.dispatcher, self.transport.socket
         response = dispatcher.answer_early(request)
         if response is None:
-            self._outbox.add(CONTINUE)
+            self._sender.outbox.add(CONTINUE)
             return
-        self._begun = self._context.loop.now
-        self._request = request
+        self.begun = self.context.loop.now
+        self.request = request
         self._lingers = True
         response = dispatcher.run_after_request(request, response, client)
-        self._reply_in_parts(request, response, request.method, message.line.minor, keep=False)
+        self._sender.reply(request, response, request.method, message.line.minor, keep=False)
 
     def _on_eof(self) -> None:
         """The client has sent its last byte: finish the current response, else close."""
@@ -406,7 +473,7 @@ class Connection(Sender):
         Returns:
             The whole response, to be sent, or None: it is in the outbox, or will be.
         """
-        context = self._context
+        context = self.context
         context.stats.requests += 1
         self._served += 1
         self.state = HANDLE
@@ -423,20 +490,62 @@ class Connection(Sender):
         response = context.dispatcher.respond(request, self.transport.socket, context.workers)
         loop, now = context.loop, monotonic()
         took = now - loop.now
-        self._begun, loop.now = loop.now, now
+        self.begun, loop.now = loop.now, now
         if took > context.slow:
             context.dispatcher.warn_slow_handler(request, took)
         keep = keep_alive and self._served != context.max_requests
         if response.deferred is None:
-            return self._reply(request, response, line, keep)
-        self._await_deferred(request, response, line, keep)
+            return self.reply(request, response, line, keep)
+        self._sender.defer(request, response, line, keep)
         return None
 
+    def reply(
+        self, request: HttpRequest, response: HttpResponse, line: RequestLine, keep: bool
+    ) -> bytes | None:
+        """Return the whole response to a request, if nothing has to be decided about it.
+
+        Others are put into the outbox of the sender: None.
+        """
+        context = self.context
+        dispatcher, loop = context.dispatcher, context.loop
+        if response.source is not None:
+            apply_conditions(request, response)
+        if dispatcher.has_response_callbacks and dispatcher.callbacks["after"]:
+            response = dispatcher.run_after_request(request, response, self.transport.socket)
+            loop.now = monotonic()
+        keep = keep and not context.draining
+        self.line = line
+        whole, sender = None, self._sender_in_use
+        if keep and line.is_plain and (sender is None or sender.record is None):
+            whole = serialise_whole(response, int(loop.now + loop.epoch))
+        if whole is None:
+            self.request = request
+            self._sender.reply(request, response, line.method, line.minor, keep)
+            return None
+        if self.request is not None:
+            self.close_request()
+        if dispatcher.has_response_callbacks:
+            self._call_for_whole(request, response)
+            return whole if self.state is HANDLE else None  # a callback may have closed it
+        return whole
+
+    def _call_for_whole(self, request: HttpRequest, response: HttpResponse) -> None:
+        """Call on_answered and on_reply for a whole response, without a record in between."""
+        callbacks = self.context.dispatcher.callbacks
+        if callbacks["answered"]:
+            milliseconds = (monotonic() - self.begun) * 1000
+            self.begun = 0.0
+            fields = (self.client, request, response, len(response.body), milliseconds)
+            # A named tuple's own constructor takes three times the instructions.
+            self.call("answered", Answered._make(fields), request)
+        if callbacks["reply"]:
+            self.call_on_reply(request, response)
+
     def _receive_content(self, request: HttpRequest, content: Request) -> None:
-        context = self._context
+        context = self.context
         limits = context.parser.limits_for(content.line, content.fields)
         request.receive_content(content, limits, context.decode_request_body)
-        self._request = request  # its temporary files are closed later
+        self.request = request  # its temporary files are closed later
 
     def _refuse(self, error: ProtocolError, request: HttpRequest | None = None) -> None:
         """Answer a client's error, as the last response on the connection.
@@ -445,25 +554,25 @@ class Connection(Sender):
             error: The error.
             request: The request; None: the part of it that was received.
         """
-        self._context.stats.refused += 1
+        self.context.stats.refused += 1
         request = request or self._partial_request(self._reader.partial)
         self._lingers = True
-        response = self._context.dispatcher.refuse(error, request, self.transport.socket)
-        self._reply_in_parts(request, response, request.method, 1, keep=False)
+        response = self.context.dispatcher.refuse(error, request, self.transport.socket)
+        self._sender.reply(request, response, request.method, 1, keep=False)
 
     def _fail(self, error: Exception) -> None:
         """Report an error of the server and answer 500, as the last response."""
         self._lingers = True
-        dispatcher, client = self._context.dispatcher, self.transport.socket
+        dispatcher, client = self.context.dispatcher, self.transport.socket
         request = self._partial_request(self._reader.partial)
         response = dispatcher.run_after_request(
             request, dispatcher.failures.server_error(error, client, request), client
         )
-        self._reply_in_parts(request, response, request.method, 1, keep=False)
+        self._sender.reply(request, response, request.method, 1, keep=False)
 
     def _partial_request(self, message: Request) -> HttpRequest:
         """Return the understood part of a request that no handler will answer."""
-        context = self._context
+        context = self.context
         request = HttpRequest.from_wire(
             message.line, message.fields, self.client, context.is_secure
         )
@@ -473,7 +582,7 @@ class Connection(Sender):
 
     def _refuse_and_flush(self, error: ProtocolError) -> None:
         self._refuse(error)
-        self._flush()
+        self._sender.flush()
 
 
 def _ignore(connection: Connection, events: int) -> None:

@@ -1,7 +1,7 @@
-"""StateMachine: applies the tables of `states` to a socket. It knows no HTTP.
+"""StateMachine: applies the tables of `states` to a socket.
 
 `states.TRANSITIONS` and `states.PLANS` say which state follows and which events and clocks belong
-to it; this module sets them.
+to it; this module sets them. It reads and writes nothing.
 """
 
 import logging
@@ -13,11 +13,13 @@ from contextlib import suppress
 from time import monotonic
 
 from bladehttp._message.request import ClientInfo, HttpRequest
+from bladehttp._message.response import HttpResponse
+from bladehttp._wire.head import RequestLine
 from bladehttp.server._connection.context import ServerContext
 from bladehttp.server._connection.outbox import StreamError
 from bladehttp.server._connection.states import CLOSED, IDLE, PLANS, TRANSITIONS, Event, Plan, State
 from bladehttp.server._net.loop import READ, WRITE
-from bladehttp.server._net.send_queue import ClientProgress
+from bladehttp.server._net.send_queue import ClientProgress, unacknowledged
 from bladehttp.server._net.transport import PlainTransport, Transport
 
 log = logging.getLogger("bladehttp.server")
@@ -36,29 +38,45 @@ class StateMachine(ABC):
     """A client's socket on the loop, with the state of its connection.
 
     Attributes:
+        begun: When the last request was complete, on the clock of the loop; 0 for one that never
+            was.
+        client: Address and certificate of the client.
+        context: The state shared by the connections of one run.
+        is_connected: Whether on_connect was called, so that on_disconnect must follow.
+        line: The line of the last request that was answered, None before the first.
+        plan: The plan that is set: that of the state once a step is over.
+        progress: How much the client has received; None unless the write clock has found it slow.
+        request: The request being answered, while its content or its response takes time.
         state: The current state of `states`.
         transport: Moves bytes to and from the socket.
-        client: Address and certificate of the client.
     """
 
     __slots__ = (
-        "_context",
         "_interest",
-        "_plan",
-        "_progress",
+        "begun",
         "client",
+        "context",
+        "is_connected",
+        "line",
+        "plan",
+        "progress",
+        "request",
         "state",
         "transport",
     )
 
     def __init__(self, context: ServerContext, transport: Transport, client: ClientInfo) -> None:
-        self._context = context
-        self.transport = transport
-        self.client = client
-        self.state = State.PROXY
-        self._plan = NO_PLAN
+        self.context: ServerContext = context
+        self.transport: Transport = transport
+        self.client: ClientInfo = client
+        self.state: State = State.PROXY
+        self.plan: Plan = NO_PLAN
         self._interest = 0
-        self._progress: ClientProgress | None = None  # while the write clock runs
+        self.progress: ClientProgress | None = None
+        self.is_connected: bool = False
+        self.request: HttpRequest | None = None
+        self.line: RequestLine | None = None
+        self.begun: float = 0.0
 
     @abstractmethod
     def on_ready(self, events: int) -> None:
@@ -81,8 +99,18 @@ class StateMachine(ABC):
         """Close the connection now, with 503 if a request is unanswered."""
 
     @abstractmethod
-    def _current_request(self) -> HttpRequest | None:
-        """Return the request being answered, None if there is none."""
+    def reply(
+        self, request: HttpRequest, response: HttpResponse, line: RequestLine, keep: bool
+    ) -> bytes | None:
+        """Return the whole response to a request, None if it goes another way."""
+
+    @abstractmethod
+    def go_on(self) -> None:
+        """Everything was sent: continue with the requests received meanwhile."""
+
+    @abstractmethod
+    def has_client_finished(self) -> bool:
+        """Whether the client will send no bytes that have to be discarded."""
 
     @abstractmethod
     def _has_early_bytes(self) -> bool:
@@ -96,16 +124,12 @@ class StateMachine(ABC):
     def _release_state(self) -> None:
         """Release resources on the transition to CLOSED, before the socket is closed."""
 
-    @abstractmethod
-    def _on_closed(self) -> None:
-        """Called after the socket was closed."""
-
     def close(self) -> None:
         """Close the connection now, in any state. Closing twice is harmless."""
         if self.state is not CLOSED:
-            self._transition(Event.LOST)
+            self.transition(Event.LOST)
 
-    def _run_guarded(self, step: Callable[..., None], *arguments: object) -> None:
+    def run_guarded(self, step: Callable[..., None], *arguments: object) -> None:
         """Run a step and apply the new state; an exception ends this connection only."""
         try:
             step(*arguments)
@@ -119,23 +143,38 @@ class StateMachine(ABC):
             self.close()
             return
         # Any other error is the stream's or the server's: close this connection only.
-        self._report(error.reason if isinstance(error, StreamError) else error)
-        self._reset()
+        self.report(error.reason if isinstance(error, StreamError) else error)
+        self.reset()
 
-    def _call(self, kind: str, argument: object, request: HttpRequest | None = None) -> None:
+    def call(self, kind: str, argument: object, request: HttpRequest | None = None) -> None:
         """Call the one-argument callbacks of a kind."""
-        dispatcher = self._context.dispatcher
+        dispatcher = self.context.dispatcher
         if dispatcher.callbacks[kind]:
             dispatcher.notices.call(kind, argument, self.transport.socket, request)
-            self._context.loop.now = monotonic()  # callbacks may outlast a clock
+            self.context.loop.now = monotonic()  # callbacks may outlast a clock
 
-    def _report(self, error: BaseException) -> None:
+    def report(self, error: BaseException) -> None:
         """Report an error that occurred while a response was being sent."""
-        self._context.dispatcher.notices.report(
-            error, self.transport.socket, self._current_request()
-        )
+        self.context.dispatcher.notices.report(error, self.transport.socket, self.request)
 
-    def _transition(self, event: Event) -> None:
+    def call_on_reply(self, request: HttpRequest, response: HttpResponse) -> None:
+        """Call on_reply for a response that is queued."""
+        self.context.dispatcher.notices.call_on_reply(request, response, self.transport.socket)
+        self.context.loop.now = monotonic()
+
+    def close_request(self) -> None:
+        """Release the request: it was answered."""
+        request, self.request = self.request, None
+        if request is not None:
+            request.close()
+
+    def is_undelivered(self) -> bool:
+        """Whether the client has not received all that was sent; False without a write clock."""
+        if not self.context.clocks["write"].seconds:
+            return False
+        return unacknowledged(self.transport.socket) > 0
+
+    def transition(self, event: Event) -> None:
         """Change the state by `TRANSITIONS`. The only place that changes it."""
         self.state = state = TRANSITIONS[self.state][event]
         if state is CLOSED:
@@ -143,14 +182,14 @@ class StateMachine(ABC):
 
     def _apply_state(self) -> None:
         """Set the events and clocks of the current state: once per event, after all transitions."""
-        context, transport = self._context, self.transport
+        context, transport = self.context, self.transport
         if context.draining:
             self.close_when_done()
         if transport.socket.fileno() < 0:  # closed, maybe by a callback
             self.close()
             return
         plan = PLANS[self.state]
-        if plan is not self._plan:
+        if plan is not self.plan:
             plan = self._change_plan(plan)
         elif transport.progressed and plan.progress:
             context.clocks[plan.progress].arm(self, context.loop.now)
@@ -166,26 +205,26 @@ class StateMachine(ABC):
 
     def _change_plan(self, plan: Plan) -> Plan:
         """Switch to a plan; to that of DELIVER while the last response is undelivered."""
-        if self.state is IDLE and self._plan.tracks_delivery and self._awaits_delivery():
-            self._transition(Event.UNDELIVERED)
+        if self.state is IDLE and self.plan.tracks_delivery and self._awaits_delivery():
+            self.transition(Event.UNDELIVERED)
             plan = PLANS[self.state]
-        self._change_clocks(plan)
+        self.change_clocks(plan)
         return plan
 
     def _watch_delivery(self, wanted: bool) -> None:
         """Start the write clock if it is not running, or stop it."""
-        clock = self._context.clocks["write"]
+        clock = self.context.clocks["write"]
         if not wanted:
             clock.disarm(self)
-            self._progress = None
+            self.progress = None
         elif self not in clock.waiting:
-            clock.arm(self, self._context.loop.now)
+            clock.arm(self, self.context.loop.now)
 
     def _has_lingered(self) -> bool:
         """Whether the client has had time to read the last response."""
-        clock = self._context.clocks["linger"]
+        clock = self.context.clocks["linger"]
         begun = clock.waiting.get(self, 0.0) - clock.seconds
-        return self._context.loop.now - begun >= LINGER_LEAST
+        return self.context.loop.now - begun >= LINGER_LEAST
 
     def _has_arrived(self) -> bool:
         """Whether received bytes are waiting in the kernel."""
@@ -194,9 +233,9 @@ class StateMachine(ABC):
         except OSError:
             return False
 
-    def _change_clocks(self, plan: Plan) -> None:
-        clocks, now = self._context.clocks, self._context.loop.now
-        old = self._plan
+    def change_clocks(self, plan: Plan) -> None:
+        clocks, now = self.context.clocks, self.context.loop.now
+        old = self.plan
         if plan.tracks_delivery or old.tracks_delivery:
             self._watch_delivery(plan.tracks_delivery)
         if old.progress and old.progress != plan.progress:
@@ -209,27 +248,29 @@ class StateMachine(ABC):
         for name in plan.absolute:
             if name not in old.absolute:
                 clocks[name].arm(self, now)
-        self._plan = plan
+        self.plan = plan
 
     def _release(self) -> None:
-        self._change_clocks(PLANS[State.CLOSED])
+        self.change_clocks(PLANS[State.CLOSED])
         if self._interest:
-            self._context.loop.watch(self.transport.socket, self._interest, 0, self.on_ready)
+            self.context.loop.watch(self.transport.socket, self._interest, 0, self.on_ready)
             self._interest = 0
         try:
             self._release_state()
         finally:  # a BaseException ends the loop, which counts this connection as closed
             self.transport.close()
-            self._context.remove(self)
-            self._on_closed()
+            self.context.remove(self)
+            if self.is_connected:
+                self.is_connected = False
+                self.call("disconnect", self.client)
 
-    def _reset(self) -> None:
+    def reset(self) -> None:
         """Close with RST, so that a partial response cannot look complete."""
         if self.state is not CLOSED:
-            self._reset_on_close()
+            self.reset_on_close()
             self.close()
 
-    def _reset_on_close(self) -> None:
+    def reset_on_close(self) -> None:
         """Make close() send RST, without TLS close_notify."""
         self.transport = PlainTransport(self.transport.socket)
         with suppress(OSError):  # closed by a callback
