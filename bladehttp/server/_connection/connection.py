@@ -5,7 +5,6 @@ step may follow; each method here does one step and names the event it causes.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from time import monotonic
 
 from bladehttp._message.request import ClientInfo, HttpRequest
@@ -20,8 +19,8 @@ from bladehttp._wire.reader import (
     WholeRequest,
     parse_whole_request,
 )
-from bladehttp._wire.writer import CONTINUE
 from bladehttp.exceptions import ProtocolError
+from bladehttp.server._connection import opening
 from bladehttp.server._connection.context import ServerContext
 from bladehttp.server._connection.sender import Sender
 from bladehttp.server._connection.serialise import serialise_whole
@@ -37,7 +36,6 @@ from bladehttp.server._connection.states import (
     Event,
     State,
 )
-from bladehttp.server._dispatch.access_log import Answered
 from bladehttp.server._files.file_response import apply_conditions
 from bladehttp.server._net.loop import READ, WRITE
 from bladehttp.server._net.transport import (
@@ -45,7 +43,6 @@ from bladehttp.server._net.transport import (
     PlainHttpError,
     PlainTransport,
     Transport,
-    receive_proxy_header,
 )
 
 REQUESTS_PER_TURN = 32
@@ -77,7 +74,6 @@ class Connection(StateMachine):
         "_arriving_s",
         "_discarded",
         "_fields",
-        "_lingers",
         "_proxy_reader",
         "_reader",
         "_sender_in_use",
@@ -93,10 +89,9 @@ class Connection(StateMachine):
         self._fields = NO_FIELDS  # of the last complete request
         self._served = 0
         self._discarded = 0
-        self._lingers = True  # closing waits for the client to close
         self._sender_in_use: Sender | None = None
         self._sent = 0  # bytes sent before there was a sender
-        self._arriving_s = 0.0  # seconds since the current request's body began
+        self._arriving_s = 0.0  # since the current request's body began
 
     @property
     def _sender(self) -> Sender:
@@ -109,8 +104,7 @@ class Connection(StateMachine):
     def open(self) -> None:
         """Start with the PROXY header, the handshake, or the first request."""
         self.context.add(self)
-        if not self.context.proxy_protocol:
-            self._proxy_header_done()
+        opening.begin(self)
         # After the accept loop the first bytes of many connections are here already. A connection
         # that is answered and closed at once is never registered with the selector.
         self.context.loop.call_soon(lambda: self.on_ready(READ))
@@ -142,9 +136,9 @@ class Connection(StateMachine):
         try:
             is_settled = READY[self.state](self, events)
             if not is_settled:
-                self._apply_state()
+                self.apply_state()
         except Exception as error:  # noqa: BLE001 - ends one connection, not the loop
-            self._on_error(error)
+            self.on_error(error)
 
     def on_deadline(self, clock: str) -> None:
         """Handle the expiry of a clock: 408 if part of a request was received, else just close.
@@ -155,9 +149,9 @@ class Connection(StateMachine):
             self.run_guarded(self._sender.check_delivery)
             return
         if clock in {"keep_alive", "silence"} and self.is_undelivered():
-            self.run_guarded(self._postpone_close)
+            self.run_guarded(self.postpone_close)
             return
-        if clock in {"keep_alive", "read"} and self._has_arrived():
+        if clock in {"keep_alive", "read"} and self.has_arrived():
             self.context.clocks[clock].arm(self, self.context.loop.now)
             return  # it is readable: the loop will serve it
         if clock == "body_rate" and not self._is_body_slow():
@@ -179,22 +173,6 @@ class Connection(StateMachine):
         clock.arm(self, self.context.loop.now)
         return False
 
-    def is_recyclable(self) -> bool:
-        """Whether the connection may be closed for another: idle, delivered, no bytes waiting.
-
-        A lingering connection may be, too, after its client had time to read the response.
-        """
-        if self.state is State.LINGER:
-            return self._has_lingered() and not self.is_undelivered()
-        return self.state is IDLE and not (self._has_arrived() or self.is_undelivered())
-
-    def _postpone_close(self) -> None:
-        """Stay open for a client that has not received all of the last response."""
-        if self.state is IDLE:
-            self.transition(Event.UNDELIVERED)
-        else:
-            self.context.clocks["silence"].arm(self, self.context.loop.now)
-
     def _release_state(self) -> None:
         self._reader.close()
         if self.request is not None:
@@ -212,51 +190,19 @@ class Connection(StateMachine):
         # since: without the write clock it would be finished when the connection is closed.
         return (sender is not None and sender.record is not None) or self.is_undelivered()
 
-    def has_client_finished(self) -> bool:
-        """Whether the client will send no bytes that have to be discarded."""
-        return self.transport.ended or not self._lingers
-
     def _read_proxy_header(self, events: int) -> None:
-        """Read a PROXY header, and no byte beyond it."""
         del events
-        reader = self._proxy_reader = self._proxy_reader or ProxyReader()
-        try:
-            is_complete = receive_proxy_header(self.transport.socket, reader)
-        except ProtocolError as error:
-            self.context.stats.refused += 1
-            raise ConnectionResetError(str(error)) from error
-        if not is_complete:
-            return
-        if reader.source is not None:
-            ip, port = reader.source.ip, reader.source.port
-            self.client = ClientInfo(ip, port, ipv6=":" in ip)
-        self._proxy_header_done()
-
-    def _proxy_header_done(self) -> None:
-        self.transition(Event.INTRODUCED)
-        if not self.context.is_secure:
-            self._handshake_done()
+        self._proxy_reader = self._proxy_reader or ProxyReader()
+        opening.read_proxy_header(self, self._proxy_reader)
 
     def _handshake(self, events: int = READ) -> None:
         del events
         try:
-            if self.transport.handshake():
-                self._identify()
-                self._handshake_done()
-                self._receive(READ)  # the first request may follow the handshake at once
+            if opening.handshake(self):
+                self._receive(READ)
         except PlainHttpError:
             self.transport = PlainTransport(self.transport.socket)
             self._refuse_and_flush(ProtocolError("plain HTTP on a TLS port"))
-
-    def _identify(self) -> None:
-        certificate = self.transport.certificate()
-        if certificate:
-            self.client = replace(self.client, certificate=certificate)
-
-    def _handshake_done(self) -> None:
-        self.transition(Event.SECURED)
-        self.is_connected = True
-        self.call("connect", self.transport.socket)
 
     def _receive(self, events: int) -> bool:
         """Receive bytes, and answer the requests that are complete.
@@ -329,7 +275,8 @@ class Connection(StateMachine):
 
         Up to a turn's worth.
         """
-        self._feed_and_advance(data)
+        self._feed_reader(data)
+        self._advance()
         if self.state is not BODY or len(data) < RECEIVE:
             return
         until = self.context.loop.now + TURN_S
@@ -338,14 +285,10 @@ class Connection(StateMachine):
                 return
             data = self.transport.receive()
             if data:
-                self._feed_and_advance(data)
+                self._feed_reader(data)
+                self._advance()
             if self.state is not BODY or len(data) < RECEIVE:
                 return
-
-    def _feed_and_advance(self, data: bytes) -> None:
-        """Feed received bytes to the reader and answer the requests they complete."""
-        self._feed_reader(data)
-        self._advance()
 
     def _feed_reader(self, data: bytes) -> None:
         """Feed received bytes to the reader; start one if none is active."""
@@ -384,8 +327,7 @@ class Connection(StateMachine):
     def _advance(self) -> None:
         """Answer every complete request, up to a turn's worth, and send the responses."""
         left, reader, sender = REQUESTS_PER_TURN, self._reader, self._sender
-        outbox = sender.outbox
-        while left and outbox.pending <= HIGH_WATER:
+        while left and sender.outbox.pending <= HIGH_WATER:
             left -= 1
             message = self._take_request()
             if message is None:
@@ -416,7 +358,7 @@ class Connection(StateMachine):
         except ProtocolError as error:
             self._refuse(error)
         except OSError as error:  # a temporary file cannot be created or written
-            self._fail(error)
+            self._sender.fail(error, self._partial_request(self._reader.partial))
         else:
             if message is None:
                 self._await_bytes()
@@ -427,26 +369,8 @@ class Connection(StateMachine):
         self.transition(PHASE_EVENTS[self._reader.phase])
         if self._reader.needs_continue:
             self._reader.needs_continue = False
-            self._send_continue()
-
-    def _send_continue(self) -> None:
-        """Send 100 (Continue), or the final response if the body will not be read.
-
-        RFC 9110 section 10.1.1: a final status is sent if the server will not read the body.
-        """
-        message = self._reader.arriving
-        assert message is not None
-        request = self._partial_request(message)
-        dispatcher, client = self.context.dispatcher, self.transport.socket
-        response = dispatcher.answer_early(request)
-        if response is None:
-            self._sender.outbox.add(CONTINUE)
-            return
-        self.begun = self.context.loop.now
-        self.request = request
-        self._lingers = True
-        response = dispatcher.run_after_request(request, response, client)
-        self._sender.reply(request, response, request.method, message.line.minor, keep=False)
+            message = self._reader.partial
+            self._sender.answer_expectation(self._partial_request(message), message.line.minor)
 
     def _on_eof(self) -> None:
         """The client has sent its last byte: finish the current response, else close."""
@@ -483,10 +407,10 @@ class Connection(StateMachine):
         if fields.body_length and content is not None:
             self._receive_content(request, content)
         if not line.is_plain and (error := check_target(line, request.scheme)) is not None:
-            self._refuse(error, request)
+            self._sender.refuse(error, request)
             return None
         if not keep_alive:
-            self._lingers = bool(self._reader.buffer)
+            self.lingers = bool(self._reader.buffer)
         response = context.dispatcher.respond(request, self.transport.socket, context.workers)
         loop, now = context.loop, monotonic()
         took = now - loop.now
@@ -525,50 +449,22 @@ class Connection(StateMachine):
         if self.request is not None:
             self.close_request()
         if dispatcher.has_response_callbacks:
-            self._call_for_whole(request, response)
+            self.call_for_whole(request, response)
             return whole if self.state is HANDLE else None  # a callback may have closed it
         return whole
 
-    def _call_for_whole(self, request: HttpRequest, response: HttpResponse) -> None:
-        """Call on_answered and on_reply for a whole response, without a record in between."""
-        callbacks = self.context.dispatcher.callbacks
-        if callbacks["answered"]:
-            milliseconds = (monotonic() - self.begun) * 1000
-            self.begun = 0.0
-            fields = (self.client, request, response, len(response.body), milliseconds)
-            # A named tuple's own constructor takes three times the instructions.
-            self.call("answered", Answered._make(fields), request)
-        if callbacks["reply"]:
-            self.call_on_reply(request, response)
-
     def _receive_content(self, request: HttpRequest, content: Request) -> None:
-        context = self.context
-        limits = context.parser.limits_for(content.line, content.fields)
-        request.receive_content(content, limits, context.decode_request_body)
+        limits = self.context.parser.limits_for(content.line, content.fields)
+        request.receive_content(content, limits, self.context.decode_request_body)
         self.request = request  # its temporary files are closed later
 
-    def _refuse(self, error: ProtocolError, request: HttpRequest | None = None) -> None:
-        """Answer a client's error, as the last response on the connection.
+    def _refuse(self, error: ProtocolError) -> None:
+        """Answer a client's error, as the last response on the connection."""
+        self._sender.refuse(error, self._partial_request(self._reader.partial))
 
-        Args:
-            error: The error.
-            request: The request; None: the part of it that was received.
-        """
-        self.context.stats.refused += 1
-        request = request or self._partial_request(self._reader.partial)
-        self._lingers = True
-        response = self.context.dispatcher.refuse(error, request, self.transport.socket)
-        self._sender.reply(request, response, request.method, 1, keep=False)
-
-    def _fail(self, error: Exception) -> None:
-        """Report an error of the server and answer 500, as the last response."""
-        self._lingers = True
-        dispatcher, client = self.context.dispatcher, self.transport.socket
-        request = self._partial_request(self._reader.partial)
-        response = dispatcher.run_after_request(
-            request, dispatcher.failures.server_error(error, client, request), client
-        )
-        self._sender.reply(request, response, request.method, 1, keep=False)
+    def _refuse_and_flush(self, error: ProtocolError) -> None:
+        self._refuse(error)
+        self._sender.flush()
 
     def _partial_request(self, message: Request) -> HttpRequest:
         """Return the understood part of a request that no handler will answer."""
@@ -579,10 +475,6 @@ class Connection(StateMachine):
         if context.proxies is not None:
             context.proxies.apply(request)
         return request
-
-    def _refuse_and_flush(self, error: ProtocolError) -> None:
-        self._refuse(error)
-        self._sender.flush()
 
 
 def _ignore(connection: Connection, events: int) -> None:

@@ -14,7 +14,8 @@ from bladehttp._message.file_body import FileBody
 from bladehttp._message.request import HttpRequest
 from bladehttp._message.response import HttpResponse
 from bladehttp._wire.head import RequestLine
-from bladehttp._wire.writer import Reply
+from bladehttp._wire.writer import CONTINUE, Reply
+from bladehttp.exceptions import ProtocolError
 from bladehttp.server._connection.outbox import JOINED, Outbox, StreamError
 from bladehttp.server._connection.serialise import serialise
 from bladehttp.server._connection.state_machine import StateMachine
@@ -54,7 +55,7 @@ class Sender:
         self._connection = connection
         self._deferred: Deferred | None = None
         self._holds_file = False
-        self._mark = sent  # bytes sent on the connection before this response
+        self._mark = 0  # bytes sent on the connection before the response that is watched
         self.outbox = Outbox(sent)
         self.record: ResponseRecord | None = None
 
@@ -65,8 +66,6 @@ class Sender:
 
     def block(self, whole: memoryview, sent: int) -> None:
         """Go on with a whole response of which so many bytes were sent: no more are taken now."""
-        self._mark = self.outbox.sent
-        self.outbox.sent += sent
         self._mark = self.outbox.sent
         self.outbox.sent += sent
         if sent < len(whole):
@@ -108,6 +107,49 @@ class Sender:
             connection.transition(Event.BLOCKED if goes_on else REPLIED)
         if dispatcher.callbacks["reply"] and connection.is_connected:
             connection.call_on_reply(request, response)
+
+    def refuse(self, error: ProtocolError, request: HttpRequest) -> None:
+        """Answer a client's error, as the last response on the connection.
+
+        Args:
+            error: The error.
+            request: The request, or the understood part of it.
+        """
+        connection, context = self._connection, self._connection.context
+        context.stats.refused += 1
+        connection.lingers = True
+        response = context.dispatcher.refuse(error, request, connection.transport.socket)
+        self.reply(request, response, request.method, 1, keep=False)
+
+    def fail(self, error: Exception, request: HttpRequest) -> None:
+        """Report an error of the server and answer 500, as the last response."""
+        connection, dispatcher = self._connection, self._connection.context.dispatcher
+        connection.lingers = True
+        client = connection.transport.socket
+        response = dispatcher.failures.server_error(error, client, request)
+        response = dispatcher.run_after_request(request, response, client)
+        self.reply(request, response, request.method, 1, keep=False)
+
+    def answer_expectation(self, request: HttpRequest, minor: int) -> None:
+        """Send 100 (Continue), or the final response if the body will not be read.
+
+        RFC 9110 section 10.1.1: a final status is sent if the server will not read the body.
+
+        Args:
+            request: The request without its body.
+            minor: The minor HTTP version of the request.
+        """
+        connection, context = self._connection, self._connection.context
+        response = context.dispatcher.answer_early(request)
+        if response is None:
+            self.outbox.add(CONTINUE)
+            return
+        connection.begun = context.loop.now
+        connection.request = request
+        connection.lingers = True
+        client = connection.transport.socket
+        response = context.dispatcher.run_after_request(request, response, client)
+        self.reply(request, response, request.method, minor, keep=False)
 
     def _put(
         self, response: HttpResponse, method: str, minor: int, keep: bool

@@ -18,6 +18,7 @@ from bladehttp._wire.head import RequestLine
 from bladehttp.server._connection.context import ServerContext
 from bladehttp.server._connection.outbox import StreamError
 from bladehttp.server._connection.states import CLOSED, IDLE, PLANS, TRANSITIONS, Event, Plan, State
+from bladehttp.server._dispatch.access_log import Answered
 from bladehttp.server._net.loop import READ, WRITE
 from bladehttp.server._net.send_queue import ClientProgress, unacknowledged
 from bladehttp.server._net.transport import PlainTransport, Transport
@@ -44,6 +45,7 @@ class StateMachine(ABC):
         context: The state shared by the connections of one run.
         is_connected: Whether on_connect was called, so that on_disconnect must follow.
         line: The line of the last request that was answered, None before the first.
+        lingers: Whether the client may still send bytes when the last response was sent.
         plan: The plan that is set: that of the state once a step is over.
         progress: How much the client has received; None unless the write clock has found it slow.
         request: The request being answered, while its content or its response takes time.
@@ -58,6 +60,7 @@ class StateMachine(ABC):
         "context",
         "is_connected",
         "line",
+        "lingers",
         "plan",
         "progress",
         "request",
@@ -76,6 +79,7 @@ class StateMachine(ABC):
         self.is_connected: bool = False
         self.request: HttpRequest | None = None
         self.line: RequestLine | None = None
+        self.lingers: bool = True
         self.begun: float = 0.0
 
     @abstractmethod
@@ -91,10 +95,6 @@ class StateMachine(ABC):
         """Close the connection as soon as no request is pending."""
 
     @abstractmethod
-    def is_recyclable(self) -> bool:
-        """Whether the connection may be closed: idle, and no request is arriving."""
-
-    @abstractmethod
     def abort(self) -> None:
         """Close the connection now, with 503 if a request is unanswered."""
 
@@ -107,10 +107,6 @@ class StateMachine(ABC):
     @abstractmethod
     def go_on(self) -> None:
         """Everything was sent: continue with the requests received meanwhile."""
-
-    @abstractmethod
-    def has_client_finished(self) -> bool:
-        """Whether the client will send no bytes that have to be discarded."""
 
     @abstractmethod
     def _has_early_bytes(self) -> bool:
@@ -133,11 +129,11 @@ class StateMachine(ABC):
         """Run a step and apply the new state; an exception ends this connection only."""
         try:
             step(*arguments)
-            self._apply_state()
+            self.apply_state()
         except Exception as error:  # noqa: BLE001 - one connection's, not the loop's
-            self._on_error(error)
+            self.on_error(error)
 
-    def _on_error(self, error: Exception) -> None:
+    def on_error(self, error: Exception) -> None:
         if isinstance(error, OSError):
             log.debug("client %s left: %r", self.client.ip, error)
             self.close()
@@ -162,11 +158,27 @@ class StateMachine(ABC):
         self.context.dispatcher.notices.call_on_reply(request, response, self.transport.socket)
         self.context.loop.now = monotonic()
 
+    def call_for_whole(self, request: HttpRequest, response: HttpResponse) -> None:
+        """Call on_answered and on_reply for a whole response, without a record in between."""
+        callbacks = self.context.dispatcher.callbacks
+        if callbacks["answered"]:
+            milliseconds = (monotonic() - self.begun) * 1000
+            self.begun = 0.0
+            fields = (self.client, request, response, len(response.body), milliseconds)
+            # A named tuple's own constructor takes three times the instructions.
+            self.call("answered", Answered._make(fields), request)
+        if callbacks["reply"]:
+            self.call_on_reply(request, response)
+
     def close_request(self) -> None:
         """Release the request: it was answered."""
         request, self.request = self.request, None
         if request is not None:
             request.close()
+
+    def has_client_finished(self) -> bool:
+        """Whether the client will send no bytes that have to be discarded."""
+        return self.transport.ended or not self.lingers
 
     def is_undelivered(self) -> bool:
         """Whether the client has not received all that was sent; False without a write clock."""
@@ -180,7 +192,7 @@ class StateMachine(ABC):
         if state is CLOSED:
             self._release()
 
-    def _apply_state(self) -> None:
+    def apply_state(self) -> None:
         """Set the events and clocks of the current state: once per event, after all transitions."""
         context, transport = self.context, self.transport
         if context.draining:
@@ -226,7 +238,23 @@ class StateMachine(ABC):
         begun = clock.waiting.get(self, 0.0) - clock.seconds
         return self.context.loop.now - begun >= LINGER_LEAST
 
-    def _has_arrived(self) -> bool:
+    def is_recyclable(self) -> bool:
+        """Whether the connection may be closed for another: idle, delivered, no bytes waiting.
+
+        A lingering connection may be, too, after its client had time to read the response.
+        """
+        if self.state is State.LINGER:
+            return self._has_lingered() and not self.is_undelivered()
+        return self.state is IDLE and not (self.has_arrived() or self.is_undelivered())
+
+    def postpone_close(self) -> None:
+        """Stay open for a client that has not received all of the last response."""
+        if self.state is IDLE:
+            self.transition(Event.UNDELIVERED)
+        else:
+            self.context.clocks["silence"].arm(self, self.context.loop.now)
+
+    def has_arrived(self) -> bool:
         """Whether received bytes are waiting in the kernel."""
         try:
             return bool(self.transport.socket.recv(1, socket.MSG_PEEK))
