@@ -12,8 +12,8 @@ import asyncio
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
@@ -85,19 +85,21 @@ def follow(name: str, run: Callable[[], object]) -> Journey:
     return shortest(once() for _ in range(ROUNDS))
 
 
-def refused_port() -> int:
-    """Return a port on which nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
+@contextmanager
+def refusing_port() -> Iterator[int]:
+    """Hold a port on which nothing listens."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield int(bound.getsockname()[1])
 
 
 def client_journeys(url: str) -> list[Journey]:
     """Follow four requests through the client."""
-    with http.HttpClient() as client:
+    with http.HttpClient() as client, refusing_port() as port:
 
         def fail() -> None:
             with suppress(http.ConnectError):
-                client.get(f"http://127.0.0.1:{refused_port()}/")
+                client.get(f"http://127.0.0.1:{port}/")
 
         return [
             follow("a URL through get", lambda: client.get(url)),
