@@ -864,7 +864,7 @@ def test_a_server_that_falls_silent_is_asked_again(
             connection.socket.recv(1)
         connection.send(data)
 
-    fetch(peers.raw(handle).url, tmp_path / "f", retry=AT_ONCE, receive_timeout=200)
+    fetch(peers.raw(handle).url, tmp_path / "f", retry=AT_ONCE, receive_timeout=600)
     assert ((tmp_path / "f").read_bytes(), len(files.seen)) == (BODY, 2)
     files.seen.clear()
     with pytest.raises(ReceiveTimeout):

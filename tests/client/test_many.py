@@ -414,11 +414,11 @@ def test_a_slow_caller_does_not_use_up_the_clocks(
         return reply(b"ok")
 
     peer = peers(respond)
-    clocks = {"receive_timeout": 200, "total_timeout": 250}
+    clocks = {"receive_timeout": 500, "total_timeout": 600}
     requests = [{"url": peer.url + path, **clocks} for path in ("/now", "/late")]
     results = client.send_many(requests)
     assert next(results).status == 200
-    threading.Event().wait(0.4)
+    threading.Event().wait(0.8)
     gate.set()
     assert next(results).status == 200
 
