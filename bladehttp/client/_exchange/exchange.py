@@ -52,25 +52,9 @@ class Exchange:
     """
 
     __slots__ = (
-        "_flow",
-        "_history",
-        "_hooks",
-        "_is_announced",
-        "_is_reauthenticated",
-        "_on_error_due",
-        "_outgoing",
-        "_repeated",
-        "_retries",
-        "_transfer",
-        "awaitables",
-        "context",
-        "deadline",
-        "given",
-        "host",
-        "not_before",
-        "receive_timeout_s",
-        "request",
-        "started",
+        "_flow", "_history", "_hooks", "_is_announced", "_is_reauthenticated", "_on_error_due",
+        "_outgoing", "_repeated", "_retries", "_transfer", "awaitables", "context", "deadline",
+        "given", "host", "not_before", "receive_timeout_s", "request", "started",
     )  # fmt: skip
 
     host: Any

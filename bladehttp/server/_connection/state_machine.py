@@ -166,7 +166,7 @@ class StateMachine(ABC):
             self.begun = 0.0
             fields = (self.client, request, response, len(response.body), milliseconds)
             # A named tuple's own constructor takes three times the instructions.
-            self.call("answered", Answered._make(fields), request)
+            self.call("answered", tuple.__new__(Answered, fields), request)
         if callbacks["reply"]:
             self.call_on_reply(request, response)
 
