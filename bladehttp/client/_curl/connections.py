@@ -75,7 +75,6 @@ class Connection:
         descriptor: The descriptor of its socket; libcurl closes it.
         address: Its addresses.
         origin: The origin of its first request.
-        poll: ``poll`` of its descriptor.
         version: CURLINFO_HTTP_VERSION.
         since: End of its first response, in terms of `time.monotonic`.
         poll: Called with milliseconds: waits as long for an event, and returns the events.
