@@ -33,7 +33,7 @@ def profile(contestant: Contestant, seconds: float) -> list[str]:
         finally:
             spying.kill()
             spying.wait()
-        return summary(Path(file.name).read_text())
+        return summary(Path(file.name).read_text(errors="replace"))
 
 
 def summary(raw: str) -> list[str]:
@@ -43,8 +43,10 @@ def summary(raw: str) -> list[str]:
         raw: A line for each stack: frames joined by semicolons, outermost first, and a count.
     """
     own: Counter[str] = Counter()
-    for line in raw.splitlines():
+    for line in raw.split("\n"):
         stack, _, count = line.rpartition(" ")
+        if not (count.isascii() and count.isdigit()):
+            continue  # the program is not stopped, so that now and then a stack is torn
         frame = stack.rpartition(";")[2]
         name, _, place = frame.partition(" (")
         own[f"{name} ({place.rpartition(':')[0].removeprefix('benchmarks/')})"] += int(count)
