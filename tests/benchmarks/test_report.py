@@ -90,3 +90,8 @@ def test_a_load_that_went_wrong_gives_no_figures(printed: str, complaint: str) -
 def test_a_profile_is_the_share_of_each_function_itself() -> None:
     stacks = "main (a.py:1);work (b.py:5) 3\nmain (a.py:1);work (b.py:9) 3\nmain (a.py:2) 2\n"
     assert summary(stacks) == [" 75.0%  work (b.py)", " 25.0%  main (a.py)"]
+
+
+def test_a_stack_that_was_torn_while_the_program_ran_on_is_left_out() -> None:
+    raw = "main (a.py:1);\x85g (\u2028\nmain (a.py:1);f (b.py:2) 3\nmain (a.py:1);h (\u00b0\n"
+    assert summary(raw) == ["100.0%  f (b.py)"]
