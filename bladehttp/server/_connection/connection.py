@@ -76,7 +76,7 @@ class Connection(StateMachine):
         "_fields",
         "_proxy_reader",
         "_reader",
-        "_sender_in_use",
+        "_sender_if_made",
         "_sent",
         "_served",
     )
@@ -89,16 +89,16 @@ class Connection(StateMachine):
         self._fields = NO_FIELDS  # of the last complete request
         self._served = 0
         self._discarded = 0
-        self._sender_in_use: Sender | None = None
+        self._sender_if_made: Sender | None = None
         self._sent = 0  # bytes sent before there was a sender
         self._arriving_s = 0.0  # since the current request's body began
 
     @property
     def _sender(self) -> Sender:
         """The sender; a connection whose responses were all sent at once has none yet."""
-        sender = self._sender_in_use
+        sender = self._sender_if_made
         if sender is None:
-            sender = self._sender_in_use = Sender(self, self._sent)
+            sender = self._sender_if_made = Sender(self, self._sent)
         return sender
 
     def open(self) -> None:
@@ -179,13 +179,13 @@ class Connection(StateMachine):
             self.request.disconnected = True
         if self.transport.blocked:
             self.reset_on_close()  # a partial response must not look complete
-        sender, self._sender_in_use = self._sender_in_use, None
+        sender, self._sender_if_made = self._sender_if_made, None
         if sender is not None:
             sender.lose()
         self.close_request()
 
     def _awaits_delivery(self) -> bool:
-        sender = self._sender_in_use
+        sender = self._sender_if_made
         # A record that was kept has to be finished, also if the last acknowledgement has arrived
         # since: without the write clock it would be finished when the connection is closed.
         return (sender is not None and sender.record is not None) or self.is_undelivered()
@@ -249,7 +249,7 @@ class Connection(StateMachine):
         Returns:
             Whether the connection is as idle as before: there is no state to apply.
         """
-        transport, sender = self.transport, self._sender_in_use
+        transport, sender = self.transport, self._sender_if_made
         sent = transport.send(whole)
         if sent < len(whole) or transport.blocked:
             self._sender.block(memoryview(whole), sent)
@@ -426,9 +426,10 @@ class Connection(StateMachine):
     def reply(
         self, request: HttpRequest, response: HttpResponse, line: RequestLine, keep: bool
     ) -> bytes | None:
-        """Return the whole response to a request, if nothing has to be decided about it.
+        """Return the response to a request as bytes, or None: it is for the sender.
 
-        Others are put into the outbox of the sender: None.
+        Bytes if its body is in memory and short, nothing of it is to be decided, the connection is
+        kept, and no response before it is still on its way.
         """
         context = self.context
         dispatcher, loop = context.dispatcher, context.loop
@@ -439,7 +440,7 @@ class Connection(StateMachine):
             loop.now = monotonic()
         keep = keep and not context.draining
         self.line = line
-        whole, sender = None, self._sender_in_use
+        whole, sender = None, self._sender_if_made
         if keep and line.is_plain and (sender is None or sender.record is None):
             whole = serialise_whole(response, int(loop.now + loop.epoch))
         if whole is None:

@@ -25,7 +25,7 @@ from bladehttp.status import phrase
 log = logging.getLogger("bladehttp.server")
 
 CLIENT_ERRORS = (ContentError, MissingValueError)
-"""Errors of the client, raised when a handler reads missing or malformed content of a request."""
+"""Errors of the client, raised when a handler reads what is malformed or missing in a request."""
 
 
 class Failures:
@@ -77,7 +77,7 @@ class Failures:
     def _client_error(
         self, error: ContentError | MissingValueError, request: HttpRequest | None
     ) -> HttpResponse:
-        """Return the response to a request whose content proved malformed in a handler."""
+        """Return the response to a request of which a handler found something malformed or missing."""
         if request is not None:
             self.notify_refused(error, request)
         response = error_response(self.blank, error.status)
