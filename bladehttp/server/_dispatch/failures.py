@@ -77,7 +77,7 @@ class Failures:
     def _client_error(
         self, error: ContentError | MissingValueError, request: HttpRequest | None
     ) -> HttpResponse:
-        """Return the response to a request in which a handler missed something, or found it malformed."""
+        """Return the response to a request that a handler found malformed or incomplete."""
         if request is not None:
             self.notify_refused(error, request)
         response = error_response(self.blank, error.status)
