@@ -129,8 +129,8 @@ def charset_of(content_type: str) -> str:
     return codec_of(message.get_content_charset("")) or UTF_8
 
 
-_decoder: Any = json.JSONDecoder()
-scan_json = _decoder.scan_once
+USUAL: Any = json.JSONDecoder()
+"""What `json.loads` decodes with."""
 
 WHITESPACE = " \t\n\r"  # RFC 8259 section 2
 
@@ -148,21 +148,26 @@ def load_json(data: bytes, labelled: Callable[[], str]) -> Any:
     """
     text = text_of_json(data, labelled)
     try:
-        return _scanned(text)
+        return scan_json(USUAL, text)
     except RecursionError as error:
         raise ValueError("JSON is nested too deeply") from error
 
 
-def _scanned(text: str) -> Any:
-    """Return what `json.loads` does, without its search for whitespace before the value."""
+def scan_json(decoder: Any, text: str) -> Any:
+    """Return what `JSONDecoder.decode` does, without its search for whitespace before the value.
+
+    Raises:
+        ValueError: As there.
+    """
     try:
-        value, end = scan_json(text, 0)
-    except (ValueError, StopIteration):
-        pass  # it begins with whitespace, or json.loads says what is wrong
-    else:
-        if end == len(text) or not text[end:].strip(WHITESPACE):
-            return value
-    return json.loads(text)
+        value, end = decoder.scan_once(text, 0)
+    except StopIteration as stop:
+        if stop.value == 0:  # whitespace before the value, or nothing at all
+            return decoder.decode(text)
+        raise json.JSONDecodeError("Expecting value", text, stop.value) from None
+    if end != len(text) and (rest := text[end:].lstrip(WHITESPACE)):
+        raise json.JSONDecodeError("Extra data", text, len(text) - len(rest))
+    return value
 
 
 def text_of_json(data: bytes, labelled: Callable[[], str]) -> str:

@@ -26,7 +26,7 @@ from multipart import (
     parse_options_header,
 )
 
-from bladehttp._data.charsets import UTF_8, WIDE, codec_of, text_of
+from bladehttp._data.charsets import UTF_8, WIDE, codec_of, scan_json, text_of
 from bladehttp._data.multidict import MultiDict
 from bladehttp._data.uploads import Upload, read_content
 from bladehttp._wire.body import StoredBody
@@ -54,8 +54,6 @@ control_character = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]").search
 
 JSON_MARKS = b",:[{"
 """Before each value of JSON but the first is one of these; those in strings are counted too."""
-
-JSON_WHITESPACE = " \t\n\r"  # RFC 8259 section 2: ws
 
 NUMBERS_ALIKE = bytes.maketrans(b"123456789E", b"000000000e")
 LONG_NUMBER = "0" * 200
@@ -164,25 +162,12 @@ def _decode_json(content: Content, parameters: dict[str, str], limits: Limits) -
     try:
         text = _json_text(data, parameters)
         decoder = FINITE if may_be_infinite else PLAIN
-        value = _load(decoder, text.rstrip(JSON_WHITESPACE))
+        value = scan_json(decoder, text)
         if "\\" in text and ("\\ud" in text or "\\uD" in text):
             json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate cannot be written
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"the body is not JSON: {str(error)[:80]}") from error
     return Decoded(MultiDict.of(value) if type(value) is dict else value, NO_FILES)
-
-
-def _load(decoder: Any, text: str) -> Any:
-    """Return what `JSONDecoder.decode` does, without its search for whitespace around a value."""
-    try:
-        value, end = decoder.scan_once(text, 0)
-    except StopIteration as stop:
-        if stop.value == 0:  # nothing at all, or whitespace before it
-            return decoder.decode(text)
-        raise json.JSONDecodeError("Expecting value", text, stop.value) from None
-    if end != len(text):
-        raise json.JSONDecodeError("Extra data", text, end)
-    return value
 
 
 def _json_text(data: bytes, parameters: dict[str, str]) -> str:
@@ -335,7 +320,7 @@ def _padding(content: Content, at: int) -> int:
 def _parts(
     content: Content, end: int, boundary: bytes, charset: str, limits: Limits, opened: ExitStack
 ) -> Iterator[tuple[MultipartSegment, StoredBody]]:
-    """Yield each part; ``opened`` closes the sinks of all of them."""
+    """Yield each part; ``opened`` closes what all of them are stored in."""
     parser = PushMultipartParser(
         boundary,
         max_header_count=limits.part_fields,

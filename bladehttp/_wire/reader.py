@@ -79,6 +79,9 @@ class Phase(IntEnum):
     """The bytes are not a request; later bytes are ignored."""
 
 
+WITHIN_REQUEST = frozenset({Phase.HEAD, Phase.BODY})
+"""The phases between the first byte of a request and its last."""
+
 WholeRequest = tuple[RequestLine, FieldBlock, bool, bytes]
 """A request as `Request` has it: line, fields, keep_alive, body."""
 
@@ -187,9 +190,14 @@ class RequestReader:
             self.buffer.feed(data)
 
     @property
-    def arriving(self) -> Request | None:
-        """The request whose body is arriving, without the body."""
-        return self._body.request if self._body is not None else None
+    def has_head(self) -> bool:
+        """Whether the head of the current request is known: `partial` has its fields."""
+        return self.partial.fields is not NO_FIELDS
+
+    @property
+    def is_within_request(self) -> bool:
+        """Whether part of a request was received, and more of it has to come."""
+        return self.phase in WITHIN_REQUEST
 
     def feed_eof(self) -> None:
         """Note the end of the bytes.
@@ -197,7 +205,7 @@ class RequestReader:
         Raises:
             ProtocolError: In the middle of a request (RFC 9112 section 8).
         """
-        if self.phase in (Phase.HEAD, Phase.BODY):
+        if self.is_within_request:
             raise self._fail(ProtocolError("the connection ended within a request"))
 
     def close(self) -> None:

@@ -83,7 +83,7 @@ class WsgiApplication:
         try:
             request = self._receive(environ, reader)
         except ProtocolError as error:
-            request, is_understood = self._partial_request(environ, reader), False
+            request, is_understood = self._partial_request(environ, reader), reader.has_head
             response = dispatcher.refuse(error, request, None)
         except Exception as error:  # noqa: BLE001 - no temporary file, no memory, a fault of ours
             request = self._partial_request(environ, reader)

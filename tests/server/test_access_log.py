@@ -111,6 +111,37 @@ def test_a_request_that_is_none_is_told_of_without_it(server, connect, seen):
     assert (answered.client.ip, answered.milliseconds < PATIENCE * 1000) == ("127.0.0.1", True)
 
 
+REFUSED = [
+    # fields, and what follows the head
+    ("Content-Length: 11", b"", 413),
+    ("Expect: a miracle", b"", 417),
+    ("Transfer-Encoding: chunked", b"b\r\n", 413),
+    ("Transfer-Encoding: chunked", b"no size\r\n", 400),
+    ("Content-Length: 9", b"part", 408),
+]
+
+
+@pytest.mark.parametrize(("fields", "rest", "status"), REFUSED)
+def test_a_request_that_is_refused_after_its_head_is_told_of(
+    serve, connect, seen, fields, rest, status
+):
+    limits = {"max_body_size": 10, "read_timeout": 50, "trusted_proxies": ["127.0.0.1"]}
+    server, lines = serve(answer, **limits), Queue()
+    server.on_answered(seen.put)
+    server.on_answered(access_log(lines.put))
+    head = f"POST /long?a HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 1.2.3.4\r\n{fields}\r\n\r\n"
+    assert connect(server).send(head).send(rest).response().status == status
+    answered = told(seen)
+    assert (answered.request.method, answered.request.path) == ("POST", "/long")
+    assert lines.get(timeout=PATIENCE).startswith("1.2.3.4 - - [")
+
+
+@pytest.mark.parametrize("line", ["CONNECT a:443 HTTP/1.1", "GET https://a/ HTTP/1.1"])
+def test_a_request_whose_target_is_not_served_is_told_of(server, connect, seen, line):
+    assert connect(server).send(f"{line}\r\nHost: a\r\n\r\n").response().status in {501, 421}
+    assert told(seen).request.method == line.split()[0]
+
+
 def test_the_time_is_that_of_the_handler_and_of_the_client(serve, connect, seen):
     server = serve(lambda request, response: time.sleep(0.02))
     server.on_answered(seen.put)

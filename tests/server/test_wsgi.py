@@ -581,17 +581,19 @@ def test_answers_are_told_of_when_they_are_over():
     ask(server, "POST / HTTP/1.1", b"x" * 2_000_000, CONTENT_LENGTH="2000000")
     ask(server, "GET /none HTTP/1.1")
     ask(server, HTTP_HOST="a b")
+    ask(server, "POST /long HTTP/1.1", CONTENT_LENGTH="20000000")
     assert [(each.request and each.request.method, each.response.status) for each in told] == [
         ("GET", 200),
         ("HEAD", 200),
         ("POST", 200),
         ("GET", 404),
         (None, 400),
+        ("POST", 413),
     ]
-    assert [each.sent for each in told] == [4, 0, 5, 16, 18]
+    assert [each.sent for each in told] == [4, 0, 5, 16, 18, 24]
     assert told[2].request.body_file.closed
     assert all(0 <= each.milliseconds < 10_000 for each in told)
-    assert (told[0].client.ip, len(logged)) == ("127.0.0.1", 5)
+    assert (told[0].client.ip, len(logged)) == ("127.0.0.1", 6)
 
 
 def test_what_a_client_that_leaves_has_taken_is_told():

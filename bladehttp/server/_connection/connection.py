@@ -13,7 +13,6 @@ from bladehttp._wire.head import NO_FIELDS, FieldBlock, RequestLine, check_targe
 from bladehttp._wire.proxy import ProxyReader
 from bladehttp._wire.reader import (
     IDLE_READER,
-    Phase,
     Request,
     RequestReader,
     WholeRequest,
@@ -33,6 +32,9 @@ from bladehttp.server._connection.states import (
     PAUSED,
     PHASE_EVENTS,
     READING,
+    REPLIED,
+    REQUEST,
+    TRANSITIONS,
     Event,
     State,
 )
@@ -65,10 +67,7 @@ LINGER_BYTES = 1024 * 1024 * 1024
 
 
 class Connection(StateMachine):
-    """One client's connection: reads its requests and sends the plain responses.
-
-    Other responses are for its `Sender`.
-    """
+    """One client's connection: reads requests and sends plain responses, others by its `Sender`."""
 
     __slots__ = (
         "_arriving_s",
@@ -125,7 +124,7 @@ class Connection(StateMachine):
         """Close now, with 503 if a request is unanswered."""
         if self.state is State.WAIT:
             self.run_guarded(self._sender.expire_deferred)
-        elif self.state in READING and self._reader.phase in {Phase.HEAD, Phase.BODY}:
+        elif self.state in READING and self._reader.is_within_request:
             error = ProtocolError("server is stopping", status=503)
             self.run_guarded(self._refuse_and_flush, error)
         else:
@@ -157,7 +156,7 @@ class Connection(StateMachine):
         if clock == "body_rate" and not self._is_body_slow():
             return
         waits_for_client = clock in {"read", "header", "request", "body_rate"}
-        if waits_for_client and self._reader.phase in {Phase.HEAD, Phase.BODY}:
+        if waits_for_client and self._reader.is_within_request:
             error = ProtocolError("request did not arrive in time", status=408)
             self.run_guarded(self._refuse_and_flush, error)
         else:
@@ -258,7 +257,7 @@ class Connection(StateMachine):
             self._sent += sent
         else:
             sender.outbox.sent += sent
-        self.state = IDLE
+        self.state = TRANSITIONS[self.state][REPLIED]
         if self.plan is not IDLE_PLAN or self._interest != READ or transport.ended:
             return False
         transport.progressed = False
@@ -358,7 +357,7 @@ class Connection(StateMachine):
         except ProtocolError as error:
             self._refuse(error)
         except OSError as error:  # a temporary file cannot be created or written
-            self._sender.fail(error, self._partial_request(self._reader.partial))
+            self._sender.fail(error, self._refused_request())
         else:
             if message is None:
                 self._await_bytes()
@@ -370,7 +369,7 @@ class Connection(StateMachine):
         if self._reader.needs_continue:
             self._reader.needs_continue = False
             message = self._reader.partial
-            self._sender.answer_expectation(self._partial_request(message), message.line.minor)
+            self._sender.answer_expectation(self.request_of(message), message.line.minor)
 
     def _on_eof(self) -> None:
         """The client has sent its last byte: finish the current response, else close."""
@@ -400,13 +399,14 @@ class Connection(StateMachine):
         context = self.context
         context.stats.requests += 1
         self._served += 1
-        self.state = HANDLE
+        self.state = TRANSITIONS[self.state][REQUEST]
         request = HttpRequest.from_wire(line, fields, self.client, context.is_secure)
         if context.proxies is not None:
             context.proxies.apply(request)
         if fields.body_length and content is not None:
             self._receive_content(request, content)
         if not line.is_plain and (error := check_target(line, request.scheme)) is not None:
+            self.request = request
             self._sender.refuse(error, request)
             return None
         if not keep_alive:
@@ -461,20 +461,17 @@ class Connection(StateMachine):
 
     def _refuse(self, error: ProtocolError) -> None:
         """Answer a client's error, as the last response on the connection."""
-        self._sender.refuse(error, self._partial_request(self._reader.partial))
+        self._sender.refuse(error, self._refused_request())
 
     def _refuse_and_flush(self, error: ProtocolError) -> None:
         self._refuse(error)
         self._sender.flush()
 
-    def _partial_request(self, message: Request) -> HttpRequest:
-        """Return the understood part of a request that no handler will answer."""
-        context = self.context
-        request = HttpRequest.from_wire(
-            message.line, message.fields, self.client, context.is_secure
-        )
-        if context.proxies is not None:
-            context.proxies.apply(request)
+    def _refused_request(self) -> HttpRequest:
+        """Return the understood part of a refused request. With a whole head it is told of."""
+        request = self.request_of(self._reader.partial)
+        if self._reader.has_head:
+            self.request = request
         return request
 
 

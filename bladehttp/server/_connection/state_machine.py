@@ -15,6 +15,7 @@ from time import monotonic
 from bladehttp._message.request import ClientInfo, HttpRequest
 from bladehttp._message.response import HttpResponse
 from bladehttp._wire.head import RequestLine
+from bladehttp._wire.reader import Request
 from bladehttp.server._connection.context import ServerContext
 from bladehttp.server._connection.outbox import StreamError
 from bladehttp.server._connection.states import CLOSED, IDLE, PLANS, TRANSITIONS, Event, Plan, State
@@ -170,6 +171,15 @@ class StateMachine(ABC):
         if callbacks["reply"]:
             self.call_on_reply(request, response)
 
+    def request_of(self, message: Request) -> HttpRequest:
+        """Return the understood part of a request that no handler will answer."""
+        context = self.context
+        line, fields = message.line, message.fields
+        request = HttpRequest.from_wire(line, fields, self.client, context.is_secure)
+        if context.proxies is not None:
+            context.proxies.apply(request)
+        return request
+
     def close_request(self) -> None:
         """Release the request: it was answered."""
         request, self.request = self.request, None
@@ -187,7 +197,7 @@ class StateMachine(ABC):
         return unacknowledged(self.transport.socket) > 0
 
     def transition(self, event: Event) -> None:
-        """Change the state by `TRANSITIONS`. The only place that changes it."""
+        """Change the state by `TRANSITIONS`, and release everything when it is CLOSED."""
         self.state = state = TRANSITIONS[self.state][event]
         if state is CLOSED:
             self._release()

@@ -1,7 +1,8 @@
 """The states of a connection, as tables.
 
 TRANSITIONS: state and event to the next state. PLANS: the socket events and the clocks of each
-state. Only `StateMachine._transition` changes a state.
+state. `StateMachine.transition` changes a state, and on the way of a plain request `Connection`
+itself; both by the table.
 """
 
 from dataclasses import dataclass
@@ -90,10 +91,7 @@ class Event(IntEnum):
 # its class takes 0.15 us, more than the whole transition.
 BODY, IDLE, HANDLE, WRITE = State.BODY, State.IDLE, State.HANDLE, State.WRITE
 FINISH, CLOSED = State.FINISH, State.CLOSED
-REPLIED = Event.REPLIED
-
-UNASKED = frozenset({State.PROXY, State.HANDSHAKE})
-"""The states before a first request can arrive."""
+REQUEST, REPLIED = Event.REQUEST, Event.REPLIED
 
 READING = frozenset({State.HEAD, State.BODY, State.IDLE, State.DELIVER})
 """The states in which received bytes are parsed as requests."""

@@ -41,7 +41,8 @@ class Answered(NamedTuple):
     Attributes:
         client: The other end of the connection. Behind a trusted proxy ``request.ip`` is the
             client.
-        request: The request, its temporary files closed; None if it was malformed.
+        request: The request, its temporary files closed; None if its head was malformed or did not
+            arrive whole.
         response: The response.
         sent: Bytes of the body on the wire that the client has received; fewer than the body has if
             the client left early. (The last 64 KiB count when the kernel has them.)
