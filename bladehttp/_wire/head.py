@@ -40,7 +40,7 @@ CACHED_BLOCK_BYTES = 2048
 
 LAST_BLOCK_BYTES = 8 * 1024
 """Bytes of the longest field block that a connection keeps for its next request. Heads with many
-cookies are mostly shorter. One this long takes 17 to 48 KB, by the number of its fields."""
+cookies are mostly shorter. One this long takes 18 to 40 KB, by the number of its fields."""
 
 KNOWN_SCHEMES = frozenset({"http", "https"})
 
@@ -60,7 +60,6 @@ class FieldBlock:
     """The meaning of a request's fields, apart from its request line. Shared, and never changed.
 
     Attributes:
-        fields: Each field in order.
         pairs: (name, value) in order, Cookie excepted.
         index: Lower-case name to value, those of repeated fields joined; Cookie excepted.
         cookie: The values of all Cookie fields, joined by "; "; "" for none.
@@ -75,7 +74,6 @@ class FieldBlock:
             `LAST_BLOCK_BYTES`.
     """
 
-    fields: Sequence[Field]
     pairs: Pairs
     index: dict[str, str]
     cookie: str
@@ -96,7 +94,6 @@ class FieldBlock:
     ) -> "FieldBlock":
         """Return a block with other fields, but the same ones of `DECIDING`."""
         return FieldBlock(
-            fields,
             tuple([pair for name, _, pair in fields if name != "cookie"]),
             index,
             self.cookie,
@@ -153,7 +150,7 @@ class HeadParser:
         longest_line: Longest request line, without CRLF, that exceeds no limit together with the
             fields that a connection keeps.
         blocks: Accepted field lines, as received and with the empty line after them, to their
-            FieldBlock.
+            FieldBlock and each field.
     """
 
     __slots__ = (
@@ -169,7 +166,7 @@ class HeadParser:
         self._older_fields: dict[bytes, Field] = {}
         self._changing = ChangingFields()
         self.lines: dict[bytes, RequestLine] = {}
-        self.blocks: dict[bytes, FieldBlock] = {}
+        self.blocks: dict[bytes, tuple[FieldBlock, list[Field]]] = {}
         room = limits.head - 2 - LAST_BLOCK_BYTES
         self.longest_line: int = max(0, min(limits.request_line - 2, room))
         self._longest_kept = min(limits.request_line - 2, CACHED_REQUEST_LINE_BYTES)
@@ -209,21 +206,25 @@ class HeadParser:
         rest, changing = self._changing.cut(lines)
         known = self.blocks.get(rest)
         if known is not None and not changing:
-            return known
+            return known[0]
         try:
-            block = known and self._put_back(changing, known, lines)
+            block = known and self._put_back(changing, *known, lines)
             return block or self._new_block(lines, [line for _, line in changing])
         except ProtocolError:
             return None
 
     def _put_back(
-        self, changing: list[tuple[int, bytes]], block: FieldBlock, lines: bytes
+        self,
+        changing: list[tuple[int, bytes]],
+        block: FieldBlock,
+        others: Sequence[Field],
+        lines: bytes,
     ) -> FieldBlock | None:
-        """Return a block with its changing fields; None if that needs a closer look."""
-        fields, index, others = list(block.fields), block.index.copy(), len(block.fields)
+        """Return a block of other fields with its changing ones; None: it needs a closer look."""
+        fields, index = list(others), block.index.copy()
         for after, line in changing:
             field = self._fields.get(line) or parse_field_line(line)
-            fields.insert(others - after, field)
+            fields.insert(len(others) - after, field)
             index[field[0]] = field[1]
             if len(line) + 2 > self.limits.field_line:
                 return None
@@ -267,7 +268,7 @@ class HeadParser:
             block.lines = lines
             # Only lines that were here before come again: a block with new ones is not kept.
             if not new and size <= CACHED_BLOCK_BYTES:
-                _remember(self.blocks, lines, block, CACHED_BLOCKS)
+                _remember(self.blocks, lines, (block, fields), CACHED_BLOCKS)
         if new:
             self._changing.learn(new, DECIDING)
             if changing and set(new).issubset(changing):  # without them it is to be kept
@@ -319,7 +320,6 @@ def _build_block(fields: Sequence[Field]) -> FieldBlock:
         )
     options = members(index["connection"]) if "connection" in index else NONE
     return FieldBlock(
-        fields,
         tuple(pairs),
         index,
         index.pop("cookie", ""),
