@@ -135,6 +135,9 @@ class RequestLine:
     scheme: str = ""
 
 
+KnownBlock = tuple[FieldBlock, list[Field]]
+"""A block and each field in order."""
+
 LimitsOf = Callable[[RequestLine, Limits], Limits]
 """Returns the limits of one request, given its line and the limits of the others."""
 
@@ -149,8 +152,8 @@ class HeadParser:
             their RequestLine.
         longest_line: Longest request line, without CRLF, that exceeds no limit together with the
             fields that a connection keeps.
-        blocks: Accepted field lines, as received and with the empty line after them, to their
-            FieldBlock and each field.
+        blocks: Accepted field lines, as received and with the empty line after them, to what they
+            mean.
     """
 
     __slots__ = (
@@ -166,7 +169,7 @@ class HeadParser:
         self._older_fields: dict[bytes, Field] = {}
         self._changing = ChangingFields()
         self.lines: dict[bytes, RequestLine] = {}
-        self.blocks: dict[bytes, tuple[FieldBlock, list[Field]]] = {}
+        self.blocks: dict[bytes, KnownBlock] = {}
         room = limits.head - 2 - LAST_BLOCK_BYTES
         self.longest_line: int = max(0, min(limits.request_line - 2, room))
         self._longest_kept = min(limits.request_line - 2, CACHED_REQUEST_LINE_BYTES)
@@ -208,19 +211,16 @@ class HeadParser:
         if known is not None and not changing:
             return known[0]
         try:
-            block = known and self._put_back(changing, *known, lines)
+            block = known and self._put_back(changing, known, lines)
             return block or self._new_block(lines, [line for _, line in changing])
         except ProtocolError:
             return None
 
     def _put_back(
-        self,
-        changing: list[tuple[int, bytes]],
-        block: FieldBlock,
-        others: Sequence[Field],
-        lines: bytes,
+        self, changing: list[tuple[int, bytes]], known: KnownBlock, lines: bytes
     ) -> FieldBlock | None:
-        """Return a block of other fields with its changing ones; None: it needs a closer look."""
+        """Return a known block with its changing fields; None: that needs a closer look."""
+        block, others = known
         fields, index = list(others), block.index.copy()
         for after, line in changing:
             field = self._fields.get(line) or parse_field_line(line)

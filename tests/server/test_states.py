@@ -58,6 +58,9 @@ def test_every_clock_named_is_a_property_or_lingers():
 
 def test_only_states_that_read_take_requests():
     assert {state for state in OPEN if Event.REQUEST in TRANSITIONS[state]} == READING
+    # the last step of a plain request, which is not looked up
+    assert {TRANSITIONS[state][Event.REQUEST] for state in READING} == {State.HANDLE}
+    assert TRANSITIONS[State.HANDLE][Event.REPLIED] is State.IDLE
     assert all(PLANS[state].interest == READ for state in READING)
 
 

@@ -32,7 +32,6 @@ from bladehttp.server._connection.states import (
     PAUSED,
     PHASE_EVENTS,
     READING,
-    REPLIED,
     REQUEST,
     TRANSITIONS,
     Event,
@@ -257,7 +256,7 @@ class Connection(StateMachine):
             self._sent += sent
         else:
             sender.outbox.sent += sent
-        self.state = TRANSITIONS[self.state][REPLIED]
+        self.state = IDLE  # of HANDLE by REPLIED
         if self.plan is not IDLE_PLAN or self._interest != READ or transport.ended:
             return False
         transport.progressed = False
@@ -451,8 +450,7 @@ class Connection(StateMachine):
             self.close_request()
         if dispatcher.has_response_callbacks:
             self.call_for_whole(request, response)
-            return whole if self.state is HANDLE else None  # a callback may have closed it
-        return whole
+        return whole if self.state is HANDLE else None  # a callback may have closed it
 
     def _receive_content(self, request: HttpRequest, content: Request) -> None:
         limits = self.context.parser.limits_for(content.line, content.fields)

@@ -1,8 +1,8 @@
 """The states of a connection, as tables.
 
 TRANSITIONS: state and event to the next state. PLANS: the socket events and the clocks of each
-state. `StateMachine.transition` changes a state, and on the way of a plain request `Connection`
-itself; both by the table.
+state. `StateMachine.transition` changes a state. On the way of a plain request `Connection` looks
+its first step up itself, and has the last one written out, which a test compares.
 """
 
 from dataclasses import dataclass
