@@ -9,7 +9,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\
 
 def talk(connection: socket.socket) -> None:
     """Answer requests until the client goes."""
-    room = bytearray(1 << 20)
+    buffer = bytearray(1 << 20)
     data = b""
     with connection:
         while True:
@@ -25,30 +25,30 @@ def talk(connection: socket.socket) -> None:
             if fields.get(b"expect"):
                 connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
             if fields.get(b"transfer-encoding"):
-                data = swallow_chunks(connection, data, room)
+                data = swallow_chunks(connection, data, buffer)
             else:
-                data = swallow(connection, data, int(fields.get(b"content-length", 0)), room)
+                data = swallow(connection, data, int(fields.get(b"content-length", 0)), buffer)
             connection.sendall(ANSWER)
 
 
-def swallow(connection: socket.socket, data: bytes, length: int, room: bytearray) -> bytes:
+def swallow(connection: socket.socket, data: bytes, length: int, buffer: bytearray) -> bytes:
     """Read a body of known length, of which some is there; return what follows."""
     missing = length - len(data)
     while missing > 0:
-        count = connection.recv_into(room, min(missing, len(room)))
+        count = connection.recv_into(buffer, min(missing, len(buffer)))
         if not count:
             break
         missing -= count
     return data[length:]
 
 
-def swallow_chunks(connection: socket.socket, data: bytes, room: bytearray) -> bytes:
+def swallow_chunks(connection: socket.socket, data: bytes, buffer: bytearray) -> bytes:
     """Read a body in chunks: until the last one, which no data here looks like."""
     while not data.endswith(b"0\r\n\r\n"):
-        count = connection.recv_into(room)
+        count = connection.recv_into(buffer)
         if not count:
             break
-        data = (data + room[max(0, count - 16) : count])[-16:]
+        data = (data + buffer[max(0, count - 16) : count])[-16:]
     return b""
 
 

@@ -79,6 +79,6 @@ def safe_name(text: str) -> str:
 def shortened(name: str) -> str:
     """Return a name of at most LONGEST_NAME bytes, its suffix kept."""
     suffix = PurePosixPath(name).suffix[:20]
-    room = LONGEST_NAME - len(suffix.encode())
+    longest = LONGEST_NAME - len(suffix.encode())
     stem = name.removesuffix(suffix)
-    return stem.encode()[:room].decode("utf-8", "ignore") + suffix
+    return stem.encode()[:longest].decode("utf-8", "ignore") + suffix

@@ -78,8 +78,8 @@ def progress_line(name: str, done: int, total: int | None, speed: float, columns
         if total and done < total:
             parts.append(f"{clock((total - done) / speed)} left")
     text = "  ".join(parts)
-    room = max(1, columns - len(text) - 2)
-    return f"{name if len(name) <= room else name[: room - 1] + '…'}  {text}"[:columns]
+    width = max(1, columns - len(text) - 2)
+    return f"{name if len(name) <= width else name[: width - 1] + '…'}  {text}"[:columns]
 
 
 def size(count: float) -> str:

@@ -14,7 +14,7 @@ from bladehttp._data.dates import parse_http_date
 entity_tags = re.compile(r'(W/)?("[!\x23-\x7e\x80-\xff]*")').findall
 
 
-def status_instead(fields: Mapping[str, str], tag: str | None, modified: int) -> int | None:
+def evaluate_preconditions(fields: Mapping[str, str], tag: str | None, modified: int) -> int | None:
     """Return the status to answer instead of the content, None to send the content.
 
     In the order of RFC 9110 section 13.2.2; invalid dates are ignored.

@@ -170,8 +170,8 @@ class HeadParser:
         self._changing = ChangingFields()
         self.lines: dict[bytes, RequestLine] = {}
         self.blocks: dict[bytes, KnownBlock] = {}
-        room = limits.head - 2 - LAST_BLOCK_BYTES
-        self.longest_line: int = max(0, min(limits.request_line - 2, room))
+        longest = limits.head - 2 - LAST_BLOCK_BYTES
+        self.longest_line: int = max(0, min(limits.request_line - 2, longest))
         self._longest_kept = min(limits.request_line - 2, CACHED_REQUEST_LINE_BYTES)
 
     def limits_for(self, line: RequestLine, fields: FieldBlock) -> Limits:

@@ -300,8 +300,8 @@ class RequestReader:
     def _take_fields(self, start: RequestLine) -> Request | None:
         limits = self._parser.limits
         while True:
-            room = min(limits.field_line, limits.head - self._head_bytes)
-            line = self.buffer.take_line(room, too_long=431)
+            longest = min(limits.field_line, limits.head - self._head_bytes)
+            line = self.buffer.take_line(longest, too_long=431)
             if line is None:
                 return None
             if not line:

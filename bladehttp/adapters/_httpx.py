@@ -19,7 +19,7 @@ import httpx
 from bladehttp import exceptions as ours
 from bladehttp._data.headers import Headers
 from bladehttp._message.response import HttpResponse
-from bladehttp.adapters._standing import STANDING
+from bladehttp.adapters._transparent import TRANSPARENT
 from bladehttp.client import AsyncHttpClient, HttpClient
 
 ERRORS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
@@ -64,7 +64,7 @@ class HttpxTransport(httpx.BaseTransport):
             TypeError: There is no such property, or its value is of another type.
             ValueError: A value that cannot be used.
         """
-        self._client = HttpClient(**{**STANDING, **properties})
+        self._client = HttpClient(**{**TRANSPARENT, **properties})
         weakref.finalize(self, self._client.close)  # few programs close a client of httpx
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -88,7 +88,7 @@ class AsyncHttpxTransport(httpx.AsyncBaseTransport):
 
     def __init__(self, **properties: Any) -> None:
         """Make a transport with connections of its own; see `HttpxTransport`."""
-        self._client = AsyncHttpClient(**{**STANDING, **properties})
+        self._client = AsyncHttpClient(**{**TRANSPARENT, **properties})
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request; see `httpx.AsyncBaseTransport`.

@@ -23,7 +23,7 @@ from urllib3.util import parse_url
 from bladehttp import exceptions as ours
 from bladehttp._data.headers import Headers
 from bladehttp._message.response import HttpResponse
-from bladehttp.adapters._standing import STANDING
+from bladehttp.adapters._transparent import TRANSPARENT
 from bladehttp.client import HttpClient
 
 ERRORS: tuple[tuple[type[Exception], type[Exception]], ...] = (
@@ -84,7 +84,7 @@ class RequestsAdapter(HTTPAdapter):
 
     def _connect(self) -> None:
         """Make a client that is closed with the adapter, which few programs close."""
-        self._client = HttpClient(**{**STANDING, **self._properties})
+        self._client = HttpClient(**{**TRANSPARENT, **self._properties})
         weakref.finalize(self, self._client.close)
 
     def send(

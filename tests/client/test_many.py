@@ -225,7 +225,7 @@ def test_a_stall_takes_more_and_results_that_are_held_back_do_not(ordered: bool)
     batch, taken = Batch(lambda: None, 4, ordered), []  # type: ignore[arg-type, return-value]
 
     def take() -> int:
-        while batch.room:
+        while batch.free_capacity:
             taken.append(batch.take(len(taken), lambda _: object()))  # type: ignore[arg-type]
         return len(taken)
 

@@ -6,35 +6,35 @@ import pytest
 
 from bladehttp.client._download.resumption import (
     TABLE,
-    Asked,
-    Came,
     ContentRange,
     Kept,
     Request,
+    RequestKind,
+    ResponseSummary,
     Verdict,
-    came_with,
     decide,
     parse_content_range,
     resumable,
     strong_validator,
+    summarize,
 )
 
 KEPT = Kept(5, '"v1"', 10)
-NOTHING = Request(Asked.WHOLE, Kept())
-REST = Request(Asked.REST, KEPT)
+NOTHING = Request(RequestKind.WHOLE, Kept())
+REST = Request(RequestKind.REST, KEPT)
 NOON = "Sun, 06 Nov 1994 12:00:00 GMT"
 NOON_S = 784123200
 
 
-def part(content_range: str = "bytes 5-9/10", **others: Any) -> Came:
+def part(content_range: str = "bytes 5-9/10", **others: Any) -> ResponseSummary:
     fields = {"Content-Range": content_range, "ETag": '"v1"', "Content-Length": "5"}
     given = {name.replace("_", "-"): value for name, value in others.items()}
     fields = {name: value for name, value in (fields | given).items() if value is not None}
-    return came_with(206, fields, NOON_S)
+    return summarize(206, fields, NOON_S)
 
 
-def whole(status: int = 200, **fields: str) -> Came:
-    return came_with(status, {name.replace("_", "-"): v for name, v in fields.items()}, NOON_S)
+def whole(status: int = 200, **fields: str) -> ResponseSummary:
+    return summarize(status, {name.replace("_", "-"): v for name, v in fields.items()}, NOON_S)
 
 
 APPENDED = {
@@ -74,18 +74,20 @@ NOT_COMBINED = {
 }
 
 
-@pytest.mark.parametrize("came", APPENDED.values(), ids=APPENDED)
-def test_a_206_that_continues_what_is_kept_is_appended(came: Came) -> None:
-    assert decide(REST, came) is Verdict.APPEND
+@pytest.mark.parametrize("response", APPENDED.values(), ids=APPENDED)
+def test_a_206_that_continues_what_is_kept_is_appended(response: ResponseSummary) -> None:
+    assert decide(REST, response) is Verdict.APPEND
 
 
-@pytest.mark.parametrize("came", NOT_COMBINED.values(), ids=NOT_COMBINED)
-def test_a_206_that_may_not_be_combined_is_dropped_with_what_is_kept(came: Came) -> None:
-    assert decide(REST, came) is Verdict.ASK_AGAIN
+@pytest.mark.parametrize("response", NOT_COMBINED.values(), ids=NOT_COMBINED)
+def test_a_206_that_may_not_be_combined_is_dropped_with_what_is_kept(
+    response: ResponseSummary,
+) -> None:
+    assert decide(REST, response) is Verdict.ASK_AGAIN
 
 
 def test_a_part_of_what_is_of_no_known_length_is_not_combined() -> None:
-    unknown = Request(Asked.REST, Kept(5, '"v1"', None))
+    unknown = Request(RequestKind.REST, Kept(5, '"v1"', None))
     assert decide(unknown, part("bytes 5-9/*")) is Verdict.ASK_AGAIN
     assert decide(unknown, part("bytes 5-9/10")) is Verdict.APPEND
 
@@ -93,7 +95,7 @@ def test_a_part_of_what_is_of_no_known_length_is_not_combined() -> None:
 @pytest.mark.parametrize("status", [200, 203])
 @pytest.mark.parametrize(
     "request_",
-    [NOTHING, REST, Request(Asked.RANGE, Kept(), "bytes=0-4")],
+    [NOTHING, REST, Request(RequestKind.RANGE, Kept(), "bytes=0-4")],
     ids=["whole", "rest", "range"],
 )
 def test_a_200_is_written_from_the_beginning(status: int, request_: Request) -> None:
@@ -118,7 +120,7 @@ def test_any_other_status_leaves_the_files_alone(status: int, request_: Request)
 def test_a_range_that_cannot_be_satisfied_is_not_asked_for_twice() -> None:
     assert decide(REST, whole(416, Content_Range="bytes */5")) is Verdict.ASK_AGAIN
     assert decide(NOTHING, whole(416)) is Verdict.KEEP
-    assert decide(Request(Asked.RANGE, Kept(), "bytes=50-"), whole(416)) is Verdict.KEEP
+    assert decide(Request(RequestKind.RANGE, Kept(), "bytes=50-"), whole(416)) is Verdict.KEEP
 
 
 def test_a_206_that_nobody_asked_for_is_refused_unless_it_is_the_whole() -> None:
@@ -129,7 +131,7 @@ def test_a_206_that_nobody_asked_for_is_refused_unless_it_is_the_whole() -> None
 
 
 @pytest.mark.parametrize(
-    ("asked", "came", "verdict"),
+    ("asked", "response", "verdict"),
     [
         ("bytes=5-9", part(), Verdict.WRITE),
         ("bytes=5-", part(), Verdict.WRITE),
@@ -148,9 +150,9 @@ def test_a_206_that_nobody_asked_for_is_refused_unless_it_is_the_whole() -> None
     ],
 )  # fmt: skip
 def test_a_range_of_the_callers_is_written_if_it_is_the_one_asked_for(
-    asked: str, came: Came, verdict: Verdict
+    asked: str, response: ResponseSummary, verdict: Verdict
 ) -> None:
-    assert decide(Request(Asked.RANGE, Kept(), asked), came) is verdict
+    assert decide(Request(RequestKind.RANGE, Kept(), asked), response) is verdict
 
 
 def test_every_row_can_be_answered_both_ways() -> None:

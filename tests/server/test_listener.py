@@ -35,14 +35,14 @@ def bound(backlog=10):
 def make():
     loop, listeners, accepted = Loop(), [], []
 
-    def made(*errors, room=False):
+    def made(*errors, makes_room=False):
         endpoint = Endpoint(Failing(bound().socket, *errors))
         listener = Listener(
             endpoint,
             loop,
             lambda *got: accepted.append(got[0]),
             has_room=lambda: True,
-            make_room=lambda count: room,
+            make_room=lambda count: makes_room,
         )
         listeners.append(listener)
         listener.resume()
@@ -88,7 +88,7 @@ def test_want_of_resources_rests_the_listener_and_it_recovers_by_itself(make, nu
 
 
 def test_with_room_made_it_goes_on_at_once(make):
-    listener, loop, accepted = make(errno.EMFILE, room=True)
+    listener, loop, accepted = make(errno.EMFILE, makes_room=True)
     asking = clients(listener)
     loop.step(1)
     loop.step(1)

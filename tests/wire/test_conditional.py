@@ -2,7 +2,7 @@ import pytest
 
 from bladehttp._data.dates import parse_http_date
 from bladehttp._data.headers import Headers
-from bladehttp._wire.conditional import range_applies, status_instead
+from bladehttp._wire.conditional import evaluate_preconditions, range_applies
 from bladehttp._wire.negotiation import acceptable
 
 MODIFIED = 784111777
@@ -88,7 +88,7 @@ def test_a_date_has_one_of_three_forms(value, expected):
     ids=str,
 )
 def test_conditions_on_what_has_a_strong_tag(fields, status):
-    assert status_instead(Headers(fields), TAG, MODIFIED) == status
+    assert evaluate_preconditions(Headers(fields), TAG, MODIFIED) == status
 
 
 @pytest.mark.parametrize(
@@ -103,12 +103,12 @@ def test_conditions_on_what_has_a_strong_tag(fields, status):
     ids=str,
 )
 def test_conditions_on_what_has_no_tag(fields, status):
-    assert status_instead(Headers(fields), None, MODIFIED) == status
+    assert evaluate_preconditions(Headers(fields), None, MODIFIED) == status
 
 
 def test_a_weak_tag_matches_only_weakly():
-    assert status_instead({"If-Match": 'W/"abc"'}, 'W/"abc"', MODIFIED) == 412
-    assert status_instead({"If-None-Match": '"abc"'}, 'W/"abc"', MODIFIED) == 304
+    assert evaluate_preconditions({"If-Match": 'W/"abc"'}, 'W/"abc"', MODIFIED) == 412
+    assert evaluate_preconditions({"If-None-Match": '"abc"'}, 'W/"abc"', MODIFIED) == 304
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ class EventLoopDriver:
         self._limits: Limits
         self._budget = DecodingBudget(self._decode_soon)
         self._scheduler = Scheduler(self._waiter, self._budget)
-        self._scheduler.gate = self._gate
+        self._scheduler.before_start = self._call_request_hooks
         self._hook_tasks: dict[Exchange, asyncio.Task[None]] = {}
         self._waiting: dict[Exchange, asyncio.Future[None]] = {}
         self._slots = AsyncSlots(loop, concurrency, self.host_limit, self._admit)
@@ -205,7 +205,7 @@ class EventLoopDriver:
             self._hook_tasks.pop(exchange).cancel()
         return self._started.pop(exchange)
 
-    def _gate(self, exchange: Exchange) -> bool:
+    def _call_request_hooks(self, exchange: Exchange) -> bool:
         """Call the hooks before a request; return whether there is nothing to await."""
         try:
             run_in_context(exchange, exchange.announce)

@@ -37,7 +37,7 @@ class AsyncBatch:
         """
         self.reason: BaseException | None = None
         self._news = asyncio.Event()  # there may be a result, or the requests are at their end
-        self._room = asyncio.Event()  # another request may be taken
+        self._may_take = asyncio.Event()  # another request may be taken
         self._running = running
         self._batch = batch
         self._loop = driver.loop
@@ -57,10 +57,10 @@ class AsyncBatch:
         batch.has_ended(monotonic())
         try:
             while True:
-                while not batch.room:
-                    self._room.clear()
+                while not batch.free_capacity:
+                    self._may_take.clear()
                     self._arm()
-                    await self._room.wait()
+                    await self._may_take.wait()
                 given = await anext(requests)
                 if given is not None:
                     self._take(given)
@@ -83,7 +83,7 @@ class AsyncBatch:
     def _on_timer(self) -> None:
         self._timer = None
         self._batch.look_ahead(monotonic())
-        self._room.set()
+        self._may_take.set()
 
     def _take(self, given: Any) -> None:
         exchange = self._batch.take(given, self._batch.making())
@@ -129,7 +129,7 @@ class AsyncBatch:
         self._batch.put([(exchange, result)], monotonic())
         self._slots.leave(exchange)
         self._news.set()
-        self._room.set()
+        self._may_take.set()
 
     async def next(self, taking: "asyncio.Task[None]") -> Result | None:
         """Return the next result, None after the last; ``taking`` runs `take_all`.
@@ -139,14 +139,14 @@ class AsyncBatch:
             BaseException: An exception of the caller's iterable.
         """
         batch = self._batch
-        if batch.is_away and batch.is_waiting:
+        if batch.caller_has_result and batch.is_waiting:
             batch.is_waiting = False
-            self._room.set()
-        batch.is_away = False
+            self._may_take.set()
+        batch.caller_has_result = False
         while not batch.over:
             if batch.ready:
-                batch.is_away = True
-                self._room.set()
+                batch.caller_has_result = True
+                self._may_take.set()
                 return batch.ready.popleft()
             if taking.done():
                 taking.result()

@@ -73,7 +73,7 @@ KIB = 1024
 LONGEST = 2**31 - 1
 """The largest number that libcurl accepts as a long; as milliseconds, 24 days."""
 
-STANDING: tuple[tuple[int, object], ...] = (
+FIXED_OPTIONS: tuple[tuple[int, object], ...] = (
     (pycurl.NOSIGNAL, 1),  # libcurl's signals do not work with threads
     (pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS),  # the default reads file://
     (pycurl.REDIR_PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS),

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 import pycurl
 
 from bladehttp._data.secret_names import SECRET
-from bladehttp.client._config.options import STANDING
+from bladehttp.client._config.options import FIXED_OPTIONS
 from bladehttp.client._config.tls import check_named
 from bladehttp.client._curl.body_sink import NO_SINK, BodySink
 from bladehttp.client._curl.callbacks import FAILED, Call, storing_errors
@@ -186,7 +186,7 @@ class Handle:
 
     def _set_up(self, options: Options) -> None:
         """Set the options after a reset."""
-        self._set(STANDING)
+        self._set(FIXED_OPTIONS)
         self._set(options)
         theirs: Any = dict(options).get(pycurl.SOCKOPTFUNCTION)
         self._caller_callback = theirs

@@ -105,10 +105,10 @@ class SharedMulti(Multi):
         if not self.selects:
             return
         self.is_due = ready != 0
-        if self._is_too_dear(ready) or (not ready and monotonic() < until - EARLY):
+        if self._is_too_expensive(ready) or (not ready and monotonic() < until - EARLY):
             self.change_to_poll()  # or select(2) found no descriptor in its range
 
-    def _is_too_dear(self, ready: int) -> bool:
+    def _is_too_expensive(self, ready: int) -> bool:
         """Whether, for some time, few of many transfers were ready or have ended."""
         found, self.found = max(ready, self.found), 0
         self._in_vain = self._in_vain + 1 if found * FEW < len(self.running) else 0

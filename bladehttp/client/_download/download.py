@@ -20,15 +20,15 @@ from bladehttp.client._config.retry import Retry
 from bladehttp.client._curl.errors import annotate
 from bladehttp.client._download.part_file import Checksum, PartFile
 from bladehttp.client._download.resumption import (
-    Asked,
-    Came,
     Kept,
     Request,
+    RequestKind,
+    ResponseSummary,
     Verdict,
-    came_with,
     complete_length,
     decide,
     resumable,
+    summarize,
 )
 from bladehttp.client._request.prepared import PreparedRequest
 from bladehttp.exceptions import BodyTooLarge, ChecksumMismatch, IncompleteBody, ProtocolError
@@ -126,8 +126,8 @@ class Download:
         source = request.url.text.partition("#")[0]
         self._file = PartFile(job.target, source, job.resume and self._can_go_on)
         self._attempts = 0
-        self._asked = Request(Asked.WHOLE, Kept())
-        self._came = Came(0)
+        self._asked = Request(RequestKind.WHOLE, Kept())
+        self._summary = ResponseSummary(0)
         self._end: int | None = None
         self._complete: int | None = None
 
@@ -143,8 +143,11 @@ class Download:
         """Return the next request, for the whole or for the missing bytes."""
         request = self._request
         kept = resumable(self._file.kept()) if self._can_go_on else Kept()
-        asked = Asked.RANGE if self._range else Asked.REST if kept.length else Asked.WHOLE
-        self._asked = Request(asked, kept, self._range)
+        if self._range:
+            kind = RequestKind.RANGE
+        else:
+            kind = RequestKind.REST if kept.length else RequestKind.WHOLE
+        self._asked = Request(kind, kept, self._range)
         if kept.length:
             ours = [("Range", f"bytes={kept.length}-"), ("If-Range", kept.validator)]
             request = replace(request, fields=[*request.fields, *ours])
@@ -160,14 +163,14 @@ class Download:
         Raises:
             ProtocolError: It cannot be used.
         """
-        self._came = came_with(response.status, response.headers, time())
-        verdict = decide(self._asked, self._came)
+        self._summary = summarize(response.status, response.headers, time())
+        verdict = decide(self._asked, self._summary)
         if verdict is Verdict.REFUSE:
             asked = f"asked for {self._range!r}" if self._range else "asked for the whole"
             claim = response.headers.get("Content-Range", "")
             refuse(f"{asked} and got {response.status} with Content-Range {claim[:80]!r}", response)
         if verdict is Verdict.ASK_AGAIN:
-            self._file.distrust()
+            self._file.discard_on_close()
         return verdict
 
     def prepare(self, verdict: Verdict, response: HttpResponse) -> None:
@@ -177,16 +180,18 @@ class Download:
             BodyTooLarge: The file would be longer than ``max_body_size``.
             OSError: The file cannot be written.
         """
-        came, kept, part = self._came, self._asked.kept, self._came.content_range
+        summary, kept, part = self._summary, self._asked.kept, self._summary.content_range
         if verdict is Verdict.APPEND and part is not None:
             self._file.go_on(kept.length)
             self._end, self._complete = part.last + 1, complete_length(kept, part)
             self._check_size(response)
             return
-        is_kept = self._can_go_on and came.can_be_continued
-        length = came.length if part is None or came.status != PARTIAL_CONTENT else part.length
-        self._end = self._complete = None if came.is_coded else length
-        self._file.begin(came.validator if is_kept else "", self._complete)
+        is_kept = self._can_go_on and summary.can_be_continued
+        length = summary.length
+        if part is not None and summary.status == PARTIAL_CONTENT:
+            length = part.length
+        self._end = self._complete = None if summary.is_coded else length
+        self._file.begin(summary.validator if is_kept else "", self._complete)
 
     def _check_size(self, response: HttpResponse) -> None:
         """Apply ``max_body_size`` to the whole file; libcurl applies it to the rest.
@@ -207,7 +212,7 @@ class Download:
             OSError: The file cannot be written; the disk is full, for example.
         """
         if self._end is not None and self._file.size + len(chunk) > self._end:
-            self._file.distrust()
+            self._file.discard_on_close()
             refuse(f"body is longer than the {self._end} bytes announced", response)
         self._file.write(chunk)
         if self._job.progress is not None:
@@ -237,7 +242,7 @@ class Download:
         if checksum is not None:
             found = self._file.digest(checksum.algorithm)
             if found != checksum.expected:
-                self._file.distrust()
+                self._file.discard_on_close()
                 message = f"{checksum.algorithm} checksum is {found}, not {checksum.expected}"
                 raise annotate(ChecksumMismatch(message), response.request, response)
         self._file.replace_target()

@@ -176,7 +176,7 @@ class PartFile:
             self._tag.unlink(missing_ok=True)
         self._close()
 
-    def distrust(self) -> None:
+    def discard_on_close(self) -> None:
         """Discard the content when the file is closed."""
         self.is_resumable = False
 

@@ -38,7 +38,7 @@ OTHER_CLOCK = 60
 """The same without a Date, when our own clock replaces it (section 6.6.1)."""
 
 
-class Asked(Enum):
+class RequestKind(Enum):
     """The kind of a request."""
 
     WHOLE = auto()
@@ -104,7 +104,7 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Came:
+class ResponseSummary:
     """The claims of a response about its content.
 
     Attributes:
@@ -141,22 +141,22 @@ class Request(NamedTuple):
     """A request of a download.
 
     Attributes:
-        asked: Its kind.
+        kind: Its kind.
         kept: The kept bytes on disk.
         range_field: The Range field of the caller's, "" if there is none.
     """
 
-    asked: Asked
+    kind: RequestKind
     kept: Kept
     range_field: str = ""
 
 
-def continues(request: Request, came: Came) -> bool:
+def continues(request: Request, response: ResponseSummary) -> bool:
     """Whether a 206 starts exactly where the kept bytes end."""
-    kept, part = request.kept, came.content_range
-    if not came.is_consistent or part is None or part.first != kept.length:
+    kept, part = request.kept, response.content_range
+    if not response.is_consistent or part is None or part.first != kept.length:
         return False
-    if not kept.validator or came.validator != kept.validator:
+    if not kept.validator or response.validator != kept.validator:
         return False
     return complete_length(kept, part) is not None
 
@@ -169,27 +169,27 @@ def complete_length(kept: Kept, part: ContentRange) -> int | None:
     return complete if complete is not None and part.last < complete else None
 
 
-def answers_range(request: Request, came: Came) -> bool:
+def answers_range(request: Request, response: ResponseSummary) -> bool:
     """Whether a 206 is exactly the one range that the caller has asked for."""
-    part = came.content_range
-    if not came.is_consistent or part is None:
+    part = response.content_range
+    if not response.is_consistent or part is None:
         return False
     length = part.last + 1 if part.complete is None else part.complete
     return parse_ranges(request.range_field, length) == [(part.first, part.last + 1)]
 
 
-def is_whole(_: Request, came: Came) -> bool:
+def is_whole(_: Request, response: ResponseSummary) -> bool:
     """Whether an unrequested 206 is the whole representation."""
-    part = came.content_range
-    return came.is_consistent and part is not None and part.is_whole
+    part = response.content_range
+    return response.is_consistent and part is not None and part.is_whole
 
 
-def is_no_part(_: Request, came: Came) -> bool:
+def is_no_part(_: Request, response: ResponseSummary) -> bool:
     """Whether a 200 does not claim to be a part; Content-Range means nothing there, but is sent."""
-    return came.content_range is None or came.content_range.is_whole
+    return response.content_range is None or response.content_range.is_whole
 
 
-def never(_: Request, __: Came) -> bool:
+def never(_: Request, __: ResponseSummary) -> bool:
     """Never."""
     return False
 
@@ -197,20 +197,20 @@ def never(_: Request, __: Came) -> bool:
 class Rule(NamedTuple):
     """A row of the table: the check, and the verdicts if it passes and if it fails."""
 
-    holds: Callable[[Request, Came], bool]
+    holds: Callable[[Request, ResponseSummary], bool]
     verdict: Verdict
     otherwise: Verdict
 
 
-TABLE: dict[tuple[int, Asked], Rule] = {
-    # status             asked             check            passes           fails
-    (200, Asked.WHOLE): Rule(is_no_part, Verdict.WRITE, Verdict.REFUSE),
-    (200, Asked.REST): Rule(is_no_part, Verdict.WRITE, Verdict.ASK_AGAIN),
-    (200, Asked.RANGE): Rule(is_no_part, Verdict.WRITE, Verdict.REFUSE),
-    (206, Asked.WHOLE): Rule(is_whole, Verdict.WRITE, Verdict.REFUSE),
-    (206, Asked.REST): Rule(continues, Verdict.APPEND, Verdict.ASK_AGAIN),
-    (206, Asked.RANGE): Rule(answers_range, Verdict.WRITE, Verdict.REFUSE),
-    (416, Asked.REST): Rule(never, Verdict.KEEP, Verdict.ASK_AGAIN),
+TABLE: dict[tuple[int, RequestKind], Rule] = {
+    # status             kind                    check          passes         fails
+    (200, RequestKind.WHOLE): Rule(is_no_part, Verdict.WRITE, Verdict.REFUSE),
+    (200, RequestKind.REST): Rule(is_no_part, Verdict.WRITE, Verdict.ASK_AGAIN),
+    (200, RequestKind.RANGE): Rule(is_no_part, Verdict.WRITE, Verdict.REFUSE),
+    (206, RequestKind.WHOLE): Rule(is_whole, Verdict.WRITE, Verdict.REFUSE),
+    (206, RequestKind.REST): Rule(continues, Verdict.APPEND, Verdict.ASK_AGAIN),
+    (206, RequestKind.RANGE): Rule(answers_range, Verdict.WRITE, Verdict.REFUSE),
+    (416, RequestKind.REST): Rule(never, Verdict.KEEP, Verdict.ASK_AGAIN),
 }
 """Any other status is `Verdict.KEEP`. A 203 is judged as a 200: a proxy has changed the
 representation on the way (RFC 9110 section 15.3.4), which is whole all the same."""
@@ -218,13 +218,13 @@ representation on the way (RFC 9110 section 15.3.4), which is whole all the same
 JUDGED_AS = {203: 200}
 
 
-def decide(request: Request, came: Came) -> Verdict:
+def decide(request: Request, response: ResponseSummary) -> Verdict:
     """Return how a response is used."""
-    status = JUDGED_AS.get(came.status, came.status)
-    rule = TABLE.get((status, request.asked))
+    status = JUDGED_AS.get(response.status, response.status)
+    rule = TABLE.get((status, request.kind))
     if rule is None:
         return Verdict.KEEP
-    return rule.verdict if rule.holds(request, came) else rule.otherwise
+    return rule.verdict if rule.holds(request, response) else rule.otherwise
 
 
 def resumable(kept: Kept) -> Kept:
@@ -242,7 +242,7 @@ def resumable(kept: Kept) -> Kept:
     return Kept(kept.complete - 1, kept.validator, kept.complete)
 
 
-def came_with(status: int, fields: Mapping[str, str], received: float) -> Came:
+def summarize(status: int, fields: Mapping[str, str], received: float) -> ResponseSummary:
     """Return the claims of a response about its content.
 
     Args:
@@ -252,7 +252,7 @@ def came_with(status: int, fields: Mapping[str, str], received: float) -> Came:
         received: When it was received, in seconds since 1970.
     """
     is_multipart = fields.get("Content-Type", "").lower().startswith("multipart/byteranges")
-    return Came(
+    return ResponseSummary(
         status,
         None if is_multipart else parse_content_range(fields.get("Content-Range", "")),
         strong_validator(fields, received),

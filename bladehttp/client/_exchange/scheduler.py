@@ -35,7 +35,7 @@ T = TypeVar("T")
 PAUSE = 0.02
 """Least time between two samples of the byte counts, in seconds; about 1 % of a core at 100."""
 
-WANTING = "max_host_connections are in use: waiting for"
+QUEUED = "max_host_connections are in use: waiting for"
 
 
 class ScheduledHandle(SharedHandle):
@@ -66,8 +66,9 @@ class Scheduler:
     """Exchanges that run at the same time, and idle handles for more.
 
     Attributes:
-        gate: Called before each request of an exchange whose hooks may be awaited; False holds the
-            exchange back until `start_held`, `resume_held` or `fail`. None for no gate.
+        before_start: Called before each request of an exchange whose hooks may be awaited; False
+            holds the exchange back until `start_held`, `resume_held` or `fail`. None: none is held
+            back.
         limit: Sets the most connections to one host; None for no limit.
         multi: The multi that drives libcurl.
         is_reusable: Whether it may be kept for more; False after an exception has interrupted it.
@@ -86,7 +87,7 @@ class Scheduler:
         "_shared",
         "_sharing",
         "_sweeper",
-        "gate",
+        "before_start",
         "idle_since",
         "is_reusable",
         "limit",
@@ -106,7 +107,7 @@ class Scheduler:
                 their end.
         """
         self.is_reusable = True
-        self.gate: Callable[[Exchange], bool] | None = None
+        self.before_start: Callable[[Exchange], bool] | None = None
         self._idle: list[ScheduledHandle] = []
         self._sharing = ConnectionSharing()
         self._running: dict[Any, ScheduledHandle] = {}
@@ -135,12 +136,12 @@ class Scheduler:
         request = exchange.request
         if not (request.is_plain or is_repeatable(request)) and self._has_to_wait(exchange):
             return
-        if self.gate is not None and exchange.may_await and not self.gate(exchange):
+        if self.before_start is not None and exchange.may_await and not self.before_start(exchange):
             return
         self.start_held(exchange)
 
     def start_held(self, exchange: Exchange) -> None:
-        """Start an exchange that the gate has held back."""
+        """Start an exchange that `before_start` has held back."""
         handle = self._idle.pop() if self._idle else ScheduledHandle(self._shared)
         handle.exchange = exchange
         context: Any = exchange.context
@@ -352,15 +353,15 @@ class Scheduler:
             if not handle.moved or handle.sink.is_busy or _waits_for_caller(exchange):
                 handle.last = now  # libcurl watches the time to connect
             if exchange.deadline <= now:
-                self._finish(handle, Outcome(text=self._wanting(handle), expired=TOTAL))
+                self._finish(handle, Outcome(text=self._wait_reason(handle), expired=TOTAL))
             elif _is_silent(handle, now):
                 self._finish(handle, Outcome(expired=RECEIVE))
             else:
                 self._watch_clocks(exchange, handle.last)
 
-    def _wanting(self, handle: ScheduledHandle) -> str:
+    def _wait_reason(self, handle: ScheduledHandle) -> str:
         """Return the reason why a transfer waits inside libcurl, "" if it does not wait."""
-        return WANTING if self.multi.is_limited and handle.is_queued else ""
+        return QUEUED if self.multi.is_limited and handle.is_queued else ""
 
     def resume(self, curl: Any) -> None:
         """Resume a paused transfer and restart its receive_timeout clock."""

@@ -18,14 +18,14 @@ from bladehttp.client._exchange.slots import STALL, Slots
 
 Make = Callable[[Any], Exchange]
 
-ABSENT = 0.01
+CALLER_PAUSE = 0.01
 """Seconds. A longer time between two results is the caller's, and does not count in any clock."""
 
 
 NOT_REQUESTS = (str, bytes, bytearray, memoryview, Mapping)
 """Iterables that would be taken apart: a single URL or request."""
 
-AHEAD = 1000
+MOST_AHEAD = 1000
 """Most requests that are taken while some of them wait for a stalled host."""
 
 
@@ -34,24 +34,25 @@ class Batch:
 
     ``concurrency`` requests are taken at first, and never more results than that are held back,
     either for their order or until the caller takes them. If nothing ends for a while, all of them
-    may wait for one host; then more are taken, AHEAD of them in the end, so that requests to other
-    hosts can proceed.
+    may wait for one host; then more are taken, MOST_AHEAD of them in the end, so that requests to
+    other hosts can proceed.
 
     Attributes:
         making: Returns the function that turns a request into an exchange, with the client's
             current hooks.
         ready: The results to return, in order.
         is_waiting: Whether there is no request now; they are asked for again after the next result.
-        is_away: Whether the caller has got a result, and may have more requests because of it.
+        caller_has_result: Whether the caller works on a result, and may have more requests because
+            of it.
         stalls_at: When more are taken if nothing has ended, in terms of `time.monotonic`.
     """
 
     def __init__(self, making: Callable[[], Make], concurrency: int, ordered: bool) -> None:
         self.making = making
         self.concurrency = self._window = concurrency
-        self._ahead = max(concurrency, AHEAD)
+        self._ahead = max(concurrency, MOST_AHEAD)
         self.stalls_at = inf
-        self.is_waiting = self.is_away = False
+        self.is_waiting = self.caller_has_result = False
         self._ordered = ordered
         self._has_more = True
         self._taken = self._under_way = 0
@@ -61,7 +62,7 @@ class Batch:
         self._next = 0
 
     @property
-    def room(self) -> int:
+    def free_capacity(self) -> int:
         """The number of requests that may be taken now."""
         if not self._has_more or self.is_waiting:
             return 0
@@ -106,7 +107,7 @@ class Batch:
 
     def pause(self) -> None:
         """Record that there is no request now; without a result to come there will be none."""
-        if self._under_way or self.ready or self.is_away:
+        if self._under_way or self.ready or self.caller_has_result:
             self.is_waiting = True
         else:
             self.end()
@@ -206,7 +207,7 @@ def _loop(scheduler: Scheduler, batch: Batch, requests: Iterator[Any]) -> Iterat
         while batch.ready:
             yield batch.ready.popleft()
         now = monotonic()
-        if now - before > ABSENT:
+        if now - before > CALLER_PAUSE:
             # the caller's time does not count as silence of the peers
             scheduler.extend_clocks(now - before)
             batch.stalls_at += now - before
@@ -233,20 +234,20 @@ def _take_results(ended: list[tuple[Exchange, Result]], batch: Batch, slots: Slo
 
 def _take(scheduler: Scheduler, batch: Batch, slots: Slots, requests: Iterator[Any]) -> None:
     """Take as many requests as there is room for, and start those that get a slot."""
-    while room := batch.room:
+    while capacity := batch.free_capacity:
         make = batch.making()
-        for given in islice(requests, room):
+        for given in islice(requests, capacity):
             if given is None:
                 batch.pause()
                 return
-            room -= 1
+            capacity -= 1
             exchange = batch.take(given, make)
             if exchange is None:
-                break  # its error takes up room
+                break  # its error takes up capacity
             if slots.enter(exchange, exchange.started):
                 scheduler.start(exchange)
             else:
                 exchange.context = copy_context()
         else:
-            if room:
+            if capacity:
                 batch.end()

@@ -20,12 +20,12 @@ def post_becomes_get(method: str) -> str:
     return "GET" if method == "POST" else method
 
 
-def get_the_other(method: str) -> str:
+def see_other(method: str) -> str:
     """RFC 9110 section 15.4.4: a GET (or HEAD) of another resource."""
     return "HEAD" if method == "HEAD" else "GET"
 
 
-def keep(method: str) -> str:
+def keep_method(method: str) -> str:
     """RFC 9110 sections 15.4.8 and 15.4.9: MUST NOT change the method."""
     return method
 
@@ -33,9 +33,9 @@ def keep(method: str) -> str:
 NEXT_METHOD = {
     301: post_becomes_get,
     302: post_becomes_get,
-    303: get_the_other,
-    307: keep,
-    308: keep,
+    303: see_other,
+    307: keep_method,
+    308: keep_method,
 }
 """The redirects that are followed. 300 is a choice for the user, 304 to 306 are not redirects."""
 

@@ -203,8 +203,8 @@ class Outbox:
     def _send_much(self, transport: Transport) -> bool:
         if transport.blocked:
             transport.flush()
-        room, has_more = TURN, True
-        while room > 0:
+        budget, has_more = TURN, True
+        while budget > 0:
             if self._stream is not None and has_more:
                 self._refill(self._stream)
                 has_more = not self._starved  # else it is asked again in another turn
@@ -218,9 +218,9 @@ class Outbox:
                     chunks.insert(0, memoryview(chunk)[taken:])
                 is_full = taken < len(part)
             else:
-                taken = 0 if self._file is None else self._send_file(transport, self._file, room)
+                taken = 0 if self._file is None else self._send_file(transport, self._file, budget)
                 is_full = not taken
-            room -= taken
+            budget -= taken
             self.sent += taken
             if not self.pending and self._stream is None:
                 self._chunks = None
@@ -277,11 +277,11 @@ class Outbox:
         for block in part.blocks():
             self._add_coded(block)
 
-    def _send_file(self, transport: Transport, part: FileSlice, room: int) -> int:
+    def _send_file(self, transport: Transport, part: FileSlice, budget: int) -> int:
         """Send part of a file with sendfile; return to the stream at its end."""
         file, offset, length = part
         try:
-            taken = transport.send_file(file, offset, min(length, room))
+            taken = transport.send_file(file, offset, min(length, budget))
         except EOFError as error:
             raise StreamError(error) from error
         self._file = FileSlice(file, offset + taken, length - taken) if taken < length else None

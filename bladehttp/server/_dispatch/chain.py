@@ -31,7 +31,7 @@ Waiting = tuple[Coroutine[Any, Any, Any], int]
 Steps = Generator[Waiting, Any, None]
 
 
-class Site(Protocol):
+class DispatcherProtocol(Protocol):
     """The attributes of a dispatcher that are used here."""
 
     callbacks: dict[str, list[Callable[..., Any]]]
@@ -73,25 +73,25 @@ class Chain:
         "_client",
         "_context",
         "_deferred",
+        "_dispatcher",
         "_is_lost",
         "_request",
         "_response",
         "_running",
-        "_site",
         "_steps",
         "_workers",
     )
 
     def __init__(
         self,
-        site: Site,
+        dispatcher: DispatcherProtocol,
         request: HttpRequest,
         response: HttpResponse,
         client: socket | None,
         workers: Workers | None,
     ) -> None:
         """Take the arguments of `Dispatcher.respond`."""
-        self._site = site
+        self._dispatcher = dispatcher
         self._request = request
         self._response = response
         self._client = client
@@ -125,32 +125,32 @@ class Chain:
 
         In the order of `Dispatcher.respond`, which calls them where none is a coroutine function.
         """
-        response, callbacks = self._response, self._site.callbacks
+        response, callbacks = self._response, self._dispatcher.callbacks
         for guard in callbacks["before"]:
             yield from self._call(guard, check_guard)
             if response.is_answered:
                 return
         for callback in callbacks["receive"]:
             yield from self._call(callback, check_value)
-        if self._site.routes is not None or not callbacks["receive"]:
+        if self._dispatcher.routes is not None or not callbacks["receive"]:
             yield from self._route()
 
     def _route(self) -> Steps:
         """Call the route, or none_handler if there is no route and no callback has answered."""
-        request, routes = self._request, self._site.routes
+        request, routes = self._request, self._dispatcher.routes
         found = routes.find(request.method, request.path) if routes else None
         if found is None:
             if not self._response.is_answered:
-                yield from self._call(self._site.answer_unrouted, check_value, passes_on=True)
+                yield from self._call(self._dispatcher.answer_unrouted, check_value, passes_on=True)
             return
         route, params = found
         if params:
             request.params = params
         if route.offload and self._workers is not None:
-            site = self._site
-            site.offload(route, self._request, self._response, self._client, self._workers)
+            dispatcher = self._dispatcher
+            dispatcher.offload(route, self._request, self._response, self._client, self._workers)
             return
-        timeout = route.options.get("handler_timeout", self._site.handler_timeout)
+        timeout = route.options.get("handler_timeout", self._dispatcher.handler_timeout)
         yield from self._call(route.handler, check_value, timeout, passes_on=True)
 
     def _call(
@@ -169,9 +169,9 @@ class Chain:
             passes_on: Whether it may return what none_handler has returned.
         """
         value = function(self._request, self._response)
-        awaited = self._site.none_handler if passes_on else function
+        awaited = self._dispatcher.none_handler if passes_on else function
         if iscoroutine(value) and any(map(is_coroutine_function, (function, awaited))):
-            value = yield value, self._site.handler_timeout if timeout is None else timeout
+            value = yield value, self._dispatcher.handler_timeout if timeout is None else timeout
         if value is not None and value is not self._response:
             check(function, value)
 
@@ -185,14 +185,16 @@ class Chain:
         deferred = self._deferred
         assert deferred is not None
         self._response.deferred = deferred
-        cancel_timer = self._site.thread.call_later(timeout, partial(deferred.expire, timeout))
+        cancel_timer = self._dispatcher.thread.call_later(
+            timeout, partial(deferred.expire, timeout)
+        )
 
         def done(value: Any, error: BaseException | None) -> None:
             cancel_timer()
-            self._site.thread.call_soon(partial(self._go_on, value, error))
+            self._dispatcher.thread.call_soon(partial(self._go_on, value, error))
 
         deferred.ends_with_client = True
-        running = self._site.coroutines.start(coroutine, self._context, done)
+        running = self._dispatcher.coroutines.start(coroutine, self._context, done)
         if running is None:
             cancel_timer()
             raise unavailable({"Retry-After": "1"})
@@ -220,7 +222,7 @@ class Chain:
         except BaseException as another:  # noqa: BLE001 - it is the response
             self._fail(another)
             if isinstance(another, EXITS) and another is not error:
-                self._site.thread.call_soon(partial(self._site.thread.end, another))
+                self._dispatcher.thread.call_soon(partial(self._dispatcher.thread.end, another))
 
     def _step(self, value: Any, error: BaseException | None) -> Waiting | None:
         """Call callbacks up to the next coroutine, in the context of the request; None: the end.
@@ -242,7 +244,7 @@ class Chain:
             self._response.deferred = outer
             outer.send()
             return
-        cancel_timer = self._site.thread.call_later(inner.timeout, inner.give_up)
+        cancel_timer = self._dispatcher.thread.call_later(inner.timeout, inner.give_up)
 
         def settle() -> None:
             cancel_timer()
@@ -269,7 +271,7 @@ class Chain:
         is_unheard = deferred.given_up or self._is_lost
         if error is None or (is_unheard and type(error).__name__ == "CancelledError"):
             return
-        self._site.report_late(error, deferred, self._request, self._response, self._client)
+        self._dispatcher.report_late(error, deferred, self._request, self._response, self._client)
 
     def _decided(self) -> None:
         """Cancel the coroutine if nobody waits for its response any more."""
@@ -303,7 +305,7 @@ class Chain:
             outcome.put((value, error))
             ended.send()
 
-        running = self._site.coroutines.start(coroutine, self._context, done)
+        running = self._dispatcher.coroutines.start(coroutine, self._context, done)
         if running is None:
             raise unavailable({"Retry-After": "1"})
         try:

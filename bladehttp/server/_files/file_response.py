@@ -17,7 +17,7 @@ from bladehttp._data.media_types import UNKNOWN
 from bladehttp._message.file_body import FileBody, FileSlice, WholeFile
 from bladehttp._message.request import HttpRequest
 from bladehttp._message.response import HttpResponse
-from bladehttp._wire.conditional import range_applies, status_instead
+from bladehttp._wire.conditional import evaluate_preconditions, range_applies
 from bladehttp._wire.ranges import Range, content_range, last_boundary, parse_ranges, part_head
 from bladehttp.server._dispatch.own_responses import answer_with_status
 from bladehttp.server._files.safe_open import OpenedFile
@@ -125,7 +125,7 @@ def send_file(
     tag = tag_of(representation.found, representation.coding) if tag_of is not None else None
     validators = {"Last-Modified": format_http_date(modified)} | ({"ETag": tag} if tag else {})
     fields = {**fields, **representation.fields(), **validators}
-    status = status_instead(request.headers, tag, modified)
+    status = evaluate_preconditions(request.headers, tag, modified)
     ranges = None if status else _ranges(request, tag, modified, now, info.st_size)
     if status == 304:
         _not_modified(response, fields)

@@ -30,7 +30,7 @@ LONGEST_BINARY = 64 * 1024
 OPERATORS = ("$any", "$pattern", "$subset")
 
 # RFC 9110 section 7.6.1, with the fields that the server of the recording sets itself
-OF_A_CONNECTION = frozenset(
+NOT_RECORDED = frozenset(
     {"alt-svc", "connection", "content-length", "date", "keep-alive", "proxy-connection", "te",
      "strict-transport-security", "trailer", "transfer-encoding", "upgrade"}
 )  # fmt: skip
@@ -196,7 +196,7 @@ def without_hops(headers: Headers, method: str) -> Headers:
     Content-Length is among them for a response to HEAD.
     """
     named = {each.strip().lower() for each in headers.get("Connection", "").split(",")}
-    left_out = OF_A_CONNECTION | named
+    left_out = NOT_RECORDED | named
     left_out -= {"content-length"} if method == "HEAD" else set()
     return Headers.adopt(pair for pair in headers.pairs() if pair[0].lower() not in left_out)
 

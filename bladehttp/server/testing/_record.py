@@ -39,7 +39,7 @@ MOST_THREADS = 8
 TIMEOUT = 60_000
 """Milliseconds until a response of the upstream server has to be complete."""
 
-OF_THE_WAY = frozenset(
+NOT_FORWARDED = frozenset(
     {"accept-encoding", "connection", "content-length", "expect", "host", "keep-alive",
      "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
 )  # fmt: skip
@@ -133,7 +133,7 @@ class Recorder:
         named = {each.strip().lower() for each in request.headers.get("Connection", "").split(",")}
         forwarded = HttpRequest()
         forwarded.headers = Headers.adopt(
-            pair for pair in request.headers.pairs() if pair[0].lower() not in OF_THE_WAY | named
+            pair for pair in request.headers.pairs() if pair[0].lower() not in NOT_FORWARDED | named
         )
         forwarded.headers["Accept-Encoding"] = ", ".join(accepted) or "identity"
         cookies = request.cookies

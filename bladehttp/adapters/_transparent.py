@@ -1,8 +1,8 @@
-"""Standing properties of the client behind another library."""
+"""The properties of the client behind another library."""
 
 from typing import Any
 
-STANDING: dict[str, Any] = {
+TRANSPARENT: dict[str, Any] = {
     "user_agent": "",
     "accept_encoding": None,
     "follow_redirect": False,
