@@ -234,9 +234,7 @@ class HttpRequest(Lazy):
         Behind trusted proxies it is the one that the first of them was asked for. Of a request
         without Host (HTTP/1.0) it is the target alone.
         """
-        authority, host, line = self._authority, self.host, self._line
-        if host_name(authority) != host:  # it was assigned
-            authority = f"[{host}]" if ":" in host else host
+        authority, line = authority_of(self), self._line
         target = line.target
         if not target.startswith("/"):  # RFC 9112 section 3.2: absolute-form, "*"
             target = line.path.removeprefix("*") + (f"?{line.query}" if line.query else "")
@@ -368,6 +366,14 @@ class HttpRequest(Lazy):
 def head_of(request: HttpRequest) -> tuple[RequestLine, FieldBlock]:
     """Return the head of a request as it was received."""
     return request._line, request._fields
+
+
+def authority_of(request: HttpRequest) -> str:
+    """Return the host and port that a request was sent to, "" if it has no Host (HTTP/1.0)."""
+    authority, host = request._authority, request.host
+    if host_name(authority) == host:
+        return authority
+    return f"[{host}]" if ":" in host else host  # it was assigned
 
 
 NO_CLIENT = ClientInfo("", 0, ipv6=False)

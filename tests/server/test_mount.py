@@ -196,6 +196,22 @@ def test_the_environment_is_that_of_the_request(at):
     assert not {"HTTP_CONTENT_TYPE", "HTTP_CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING"} & set(found)
 
 
+@pytest.mark.parametrize("target", ["/", "/a", "/a/evil.example/b"])
+def test_a_request_without_host_has_none_in_the_environment(at, target):
+    found = {}
+
+    def application(environ, start_response):
+        found.update(environ)
+        start_response("200 OK", [*TEXT])
+        return [environ["PATH_INFO"].encode()]
+
+    with Raw(at(application)) as client:
+        client.send(f"GET {target} HTTP/1.0\r\n\r\n")  # HAProxy's httpchk asks so
+        answer = client.response()
+    assert (answer.status, answer.body) == (200, target.encode())
+    assert "HTTP_HOST" not in found
+
+
 def test_a_name_with_an_underscore_cannot_stand_for_another():
     found = {}
 

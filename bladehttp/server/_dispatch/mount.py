@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from urllib.parse import unquote_to_bytes
 
 from bladehttp._data.headers import Headers
-from bladehttp._message.request import HttpRequest, head_of
+from bladehttp._message.request import HttpRequest, authority_of, head_of
 from bladehttp._message.response import HttpResponse
 from bladehttp.server._dispatch.callbacks import (
     check_arguments,
@@ -169,7 +169,7 @@ def _fields(request: HttpRequest) -> dict[str, str]:
         variable = _variable(name)
         if variable is not None:
             found[variable] = f"{found[variable]}, {value}" if variable in found else value
-    authority = request.url.split("/", 3)[2]
+    authority = authority_of(request)
     if authority:
         found["HTTP_HOST"] = authority
     cookie = head_of(request)[1].cookie

@@ -8,12 +8,11 @@ from contextlib import contextmanager
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from bladehttp._data.decoders import codings_of
 from bladehttp._data.encoders import encoders
 from bladehttp._data.headers import Headers
-from bladehttp._message.request import HttpRequest
+from bladehttp._message.request import HttpRequest, authority_of
 from bladehttp._message.response import HttpResponse
 from bladehttp.server.testing._expectation import Expectation
 from bladehttp.server.testing._json_matching import subset
@@ -239,8 +238,8 @@ def _response(entry: dict[str, Any]) -> dict[str, Any]:
 
 def set_origin(request: HttpRequest, response: HttpResponse) -> None:
     """Replace `SERVER` in the fields of a response."""
-    parts = urlsplit(request.url)
-    origin = f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
+    authority = authority_of(request)
+    origin = f"{request.scheme}://{authority}" if authority else ""
     pairs = response.headers.pairs()
     if any(SERVER in value for _, value in pairs):
         response.headers = Headers((name, value.replace(SERVER, origin)) for name, value in pairs)
