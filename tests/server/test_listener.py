@@ -87,6 +87,20 @@ def test_want_of_resources_rests_the_listener_and_it_recovers_by_itself(make, nu
     close(asking)
 
 
+def test_a_socket_that_was_shut_down_is_closed_and_told_of(make, caplog):
+    listener, loop, accepted = make()
+    listener.socket.shutdown(socket.SHUT_RDWR)  # as another process can that has it
+    loop.step(1)
+    assert listener.is_closed
+    assert caplog.messages == [
+        "no more connections are accepted: the listening socket was shut down "
+        "([Errno 22] Invalid argument)"
+    ]
+    listener.resume()  # a connection has gone
+    loop.step(0)
+    assert accepted == []
+
+
 def test_with_room_made_it_goes_on_at_once(make):
     listener, loop, accepted = make(errno.EMFILE, makes_room=True)
     asking = clients(listener)

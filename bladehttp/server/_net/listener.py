@@ -131,18 +131,33 @@ class Listener:
         self._rest.arm(self, monotonic())
 
     def _accept(self) -> bool:
-        """Accept one connection; False if there is none or resources have run out."""
+        """Accept one connection; False if there is none, or none can be accepted now."""
         try:
             sock, address = self.socket.accept()
         except BlockingIOError:
             return False
         except OSError as error:
-            if error.errno not in EXHAUSTED:
-                return True  # ECONNABORTED and the like: this client left, others wait
+            return self._has_failed(error)
+        sock.setblocking(False)
+        self._accepted(sock, address)
+        return True
+
+    def _has_failed(self, error: OSError) -> bool:
+        """Return whether to go on accepting at once after an error of accept()."""
+        if error.errno in EXHAUSTED:
             log.warning("cannot accept connections: %s", error)
             if not self._make_room(ROOM):
                 self._pause_briefly()
             return False
-        sock.setblocking(False)
-        self._accepted(sock, address)
-        return True
+        if self._listens():
+            return True  # ECONNABORTED and the like: this client left, others wait
+        log.error("no more connections are accepted: the listening socket was shut down (%s)", error)
+        self.close()
+        return False
+
+    def _listens(self) -> bool:
+        """Return whether the socket listens: whoever shares it can have shut it down."""
+        try:
+            return bool(self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+        except OSError:
+            return False
