@@ -151,7 +151,7 @@ class Listener:
             return False
         if self._listens():
             return True  # ECONNABORTED and the like: this client left, others wait
-        log.error("no more connections are accepted: the listening socket was shut down (%s)", error)
+        log.error("no connection is accepted any more: the listening socket was shut down")
         self.close()
         return False
 
