@@ -156,7 +156,7 @@ class Listener:
         return False
 
     def _listens(self) -> bool:
-        """Return whether the socket listens: whoever shares it can have shut it down."""
+        """Return whether the socket listens: another process can have shut it down."""
         try:
             return bool(self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
         except OSError:
