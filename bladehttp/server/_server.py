@@ -142,7 +142,8 @@ class HttpServer(Application):
 
         Args:
             signals: Whether SIGINT and SIGTERM end it: the first as `shutdown`, the second as
-                `close`, and SIGHUP opens access logs given by name again. Main thread only.
+                `close`, and SIGHUP opens access logs given by name again; a service without any
+                ignores it. Main thread only.
                 Without, SIGINT raises KeyboardInterrupt here, and everything is closed on the way.
             shutdown_timeout: Milliseconds the first signal waits at the most, as the argument of
                 `shutdown`. None: the property.

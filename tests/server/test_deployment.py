@@ -255,12 +255,16 @@ def test_the_service_runs_as_systemd_would_start_it():
     assert unit("app@.service")["Service"]["ExecStart"] == start
     places = {"/srv/app/.venv/bin/python": sys.executable, "/srv/app/deployed.py": str(EXAMPLE)}
     words = [places[word] for word in start.split()]
+    reload = unit("app.service")["Service"]["ExecReload"]
     with socket.create_server(("127.0.0.1", 0)) as listener:
         descriptor = listener.fileno()
         command = [sys.executable, "-c", AS_SYSTEMD, str(descriptor), *words]
-        with process(command, pass_fds=[descriptor]) as running, http.HttpClient() as client:
+        options = {"pass_fds": [descriptor], "start_new_session": True}
+        with process(command, **options) as running, http.HttpClient() as client:
             url = f"http://127.0.0.1:{listener.getsockname()[1]}/health"
             assert client.get(url).text == "ok\n"  # waits in the backlog until it has started
+            subprocess.run(reload.replace("$MAINPID", str(running.pid)).split(), check=True)
+            assert client.get(url).text == "ok\n"  # it has no log that could be reopened
         assert running.returncode == 0
 
 

@@ -10,9 +10,10 @@ import threading
 import time
 
 import pytest
-from support import Raw, child, wait_until
+from support import PATIENCE, Raw, child, wait_until
 
 from bladehttp.server import HttpServer, _runtime as draining
+from bladehttp.server._net.signals import end_by_signals
 
 
 def closing(server, timeout=5000):
@@ -300,6 +301,33 @@ def test_the_second_signal_closes(process):
         process.send_signal(signal.SIGTERM)
         assert process.stdout.read().endswith("disconnected\nended\n")
         assert len(client.read_all()) < 30_000_000
+
+
+TAKE_TERMINAL = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
+"""Makes standard input the terminal of a session that has none."""
+
+
+def test_a_closed_terminal_ends_it():
+    ours, terminal = os.openpty()
+    command = [sys.executable, "-c", TAKE_TERMINAL + SCRIPT]
+    options = {"stdin": terminal, "stdout": subprocess.PIPE, "start_new_session": True}
+    with child(command, **options) as process:
+        os.close(terminal)
+        with Raw(int(process.stdout.readline())) as client:
+            client.get().more()
+            os.close(ours)
+            assert process.wait(PATIENCE) == -signal.SIGHUP
+
+
+def test_what_a_program_does_on_sighup_stays():
+    seen = []
+    before = signal.signal(signal.SIGHUP, seen.append)
+    try:
+        server = HttpServer(0)
+        with end_by_signals(server.shutdown, server.close):
+            assert signal.getsignal(signal.SIGHUP) == seen.append
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_signals_are_for_the_main_thread():
