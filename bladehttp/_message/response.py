@@ -255,6 +255,14 @@ class HttpResponse(ResponseWriter):
         """
         return parse_links(self.headers.get_all("Link"), self.url)
 
+    def __getstate__(self) -> Any:
+        """Return the state for copying and pickling: the copy of a client's stream is closed."""
+        others, slots = super().__getstate__()
+        if self.source is not None and self._fields.responder is not None:
+            made = {name: value for name, value in slots["_lazy"].items() if name != "_reader"}
+            slots = {**slots, "source": None, "_lazy": made}
+        return others, slots
+
     def raise_for_status(self) -> "HttpResponse":
         """Return the response itself, or raise for 4xx and 5xx, with the beginning of the body.
 

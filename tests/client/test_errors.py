@@ -85,6 +85,9 @@ def test_a_password_is_in_no_message(client: HttpClient, closed_port: int) -> No
         assert "hush" not in str(refused.value)
 
 
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [
@@ -94,15 +97,19 @@ def test_a_password_is_in_no_message(client: HttpClient, closed_port: int) -> No
         (b"HTTP/1.1 200 OK\r\nX: a\0b\r\n\r\n", "NUL byte in header"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\na", "Content-Length"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\na", "Content-Length"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "chunk hex-length"),
-        (b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 400_000 + b"\r\n\r\n", "E_TOO_LARGE"),
+        (CHUNKED + b"zz\r\n", "chunk hex-length"),
+        (CHUNKED + b"FFFFFFFFFFFFFFFF\r\n", "invalid chunk size"),
+        (CHUNKED + b"1\r\nab\r\n0\r\n\r\n", "malformed encoding"),
+        (CHUNKED + b"0\r\nX: " + b"y" * 5000 + b"\r\n\r\n", "4 KiB after its body"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 400_000 + b"\r\n\r\n", "100 KiB"),
         (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 6000 + b"\r\n", "oo many"),
         (b"", "empty reply from server"),
         (b"HTTP/1.1 200 OK\r\nContent-Le", "the head has no end"),
         (b"HTTP/1.1 302 Found\r\nLocation: /\r\n", "the head has no end"),
         (b"HTTP/1.1 103 \r\n\r\nHTTP/1.1 200 OK\r\nX: y\r\n", "the head has no end"),
     ],
-    ids=["0.9", "status", "colon", "nul", "two lengths", "negative", "chunk", "long",
+    ids=["0.9", "status", "colon", "nul", "two lengths", "negative", "chunk",
+         "chunk too large", "chunk without end", "long trailer", "long",
          "many", "empty", "cut field", "cut redirect", "cut after interim"],
 )  # fmt: skip
 def test_a_peer_that_breaks_the_rules(

@@ -101,6 +101,8 @@ REFINEMENTS: tuple[tuple[str, str, type[e.HttpException], str], ...] = (
     ("E_RECV_ERROR",               "CONNECT tunnel failed", e.ProxyError,           ""),
     ("E_RECV_ERROR",               "Proxy CONNECT aborted", e.ProxyError,           ""),
     ("E_RECV_ERROR",               "chunk hex-length",      e.ProtocolError,        ""),
+    ("E_RECV_ERROR",               "invalid chunk size",    e.ProtocolError,        ""),
+    ("E_RECV_ERROR",               "in chunked-encoding",   e.ProtocolError,        ""),
     ("E_RECV_ERROR",               "Too large response",    e.ProtocolError,        ""),
     ("E_BAD_FUNCTION_ARGUMENT",    "private key file",      e.CertificateFileError, ""),
     ("E_PEER_FAILED_VERIFICATION", "common name",           e.HostnameMismatch,     ""),

@@ -82,6 +82,17 @@ message."""
 MOST_OVER_HTTP_2 = LONGEST_OVER_HTTP_2 - 4096
 """Bytes of a URL and fields that fit, together with the fields of libcurl's own."""
 
+TOO_LONG = 100
+"""CURLE_TOO_LARGE, for which pycurl has no name."""
+
+LONG_FIELD = (
+    "a field is too long: libcurl takes 100 KiB in the head of a response and 4 KiB after its body"
+)
+"""Our message for it (CURL_MAX_HTTP_HEADER, DYN_H1_TRAILER)."""
+
+NO_REASON = ("", "Out of memory in chunked-encoding")
+"""libcurl's messages for a field that is too long: none, and a wrong one."""
+
 WITH_CERTIFICATE = {
     pycurl.E_PEER_FAILED_VERIFICATION,
     pycurl.E_SSL_PINNEDPUBKEYNOTMATCH,
@@ -122,6 +133,8 @@ def _explained(handle: Handle, request: PreparedRequest, outcome: Outcome) -> tu
             f"{text.partition(': ')[2] or text}; expected an interface, address or name of "
             f"this machine, found {settings.interface!r}"
         )
+    if outcome.code == TOO_LONG and text in NO_REASON:
+        text = LONG_FIELD
     if NETRC_FAULT in text:
         text += f": {HOME_NETRC if settings.netrc is True else settings.netrc!r}"
     if TOO_LARGE in text:
