@@ -56,12 +56,13 @@ MOST_TURNS = 64
 class Engine(Handle):
     """A kept handle and the loop that drives it, one transfer at a time."""
 
-    __slots__ = ("idle_since",)
+    __slots__ = ("__weakref__", "idle_since", "is_inherited")
 
     idle_since: float
 
     def __init__(self) -> None:
         super().__init__(Multi())
+        self.is_inherited = False
         self.multi.running = (self.curl,)
 
     def run(self, receive_timeout_s: float, deadline: float) -> Outcome:

@@ -133,18 +133,23 @@ def _explained(handle: Handle, request: PreparedRequest, outcome: Outcome) -> tu
             f"{text.partition(': ')[2] or text}; expected an interface, address or name of "
             f"this machine, found {settings.interface!r}"
         )
-    if outcome.code == TOO_LONG and text in NO_REASON:
-        text = LONG_FIELD
     if NETRC_FAULT in text:
         text += f": {HOME_NETRC if settings.netrc is True else settings.netrc!r}"
+    return _with_limits(text, request, outcome.code), host_port
+
+
+def _with_limits(text: str, request: PreparedRequest, code: int) -> str:
+    """Return libcurl's message with the limit that a head has exceeded, if one has."""
+    if code == TOO_LONG and text in NO_REASON:
+        return LONG_FIELD
     if TOO_LARGE in text:
-        text += f": libcurl sends a head of {LONGEST_HEAD} bytes at most"
-    if outcome.code == pycurl.E_SEND_ERROR and not text and _head_size(request) > MOST_OVER_HTTP_2:
-        text = (
+        return f"{text}: libcurl sends a head of {LONGEST_HEAD} bytes at most"
+    if code == pycurl.E_SEND_ERROR and not text and _head_size(request) > MOST_OVER_HTTP_2:
+        return (
             f"{TOO_LARGE} for HTTP/2: a head of {_head_size(request)} bytes, where libcurl "
             f"sends {LONGEST_OVER_HTTP_2} at most"
         )
-    return text, host_port
+    return text
 
 
 def _head_size(request: PreparedRequest) -> int:

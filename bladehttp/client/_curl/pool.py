@@ -31,13 +31,17 @@ class Kept(Protocol):
 
     Attributes:
         idle_since: When it was released, in terms of `time.monotonic`.
-        is_reusable: Whether it may be kept.
+        is_inherited: Whether it belongs to the parent process, which may be using it.
     """
 
     idle_since: float
+    is_inherited: bool
 
     @property
-    def is_reusable(self) -> bool: ...
+    def is_reusable(self) -> bool:
+        """Whether it may be kept."""
+        raise NotImplementedError
+
     def is_open(self, limits: Limits) -> bool:
         """Close connections that are of no use; return whether any is left."""
         raise NotImplementedError
@@ -48,6 +52,9 @@ class Kept(Protocol):
 T = TypeVar("T", bound=Kept)
 
 _pools: "weakref.WeakSet[Pool[Any]]" = weakref.WeakSet()
+_made: "weakref.WeakSet[Kept]" = weakref.WeakSet()
+
+INHERITED = "a stream or send_many that was begun before a fork belongs to the parent process"
 
 
 class Pool(Generic[T]):
@@ -88,7 +95,9 @@ class Pool(Generic[T]):
         try:
             return self._idle.pop()
         except IndexError:
-            return self._make()
+            engine = self._make()
+            _made.add(engine)
+            return engine
 
     def release(self, engine: T, limits: Limits) -> None:
         """Keep an engine if it is reusable; close those that were idle for too long.
@@ -97,6 +106,8 @@ class Pool(Generic[T]):
             engine: The engine.
             limits: How many engines are kept, and for how long.
         """
+        if engine.is_inherited:
+            return
         if not engine.is_reusable:
             engine.close()
             return
@@ -164,18 +175,20 @@ class Pool(Generic[T]):
         return len(self._idle)
 
     def forget(self) -> None:
-        """Start empty in a forked child; the inherited engines are neither used nor closed.
-
-        Their connections belong to the parent: closing one here would send a TLS close_notify into
-        the parent's conversation. Not even the end of the interpreter may free them, hence the
-        reference that is never released.
-        """
-        for engine in self._idle:
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(engine))
+        """Start empty in a forked child."""
         self._idle = []
 
 
 def _forget_all() -> None:
+    """Neither use nor close the inherited engines in a forked child, those in use included.
+
+    Their connections belong to the parent: reading from one here would take the parent's bytes, and
+    closing it would send a TLS close_notify into the parent's conversation. Not even the end of the
+    interpreter may free them, hence the reference that is never released.
+    """
+    for engine in list(_made):
+        engine.is_inherited = True
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(engine))
     for pool in list(_pools):
         pool.forget()
 

@@ -72,9 +72,11 @@ class Scheduler:
         limit: Sets the most connections to one host; None for no limit.
         multi: The multi that drives libcurl.
         is_reusable: Whether it may be kept for more; False after an exception has interrupted it.
+        is_inherited: Whether it belongs to the parent process; see `Pool`.
     """
 
     __slots__ = (
+        "__weakref__",
         "_check_at",
         "_counter",
         "_delayed",
@@ -89,6 +91,7 @@ class Scheduler:
         "_sweeper",
         "before_start",
         "idle_since",
+        "is_inherited",
         "is_reusable",
         "limit",
         "multi",
@@ -107,6 +110,7 @@ class Scheduler:
                 their end.
         """
         self.is_reusable = True
+        self.is_inherited = False
         self.before_start: Callable[[Exchange], bool] | None = None
         self._idle: list[ScheduledHandle] = []
         self._sharing = ConnectionSharing()

@@ -11,7 +11,7 @@ from typing import Any
 from bladehttp._message.response_head import RequestInfo
 from bladehttp.client._config.options import Settings
 from bladehttp.client._curl.errors import annotate
-from bladehttp.client._curl.pool import Pool
+from bladehttp.client._curl.pool import INHERITED, Pool
 from bladehttp.client._exchange.exchange import Exchange
 from bladehttp.client._exchange.scheduler import Result, Scheduler
 from bladehttp.client._exchange.slots import STALL, Slots
@@ -181,6 +181,7 @@ def run_batch(
 
     Raises:
         ClientClosed: The client has been closed.
+        RuntimeError: It was begun before a fork, and this is the child.
         BaseException: An exception of the caller's iterable or of a signal handler.
     """
     scheduler = pool.acquire()
@@ -188,11 +189,12 @@ def run_batch(
         scheduler.limit(settings.max_host_connections)
         yield from _loop(scheduler, batch, requests)
     except BaseException as error:
-        scheduler.abort_all(error)
+        if not scheduler.is_inherited:
+            scheduler.abort_all(error)
         scheduler.is_reusable = isinstance(error, GeneratorExit)
         raise
     finally:
-        if scheduler.is_reusable:
+        if scheduler.is_reusable and not scheduler.is_inherited:
             scheduler.trim(settings)
         pool.release(scheduler, settings)
 
@@ -206,6 +208,8 @@ def _loop(scheduler: Scheduler, batch: Batch, requests: Iterator[Any]) -> Iterat
         is_asked_again = batch.is_waiting and bool(batch.ready)
         while batch.ready:
             yield batch.ready.popleft()
+        if scheduler.is_inherited:
+            raise RuntimeError(INHERITED)
         now = monotonic()
         if now - before > CALLER_PAUSE:
             # the caller's time does not count as silence of the peers

@@ -11,6 +11,7 @@ from time import monotonic
 from bladehttp._data.byte_streams import TransformedStream
 from bladehttp._message.response import HttpResponse
 from bladehttp.client._curl.engine import SUCCESS, Engine, Outcome
+from bladehttp.client._curl.pool import INHERITED
 from bladehttp.client._curl.stream_sink import StreamSink
 from bladehttp.client._exchange.exchange import Exchange
 from bladehttp.client._exchange.received_body import NO_BODY, DecodingStage, ReceivedBody, Use
@@ -81,6 +82,7 @@ class ResponseStream:
             DecodingError: Its Content-Encoding cannot be decoded, or ends early.
             HttpException: Any other failure, timeouts included.
             ValueError: The stream is closed.
+            RuntimeError: It was opened before a fork, and this is the child.
             BlockingIOError: No chunk was received by `wait_until`.
         """
         if self._chunks is not None:
@@ -106,6 +108,8 @@ class ResponseStream:
 
     def _more(self) -> None:
         """Receive until there is another chunk or the end."""
+        if self._engine.is_inherited:
+            raise RuntimeError(INHERITED)
         current = self._current
         if current.deadline < inf:
             current.deadline += monotonic() - self._left  # the reader's time is not the server's
@@ -135,7 +139,7 @@ class ResponseStream:
             reason: The exception that ends it before its head; None if the reader closes it.
         """
         self._closed = True
-        if self._running:
+        if self._running and not self._engine.is_inherited:
             self._stop(ended_cleanly=False)
             self._current.abort(reason or GeneratorExit())
         self._chunks = None  # it refers to the stream
