@@ -170,7 +170,7 @@ class BodyReader:
 
     Received, unread bytes are kept here and not in an iterator: abandoning an iterator loses
     nothing, and another of any kind continues. An exception that ended the body is raised again by
-    every later read.
+    every later read, until `forget_error`.
 
     Attributes:
         unread: The received bytes that were not read yet.
@@ -249,6 +249,10 @@ class BodyReader:
         self._error = error
         if isinstance(error, IncompleteBody):
             error.partial = self.unread.copy(len(self.unread))
+
+    def forget_error(self) -> None:
+        """Release the exception that ended the body: its traceback refers to this reader."""
+        self._error = None
 
     def read_all(self) -> bytes:
         """Return all unread bytes, received to the end. After an error they stay unread."""

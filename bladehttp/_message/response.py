@@ -443,6 +443,11 @@ class HttpResponse(ResponseWriter):
         if self._lazy is not None:
             self._lazy.pop("_reader", None)
 
+    def _forget_error(self) -> None:
+        """Release the exception that ended a stream which is closed now."""
+        if self._lazy is not None and "_reader" in self._lazy:
+            self._reader.forget_error()
+
     def _reading(self) -> BodyReader:
         """Return the reader for plain iteration."""
         if isinstance(self.source, AsyncIterable):

@@ -302,8 +302,9 @@ class HttpClient(Verbs[HttpResponse, Data]):
         return self._listen(EventSource(request, last_event_id, *limits))
 
     def _listen(self, source: EventSource) -> Iterator[Event]:
-        while True:
-            error: HttpException | None = None
+        delay: float | None = 0.0
+        while delay is not None:
+            sleep(delay)
             try:
                 with self._streamed(source.next_request()) as response:
                     if source.is_over(response):
@@ -311,14 +312,12 @@ class HttpClient(Verbs[HttpResponse, Data]):
                     for chunk in response.iter_bytes():
                         source.received()
                         yield from source.parser.feed(chunk)
-            except HttpException as caught:
-                error = caught
-            delay = source.delay_after(error)
-            if delay is None and error is not None:
-                raise error
-            if delay is None:
-                return
-            sleep(delay)
+            except HttpException as error:
+                delay = source.delay_after(error)
+                if delay is None:
+                    raise
+            else:
+                delay = source.delay_after(None)
 
     @property
     def closed(self) -> bool:

@@ -151,13 +151,14 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse], AsyncData]):
         else:
             request = self._request(url, method, data, headers, others)
         exchange = Exchange(request, active_hooks(self._hooks, request))
+        future: asyncio.Future[HttpResponse] = driver.loop.create_future()
         if not driver.enter(exchange):
             await driver.wait(exchange)
         try:
-            future: asyncio.Future[HttpResponse] = driver.loop.create_future()
             driver.start(exchange, partial(_resolve, future))
             response = await future
         except BaseException as error:
+            del future  # it refers to the exception, whose traceback refers to this frame
             driver.abort(exchange, error)
             if exchange.awaitables:
                 await await_abort_hooks(exchange, error)
@@ -251,19 +252,15 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse], AsyncData]):
         driver = self._running()
         batch = Batch(self._making, at_least_one("concurrency", concurrency), ordered)
         async_batch = AsyncBatch(self._running, driver, batch)
-        taking = driver.loop.create_task(async_batch.take_all(as_async_iterator(requests)))
+        async_batch.start(as_async_iterator(requests))
         try:
-            while (result := await async_batch.next(taking)) is not None:
+            while (result := await async_batch.next()) is not None:
                 yield result
         except BaseException as error:
             async_batch.reason = error
             raise
         finally:
-            taking.cancel()
-            try:
-                await asyncio.wait((taking,))
-            finally:
-                await async_batch.abort()
+            await async_batch.close()
 
     def pages(
         self,
@@ -313,8 +310,9 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse], AsyncData]):
         return self._listen(EventSource(request, last_event_id, *limits))
 
     async def _listen(self, source: EventSource) -> AsyncIterator[Event]:
-        while True:
-            error: HttpException | None = None
+        delay: float | None = 0.0
+        while delay is not None:
+            await asyncio.sleep(delay)
             try:
                 async with self._streamed(source.next_request()) as response:
                     if source.is_over(response):
@@ -323,14 +321,12 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse], AsyncData]):
                         source.received()
                         for event in source.parser.feed(chunk):
                             yield event
-            except HttpException as caught:
-                error = caught
-            delay = source.delay_after(error)
-            if delay is None and error is not None:
-                raise error
-            if delay is None:
-                return
-            await asyncio.sleep(delay)
+            except HttpException as error:
+                delay = source.delay_after(error)
+                if delay is None:
+                    raise
+            else:
+                delay = source.delay_after(None)
 
     @property
     def closed(self) -> bool:

@@ -65,6 +65,9 @@ async def in_thread(work: Callable[[], None]) -> None:
             await asyncio.wait((future,))
         except asyncio.CancelledError as error:
             cancelled = error
-    if cancelled is not None:
-        raise cancelled from future.exception()
-    future.result()
+    try:
+        if cancelled is not None:
+            raise cancelled from future.exception()
+        future.result()
+    finally:
+        del future, cancelled  # tracebacks refer to this frame

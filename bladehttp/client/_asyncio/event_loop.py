@@ -125,7 +125,7 @@ class EventLoopDriver:
             self.leave(exchange)
             raise
         finally:
-            del self._waiting[exchange]
+            del self._waiting[exchange], future  # its exception has a traceback that leads here
             if timer is not None:
                 timer.cancel()
         if self.closed:
@@ -229,6 +229,8 @@ class EventLoopDriver:
             if clock.expired():
                 raise self._total_timeout(exchange, "waiting for a hook before asking") from error
             raise
+        finally:
+            del clock  # it refers to the task, and so to the exception that the task ends with
 
     def _hooks_done(self, exchange: Exchange, task: "asyncio.Task[None]") -> None:
         """Continue an exchange whose hooks were awaited, unless it was aborted meanwhile."""
@@ -296,9 +298,7 @@ class EventLoopDriver:
         news, self._news = self._news, []
         for each in dict.fromkeys(news) if news else ():
             each.on_progress()
-        for exchange, result in ended:
-            if exchange in self._started:  # a hook may have closed the client
-                self._end(exchange)(exchange, result)
+        self._deliver(ended)
 
     def _arm(self) -> None:
         """Schedule the next step; a timer that is too early may stay."""
@@ -334,6 +334,7 @@ class EventLoopDriver:
         if self.closed:
             return
         self.closed = True
+        ended: list[tuple[Exchange, Result]]
         ended = [(exchange, self._aborted(exchange, reason)) for exchange in list(self._started)]
         for timer in (self._timer, self._sweeper):
             if timer is not None:
@@ -344,16 +345,18 @@ class EventLoopDriver:
         if self.loop.is_closed():  # no task waits any more, and nothing can be called
             self._started.clear()
             self._bodies.clear()
-        else:
-            self._deliver(ended)
-
-    def _deliver(self, ended: list[tuple[Exchange, ClientClosed]]) -> None:
-        """End the exchanges that wait for a slot and those under way."""
+            return
         for future in self._waiting.values():
             if not future.done():
                 future.set_exception(ClientClosed("client has been closed"))
-        for exchange, error in ended:
-            self._end(exchange)(exchange, error)
+        self._deliver(ended)
+
+    def _deliver(self, ended: list[tuple[Exchange, Result]]) -> None:
+        """End exchanges, and empty the list: tracebacks refer to the frames that have it."""
+        for exchange, result in ended:
+            if exchange in self._started:  # a hook may have closed the client
+                self._end(exchange)(exchange, result)
+        ended.clear()
 
     def forget(self) -> None:
         """Leave everything untouched in a forked child: it belongs to the parent; see `Pool`."""

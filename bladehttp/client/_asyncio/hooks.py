@@ -61,6 +61,8 @@ async def await_abort_hooks(exchange: Exchange, reason: BaseException) -> None:
         if isinstance(reason, Exception):
             raise
         logger.exception("on_error failed for a request that was aborted")
+    finally:
+        del task  # it refers to its exception, whose traceback refers to this frame
 
 
 def start_hooks_task(exchange: Exchange) -> "asyncio.Task[None] | None":

@@ -45,9 +45,14 @@ class AsyncBatch:
         self._under_way: dict[Exchange, EventLoopDriver] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._error: Exception | None = None
+        self._taking: asyncio.Task[None] | None = None
         self._hook_tasks: dict[Exchange, asyncio.Task[None]] = {}
 
-    async def take_all(self, requests: AsyncIterator[Any]) -> None:
+    def start(self, requests: AsyncIterator[Any]) -> None:
+        """Start taking requests."""
+        self._taking = self._loop.create_task(self._take_all(requests))
+
+    async def _take_all(self, requests: AsyncIterator[Any]) -> None:
         """Take the requests as there is room, and start them as slots are free.
 
         Raises:
@@ -121,8 +126,12 @@ class AsyncBatch:
             if isinstance(result, HttpResponse):
                 exchange.check_status(result)
         except Exception as error:  # noqa: BLE001 - returned as a result
-            result = exchange.annotate(error)
-        del self._hook_tasks[exchange]
+            self._put_awaited(exchange, exchange.annotate(error))
+        else:
+            self._put_awaited(exchange, result)
+
+    def _put_awaited(self, exchange: Exchange, result: Result) -> None:
+        self._hook_tasks.pop(exchange, None)
         self._put(exchange, result)
 
     def _put(self, exchange: Exchange, result: Result) -> None:
@@ -131,8 +140,8 @@ class AsyncBatch:
         self._news.set()
         self._may_take.set()
 
-    async def next(self, taking: "asyncio.Task[None]") -> Result | None:
-        """Return the next result, None after the last; ``taking`` runs `take_all`.
+    async def next(self) -> Result | None:
+        """Return the next result, None after the last.
 
         Raises:
             ClientClosed: The client was closed before a slot was free for a request.
@@ -148,16 +157,31 @@ class AsyncBatch:
                 batch.caller_has_result = True
                 self._may_take.set()
                 return batch.ready.popleft()
-            if taking.done():
-                taking.result()
+            if self._taking is not None and self._taking.done():
+                self._taking.result()
             if self._error is not None:
                 raise self._error
             self._news.clear()
             await self._news.wait()
         return None
 
-    async def abort(self) -> None:
-        """Abort the requests under way."""
+    async def close(self) -> None:
+        """Stop taking requests, and abort those under way.
+
+        The exceptions are released: their tracebacks refer to this batch.
+        """
+        taking, self._taking = self._taking, None
+        if taking is not None:
+            taking.cancel()
+        try:
+            if taking is not None:
+                await asyncio.wait((taking,))
+        finally:
+            await self._abort()
+            self.reason = self._error = None
+            self._hook_tasks.clear()
+
+    async def _abort(self) -> None:
         self._slots.close()
         if self._timer is not None:
             self._timer.cancel()
@@ -171,4 +195,3 @@ class AsyncBatch:
         if tasks:
             await asyncio.wait(tasks)
         self._batch.close()
-        self.reason = None  # its traceback leads to this batch

@@ -69,7 +69,8 @@ class AsyncResponseStream(Exchange):
         self._driver.start(self, self._done)
         while not self._is_open and not self._has_ended:
             await self._await_news()
-        self._raise_error()
+        if self._error is not None:
+            raise self._take_error()
         return self._opened.pop()
 
     def prepare(self, handle: Handle, sink: Any = None) -> None:
@@ -151,7 +152,8 @@ class AsyncResponseStream(Exchange):
         while not self._is_closed:
             if chunks:
                 return chunks.popleft()
-            self._raise_error()
+            if self._error is not None:
+                raise self._take_error()
             if self._has_ended:
                 return None
             await self._more()
@@ -182,11 +184,12 @@ class AsyncResponseStream(Exchange):
         self.receive_timeout_s, deadline, since = self._clocks
         self.deadline = deadline + monotonic() - since
 
-    def _raise_error(self) -> None:
+    def _take_error(self) -> Exception:
+        """Return the exception to raise, and release it: its traceback will lead here."""
+        self._is_closed = True
         error, self._error = self._error, None
-        if error is not None:
-            self._is_closed = True
-            raise error
+        assert error is not None
+        return error
 
     async def _await_news(self) -> None:
         self._news = self._driver.loop.create_future()

@@ -58,7 +58,7 @@ class AsyncSource(BodySource):
 
     def stop(self) -> None:
         """Cancel the task; the iterable gets a CancelledError if it is being awaited."""
-        task, self._task = self._task, None
+        task, self._task, self._error = self._task, None, None
         if task is not None:
             task.cancel()
 

@@ -113,8 +113,13 @@ class BodySink:
             return False  # nearly always: one head, and no redirect
         return lines[-1] in BLANK and is_redirect(lines) and ResponseHead(lines).ends_connection
 
-    def finish(self) -> None:
-        """Finish decoding at the end of the body; does nothing here."""
+    def finish(self, has_ended: bool) -> bool:
+        """Finish decoding, if the body has ended; return whether there was no error."""
+        raise NotImplementedError
+
+    def take_error(self) -> HttpException:
+        """Return ``error``, and release it: its traceback refers to the sink."""
+        raise NotImplementedError
 
     def close(self) -> None:
         """Release the collected bytes."""
@@ -296,18 +301,19 @@ class DecodingSink(BodySink):
         self._touch(self._curl)
         return True
 
-    def finish(self) -> None:
-        """Finish decoding at the end of the body.
+    def finish(self, has_ended: bool) -> bool:
+        try:
+            if has_ended and self.error is None:
+                for made in self._decoder.finish():
+                    self._append(made)
+        except (DecodingError, BodyTooLarge) as error:
+            self.error = error
+        return self.error is None
 
-        Raises:
-            DecodingError: The body does not match its coding, or ends early.
-            BodyTooLarge: It is longer than ``max_body_size``.
-        """
-        if self.error is not None:
-            raise self.error
-        if self.is_decoded:
-            for made in self._decoder.finish():
-                self._append(made)
+    def take_error(self) -> HttpException:
+        error, self.error = self.error, None
+        assert error is not None
+        return error
 
     def close(self) -> None:
         """Release the collected bytes."""

@@ -214,6 +214,12 @@ class Handle:
         elif self.error is None:
             self.error = error
 
+    def take_error(self) -> Exception:
+        """Return the exception of a callback, and release it: its traceback leads here."""
+        error, self.error = self.error, None
+        assert error is not None
+        return error
+
     def _on_open(self, descriptor: int, purpose: int) -> int:
         """Record a descriptor that libcurl opens. CURLOPT_SOCKOPTFUNCTION."""
         self.multi.note_descriptor(descriptor)

@@ -142,6 +142,7 @@ class Multi:
 
     def close(self) -> None:
         """Close the connections, in a thread if closing may block."""
+        self.interruption = None  # its traceback leads here
         if not self._is_held:
             self._multi.close()
         elif not sys.is_finalizing():  # else the end of the process closes it

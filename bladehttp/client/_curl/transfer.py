@@ -10,7 +10,7 @@ from bladehttp._data.self_request import check_not_own
 from bladehttp._message.response import HttpResponse
 from bladehttp.client._config.environment import active_options, names_http_proxy
 from bladehttp.client._config.network import home_netrc_options
-from bladehttp.client._curl.body_sink import NO_SINK, BodySink, is_redirect
+from bladehttp.client._curl.body_sink import NO_SINK, is_redirect
 from bladehttp.client._curl.decoding import decode
 from bladehttp.client._curl.digest import was_answered_early
 from bladehttp.client._curl.engine import SUCCESS, Outcome
@@ -31,8 +31,6 @@ from bladehttp.client._request.body import BytesBody
 from bladehttp.client._request.prepared import PreparedRequest
 from bladehttp.client._request.redirects import NEXT_METHOD
 from bladehttp.exceptions import (
-    BodyTooLarge,
-    DecodingError,
     HttpException,
     ProtocolError,
 )
@@ -209,8 +207,8 @@ class Transfer:
         """
         fault = self.received.fault
         if fault is not None:
-            error = ProtocolError(f"receiving from {self.request.url.host_port}: {fault}")
-            raise annotate(error, self.request.info(), response)
+            text = f"receiving from {self.request.url.host_port}: {fault}"
+            raise annotate(ProtocolError(text), self.request.info(), response)
         if response.status == UNAUTHORIZED:
             self._check_name(response)
 
@@ -244,7 +242,7 @@ class Transfer:
             Exception: An exception of a callback: of the caller's data, for example.
         """
         request, sink = self.request, self._handle.sink
-        fault = _finished(sink, outcome) if sink.is_decoded else None
+        is_decoded = not sink.is_decoded or sink.finish(outcome is SUCCESS)
         response, received = self._response(outcome is SUCCESS), self.received
         self.release_handle()
         if outcome is not SUCCESS or self._handle.error is not None:
@@ -253,8 +251,8 @@ class Transfer:
         is_faulty = not received.is_usual and received.fault is not None
         leads_on = status in NEXT_METHOD and not is_faulty
         self.location = self._location(outcome) if leads_on else ""
-        if fault is not None and not self.location:
-            raise annotate(fault, request.info(), response) from fault.__cause__
+        if not (is_decoded or self.location):
+            raise annotate(sink.take_error(), request.info(), response)
         if outcome is not SUCCESS and not self.location:
             raise failure(self._handle, request, outcome, response, deadline)
         if status == UNAUTHORIZED or is_faulty:
@@ -273,10 +271,8 @@ class Transfer:
         Raises:
             Exception: An exception of a callback: of the caller's data, for example.
         """
-        error = self._handle.error
-        if error is not None:
-            self._handle.error = None  # else its traceback keeps the response
-            raise error
+        if self._handle.error is not None:
+            raise self._handle.take_error()
         if outcome is SUCCESS:
             return outcome
         if outcome.code == pycurl.E_SEND_ERROR and self._is_complete(response):
@@ -337,18 +333,6 @@ def _configure(handle: Handle, request: PreparedRequest) -> None:
 
 
 OWN_CALLBACKS = {pycurl.E_READ_ERROR, pycurl.E_ABORTED_BY_CALLBACK}
-
-
-def _finished(sink: BodySink, outcome: Outcome) -> HttpException | None:
-    """Return the error of a body that was decoded while it was received, None if there is none."""
-    if sink.error is not None:
-        return sink.error
-    if outcome is SUCCESS:
-        try:
-            sink.finish()
-        except (DecodingError, BodyTooLarge) as error:
-            return error
-    return None
 
 
 def times_by(handle: Handle) -> tuple[float, ...]:

@@ -80,11 +80,13 @@ class ReceivedBody:
         response._open(source)
 
     def close(self) -> None:
-        """Release the response, and the chunks that will not be read.
+        """Release the response, its exception, and the chunks that will not be read.
 
         The response refers to the stream that has this body: it would be kept, with its content,
         until the next collection of garbage.
         """
+        if self.response is not None:
+            self.response._forget_error()
         self.response = None
         self.sink.chunks.clear()
 

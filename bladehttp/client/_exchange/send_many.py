@@ -194,6 +194,7 @@ def run_batch(
         scheduler.is_reusable = isinstance(error, GeneratorExit)
         raise
     finally:
+        batch.close()
         if scheduler.is_reusable and not scheduler.is_inherited:
             scheduler.trim(settings)
         pool.release(scheduler, settings)
@@ -232,6 +233,7 @@ def _take_results(ended: list[tuple[Exchange, Result]], batch: Batch, slots: Slo
     if ended:
         slots.leave([exchange for exchange, _ in ended], now)
         batch.put(ended, now)
+        ended.clear()  # the tracebacks of exceptions refer to frames that have it
     else:
         batch.look_ahead(now)
 
