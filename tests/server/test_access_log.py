@@ -11,7 +11,7 @@ import time
 from queue import Queue
 
 import pytest
-from support import PATIENCE, Raw, free_port, wait_until
+from support import PATIENCE, Raw, free_port, nothing_left, wait_until
 
 from bladehttp._message.request import ClientInfo
 from bladehttp._message.response import HttpResponse
@@ -317,6 +317,21 @@ def test_a_file_that_cannot_be_opened_again_stays(tmp_path, caplog):
     assert "cannot reopen the access log" in caplog.text
     with pytest.raises(FileNotFoundError):
         access_log(path)
+
+
+def test_a_line_that_is_being_written_when_the_log_is_reopened_is_not_lost(tmp_path):
+    class Line(str):
+        def __format__(self, how):  # a signal comes between two instructions of `write`
+            log.reopen()
+            return str(self)
+
+    path = tmp_path / "access.log"
+    with nothing_left():
+        log = access_log(path, lambda answered, now: Line("line"))
+        for _ in range(2):
+            log(Answered(ClientInfo("", 0, ipv6=False), None, HttpResponse(), 0, 0.5))
+        log.close()
+    assert path.read_text() == "line\nline\n"
 
 
 OPERATED = """

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import gc
 import logging
 import os
 import socket
@@ -111,6 +112,23 @@ def test_the_event_loop_starts_with_the_first_request_and_ends_with_the_server()
     assert "bladehttp-asyncio" not in names()
     with server:  # and another run has another
         assert ask(server.port).status == 200
+
+
+def test_a_coroutine_without_a_thread_is_500_and_is_closed(monkeypatch):
+    start = threading.Thread.start
+
+    def fails(thread):
+        if thread.name == "bladehttp-asyncio":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    server = of(route=waits)
+    with server:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", fails)
+            assert ask(server.port).status == 500
+        gc.collect()  # a coroutine that was not closed warns
+        assert ask(server.port).body == b"waited"
 
 
 def test_the_chain_goes_on_in_order_and_on_the_servers_thread(at):

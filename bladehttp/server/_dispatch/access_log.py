@@ -219,8 +219,12 @@ class LogFile:
         except OSError as error:
             log.warning("cannot reopen the access log, the old file stays in use: %s", error)
             return
-        self.close()
-        self._descriptor = new
+        if self._descriptor is None:
+            self._descriptor = new
+            return
+        # In place: a signal comes at any moment, and a line may be on its way to the old number.
+        os.dup2(new, self._descriptor, inheritable=False)
+        os.close(new)
 
     def _open(self) -> int:
         return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)

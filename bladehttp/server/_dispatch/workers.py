@@ -113,12 +113,19 @@ class Coroutines:
             if self._busy >= self.most:
                 coroutine.close()
                 return None
-            if self._loop is None:
-                module = import_module("bladehttp.server._dispatch.event_loop")
-                self._loop = module.EventLoop()
+            try:
+                self._begin()
+            except BaseException:  # no thread or no descriptor can be had
+                coroutine.close()
+                raise
             running: Running = self._loop.start(coroutine, context, ended)
             self._busy += 1
         return running
+
+    def _begin(self) -> None:
+        if self._loop is None:
+            module = import_module("bladehttp.server._dispatch.event_loop")
+            self._loop = module.EventLoop()
 
     def is_own_thread(self) -> bool:
         """Whether the caller runs on the thread of the asyncio loop."""
