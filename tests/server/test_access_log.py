@@ -321,6 +321,8 @@ def test_a_file_that_cannot_be_opened_again_stays(tmp_path, caplog):
 
 def test_a_line_that_is_being_written_when_the_log_is_reopened_is_not_lost(tmp_path):
     class Line(str):
+        __slots__ = ()
+
         def __format__(self, how):  # a signal comes between two instructions of `write`
             log.reopen()
             return str(self)
