@@ -164,6 +164,31 @@ def test_serve_says_why_an_application_cannot_be_served(
     assert (ended, out, complaint in err) == (code, b"", True), err
 
 
+@pytest.mark.parametrize(
+    ("code", "last"),
+    [
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("import absent_of_a_site", "ModuleNotFoundError: No module named 'absent_of_a_site'"),
+        ("int('x')", "ValueError: invalid literal for int() with base 10: 'x'"),
+        ("1 +", "SyntaxError: invalid syntax"),
+    ],
+    ids=["error", "import", "value", "syntax"],
+)
+@pytest.mark.parametrize("form", ["{code}", "def make():\n    {code}"], ids=["module", "factory"])
+def test_the_place_of_an_error_in_an_applications_code_is_shown(
+    code, last, form, run, tmp_path, monkeypatch
+):
+    module = f"broken_{tmp_path.name}"  # each is imported once
+    (tmp_path / f"{module}.py").write_text(form.format(code=code))
+    monkeypatch.chdir(tmp_path)
+    ended, out, err = run("serve", f"{module}:make()", "-p", "0")
+    first, *rest = err.removeprefix("Traceback (most recent call last):\n").splitlines()
+    assert f'{module}.py", line {1 + form.count(chr(10))}' in first
+    assert rest[-2] == last
+    assert rest[-1].startswith(f"bladehttp: {module}:make() cannot be loaded: {last}")
+    assert (ended, out) == (1, b"")
+
+
 def test_a_unix_socket_is_listened_on_too(start, run, tmp_path):
     path = tmp_path / "socket"
     running = start("echo", "--host", f"unix:{path}", "--tls", "--log", "none")
