@@ -120,13 +120,14 @@ class Answer:
             self._show(response, raw=False, head=True, body=False)
 
     def _dump_head(self, response: HttpResponse) -> None:
-        """Write the head to the file of -D."""
+        """Write the head to the file of -D, after those of the URLs before."""
         if self._options.dump_head is None:
             return
         if self._options.dump_head == STDIN:
             self._show(response, raw=False, head=True, body=False)
             return
-        with writing(), Path(self._options.dump_head).open("wb") as file:
+        mode = "ab" if self.outcome.number else "wb"
+        with writing(), Path(self._options.dump_head).open(mode) as file:
             file.writelines(head_lines(response, "\r\n"))
 
     def _keep_head(self, target: Path, given: dict[str, Any]) -> HttpResponse:

@@ -11,9 +11,9 @@ from urllib.parse import unquote_to_bytes
 from bladehttp._cli.exits import FileNotWritten
 from bladehttp._data.references import parse_reference
 
-# RFC 6266 section 4.1: parameters are tokens or quoted strings
+# RFC 6266 section 4.1: parameters are tokens or quoted strings; some servers send no type first
 find_parameters = re.compile(
-    r';\s*(?P<name>[\w!#$&+.^`|~-]+\*?)\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<token>[^;\s]*))'
+    r'(?:^|;)\s*(?P<name>[\w!#$&+.^`|~-]+\*?)\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<token>[^;\s]*))'
 ).finditer
 
 unescaped = re.compile(r"\\(.)").sub

@@ -123,7 +123,7 @@ def raw_options(options: SimpleNamespace) -> dict[int, Any]:
     if options.aws_sigv4 is not None:
         if options.user is None:
             raise WrongUsage("--aws-sigv4 signs with a key: -u KEY:SECRET says which")
-        found |= {pycurl.AWS_SIGV4: options.aws_sigv4, pycurl.PATH_AS_IS: 0}  # it signs no dots
+        found[pycurl.AWS_SIGV4] = options.aws_sigv4
     return found
 
 

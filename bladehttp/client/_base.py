@@ -248,7 +248,8 @@ class Configured:
             CURLOPT_NOPROXY.
         resolve: {"host:port": "address"}: addresses to connect to without DNS. Host field,
             certificate and cookies stay those of the host. An address may have another port than
-            the URL: "127.0.0.1:8443", "[::1]:8443". {} by default. CURLOPT_CONNECT_TO.
+            the URL: "127.0.0.1:8443", "[::1]:8443". "*:443" is for every other host of the port. {}
+            by default. CURLOPT_CONNECT_TO.
         unix_socket: The path of a socket to connect to, whatever the URL's host; redirects go there
             too. None by default. CURLOPT_UNIX_SOCKET_PATH.
         interface: A network interface, address or host name of this machine to connect from;

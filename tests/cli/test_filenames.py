@@ -36,6 +36,8 @@ def test_a_url_without_a_last_segment_has_no_name(url):
     [
         ('attachment; filename="report.txt"', "report.txt"),
         ("attachment; filename=report.txt", "report.txt"),
+        ("filename=report.txt; size=3", "report.txt"),
+        (' filename = "a b.txt"', "a b.txt"),
         ("attachment;FILENAME = report.txt ; size=3", "report.txt"),
         (r'attachment; filename="a\"b.txt"', 'a"b.txt'),
         ("attachment; filename=\"x\"; filename*=UTF-8''%e2%82%ac%20rates", "€ rates"),

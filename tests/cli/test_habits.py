@@ -249,6 +249,7 @@ remote-header-none -O -J {url}/plain.txt
 remote-no-name     -O {url}/
 output-dir         --output-dir out --create-dirs -o a.txt {url}/a -w '%{filename_effective}'
 dump-header        -s -D head.txt -o /dev/null {url}/x
+dump-headers       -s -D head.txt {url}/x {url}/y
 dump-header-out    -s -D - -o /dev/null {url}/x
 several            {url}/a {url}/b
 url-option         --url {url}/a

@@ -393,7 +393,7 @@ def test_a_generator_cannot_be_sent_again_to_authenticate(
     client: HttpClient, peers: Any, reply: Any
 ) -> None:
     peer = peers(reply(b"", "401 Unauthorized", 'WWW-Authenticate: Basic realm="x"'))
-    with pytest.raises(UnrewindableBody) as caught:
+    with pytest.raises(UnrewindableBody, match="can be read only once") as caught:
         client.post(peer.url, (piece for piece in [b"x"]), auth=("n", "p"))
     assert caught.value.code == 65
 

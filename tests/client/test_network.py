@@ -257,6 +257,14 @@ def test_resolve_says_where_a_host_is(client: HttpClient, peers: Any) -> None:
         client.resolve["x:1"] = "::1"  # type: ignore[index]
 
 
+def test_resolve_says_where_every_other_host_of_a_port_is(client: HttpClient, peers: Any) -> None:
+    first, second = peers(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1"), peers()
+    client.resolve = {"*:80": f"127.0.0.1:{first.port}", "a.test:80": f"127.0.0.1:{second.port}"}
+    urls = ("http://a.test/", "http://b.test/", "http://c.test/")
+    assert [client.get(url).body for url in urls] == [b"ok", b"1", b"1"]
+    assert first.last.get("Host") == "c.test"
+
+
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")
 def test_resolve_to_an_address_of_ipv6(client: HttpClient) -> None:
     with socket.create_server(("::1", 0), family=socket.AF_INET6) as listener:
@@ -455,6 +463,20 @@ def test_curl_options_are_set_last_and_undone(client: HttpClient, peers: Any) ->
     assert peer.last.get("Range") == "bytes=2-"
     with pytest.raises(ValueError, match="this libcurl cannot set option"):
         client.get(peer.url, curl_options={999999: 1})
+    with pytest.raises(ValueError, match=r"this libcurl cannot set auth_method to Auth\.ONLY"):
+        client.get(peer.url, auth_method=Auth.ONLY)
+
+
+def test_a_request_is_signed_for_aws(client: HttpClient, peers: Any) -> None:
+    peer = peers()
+    client.put(
+        f"{peer.url}/b/k", b"1", auth=("KEY", "SECRET"), auth_method=Auth.AWS_SIGV4,
+        curl_options={pycurl.AWS_SIGV4: "aws:amz:eu-west-1:s3"},
+    )  # fmt: skip
+    signature = peer.last.get("Authorization")
+    assert signature.startswith("AWS4-HMAC-SHA256 Credential=KEY/")
+    assert client.get(f"{peer.url}/a/../b").ok
+    assert peer.last.target == "/a/../b"
 
 
 def test_the_path_of_a_signed_url_stays_as_it_is(

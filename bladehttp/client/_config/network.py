@@ -52,6 +52,8 @@ split_place = partial(
     re.fullmatch, r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+):(?P<port>[0-9]{1,5})"
 )
 
+ANY_HOST = "*"
+
 split_address = partial(re.fullmatch, r"(?P<host>\[[^\[\]]+\]|[^:\[\]]+)(?::(?P<port>[0-9]{1,5}))?")
 
 
@@ -187,11 +189,17 @@ def address_options(value: Mapping[str, str]) -> Iterable[Pair]:
     would be reused for requests without it; CURLOPT_CONNECT_TO has neither effect.
     """
     if value:
-        yield pycurl.CONNECT_TO, tuple(_connect_to(*item) for item in value.items())
+        items = sorted(value.items(), key=_is_for_any_host)  # libcurl takes the first that fits
+        yield pycurl.CONNECT_TO, tuple(_connect_to(*item) for item in items)
+
+
+def _is_for_any_host(item: tuple[str, str]) -> bool:
+    return item[0].startswith(ANY_HOST)
 
 
 def _connect_to(place: str, address: str) -> bytes:
     host, port = _split_address("resolve", address)
+    place = place.removeprefix(ANY_HOST)  # an empty host is any
     return f"{place}:{host}:{port or place.rpartition(':')[2]}".encode()
 
 
@@ -257,5 +265,7 @@ def option_map(name: str, value: Any) -> Mapping[int, Any]:
 
 
 def given_options(value: Mapping[int, Any]) -> Iterable[Pair]:
-    """Return the options unchanged."""
-    return value.items()
+    """Return the options unchanged; a signature of AWS is for a path without dot segments."""
+    if pycurl.AWS_SIGV4 in value:
+        yield pycurl.PATH_AS_IS, 0
+    yield from value.items()

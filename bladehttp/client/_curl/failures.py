@@ -13,6 +13,7 @@ from bladehttp.client._curl.engine import RECEIVE, TOTAL, Outcome
 from bladehttp.client._curl.errors import BROKEN_STREAM, EXCEPTIONS, annotate, exception_for
 from bladehttp.client._curl.handle import Handle
 from bladehttp.client._curl.response_head import presented
+from bladehttp.client._request.body import READ_ONCE
 from bladehttp.client._request.prepared import PreparedRequest
 from bladehttp.exceptions import (
     HttpException,
@@ -82,6 +83,9 @@ message."""
 MOST_OVER_HTTP_2 = LONGEST_OVER_HTTP_2 - 4096
 """Bytes of a URL and fields that fit, together with the fields of libcurl's own."""
 
+OWN_WORDS = {pycurl.E_SEND_FAIL_REWIND: READ_ONCE}
+"""Our messages in place of libcurl's, which are about its callbacks."""
+
 TOO_LONG = 100
 """CURLE_TOO_LARGE, for which pycurl has no name."""
 
@@ -118,7 +122,7 @@ def _expected(request: PreparedRequest, host: str) -> str:
 
 def _explained(handle: Handle, request: PreparedRequest, outcome: Outcome) -> tuple[str, str]:
     """Return libcurl's message with details of certificates and keys, and the name of the peer."""
-    text, host_port = outcome.text, request.url.host_port
+    text, host_port = OWN_WORDS.get(outcome.code, outcome.text), request.url.host_port
     if outcome.code in WITH_CERTIFICATE:
         host = request.url.origin[1]
         if _is_about_the_proxy(handle.curl, request):

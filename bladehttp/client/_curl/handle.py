@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Protocol
 
 import pycurl
 
+from bladehttp._data.auth import Auth
 from bladehttp._data.secret_names import SECRET
 from bladehttp.client._config.options import FIXED_OPTIONS
 from bladehttp.client._config.tls import check_named
@@ -29,6 +30,13 @@ URL, PREREQFUNCTION, PREREQFUNC_OK = pycurl.URL, pycurl.PREREQFUNCTION, pycurl.P
 
 CHAINS_KEPT = 32
 """Most connections and origins whose certificates are kept; the oldest are dropped first."""
+
+
+def _shown(option: int, value: object) -> str:
+    """Return an option and its value for a message."""
+    if option == pycurl.HTTPAUTH and isinstance(value, int):
+        return f"auth_method to Auth.{Auth(value).name}"
+    return f"option {option} to {SECRET if option in SECRET_OPTIONS else repr(value)[:200]}"
 
 
 class Message(NamedTuple):
@@ -286,8 +294,7 @@ class Handle:
             try:
                 self.setopt(option, value)
             except (pycurl.error, TypeError) as error:
-                shown = SECRET if option in SECRET_OPTIONS else repr(value)[:200]
-                raise ValueError(f"this libcurl cannot set option {option} to {shown}") from error
+                raise ValueError(f"this libcurl cannot set {_shown(option, value)}") from error
 
     def in_context(self, function: Call) -> Call:
         """Return a function as libcurl calls it; see `SharedHandle.in_context`."""

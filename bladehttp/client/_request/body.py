@@ -16,6 +16,8 @@ from typing import Any, ClassVar, Protocol
 from bladehttp.client._config.validators import has_control
 from bladehttp.exceptions import InvalidHeader, UnrewindableBody
 
+READ_ONCE = "data has to be sent again and can be read only once"
+
 Read = Callable[[int], Any]
 """Reads up to so many bytes; b"" at the end."""
 
@@ -102,7 +104,7 @@ class BodySource:
         if not self._started:
             return
         if self._reopen is None:
-            raise UnrewindableBody("data has to be sent again and can be read only once")
+            raise UnrewindableBody(READ_ONCE)
         self._read = self._reopen()
         self._excess = b""
         self._left = self.length
