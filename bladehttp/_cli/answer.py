@@ -204,15 +204,12 @@ class Answer:
             if getattr(self._options, option):
                 name = "-C" if option == "resume" else "--checksum"
                 raise WrongUsage(f"{name} is for a file, and {target} is none")
-        with writing():
-            file = target.open("wb")
-        with file, self._client.stream(**given) as response:
+        with writing(), target.open("wb") as file, self._client.stream(**given) as response:
             self.outcome.response = response
             self._show_head(response)
             if response.ok or not self._options.fail:
                 for chunk in response.iter_bytes():
-                    with writing():
-                        file.write(chunk)
+                    file.write(chunk)
         return response
 
 

@@ -15,7 +15,7 @@ from bladehttp._cli.body import joined, request_body
 from bladehttp._cli.cookies import save_cookies
 from bladehttp._cli.exits import exit_code
 from bladehttp._cli.fields import request_fields
-from bladehttp._cli.files import STDIN, read_text
+from bladehttp._cli.files import STDIN, read_text, writing
 from bladehttp._cli.help import print_help
 from bladehttp._cli.options import Parser, WrongUsage
 from bladehttp._cli.outcome import Outcome
@@ -152,7 +152,8 @@ class Requests:
         if options.timing and outcome.response is not None:
             watch.show(outcome.response)
         if options.write_out is not None:
-            write_out(options.write_out, outcome)
+            with writing():
+                write_out(options.write_out, outcome)
         return outcome.code
 
     def _arguments(self, url: str, trace: Trace) -> dict[str, Any]:

@@ -152,10 +152,14 @@ def test_output_that_cannot_be_written_is_told():
     assert (done.returncode, done.stderr) == (1, b"bladehttp: No space left on device\n")
 
 
-@pytest.mark.parametrize("words", [(), ("-o", "/dev/full"), ("-i",), ("-so", "/dev/null", "-D-")])
-def test_a_body_that_cannot_be_written_is_23(words, server):
+@pytest.mark.parametrize(
+    "words",
+    [(), ("-o", "/dev/full"), ("-i",), ("-so", "/dev/null", "-D-"), ("-so", "/dev/null", "-wx")],
+)
+@pytest.mark.parametrize("path", ["file", "small"])
+def test_a_body_that_cannot_be_written_is_23(words, path, server):
     with Path("/dev/full").open("wb") as full:
-        command = [*PROGRAM, f"{server.url}/file", *words]
+        command = [*PROGRAM, f"{server.url}/{path}", *words]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
     assert done.returncode == 23
     assert done.stderr in (b"bladehttp: No space left on device\n", b"")
