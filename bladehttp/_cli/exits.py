@@ -4,6 +4,7 @@ The numbers are curl's, where it has one for it; 4 and 5 after ``--check-status`
 is aria2's; from 128 on they are a shell's for the signal that would have ended it.
 """
 
+from errno import EDQUOT, EFBIG, ENOSPC
 from typing import NamedTuple
 
 from bladehttp.exceptions import (
@@ -97,12 +98,17 @@ EXITS = (
 
 CODES = {error: row.code for row in EXITS for error in row.errors}
 
+FULL = (EDQUOT, EFBIG, ENOSPC)
+"""Errors that only writing meets, also where standard output is written."""
+
 OF_LIBCURL = frozenset(row.code for row in EXITS if row.code < 128)
 """Errors of libcurl that are exit codes as they are."""
 
 
 def exit_code(error: BaseException) -> int:
     """Return the exit code of an exception: libcurl's number, or that of the nearest class."""
+    if isinstance(error, OSError) and error.errno in FULL:
+        return CODES[FileNotWritten]
     has_refused = isinstance(error, ProxyError) and error.status is not None  # 7 or 56, by version
     if isinstance(error, HttpException) and error.code in OF_LIBCURL and not has_refused:
         return int(error.code or FAILED)

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
@@ -79,12 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     _prepare_streams()
     try:
-        try:
-            code = run(words)
-        finally:
-            sys.stdout.flush()  # here, where a reader that went away can still be met quietly
+        return run_to_the_end(words)
     except BrokenPipeError as error:
-        _forget_output()
         return exit_code(error)
     except KeyboardInterrupt as error:
         end_line()
@@ -95,6 +92,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - a command line shows no tracebacks
         tell(message_of(error))
         return exit_code(error)
+
+
+def run_to_the_end(words: Sequence[str]) -> int:
+    """Run a command, write the rest of standard output, and return the exit code.
+
+    Raises:
+        BaseException: As of `run`, or an OSError of the output if all else went well.
+    """
+    try:
+        code = run(words)
+    except BaseException:
+        with suppress(OSError):
+            _flush()
+        raise
+    try:
+        _flush()
+    except OSError:
+        if not code:
+            raise  # else the failure is told already
     return code
 
 
@@ -112,6 +128,19 @@ def _prepare_streams() -> None:
             setattr(sys, name, nowhere)
         elif isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _flush() -> None:
+    """Write the rest of standard output.
+
+    Raises:
+        OSError: It cannot be written: its reader has left, or the disk is full.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _forget_output()
+        raise
 
 
 def _forget_output() -> None:

@@ -146,21 +146,33 @@ def test_a_reader_that_goes_away_ends_it_without_a_word(words, server):
         assert (process.stderr.read(), process.wait(PATIENCE)) == (b"", 141)
 
 
-def test_output_that_cannot_be_written_is_told():
+each_buffering = pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
+
+
+@each_buffering
+@pytest.mark.parametrize("words", [["info"], ["--version"], ["--help"]], ids=str)
+def test_output_that_cannot_be_written_is_told(words, unbuffered):
+    environment = {**ENVIRONMENT, "PYTHONUNBUFFERED": unbuffered}
     with Path("/dev/full").open("wb") as full:
-        done = subprocess.run([*PROGRAM, "info"], stdout=full, stderr=subprocess.PIPE, check=False)
-    assert (done.returncode, done.stderr) == (1, b"bladehttp: No space left on device\n")
+        done = subprocess.run(
+            [*PROGRAM, *words], stdout=full, stderr=subprocess.PIPE, env=environment, check=False
+        )
+    assert (done.returncode, done.stderr) == (23, b"bladehttp: No space left on device\n")
 
 
+@each_buffering
 @pytest.mark.parametrize(
     "words",
     [(), ("-o", "/dev/full"), ("-i",), ("-so", "/dev/null", "-D-"), ("-so", "/dev/null", "-wx")],
 )
 @pytest.mark.parametrize("path", ["file", "small"])
-def test_a_body_that_cannot_be_written_is_23(words, path, server):
+def test_a_body_that_cannot_be_written_is_23(words, path, unbuffered, server):
+    environment = {**ENVIRONMENT, "PYTHONUNBUFFERED": unbuffered}
     with Path("/dev/full").open("wb") as full:
         command = [*PROGRAM, f"{server.url}/{path}", *words]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, env=environment, check=False
+        )
     assert done.returncode == 23
     assert done.stderr in (b"bladehttp: No space left on device\n", b"")
 
