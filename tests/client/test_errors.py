@@ -27,6 +27,7 @@ from bladehttp.client._curl.errors import (
     NAMES,
     REFINEMENTS,
     ROWS,
+    SILENT,
     annotate,
     exception_for,
 )
@@ -73,6 +74,7 @@ def test_a_port_where_nobody_listens(client: HttpClient, closed_port: int) -> No
     assert (error.request.method, error.request.url) == ("GET", error.url)
     assert error.response is None
     assert str(error).startswith(f"connecting to 127.0.0.1:{closed_port}: failed to connect")
+    assert str(error).endswith("(Connection refused)")
 
 
 def test_a_password_is_in_no_message(client: HttpClient, closed_port: int) -> None:
@@ -503,7 +505,8 @@ def test_each_row_makes_its_exception(row: Any) -> None:
     error = annotate(exception_for(row.code, "", "h:80"), request, None)
     assert type(error) is row.exception
     assert vars(error)["request"] is request
-    assert str(error) == f"{row.phase} h:80: libcurl error {row.code} ({row.name})"
+    reason = SILENT.get(row.code, f"libcurl error {row.code} ({row.name})")
+    assert str(error) == f"{row.phase} h:80: {reason}"
     if isinstance(error, HttpException):
         assert (error.code, error.code_name, error.url) == (row.code, row.name, "http://h/")
 

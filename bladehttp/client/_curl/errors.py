@@ -110,6 +110,9 @@ REFINEMENTS: tuple[tuple[str, str, type[e.HttpException], str], ...] = (
     ("E_TOO_LARGE",                "request too large",     e.InvalidHeader,        "sending to"),
 )  # fmt: skip
 
+SILENT = {16: "connection ended, or broke the rules of HTTP/2", 18: "body ended early"}
+"""Our messages where libcurl may have none."""
+
 NAMES = {
     value: name
     for name, value in vars(pycurl).items()
@@ -144,7 +147,8 @@ def exception_for(
     for wanted, fragment, refined, its_phase in REFINEMENTS:
         if wanted == name and fragment in text and not at_proxy:
             cls, phase = refined, its_phase or phase
-    message = f"{phase} {host_port}: {_lower_first(text) or f'libcurl error {code} ({name})'}"
+    reason = _lower_first(text) or SILENT.get(code) or f"libcurl error {code} ({name})"
+    message = f"{phase} {host_port}: {reason}"
     if not issubclass(cls, e.HttpException):
         return cls(message)
     return cls(message, code=code, code_name=name)

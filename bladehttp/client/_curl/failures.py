@@ -1,5 +1,6 @@
 """Failures: the exception for a transfer that failed, with details beyond libcurl's own text."""
 
+from os import strerror
 from typing import Any
 
 import pycurl
@@ -139,6 +140,8 @@ def _explained(handle: Handle, request: PreparedRequest, outcome: Outcome) -> tu
         )
     if NETRC_FAULT in text:
         text += f": {HOME_NETRC if settings.netrc is True else settings.netrc!r}"
+    if outcome.code == pycurl.E_COULDNT_CONNECT and (number := handle.getinfo(pycurl.OS_ERRNO)):
+        text += f" ({strerror(number)})"
     return _with_limits(text, request, outcome.code), host_port
 
 
