@@ -138,21 +138,24 @@ class Pool(Generic[T]):
         engine.close()
 
     def _look(self, limits: Limits, now: float, but: int) -> None:
-        """Check all but the youngest engines; close those beyond a limit and dead ones."""
+        """Check all but the youngest engines; close those beyond a limit and dead ones.
+
+        One is taken out at a time: a thread that finds none idle meanwhile makes one.
+        """
         most, longest = limits.max_idle_connections, limits.idle_timeout
         oldest = now - longest / 1000 if longest else 0.0
-        kept: list[T] = []
+        kept = 0
         for _ in range(len(self._idle) - but):
             try:
-                engine = self._idle.pop(0)  # no other thread can take it now
+                engine = self._idle.pop(kept)  # no other thread can take it now
             except IndexError:
                 break
-            is_wanted = most is None or len(self._idle) + len(kept) < most
+            is_wanted = most is None or len(self._idle) < most
             if is_wanted and engine.idle_since > oldest and engine.is_open(limits):
-                kept.append(engine)
+                self._idle.insert(kept, engine)
+                kept += 1
             else:
                 engine.close()
-        self._idle[:0] = kept
         if self.closed:
             self._empty()
 
