@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from io import BufferedReader, BytesIO, RawIOBase
-from os import PathLike
+from os import PathLike, fspath
 from shutil import copyfileobj
 from typing import IO, Any, BinaryIO
 
@@ -136,8 +136,9 @@ class Upload(dict[str, Any]):  # noqa: PLW1641 - as a dict it has no hash
 
         Raises:
             OSError: The file cannot be written.
+            TypeError: It is no path; an int would be a descriptor of something else.
         """
-        with self.open() as source, open(path, "wb") as target:  # noqa: PTH123 - any path
+        with self.open() as source, open(fspath(path), "wb") as target:  # noqa: PTH123 - any path
             try:
                 copyfileobj(source, target, BLOCK)
                 return target.tell()

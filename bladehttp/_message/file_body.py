@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from errno import EINVAL
 from io import FileIO
-from os import PathLike, fsdecode, fstat
+from os import PathLike, fsdecode, fspath, fstat
 from stat import S_ISREG
 from typing import NamedTuple
 
@@ -116,8 +116,9 @@ class WholeFile(FileBody):
 
         Raises:
             OSError: It cannot be opened, or is no regular file: a pipe or a device.
+            TypeError: It is no path. An int would be a descriptor, which closing the file closes.
         """
-        self.file = FileIO(path, opener=open_at_once)
+        self.file = FileIO(fspath(path), opener=open_at_once)
         self.info = fstat(self.file.fileno())
         if not S_ISREG(self.info.st_mode):
             self.file.close()

@@ -7,6 +7,7 @@ from wsgiref.util import setup_testing_defaults
 import pytest
 from support import wait_until
 
+from bladehttp._data.uploads import Upload
 from bladehttp._message.response import HttpResponse
 from bladehttp.server._connection.outbox import JOINED
 
@@ -230,6 +231,18 @@ def test_type_of_a_download_is_by_its_name_where_the_files_says_nothing(tmp_path
 def test_name_of_a_download_that_cannot_be_sent_is_refused(small, name):
     with pytest.raises(ValueError):  # noqa: PT011 - InvalidHeader is one
         HttpResponse().file(small, download_name=name)
+
+
+def test_a_descriptor_is_no_path_and_stays_open(small):
+    descriptor = os.open(small, os.O_RDWR)
+    upload = Upload(name="f", filename="f", mime="", content=b"x", size=1)
+    try:
+        for take in (HttpResponse().file, upload.save):
+            with pytest.raises(TypeError, match="PathLike"):
+                take(descriptor)
+            os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @pytest.mark.parametrize("kind", ["pipe", "device"])
