@@ -53,7 +53,7 @@ def test_a_client_that_falls_silent_in_a_request_is_answered_408(serve, connect,
     assert client.at_end()
 
 
-def drip(client, data: bytes, until_closed: float) -> float:
+def drip(client, data: bytes) -> float:
     """Send a byte every 20 ms until the server has answered; milliseconds that took."""
     start = time.monotonic()
     client.socket.settimeout(0.02)
@@ -72,7 +72,7 @@ def drip(client, data: bytes, until_closed: float) -> float:
 
 def test_a_head_that_drips_is_ended_by_its_own_clock(serve, connect):
     client = connect(serve(read_timeout=5000, header_timeout=SHORT))
-    elapsed = drip(client, b"GET / HTTP/1.1\r\nX: " + b"x" * 1000, SHORT)
+    elapsed = drip(client, b"GET / HTTP/1.1\r\nX: " + b"x" * 1000)
     assert client.response().status == 408
     assert in_time(elapsed)
 
@@ -81,7 +81,7 @@ def test_a_body_that_drips_is_ended_by_the_clock_of_the_request(serve, connect):
     server = serve(read_timeout=5000, header_timeout=5000, request_timeout=SHORT)
     client = connect(server)
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n")
-    elapsed = drip(client, b"x" * 1000, SHORT)
+    elapsed = drip(client, b"x" * 1000)
     assert client.response().status == 408
     assert in_time(elapsed)
 
@@ -91,7 +91,7 @@ def test_a_body_that_drips_is_not_ended_while_it_comes(serve, connect):
     server = serve(lambda request, response: response.write(request.body), read_timeout=silence)
     client = connect(server)
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 40\r\n\r\n")
-    elapsed = drip(client, b"x" * 40, silence)
+    elapsed = drip(client, b"x" * 40)
     assert client.response().body == b"x" * 40
     assert elapsed > silence
 
@@ -104,7 +104,7 @@ def test_a_body_that_comes_more_slowly_than_min_body_rate_is_refused(
     monkeypatch.setattr(connection, "RATE_BEGINS", SHORT / 1000)
     client = connect(serve(min_body_rate=rate))
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000\r\n\r\n")
-    elapsed = drip(client, b"x" * 1000, SHORT)  # 50 bytes a second
+    elapsed = drip(client, b"x" * 1000)  # 50 bytes a second
     assert client.response().status == 408
     assert in_time(elapsed, SHORT)
     assert client.at_end()
@@ -117,7 +117,7 @@ def test_a_body_that_comes_fast_enough_is_taken(serve, connect, monkeypatch, rat
     server = serve(lambda request, response: response.write(request.raw_body), min_body_rate=rate)
     client = connect(server)
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 40\r\n\r\n")
-    elapsed = drip(client, b"x" * 40, SHORT)
+    elapsed = drip(client, b"x" * 40)
     assert client.response().body == b"x" * 40
     assert elapsed > 2 * SHORT
 
