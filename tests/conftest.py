@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
-from support import Certificates
+from support import Certificates, is_not_of_slowness
 
 # A job in the background is started with SIGINT ignored, and so would all children be.
 is_main = threading.current_thread() is threading.main_thread()
@@ -30,6 +30,13 @@ def pytest_collection_finish() -> None:
     """Leave the tests themselves out of every collection of garbage; many tests ask for one."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def caplog(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """Without the warnings of slow handlers: on a busy machine any handler may be one."""
+    caplog.handler.addFilter(is_not_of_slowness)
+    return caplog
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import socket
 import ssl
 import subprocess
@@ -187,6 +188,11 @@ def wait_until(condition: Callable[[], object], message: str = "it did not happe
     while not condition():
         assert time.monotonic() < deadline, message
         time.sleep(0.001)
+
+
+def is_not_of_slowness(record: logging.LogRecord) -> bool:
+    """Whether a record is no warning of a slow handler; a filter of logging."""
+    return "blocked the server for" not in record.getMessage()
 
 
 @contextlib.contextmanager
