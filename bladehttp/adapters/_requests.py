@@ -38,8 +38,12 @@ ERRORS: tuple[tuple[type[Exception], type[Exception]], ...] = (
     (ours.UnsupportedProtocol, theirs.InvalidSchema),
     (ours.InvalidHeader, theirs.InvalidHeader),
     (ours.UnrewindableBody, theirs.UnrewindableBodyError),
+    (ours.IncompleteBody, theirs.ChunkedEncodingError),
     (ours.HttpException, theirs.ConnectionError),
 )
+
+CHUNK = "chunk"
+"""A word in libcurl's messages about a malformed chunk."""
 
 VERSIONS = {"1.0": 10, "1.1": 11, "2": 20, "3": 30}
 
@@ -202,6 +206,8 @@ def _check_path(path: str, role: str) -> None:
 
 def _translated(error: Exception, request: PreparedRequest) -> Exception:
     """Return requests' exception for one of the client's."""
+    if isinstance(error, ours.ProtocolError) and CHUNK in str(error):
+        return theirs.ChunkedEncodingError(error, request=request)
     for cls, their_cls in ERRORS:
         if isinstance(error, cls):
             if issubclass(their_cls, theirs.RequestException):

@@ -255,6 +255,30 @@ def test_a_truncated_body_is_an_error(session: requests.Session) -> None:
             session.get(server.url_for("/"))
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n",
+    ],
+    ids=["no body", "no size", "no end"],
+)
+def test_a_malformed_body_is_an_error_whether_its_head_has_come_before(
+    session: requests.Session, data: bytes
+) -> None:
+    def answer(listener: socket.socket) -> None:
+        with listener.accept()[0] as peer:
+            peer.recv(65536)
+            peer.sendall(data)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+        answered = pool.submit(answer, listener)
+        with pytest.raises(requests.exceptions.ChunkedEncodingError):
+            session.get(f"http://127.0.0.1:{listener.getsockname()[1]}/")
+        answered.result()
+
+
 def test_trust_is_that_of_the_request(
     session: requests.Session, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
