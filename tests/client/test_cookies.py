@@ -5,6 +5,8 @@ import copy
 import os
 import pickle
 import stat
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -201,6 +203,34 @@ def test_a_file_is_read_and_saved(peers: Any, reply: Any, tmp_path: Path) -> Non
         assert client.cookie_file is None
         with pytest.raises(ValueError, match="no cookie_file"):
             client.save_cookies()
+
+
+def test_a_file_is_saved_where_it_was_read(tmp_path: Path, monkeypatch: Any) -> None:
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with HttpClient(cookie_file="jar") as client:
+        client.cookies.set("a", "1", "a.test")
+        monkeypatch.chdir("other")
+    assert "a.test" in (tmp_path / "jar").read_text()
+    assert list((tmp_path / "other").iterdir()) == []
+
+
+UNCLOSED = """
+import sys
+from bladehttp.client import HttpClient
+client = HttpClient(cookie_file=sys.argv[1])
+client.get(sys.argv[2])
+client.cookies.set("a", "1", "a.test")
+"""
+
+
+def test_a_file_is_saved_by_a_client_that_the_end_of_the_program_closes(
+    tmp_path: Path, peers: Any
+) -> None:
+    command = [sys.executable, "-c", UNCLOSED, str(tmp_path / "jar"), peers().url]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "a.test" in (tmp_path / "jar").read_text()
 
 
 def test_a_file_is_saved_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -305,6 +305,22 @@ def test_a_forked_child_does_not_keep_the_lock(
     assert contents(tmp_path) == {"f": ONE}
 
 
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_file_is_put_where_it_was_begun(
+    client: HttpClient, peers: Any, versions: Versions, tmp_path: Path, monkeypatch: Any,
+    resume: bool,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other").mkdir()
+
+    def move(done: int, total: int | None) -> None:
+        monkeypatch.chdir(tmp_path / "other")
+
+    client.download(peers.raw(versions).url, "f", move, resume=resume)
+    (tmp_path / "other").rmdir()
+    assert contents(tmp_path) == {"f": ONE}
+
+
 def test_what_was_changed_by_others_is_not_put_in_place(
     client: HttpClient, peers: Any, versions: Versions, tmp_path: Path
 ) -> None:
@@ -323,8 +339,8 @@ def test_what_was_changed_by_others_is_not_put_in_place(
     def gone(done: int, total: int | None) -> None:
         (tmp_path / "f.part").unlink(missing_ok=True)
 
-    for change in (longer, another, gone):
-        with pytest.raises(OSError, match="file was changed while it was written"):
+    for change, expected in ((longer, "changed"), (another, "changed"), (gone, "removed")):
+        with pytest.raises(OSError, match=f"file was {expected} while it was written"):
             client.download(url, target, change, resume=True)
         assert not target.exists()
     client.download(url, target, resume=True)

@@ -6,9 +6,9 @@ and concurrent requests would not see each other's cookies.
 """
 
 import codecs
+import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ HTTP_ONLY = "#HttpOnly_"
 TITLE = "# Netscape HTTP Cookie File\n"
 FIELDS = 7
 ENCODING = ("utf-8", "surrogateescape")  # any bytes pass unchanged
+NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
 class Cookie(NamedTuple):
@@ -73,7 +74,7 @@ class CookieJar:
             ValueError: It is not in that format, so that saving would destroy it.
         """
         self._start()
-        self.path: str | None = path
+        self.path: str | None = path and str(Path(path).absolute())  # the directory may change
         if path is not None and Path(path).exists():
             self._add(read_lines(path))
 
@@ -173,16 +174,16 @@ class CookieJar:
             raise ValueError("jar has no file to be saved to")
         text = TITLE + "".join(f"{line}\n" for line in self.lines())
         target = Path(path).resolve()
-        with import_module("tempfile").NamedTemporaryFile(  # its mode is 0600
-            prefix=f".{target.name}.", dir=target.parent, delete=False
-        ) as file:
-            try:
-                file.write(text.encode(*ENCODING))
-                file.flush()
-                Path(file.name).replace(target)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        made = target.with_name(f".{target.name}.{os.urandom(4).hex()}")
+        descriptor = os.open(made, NEW, 0o600)
+        try:
+            _write(descriptor, text.encode(*ENCODING))
+            made.replace(target)
+        except BaseException:
+            made.unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(descriptor)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (self.path, self.lines())
@@ -232,6 +233,13 @@ def override(curl: Any, jar: CookieJar | None, field_value: str) -> CookieOverri
     if not any(cookie.name in names for cookie in jar):
         return None
     return CookieOverride(curl, jar, names)
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    """Write all bytes; neither `open` nor an import works when the interpreter ends."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
 
 
 def _rebuild(path: str | None, lines: list[str]) -> CookieJar:

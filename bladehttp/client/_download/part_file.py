@@ -54,6 +54,7 @@ class PartFile:
             OSError: The target is not a regular file.
         """
         check_target(target)
+        target = target.absolute()  # the program may change its directory meanwhile
         unique = "" if keep else f".{os.urandom(4).hex()}"
         self._target = target
         self._path = target.with_name(f"{_short(target.name)}{unique}.part")
@@ -154,6 +155,9 @@ class PartFile:
         """
         os.fsync(self._descriptor)
         size = os.fstat(self._descriptor).st_size
+        if not self._path.exists():
+            message = "file was removed while it was written"
+            raise FileNotFoundError(errno.ENOENT, message, str(self._path))
         if size != self.size or not is_same(self._descriptor, self._path):
             message = f"file was changed while it was written: {size} bytes for {self.size}"
             raise OSError(errno.ESTALE, message, str(self._path))
