@@ -3,6 +3,7 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 from support import PATIENCE, Raw, nothing_left
@@ -17,6 +18,9 @@ def server():
     server.on_receive(lambda request, response: response.write(request.path))
     yield server
     server.close()
+
+
+NOT_FOUND = b"404 - Not Found."
 
 
 def step_until(server: HttpServer, condition) -> None:
@@ -197,6 +201,45 @@ def test_a_request_to_itself_within_a_step_is_refused(server):
             client.get()
             step_until(server, lambda: errors)
     assert "would wait for itself" in errors[0]
+
+
+def slow_lines(made: list[bytes], count: int):
+    """Yield short chunks, each of which costs its time."""
+    for _ in range(count):
+        time.sleep(0.002)
+        made.append(b"line\n")
+        yield made[-1]
+
+
+def test_a_stream_of_short_chunks_lets_others_have_their_turn():
+    made: list[bytes] = []
+    server = HttpServer(0, write_timeout=0)
+    server.on_receive(lambda request, response: response.stream(slow_lines(made, 50)))
+    server.step()
+    with Raw(server.port) as client:
+        client.get("/")
+        most = 0
+        while len(made) < 50:
+            before = len(made)
+            assert server.step(10)
+            most = max(most, len(made) - before)
+    server.close()
+    assert most <= 7  # one before the head, and as many as take 10 ms
+
+
+def test_a_handler_is_not_blamed_for_the_streams_before_it(caplog):
+    server = HttpServer(0, write_timeout=0, slow_handler_time=150)
+    server.handle("GET", "/lines", lambda q, p: p.stream(slow_lines([], 1_000)))
+    server.step()
+    with ExitStack() as stack:
+        streams = [stack.enter_context(Raw(server.port)) for _ in range(25)]  # 10 ms a turn each
+        for client in streams:
+            client.get("/lines")
+        step_until(server, lambda: server.stats.requests == len(streams))
+        client = stack.enter_context(Raw(server.port))
+        assert [answered(server, client, "/plain") for _ in range(2)] == [NOT_FOUND] * 2
+        server.close()
+    assert [record.getMessage() for record in caplog.records] == []
 
 
 def test_steps_leave_nothing():

@@ -21,6 +21,7 @@ from bladehttp._wire.reader import (
 from bladehttp.exceptions import ProtocolError
 from bladehttp.server._connection import opening
 from bladehttp.server._connection.context import ServerContext
+from bladehttp.server._connection.outbox import TURN_S
 from bladehttp.server._connection.sender import Sender
 from bladehttp.server._connection.serialise import serialise_whole
 from bladehttp.server._connection.state_machine import StateMachine
@@ -54,9 +55,6 @@ HIGH_WATER = 256 * 1024
 
 RECEIVES_PER_TURN = 16
 """Most receives from one connection before others have their turn."""
-
-TURN_S = 0.01
-"""Seconds after which a turn ends early: a body in small chunks costs much time per byte."""
 
 RATE_BEGINS = 20
 """Seconds of a body in which its rate is not checked: Apache's RequestReadTimeout body=20."""

@@ -19,6 +19,10 @@ from bladehttp.server._net.transport import Transport
 TURN = 1024 * 1024
 """Most bytes sent on one connection before other connections have their turn."""
 
+TURN_S = 0.01
+"""Seconds after which a turn ends early: a stream of short chunks costs much time per byte, and so
+does a body that is received in such."""
+
 JOINED = 64 * 1024
 """Chunks are joined into one send up to this size: one system call, one packet where possible.
 Larger ones are sent as they are, since copying would cost more."""
@@ -178,7 +182,7 @@ class Outbox:
         self._end_stream()
 
     def send(self, transport: Transport) -> bool:
-        """Send as much as the transport takes, up to `TURN`.
+        """Send as much as the transport takes, up to `TURN`, or to what a stream has in `TURN_S`.
 
         Returns:
             Whether nothing is left, in the transport's own buffer included.
@@ -203,10 +207,10 @@ class Outbox:
     def _send_much(self, transport: Transport) -> bool:
         if transport.blocked:
             transport.flush()
-        budget, has_more = TURN, True
+        budget, has_more, until = TURN, True, monotonic() + TURN_S
         while budget > 0:
             if self._stream is not None and has_more:
-                self._refill(self._stream)
+                self._refill(self._stream, until)
                 has_more = not self._starved  # else it is asked again in another turn
             chunks = self._chunks
             if chunks:
@@ -225,7 +229,7 @@ class Outbox:
             if not self.pending and self._stream is None:
                 self._chunks = None
                 return not transport.blocked
-            if is_full:
+            if is_full or monotonic() > until:
                 break
         return False
 
@@ -238,12 +242,12 @@ class Outbox:
             self._source.lose()
         self._end_stream()
 
-    def _refill(self, stream: Iterator[Any]) -> None:
+    def _refill(self, stream: Iterator[Any], until: float) -> None:
         """Take more from the stream if few bytes are waiting."""
         self._starved = False
         begun, took = monotonic(), self._took
         try:
-            self._take(stream)
+            self._take(stream, until)
         except BodyCut as cut:
             if cut.is_reset:  # closing resets the connection while a stream is open
                 raise ConnectionAbortedError(str(cut)) from cut
@@ -253,9 +257,9 @@ class Outbox:
         finally:
             took(monotonic() - begun)
 
-    def _take(self, stream: Iterator[Any]) -> None:
+    def _take(self, stream: Iterator[Any], until: float) -> None:
         for _ in range(MOST_CHUNKS):
-            if self.pending >= LOW_WATER or self._file is not None:
+            if self.pending >= LOW_WATER or self._file is not None or monotonic() > until:
                 return
             chunk = next(stream, END)
             if chunk is END:

@@ -271,8 +271,10 @@ class Sender:
 
     def flush(self) -> None:
         """Send as much as the client takes now."""
-        connection = self._connection
+        connection, streams = self._connection, self.outbox.streaming
         sent = self.outbox.send(connection.transport)
+        if streams:  # its time is not that of the next connection's handler
+            connection.context.loop.now = monotonic()
         if sent and connection.state is IDLE:  # nearly always
             return
         if not sent:
