@@ -368,6 +368,12 @@ def head_of(request: HttpRequest) -> tuple[RequestLine, FieldBlock]:
     return request._line, request._fields
 
 
+def outer_path_of(request: HttpRequest) -> str:
+    """Return the path, as sent, below which this server is an application of another; "": none."""
+    uri, target = request.request_uri, request._line.target
+    return uri.removesuffix(target) if uri != target and uri.endswith(target) else ""
+
+
 def authority_of(request: HttpRequest) -> str:
     """Return the host and port that a request was sent to, "" if it has no Host (HTTP/1.0)."""
     authority, host = request._authority, request.host

@@ -524,6 +524,25 @@ def test_a_server_is_an_application_below_another():
         assert ask(outer.port, "/api/y").status == 404
 
 
+@pytest.mark.parametrize(
+    ("path", "location"),
+    [
+        ("/files//a//b.txt", "/api/v%201/files/a/b.txt"),
+        ("/files/a", "a/"),
+    ],
+)
+def test_redirects_of_its_files_lead_to_the_same_place(tmp_path, path, location):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b.txt").write_text("file")
+    inner, middle, outer = (HttpServer(0) for _ in range(3))
+    inner.serve_files("/files", tmp_path)
+    middle.mount("/v 1", inner.wsgi)
+    outer.mount("/api", middle.wsgi)
+    with outer:
+        answer = ask(outer.port, f"/api/v%201{path}")
+        assert (answer.status, answer.header["location"]) == (301, location)
+
+
 # What goes wrong
 
 

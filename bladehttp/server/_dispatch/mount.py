@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from urllib.parse import unquote_to_bytes
 
 from bladehttp._data.headers import Headers
-from bladehttp._message.request import HttpRequest, authority_of, head_of
+from bladehttp._message.request import HttpRequest, authority_of, head_of, outer_path_of
 from bladehttp._message.response import HttpResponse
 from bladehttp.server._dispatch.callbacks import (
     check_arguments,
@@ -120,7 +120,7 @@ class Mount:
 
     def _environ(self, request: HttpRequest, source: BinaryIO, sent: int) -> Environ:
         host, port = self._location()
-        octets, outer = request.path_octets, _outer_script(request)
+        octets, outer = request.path_octets, unquote_to_bytes(outer_path_of(request))
         below = octets.removeprefix(self._prefix)
         return {
             **SAME,
@@ -205,11 +205,3 @@ def _content_fields(headers: Headers, source: BinaryIO, sent: int) -> dict[str, 
         # It was decoded (`decode_request_body`): the application is not to do it again.
         found["HTTP_CONTENT_ENCODING"] = "identity"
     return found
-
-
-def _outer_script(request: HttpRequest) -> bytes:
-    """Return the path below which the server itself is an application of another."""
-    uri, target = request.request_uri, head_of(request)[0].target
-    if uri != target and uri.endswith(target):
-        return unquote_to_bytes(uri.removesuffix(target))
-    return b""

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from bladehttp._data.media_types import media_type
 from bladehttp._data.self_request import with_descriptors
-from bladehttp._message.request import HttpRequest
+from bladehttp._message.request import HttpRequest, outer_path_of
 from bladehttp._message.response import HttpResponse
 from bladehttp._wire.negotiation import acceptable
 from bladehttp.server._dispatch.routes import Handler
@@ -246,7 +246,8 @@ def redirect_to_one_slash(
     if found is not None:
         found.file.close()
     _, mark, query = request.request_uri.partition("?")
-    location = quote(os.fsencode(several_slashes("/", path)), safe="/")
+    within = quote(os.fsencode(several_slashes("/", path)), safe="/")
+    location = outer_path_of(request) + within
     response.redirect(f"{location}{mark}{query}", 301)
     add_missing(response.headers, {"Cache-Control": "no-cache"})
     return True
