@@ -47,9 +47,9 @@ class Running:
     def line(self) -> str:
         return self.process.stdout.readline().decode()
 
-    def interrupt(self) -> tuple[int, str, str]:
-        """Press Ctrl-C; return the exit code and the rest of both outputs."""
-        self.process.send_signal(signal.SIGINT)
+    def interrupt(self, number: int = signal.SIGINT) -> tuple[int, str, str]:
+        """Press Ctrl-C, or send a signal; return the exit code and the rest of both outputs."""
+        self.process.send_signal(number)
         out, err = self.process.communicate(timeout=PATIENCE)
         return self.process.returncode, out.decode(), err.decode()
 

@@ -92,8 +92,10 @@ EXITS = (
     Exit(92, "a stream of HTTP/2 was reset"),
     Exit(97, "the proxy refused", (ProxyError,)),
     Exit(100, "the head of the answer is too large"),
+    Exit(129, "ended by SIGHUP: the terminal was closed"),
     Exit(130, "interrupted (Ctrl-C)", (KeyboardInterrupt,)),
     Exit(141, "the reader of the output has closed it", (BrokenPipeError,)),
+    Exit(143, "ended by SIGTERM"),
 )  # fmt: skip
 
 CODES = {error: row.code for row in EXITS for error in row.errors}

@@ -108,7 +108,7 @@ class Parser:
         """Set the attribute of an option."""
         option = self._option(flag)
         if option.optional is not None:
-            if value is None and coming and coming[0] == option.optional:
+            if value is None and coming and (coming[0] == option.optional or coming[0].isdigit()):
                 value = coming.popleft()
             if value not in (None, option.optional):
                 raise WrongUsage(f"{flag} takes {option.optional} or nothing")

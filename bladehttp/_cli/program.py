@@ -1,12 +1,14 @@
 """The program: run the command that the first word names, and turn its end into an exit code."""
 
 import os
+import signal
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
+from typing import NoReturn
 
 from bladehttp import __version__
 from bladehttp._cli.commands import COMMANDS, METHODS, Command
@@ -15,6 +17,8 @@ from bladehttp._cli.help import print_help
 from bladehttp._cli.options import WrongUsage
 from bladehttp._cli.terminal import end_line, message_of, tell
 from bladehttp._data.near_words import near_words
+
+ENDS = (signal.SIGHUP, signal.SIGTERM)
 
 NAMES = (*METHODS, *(command.name for command in COMMANDS))
 
@@ -80,7 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     _prepare_streams()
     try:
-        return run_to_the_end(words)
+        with _tidy_end():
+            return run_to_the_end(words)
     except BrokenPipeError as error:
         return exit_code(error)
     except KeyboardInterrupt as error:
@@ -112,6 +117,29 @@ def run_to_the_end(words: Sequence[str]) -> int:
         if not code:
             raise  # else the failure is told already
     return code
+
+
+@contextmanager
+def _tidy_end() -> Iterator[None]:
+    """Have the signals of ENDS raise SystemExit, so that no incomplete file is left behind."""
+    try:
+        before = {each: signal.signal(each, _end) for each in ENDS if is_default(each)}
+    except ValueError:  # not the main thread
+        before = {}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def is_default(number: int) -> bool:
+    """Whether a signal ends the process; ``nohup`` has SIGHUP ignored."""
+    return signal.getsignal(number) is signal.SIG_DFL
+
+
+def _end(number: int, _: object) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def usage_of(words: Sequence[str]) -> str:

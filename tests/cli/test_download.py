@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -93,12 +94,29 @@ def test_a_directory_that_is_not_there_is_told(run, server, tmp_path):
     assert (tmp_path / "no" / "file").stat().st_size == 256 * 4000
 
 
-def test_ctrl_c_leaves_no_file(scripted, start, tmp_path):
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    ids=["ctrl-c", "terminated", "hung up"],
+)
+def test_a_signal_leaves_no_file(number, code, scripted, start, tmp_path):
     peer = scripted(PART, stays=True)
     running = start("get", peer.url, "-o", tmp_path / "file")
     wait_until(lambda: [path for path in tmp_path.iterdir() if path.stat().st_size])
-    assert running.interrupt() == (130, "", "")
+    assert running.interrupt(number) == (code, "", "")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_signal_that_is_ignored_stays_so(scripted, start, tmp_path):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        peer = scripted(PART, stays=True)
+        running = start("get", peer.url, "-o", tmp_path / "file")
+        wait_until(lambda: [path for path in tmp_path.iterdir() if path.stat().st_size])
+        running.process.send_signal(signal.SIGHUP)
+        assert running.interrupt(signal.SIGTERM) == (143, "", "")
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_ctrl_c_leaves_what_can_be_gone_on_with_if_that_was_asked_for(

@@ -87,6 +87,7 @@ def test_the_version_is_that_of_the_package(run):
         (["x", "--color", "red"], "--color: expected always, never or auto, not 'red'"),
         (["x", "--auth-type", "x"], "--auth-type: expected one of basic, digest, "),
         (["x", "-C"], "-C is for a file: -o says which"),
+        (["x", "-C", "50", "-o", "y"], "-C takes - or nothing"),
         (["x", "-J"], "-J names the file of -O, and there is none"),
         (["x", "-OJC"], "-C goes on with a file whose name is known, and -J learns it too late"),
         (["x", "-I", "-d", "a"], "-I sends HEAD, which has no body"),
