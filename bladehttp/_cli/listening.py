@@ -95,7 +95,8 @@ def listen(server: HttpServer, options: Namespace, what: str) -> int:
             stack.enter_context(server)
         except OSError as error:
             where = options.host if is_local else f"{options.host}:{options.port}"
-            raise CommandFailed(f"cannot listen on {where}: {error.strerror}") from error
+            reason = error.strerror or error  # "AF_UNIX path too long" has no number
+            raise CommandFailed(f"cannot listen on {where}: {reason}") from error
         try:
             where = options.host if is_local else f"{server.url}/"
             lines = (f"{what} at {where} (Ctrl-C ends it)", *remarks, "")

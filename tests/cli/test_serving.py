@@ -189,6 +189,10 @@ def test_the_place_of_an_error_in_an_applications_code_is_shown(
     assert (ended, out) == (1, b"")
 
 
+TOO_LONG = "AF_UNIX path too long"
+"""The message of Python, which gives no errno with it."""
+
+
 def test_a_unix_socket_is_listened_on_too(start, run, tmp_path):
     path = tmp_path / "socket"
     running = start("echo", "--host", f"unix:{path}", "--tls", "--log", "none")
@@ -198,9 +202,9 @@ def test_a_unix_socket_is_listened_on_too(start, run, tmp_path):
     assert b'"path": "/x"' in run("get", "https://localhost/x", *words)[1]
     assert running.interrupt() == (0, "", "")
     assert not path.exists()
-    assert run("echo", "--host", f"unix:{path}/x")[2] == (
-        f"bladehttp: cannot listen on unix:{path}/x: No such file or directory\n"
-    )
+    for place, reason in ((f"{path}/x", "No such file or directory"), ("x" * 120, TOO_LONG)):
+        error = run("echo", "--host", f"unix:{place}")[2]
+        assert error == f"bladehttp: cannot listen on unix:{place}: {reason}\n"
 
 
 def test_tls_has_a_certificate_that_lives_as_long_as_the_server(start):
