@@ -295,6 +295,7 @@ class Draining:
         self.check()
 
     def _abort_all(self) -> None:
+        self._context.is_ending = True
         for connection in list(self._context.connections):
             connection.abort()
         self.check()

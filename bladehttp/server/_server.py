@@ -249,9 +249,8 @@ class HttpServer(Application):
 
         Established connections are accepted, no new ones are; pending requests are answered, as the
         last on their connections; an idle connection stays open for a second, since a request may
-        be on its way. Returns when that is done, except on the server's own thread; a program that
-        calls `step` continues until it returns False. A handler that hangs on a worker thread is
-        not waited for.
+        be on its way. Returns when that is done, in a handler at once; a program that calls `step`
+        continues until it returns False. A handler that hangs on a worker thread is not waited for.
 
         Args:
             timeout: Milliseconds after which requests without a response get 503 and every
@@ -262,7 +261,8 @@ class HttpServer(Application):
         if runtime is not None:
             seconds = (self.shutdown_timeout if timeout is None else timeout) / 1000
             runtime.loop.call_soon(lambda: runtime.drain(seconds))
-            runtime.wait()
+            if not runtime.context.workers.is_own_thread():  # whose request is waited for
+                runtime.wait()
 
     def call_soon(self, fn: Callable[[], object]) -> None:
         """Call a function on the server's thread, between requests. From any thread.

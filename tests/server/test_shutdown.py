@@ -111,7 +111,7 @@ def is_connected(client) -> bool:
         return bool(selector.select(10))
 
 
-def test_what_is_not_answered_in_time_gets_503(serve, connect):
+def test_what_is_not_answered_in_time_gets_503(serve, connect, caplog):
     deferred = []
     server = serve(lambda request, response: deferred.append(response.defer(0)))
     waiting = connect(server).get()
@@ -128,6 +128,9 @@ def test_what_is_not_answered_in_time_gets_503(serve, connect):
     assert 0.25 <= time.monotonic() - start < 2
     thread.join()
     assert not deferred[0].send()
+    assert caplog.messages == [
+        "deferred response not sent before the server ended: GET / from 127.0.0.1"
+    ]
 
 
 def test_the_property_says_how_long_a_shutdown_waits(serve, connect):
@@ -234,6 +237,48 @@ def test_shutdown_is_harmless_when_nothing_runs():
 def test_a_handler_may_shut_the_server_down_and_is_answered(serve, connect):
     server = serve()
     server.on_receive(lambda request, response: (response.write("last"), server.shutdown()))
+    client = connect(server).get()
+    assert client.response().body == b"last"
+    assert client.at_end()
+    wait_until(lambda: server.socket is None)
+
+
+def ends(server):
+    def handler(request, response):
+        server.shutdown()
+        response.write("last")
+
+    return handler
+
+
+def ends_in_a_coroutine(server):
+    async def handler(request, response):
+        ends(server)(request, response)
+
+    return handler
+
+
+def ends_in_an_application(server):
+    def application(environ, start_response):
+        server.shutdown()
+        start_response("200 OK", [])
+        return [b"last"]
+
+    return application
+
+
+WAYS = {
+    "loop": lambda server: server.handle("GET", "/", ends(server)),
+    "offloaded": lambda server: server.handle("GET", "/", ends(server), offload=True),
+    "coroutine": lambda server: server.handle("GET", "/", ends_in_a_coroutine(server)),
+    "application": lambda server: server.mount("/", ends_in_an_application(server)),
+}
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=list(WAYS))
+def test_a_handler_of_any_kind_is_answered_when_it_shuts_the_server_down(serve, connect, way):
+    server = serve()
+    way(server)
     client = connect(server).get()
     assert client.response().body == b"last"
     assert client.at_end()

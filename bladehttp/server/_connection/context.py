@@ -73,6 +73,7 @@ class ServerContext:
         connections: The open connections.
         files: Number of connections that are sending a file, each with an open descriptor.
         draining: Whether every response is the last on its connection.
+        is_ending: Whether the time of draining is over.
         on_removed: Called after a connection was removed.
     """
 
@@ -92,6 +93,7 @@ class ServerContext:
     connections: set["Client"] = field(default_factory=set)
     files: int = 0
     draining: bool = False
+    is_ending: bool = False
     on_removed: Callable[[], None] = lambda: None
 
     def add_clock(self, name: str, milliseconds: int) -> None:

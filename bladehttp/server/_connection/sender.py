@@ -215,8 +215,10 @@ class Sender:
         self._deferred = None
         connection.transition(Event.ANSWERED)
         client = connection.transport.socket
-        dispatcher = connection.context.dispatcher
-        response = dispatcher.settle_deferred(request, response, deferred, client)
+        context = connection.context
+        response = context.dispatcher.settle_deferred(
+            request, response, deferred, client, is_ending=context.is_ending
+        )
         whole = connection.reply(request, response, line, keep)
         if whole is not None:
             self.queue(whole)

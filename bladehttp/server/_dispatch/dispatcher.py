@@ -371,12 +371,21 @@ class Dispatcher:
         response: HttpResponse,
         deferred: Deferred,
         client: socket | None,
+        *,
+        is_ending: bool = False,
     ) -> HttpResponse:
-        """Return a deferred response, or its replacement if it failed or timed out."""
+        """Return a deferred response, or its replacement if it failed or timed out.
+
+        Args:
+            request: The request.
+            response: The response.
+            deferred: What it was deferred by.
+            client: The client's socket, None under WSGI.
+            is_ending: Whether it has expired because the server ends.
+        """
         if deferred.given_up:
-            log.warning(
-                "deferred response not sent within %d ms: %s", deferred.timeout, describe(request)
-            )
+            when = "before the server ended" if is_ending else f"within {deferred.timeout} ms"
+            log.warning("deferred response not sent %s: %s", when, describe(request))
             self.failures.discard(response, client, request)
             return error_response(self.blank, 503)
         try:

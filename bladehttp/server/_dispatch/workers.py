@@ -20,7 +20,7 @@ class Workers:
     `concurrent.futures` are waited for when the interpreter ends.)
     """
 
-    __slots__ = ("_busy", "_count", "_lock", "_most", "_queue", "_threads")
+    __slots__ = ("_busy", "_count", "_here", "_lock", "_most", "_queue", "_threads")
 
     def __init__(self, threads: int, most: int) -> None:
         """Set the limits of the pool.
@@ -35,6 +35,7 @@ class Workers:
         self._count = 0
         self._lock = threading.Lock()
         self._queue: SimpleQueue[Work | None] = SimpleQueue()
+        self._here = threading.local()
 
     def submit(self, work: Work) -> bool:
         """Call a function on a worker thread; False if the queue is full."""
@@ -50,6 +51,10 @@ class Workers:
             self._queue.put(work)
         return True
 
+    def is_own_thread(self) -> bool:
+        """Whether the caller runs on one of the worker threads."""
+        return getattr(self._here, "is_worker", False)
+
     def close(self) -> None:
         """Drop the waiting calls. Running calls are not waited for."""
         with self._lock:
@@ -61,6 +66,7 @@ class Workers:
             self._count = 0
 
     def _run(self) -> None:
+        self._here.is_worker = True
         while (work := self._queue.get()) is not None:
             try:
                 work()
