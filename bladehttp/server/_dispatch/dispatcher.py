@@ -379,7 +379,7 @@ class Dispatcher:
         Args:
             request: The request.
             response: The response.
-            deferred: What it was deferred by.
+            deferred: Its deferral.
             client: The client's socket, None under WSGI.
             is_ending: Whether it has expired because the server ends.
         """
