@@ -4,6 +4,7 @@ An unread body costs nothing but its bytes, and malformed content is an error of
 it is found: in a handler, on another thread, later.
 """
 
+from copy import copy
 from io import BytesIO
 from os import fstat
 from typing import IO, BinaryIO
@@ -123,7 +124,7 @@ class Content:
 
     def _failure(self, error: ProtocolError) -> ContentError:
         """Return the exception for an error of the client, which every access raises again."""
-        self._error = error
+        self._error = copy(error)  # the traceback of the error itself refers to the content
         return ContentError(str(error), status=error.status)
 
 

@@ -49,7 +49,7 @@ class Deferred:
     def __init__(self, timeout: int) -> None:
         """Wait for `send` or `fail`."""
         self.timeout: int = timeout
-        self._future: Future[None] = Future()
+        self._future: Future[list[BaseException]] = Future()  # has the error it failed with, or []
 
     def send(self) -> bool:
         """Send the response as it is now. From any thread.
@@ -63,7 +63,7 @@ class Deferred:
             `HttpServer.on_answered`.
         """
         try:
-            self._future.set_result(None)
+            self._future.set_result([])
         except InvalidStateError:
             return False
         return True
@@ -78,7 +78,7 @@ class Deferred:
             leaves or the server stops meanwhile; if not, the error is left to the caller.
         """
         try:
-            self._future.set_exception(error)
+            self._future.set_result([error])
         except InvalidStateError:
             return False
         return True
@@ -104,9 +104,18 @@ class Deferred:
 
     @property
     def failure(self) -> BaseException | None:
-        """The error given to `fail`; None if it was sent, has expired, or neither has happened."""
+        """The error given to `fail`, until it is answered; None if there is none."""
+        return next(iter(self._errors), None)
+
+    def take_failure(self) -> BaseException | None:
+        """Return `failure`, and release it: its traceback may refer to this response."""
+        errors = self._errors
+        return errors.pop() if errors else None
+
+    @property
+    def _errors(self) -> list[BaseException]:
         future = self._future
-        return future.exception() if future.done() and not future.cancelled() else None
+        return future.result() if future.done() and not future.cancelled() else []
 
     def wait(self) -> None:
         """Wait for `send` or `fail`; expire after `timeout`."""
@@ -118,9 +127,11 @@ class Deferred:
 
         Raises:
             CancelledError: It has expired; see `given_up`, since `fail` may be given one, too.
-            BaseException: The error given to `fail`.
+            BaseException: The error given to `fail`. It is raised once.
         """
-        self._future.result(0)
+        errors = self._future.result(0)
+        if errors:
+            raise errors.pop()
 
 
 class Offloaded(Deferred):
@@ -187,7 +198,7 @@ class Channel(Iterator[bytes]):
         self._is_cut = False
         self._is_woken = False
         self._quiet = False
-        self._wake: Callable[[], None] = lambda: None
+        self._wake: Callable[[], None] = _do_nothing
         self._begin: Callable[[], object] | None = None
         self._is_lost = False
         self._lost: Callable[[], None] | None = None
@@ -282,6 +293,7 @@ class Channel(Iterator[bytes]):
             self._is_lost = True
             call, self._lost = self._lost, None
         self.close()
+        self._detach()
         if call is not None:
             call()
 
@@ -306,6 +318,10 @@ class Channel(Iterator[bytes]):
         if self._chunks or self._closed:
             self._wake_once()
 
+    def _detach(self) -> None:
+        """Release the function that was attached: it refers to the connection and this channel."""
+        self._wake = _do_nothing
+
     def take(self) -> Any:
         """Return the waiting chunks as one, NOT_YET, or END.
 
@@ -315,6 +331,7 @@ class Channel(Iterator[bytes]):
         """
         with self._changed:
             if self._overflowed:
+                self._detach()
                 raise BufferError(f"client is too slow: more than {self._limit} bytes are waiting")
             if self._chunks:  # all at once: a lock for each would be fought for with the writer
                 chunk = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
@@ -323,9 +340,13 @@ class Channel(Iterator[bytes]):
                 self._changed.notify_all()
                 return chunk
             if self._is_cut:
+                self._detach()
                 raise BodyCut(is_reset=True)
             self._is_woken = False
-            return END if self._closed else NOT_YET
+            if not self._closed:
+                return NOT_YET
+            self._detach()
+            return END
 
     def __next__(self) -> bytes:
         while True:
@@ -345,6 +366,10 @@ class Channel(Iterator[bytes]):
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def _do_nothing() -> None:
+    """Stand for a loop that there is not."""
 
 
 def as_chunk(chunk: bytes | str) -> bytes:

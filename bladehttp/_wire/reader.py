@@ -5,6 +5,7 @@ one by one in order, each by the first byte that decides. The one shortcut, for 
 whole, only ever accepts: what it does not take is judged line by line.
 """
 
+from copy import copy
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import IO
@@ -222,7 +223,7 @@ class RequestReader:
                 Every later call raises the same.
         """
         if self._error is not None:
-            raise self._error
+            raise copy(self._error)
         try:
             if self._body is not None:
                 return self._take_body(self._body)
@@ -240,7 +241,7 @@ class RequestReader:
         self.close()
         self.phase = Phase.FAILED
         self.needs_continue = False
-        self._error = error
+        self._error = copy(error)  # the traceback of the error itself refers to the reader
         return error
 
     def _take_head(self) -> Request | None:

@@ -134,7 +134,10 @@ class WsgiApplication:
         error = check_target(message.line, request.scheme)
         if error is not None:
             request.close()
-            raise error
+            try:
+                raise error
+            finally:
+                del error  # its traceback refers to this frame
         return request
 
     def _partial_request(self, environ: Environ, reader: RequestReader) -> HttpRequest:

@@ -92,9 +92,7 @@ class Sender:
             reply, body = self._put(response, method, minor, keep)
         except Exception as error:  # noqa: BLE001 - an unsendable response is the handler's error
             outbox.take_back(mark)
-            reason = error.reason if isinstance(error, StreamError) else error
-            client = connection.transport.socket
-            response = dispatcher.replace_unsendable(reason, request, response, client, serialise)
+            response = self._replacement(error, request, response)
             reply, body = self._put(response, method, minor, keep=False)
         if dispatcher.callbacks["answered"]:
             self._start_record(response, len(body))
@@ -107,6 +105,14 @@ class Sender:
             connection.transition(Event.BLOCKED if goes_on else REPLIED)
         if dispatcher.callbacks["reply"] and connection.is_connected:
             connection.call_on_reply(request, response)
+
+    def _replacement(
+        self, error: Exception, request: HttpRequest, response: HttpResponse
+    ) -> HttpResponse:
+        """Return the response that replaces one that cannot be sent."""
+        reason = error.reason if isinstance(error, StreamError) else error
+        dispatcher, client = self._connection.context.dispatcher, self._connection.transport.socket
+        return dispatcher.replace_unsendable(reason, request, response, client, serialise)
 
     def refuse(self, error: ProtocolError, request: HttpRequest) -> None:
         """Answer a client's error, as the last response on the connection.
@@ -237,7 +243,7 @@ class Sender:
 
     def _attach_channel(self, channel: Channel) -> None:
         """Send the chunks of a channel as they are written."""
-        connection, seconds = self._connection, channel.heartbeat / 1000
+        connection = self._connection
         loop = connection.context.loop
 
         def feed() -> None:
@@ -246,14 +252,20 @@ class Sender:
             elif channel.has_overflowed and self.outbox.is_sending(channel):
                 connection.run_guarded(channel.take)  # raises, though the client may take no more
 
+        channel.attach(lambda: loop.call_soon(feed))
+        if channel.heartbeat:
+            self._await_heartbeat(channel)
+
+    def _await_heartbeat(self, channel: Channel) -> None:
+        """Send a heartbeat of a channel after each interval, until it is closed."""
+        connection = self._connection
+
         def beat() -> None:
             if not channel.closed:
                 connection.run_guarded(channel.beat)
-                loop.call_later(seconds, beat)
+                self._await_heartbeat(channel)
 
-        channel.attach(lambda: loop.call_soon(feed))
-        if seconds:
-            loop.call_later(seconds, beat)
+        connection.context.loop.call_later(channel.heartbeat / 1000, beat)
 
     def _resume_stream(self) -> None:
         self._connection.transition(Event.FED)
@@ -399,7 +411,7 @@ class Sender:
 
     def _report_unsent(self, deferred: Deferred) -> None:
         """Report the failure of a deferred response whose client left before it was answered."""
-        error = deferred.failure
+        error = deferred.take_failure()
         if error is not None and not isinstance(error, Abort):
             connection = self._connection
             client, notices = connection.transport.socket, connection.context.dispatcher.notices

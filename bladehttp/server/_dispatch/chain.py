@@ -223,6 +223,8 @@ class Chain:
             self._fail(another)
             if isinstance(another, EXITS) and another is not error:
                 self._dispatcher.thread.call_soon(partial(self._dispatcher.thread.end, another))
+        finally:
+            del error  # its traceback refers to this frame
 
     def _step(self, value: Any, error: BaseException | None) -> Waiting | None:
         """Call callbacks up to the next coroutine, in the context of the request; None: the end.
@@ -235,6 +237,8 @@ class Chain:
             return self._context.run(self._steps.throw, error)
         except StopIteration:
             return None
+        finally:
+            del error  # its traceback refers to this frame
 
     def _finish(self) -> None:
         """Send the response: now, or when the one who has deferred it does."""
@@ -250,8 +254,8 @@ class Chain:
             cancel_timer()
             if inner.given_up:
                 outer.expire(inner.timeout)
-            elif inner.failure is not None:
-                outer.fail(inner.failure)
+            elif (failure := inner.take_failure()) is not None:
+                outer.fail(failure)
             else:
                 outer.send()
 

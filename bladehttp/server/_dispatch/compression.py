@@ -175,6 +175,7 @@ class Encoded(Channel):
     def lose(self) -> None:
         if self._inner is not None:
             self._inner.lose()
+        self._detach()
 
     def beat(self) -> None:
         if self._inner is not None:
@@ -192,7 +193,7 @@ class Encoded(Channel):
             BaseException: The source raised it.
         """
         if self._is_over:
-            return END
+            return self._end()
         if self._spent > TURN_S:
             self._spent = 0.0
             self._wake()
@@ -202,7 +203,11 @@ class Encoded(Channel):
         self._spent += monotonic() - begun
         if coded:
             return coded
-        return END if self._is_over else self._pause()
+        return self._end() if self._is_over else self._pause()
+
+    def _end(self) -> Any:
+        self._detach()
+        return END
 
     def _pause(self) -> Any:
         """Wait for the source, or for the next turn."""

@@ -62,6 +62,8 @@ class Running:
         self._coroutine.close()  # cancelled before it began, it has not run
         value, error = (None, asyncio.CancelledError()) if task.cancelled() else task.result()
         self._done(value, error)
+        self._task = None  # it has the exception, as `_done` may, whose traceback leads here
+        del self._done
 
 
 class EventLoop:

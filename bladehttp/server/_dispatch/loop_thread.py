@@ -55,11 +55,14 @@ class LoopThread:
     def call_waiting(self) -> None:
         """Call the functions of other threads that wait for the loop's thread."""
         while self._waiting:
-            try:
-                function = self._waiting.popleft()
-            except IndexError:  # another thread was faster
-                return
-            function()
+            self._next_waiting()()
+
+    def _next_waiting(self) -> Callable[[], None]:
+        """Take a function. No variable of the caller's has it: it may refer to an exception."""
+        try:
+            return self._waiting.popleft()
+        except IndexError:  # another thread was faster
+            return _do_nothing
 
     def end(self, error: BaseException) -> None:
         """End the loop if this is its thread and the error is one of `EXITS`."""
@@ -68,4 +71,4 @@ class LoopThread:
 
 
 def _do_nothing() -> None:
-    """Stand for the cancelling of a timer that there is not."""
+    """Stand for a function that there is not."""
