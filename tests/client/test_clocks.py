@@ -94,6 +94,20 @@ def test_a_tls_handshake_that_is_never_answered_is_part_of_connecting(
         client.get(f"https://127.0.0.1:{peer.port}/")
 
 
+@pytest.mark.parametrize("door", [one, many, awaited])
+def test_a_tls_handshake_behind_a_proxy_is_part_of_connecting(peers: Any, door: Any) -> None:
+    def proxy(connection: Any) -> None:
+        connection.read_request()
+        connection.send(b"HTTP/1.1 200 OK\r\nX: y\r\n\r\n")
+        connection.socket.recv(1 << 20)  # the ClientHello
+        connection.socket.recv(1)
+
+    clocks = {"connect_timeout": 300, "receive_timeout": 100}
+    with door("https://a.test", proxy=peers.raw(proxy).url, **clocks) as send:
+        with pytest.raises(ConnectTimeout):
+            send("GET", None)
+
+
 def test_receive_timeout_is_exact(client: HttpClient, silent: Any) -> None:
     client.receive_timeout = 150
     late = []

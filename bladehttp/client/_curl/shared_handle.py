@@ -94,12 +94,17 @@ class SharedHandle(Handle):
         return self.is_queued
 
     def bytes_moved(self, has_body: bool) -> int:
-        """Return a number that grows with all that is sent and received; 0 without a connection.
+        """Return a number that grows with all that is sent and received; 0 until the request is.
+
+        The lines of a proxy's answer to CONNECT come before that, and a TLS handshake after them.
 
         Args:
             has_body: Whether the request has one, whose bytes count too.
         """
-        moved = self.getinfo(REQUEST_SIZE) + self.getinfo(SIZE_DOWNLOAD) + len(self.lines)
+        sent = self.getinfo(REQUEST_SIZE)
+        if not sent:
+            return 0
+        moved = sent + self.getinfo(SIZE_DOWNLOAD) + len(self.lines)
         return int(moved + self.getinfo(pycurl.SIZE_UPLOAD_T) if has_body else moved)
 
     def silence_s(self) -> float:
