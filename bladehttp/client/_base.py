@@ -274,7 +274,8 @@ class Configured:
             CURLOPT_XFERINFOFUNCTION.
         curl_options: {pycurl.CONSTANT: value}: further options of libcurl, set after all others,
             and reset when another request does not have them, except for libcurl's caches. Options
-            that every request sets are refused. {} by default.
+            that every request sets are refused; credentials do not follow a redirect to another
+            origin. {} by default.
     """
 
     __slots__ = ("_headers", "_hooks", "_kept", "_settings")

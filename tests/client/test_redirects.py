@@ -6,6 +6,7 @@ import ssl
 import tracemalloc
 from typing import Any
 
+import pycurl
 import pytest
 
 from bladehttp.client import HttpClient
@@ -263,6 +264,28 @@ def test_auth_stays_at_its_origin(client: HttpClient, peers: Any, reply: Any, au
     assert second.last.get("Referer") is None
     client.get(first.url)
     assert first.last.get("Authorization") is not None
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({pycurl.USERPWD: "n:p"}, "Authorization"),
+        ({pycurl.USERNAME: "n", pycurl.PASSWORD: "p"}, "Authorization"),
+        ({pycurl.COOKIE: "a=1"}, "Cookie"),
+        ({pycurl.REFERER: "http://me/"}, "Referer"),
+    ],
+    ids=["password", "name and password", "cookie", "referer"],
+)
+def test_credentials_of_libcurls_options_stay_at_their_origin(
+    client: HttpClient, peers: Any, reply: Any, options: dict[int, str], name: str
+) -> None:
+    first, second = crossing(peers, reply)
+    client.auth_method = 1
+    client.get(first.url, curl_options={**options, pycurl.TCP_NODELAY: 1})
+    assert first.last.get(name) is not None
+    assert second.last.get(name) is None
+    assert client.get(first.url).request.url.startswith(second.url)
+    assert first.last.get(name) is None
 
 
 def test_sensitive_headers_can_be_named(client: HttpClient, peers: Any, reply: Any) -> None:

@@ -48,6 +48,14 @@ RESERVED = frozenset(
 )  # fmt: skip
 """The options that ``curl_options`` refuses."""
 
+OF_ONE_ORIGIN = frozenset(
+    (pycurl.USERPWD, pycurl.USERNAME, pycurl.PASSWORD, pycurl.XOAUTH2_BEARER, pycurl.AWS_SIGV4,
+     pycurl.COOKIE, pycurl.COOKIELIST, pycurl.REFERER, pycurl.SSLCERT, pycurl.SSLCERT_BLOB,
+     pycurl.SSLKEY, pycurl.SSLKEY_BLOB, pycurl.KEYPASSWD, pycurl.TLSAUTH_USERNAME,
+     pycurl.TLSAUTH_PASSWORD)
+)  # fmt: skip
+"""The options in ``curl_options`` that no other origin gets: credentials, and the Referer."""
+
 split_place = partial(
     re.fullmatch, r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+):(?P<port>[0-9]{1,5})"
 )

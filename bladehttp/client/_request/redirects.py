@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from bladehttp._data.secret_names import is_sensitive
+from bladehttp.client._config.network import OF_ONE_ORIGIN
 from bladehttp.client._config.options import Settings
 from bladehttp.client._request.fields import Fields
 from bladehttp.client._request.prepared import PreparedRequest
@@ -114,6 +115,10 @@ def page_request(request: PreparedRequest, places: list[str], text: str) -> Prep
 def _for_other_origin(fields: Fields, settings: Settings) -> tuple[Fields, Settings]:
     if settings.auth is not None or settings.client_cert is not None:
         settings = settings.changed({"auth": None, "client_cert": None})
+    given = settings.curl_options
+    if not OF_ONE_ORIGIN.isdisjoint(given):
+        public = {option: given[option] for option in given.keys() - OF_ONE_ORIGIN}
+        settings = settings.changed({"curl_options": public})
     return public_fields(fields, settings.sensitive_headers), settings
 
 
