@@ -103,9 +103,9 @@ def test_a_tls_handshake_behind_a_proxy_is_part_of_connecting(peers: Any, door: 
         connection.socket.recv(1)
 
     clocks = {"connect_timeout": 300, "receive_timeout": 100}
-    with door("https://a.test", proxy=peers.raw(proxy).url, **clocks) as send:
-        with pytest.raises(ConnectTimeout):
-            send("GET", None)
+    url = peers.raw(proxy).url
+    with door("https://a.test", proxy=url, **clocks) as send, pytest.raises(ConnectTimeout):
+        send("GET", None)
 
 
 def test_receive_timeout_is_exact(client: HttpClient, silent: Any) -> None:
