@@ -10,6 +10,7 @@ from bladehttp._cli.options import Group, Option
 from bladehttp._cli.values import (
     auth_method,
     colour,
+    connected,
     field,
     milliseconds,
     number,
@@ -169,6 +170,8 @@ CONNECTION = Group("connection", (
     Option(("--noproxy",), "no_proxy", "hosts to reach without the proxy", "HOSTS"),
     Option(("--resolve",), "resolve", "connect to this address", "HOST:PORT:ADDRESS", resolved,
            is_list=True),
+    Option(("--connect-to",), "connect_to", "connect to this host and port instead",
+           "HOST:PORT:TO:PORT", connected, is_list=True),
     Option(("--proto",), "schemes", "schemes of the URL, such as =https", "SCHEMES", schemes),
     Option(("--unix-socket",), "unix_socket", "connect to this socket", "PATH"),
     Option(("--interface",), "interface", "connect from this interface or address", "NAME"),

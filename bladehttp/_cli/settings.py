@@ -115,9 +115,13 @@ def raw_options(options: SimpleNamespace) -> dict[int, Any]:
     """Return the options of libcurl that are no properties of the client.
 
     Raises:
-        WrongUsage: There is nothing to sign a request with.
+        WrongUsage: There is nothing to sign a request with, or there are two addresses.
     """
     found: dict[int, Any] = {}
+    if options.connect_to:
+        if options.resolve:
+            raise WrongUsage("--connect-to and --resolve say two addresses: one of them is enough")
+        found[pycurl.CONNECT_TO] = options.connect_to
     if options.ip_version is not None:
         found[pycurl.IPRESOLVE] = getattr(pycurl, options.ip_version)
     if options.aws_sigv4 is not None:

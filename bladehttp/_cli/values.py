@@ -4,6 +4,7 @@ import ipaddress
 import re
 
 from bladehttp._data.auth import Auth
+from bladehttp._data.host_names import to_ascii
 
 is_time = re.compile(r"([0-9]*\.?[0-9]+|[0-9]+\.)(ms|s|m|)").fullmatch
 
@@ -11,6 +12,10 @@ UNITS = {"ms": 1, "s": 1000, "": 1000, "m": 60_000}
 """Milliseconds of the units of time."""
 
 is_size = re.compile(r"([0-9]+)([kmgt]?)b?", re.IGNORECASE).fullmatch
+
+is_connected = re.compile(
+    r"(\[[^\[\]]+\]|[^:\[\]]*):([0-9]{0,5}):(\[[^\[\]]+\]|[^:\[\]]*):([0-9]{0,5})"
+).fullmatch
 
 FACTORS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
@@ -98,6 +103,21 @@ def resolved(text: str) -> tuple[str, str]:
     if not (host and port.isdigit()):
         raise ValueError(f"expected HOST:PORT:ADDRESS, not {text[:80]!r}")
     return f"{host}:{port}", address
+
+
+def connected(text: str) -> str:
+    """Return the entry of CURLOPT_CONNECT_TO for HOST:PORT:TO:PORT, the hosts in ASCII.
+
+    An empty first host or port stands for any, an empty second one for that of the URL.
+
+    Raises:
+        ValueError: It is not of that form.
+    """
+    found = is_connected(text)
+    if found is None:
+        raise ValueError(f"expected HOST:PORT:TO:PORT, not {text[:80]!r}")
+    host, port, to_host, to_port = found.groups()
+    return f"{to_ascii(host)}:{port}:{to_ascii(to_host)}:{to_port}"
 
 
 def schemes(text: str) -> frozenset[str]:

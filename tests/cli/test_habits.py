@@ -269,6 +269,12 @@ proxy-refused      -x http://127.0.0.1:1 http://a.example/
 http10             --http1.0 {url}/x
 compressed         --compressed {url}/x
 resolve            --resolve a.example:{port}:127.0.0.1 http://a.example:{port}/x
+connect-to         --connect-to a.example:80:127.0.0.1:{port} http://a.example/x
+connect-to-name    --connect-to a.example:80:localhost:{port} http://a.example/x
+connect-to-any     --connect-to ::127.0.0.1:{port} http://a.example:8080/x
+connect-to-port    --connect-to 127.0.0.1:80::{port} http://127.0.0.1/x
+connect-to-others  --connect-to a.example:80:nothing.invalid:1 {url}/x
+connect-to-first   --connect-to 127.0.0.1:80:127.0.0.1:{port} --connect-to ::nothing.invalid: http://127.0.0.1/x
 no-scheme          127.0.0.1:{port}/x
 head-fail          -If {url}/status/404
 """.strip().split("\n")
