@@ -154,6 +154,21 @@ def test_the_loop_uses_no_processor_time_while_it_waits(loop):
     assert time.process_time() - before < 0.05
 
 
+@pytest.mark.parametrize("days", [30, 10**5, 10**20])
+@pytest.mark.parametrize("kind", ["timer", "clock", "step"])
+def test_what_is_far_away_is_waited_for_in_shorter_sleeps(loop, kind, days):
+    seconds = days * 24 * 3600
+    if kind == "timer":
+        loop.call_later(seconds, lambda: None)
+    elif kind == "clock":
+        loop.clock(seconds, lambda item: None).arm("a", loop.now)
+    called = []
+    threading.Timer(0.05, loop.call_soon, [lambda: called.append("called")]).start()
+    while not called:
+        loop.step(seconds if kind == "step" else None)
+    assert called == ["called"]
+
+
 def test_a_loop_knows_its_thread(loop):
     loop.step(0)
     assert loop.is_own_thread()

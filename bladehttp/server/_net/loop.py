@@ -15,6 +15,9 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
+LONGEST_SLEEP_S = 24 * 60 * 60
+"""Longest wait for an event; the loop then looks again. epoll takes no more than 24.8 days."""
+
 READ = selectors.EVENT_READ
 WRITE = selectors.EVENT_WRITE
 
@@ -242,10 +245,8 @@ class Loop:
     def _select_timeout(self, due: float | None, timeout: float | None) -> float | None:
         if self._soon:
             return 0
-        if due is None:
-            return timeout
-        patience = max(0.0, due - monotonic())
-        return patience if timeout is None else min(patience, timeout)
+        patience = LONGEST_SLEEP_S if due is None else min(due - monotonic(), LONGEST_SLEEP_S)
+        return max(0.0, patience if timeout is None else min(patience, timeout))
 
     def _fire(self, now: float) -> None:
         """Fire every due timer; timers they add wait for the next step."""
