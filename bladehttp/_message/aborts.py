@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from bladehttp._data.headers import Headers, HeadersLike
 from bladehttp._data.jsonable import as_json
+from bladehttp._data.keywords import hint_keywords
 from bladehttp.status import phrase
 
 TEXT = "text/plain; charset=utf-8"
@@ -48,6 +49,9 @@ class Abort(Exception):  # noqa: N818 - an answer, not an error
         return f"{int(self.status)} {phrase(self.status)}"
 
 
+@hint_keywords(
+    code="status", description="body", detail="body", message="body", status_code="status"
+)
 def abort(
     status: int,
     body: str | bytes | None = None,

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from bladehttp._data.cookies import format_set_cookie
 from bladehttp._data.headers import Headers, is_field_value
 from bladehttp._data.host_names import to_ascii
+from bladehttp._data.keywords import hint_keywords
 from bladehttp._data.lazy import Lazy
 from bladehttp._data.media_types import UNKNOWN, media_type
 from bladehttp._data.self_request import with_descriptors
@@ -285,6 +286,13 @@ class ResponseWriter(Lazy):
         self.headers["Connection"] = "close"
         self.source = Truncated(self, count)
 
+    @hint_keywords(
+        as_attachment="download_name, the name to save it under",
+        content_type='headers["Content-Type"]',
+        filename="download_name",
+        max_age='headers["Cache-Control"]',
+        mimetype='headers["Content-Type"]',
+    )
     def file(
         self,
         path: str | PathLike[str],
@@ -322,6 +330,7 @@ class ResponseWriter(Lazy):
         if status is not None:
             self.status = status
 
+    @hint_keywords(name="key")
     def set_cookie(
         self,
         key: str,
@@ -340,6 +349,7 @@ class ResponseWriter(Lazy):
         )
         self.headers.add("Set-Cookie", cookie)
 
+    @hint_keywords(name="key")
     def delete_cookie(
         self,
         key: str,
@@ -367,6 +377,7 @@ class ResponseWriter(Lazy):
         needs_secure = (same_site or "").lower() == "none" or key.lower().startswith(NEED_SECURE)
         self.set_cookie(key, "", domain, path, 0, secure or needs_secure, 0, http_only, same_site)
 
+    @hint_keywords(code="status", permanent="status, which may be 301 or 308", url="location")
     def redirect(self, location: str, status: int = 302) -> None:
         """Send the client to another URL.
 

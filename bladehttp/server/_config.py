@@ -126,7 +126,8 @@ def check_options(options: RouteOptions, is_interruptible: bool) -> RouteOptions
     """
     for name, value in options.items():
         if name not in RouteOptions.__annotations__:
-            raise TypeError(f"a route has no option {name!r}")
+            hint = near_hint(name, RouteOptions.__annotations__)
+            raise TypeError(f"a route has no option {name!r}{hint}")
         CHECKS[name](name, value)
     if "handler_timeout" in options and not is_interruptible:
         raise ValueError(

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any, Self
 
 from bladehttp._data.headers import Headers, HeadersLike
+from bladehttp._data.keywords import hint_keywords
 from bladehttp._message.aborts import check_status
 from bladehttp._message.deferred import check_milliseconds
 from bladehttp._message.request import HttpRequest
@@ -112,6 +113,17 @@ class Expectation:
         self._taken = RequestLog()
         self.respond()
 
+    @hint_keywords(
+        code="status",
+        content="body",
+        content_type='headers={"Content-Type": ...}',
+        data="body",
+        mimetype='headers={"Content-Type": ...}',
+        response_data="body",
+        response_json="json",
+        status_code="status",
+        text="body",
+    )
     def respond(
         self,
         body: str | bytes = b"",

@@ -10,6 +10,7 @@ from threading import Condition
 from types import TracebackType
 from typing import Any, Unpack
 
+from bladehttp._data.keywords import hint_keywords
 from bladehttp._data.multidict import MissingValueError
 from bladehttp._message.aborts import Abort
 from bladehttp._message.deferred import check_milliseconds
@@ -111,6 +112,18 @@ class BladeServer(HttpServer):
         """Set a property; that of `HttpServer` called ``record`` is not the method here."""
         super().__setattr__("_keeps_requests" if name == "record" else name, value)
 
+    @hint_keywords(
+        content="body",
+        data="body, or form for the fields of a form",
+        params="query",
+        query_params="query",
+        query_string="query",
+        response="expect(...).respond(...)",
+        status="expect(...).respond(status=...)",
+        text="body",
+        uri="path",
+        url="path",
+    )
     def expect(  # noqa: PLR0913 - one for each criterion
         self,
         method: str | re.Pattern[str] | None,
