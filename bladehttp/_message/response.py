@@ -85,9 +85,11 @@ class HttpResponse(ResponseWriter):
 
     _reader: lazy[BodyReader] = lazy(lambda response: response._reader_of(response.source))
     certificate: lazy[dict[str, Any] | None] = lazy(lambda response: response._fields.certificate)
-    history: lazy[tuple[Hop, ...]] = lazy(lambda _: ())
+    history: lazy[tuple[Hop, ...]] = lazy(
+        lambda response: tuple(Hop(*each) for each in response._fields.hops)
+    )
     num_connects: lazy[int] = lazy(lambda response: response._fields.num_connects)
-    redirects: lazy[int] = lazy(lambda _: 0)
+    redirects: lazy[int] = lazy(lambda response: len(response._fields.hops))
     request: lazy[RequestInfo | None] = lazy(lambda response: response._fields.request)
     responder: lazy[str | None] = lazy(lambda response: response._fields.responder)
     time_taken: lazy[float] = lazy(lambda response: response._fields.time_taken)

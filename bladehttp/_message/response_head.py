@@ -22,6 +22,10 @@ class Hop(NamedTuple):
     url: str
 
 
+Hops = tuple[tuple[int, str], ...]
+"""What `Hop`s are made of when they are read."""
+
+
 @dataclass(slots=True)  # one is made for each response, and frozen it would cost 2 us
 class RequestInfo:
     """The request of a response or an exception. It pickles without ``given``.
@@ -45,6 +49,8 @@ class ReceivedHead(Protocol):
 
     @property
     def headers(self) -> Headers: ...
+    @property
+    def hops(self) -> Hops: ...
     @property
     def trailers(self) -> Headers: ...
     @property
@@ -73,6 +79,7 @@ class EmptyHead:
     certificate: dict[str, Any] | None = None
     request: RequestInfo | None = None
     responder: str | None = None
+    hops: Hops = ()
     num_connects: int = 0
     time_taken: float = 0.0
     version: str = "1.1"

@@ -55,7 +55,9 @@ def test_the_table_has_a_row_for_every_property() -> None:
     derived = {
         "_changes",
         "curl",
+        "direct",
         "files",
+        "has_login",
         "is_bare",
         "receive_timeout_s",
         "tls_files",

@@ -296,5 +296,5 @@ def test_what_happens_in_libcurls_own_callbacks_is_not_lost(peers: Any) -> None:
     engine.multi.wait_with(BrokenWaiter())
     with pytest.raises(KeyError):
         engine.run(1.0, time.monotonic() + 1)
-    assert not engine.is_reusable
+    assert not engine.may_be_kept()
     engine.close()

@@ -30,27 +30,18 @@ HTTPS_PROXIES = ("https_proxy", "HTTPS_PROXY")
 HTTP_PROXIES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 NO_PROXY = ("no_proxy", "NO_PROXY")
 
-OWN_PROXIES = {"http": (b"http_proxy", b"HTTP_PROXY"), "https": (b"https_proxy", b"HTTPS_PROXY")}
-"""The variables for one scheme; all_proxy and ALL_PROXY apply to both."""
 
+def names_proxy() -> bool:
+    """Whether a variable names a proxy for any scheme.
 
-def names_proxy(scheme: str, given: Mapping[bytes, bytes]) -> bool:
-    """Whether a variable names a proxy; `isdisjoint` would take four times as long.
-
-    Args:
-        scheme: The scheme of the URL.
-        given: VARIABLES.
+    `isdisjoint` would take four times as long, and a scheme its own set of libcurl options.
     """
-    small, capital = OWN_PROXIES[scheme]
-    return small in given or capital in given or b"all_proxy" in given or b"ALL_PROXY" in given
-
-
-def names_http_proxy() -> bool:
-    """Whether there is a variable that names a proxy for http; the quick look of plain requests."""
     return (
         b"http_proxy" in VARIABLES
-        or b"HTTP_PROXY" in VARIABLES
+        or b"https_proxy" in VARIABLES
         or b"all_proxy" in VARIABLES
+        or b"HTTP_PROXY" in VARIABLES
+        or b"HTTPS_PROXY" in VARIABLES
         or b"ALL_PROXY" in VARIABLES
     )
 
@@ -63,11 +54,12 @@ def active_options(settings: Settings, scheme: str) -> tuple[Pair, ...]:
             of certificate authorities was removed.
         ValueError: HTTP_PROXY is not the URL of a proxy.
     """
-    options, files, has_proxy = settings.curl, settings.tls_files, settings.proxy is not None
+    options, files, has_proxy = settings.direct, settings.tls_files, settings.proxy is not None
     if settings.trust_env:
-        if not has_proxy and names_proxy(scheme, VARIABLES):
+        if not has_proxy and names_proxy():
+            options = settings.curl
             options += environment_proxy(os.environ, scheme, settings.no_proxy is None)
-            has_proxy = True
+            has_proxy = bool(active_proxy(settings, scheme))
         is_unsaid = settings.ca_cert is None and scheme == "https"
         if is_unsaid and not VARIABLES.keys().isdisjoint(TRUST):
             options += environment_trust(os.environ)

@@ -296,8 +296,11 @@ class Settings:
 
     Attributes:
         curl: Their libcurl options.
+        direct: The same where no variable of the environment names a proxy: libcurl looks for none,
+            which would take five calls of getenv(3). It still does beside ``curl_options``.
         tls_files: The files that they name for TLS.
         files: Names of properties and the files they name, which must exist when a request is made.
+        has_login: Whether libcurl may authenticate with them.
         is_bare: Whether there is neither netrc nor a proxy: over http only a proxy of the
             environment adds to ``curl``.
         receive_timeout_s: ``receive_timeout`` in seconds, infinite for none.
@@ -344,8 +347,10 @@ class Settings:
     progress: Report | None = None
     curl_options: Mapping[int, Any] = field(default_factory=lambda: NOTHING)
     curl: tuple[tuple[int, object], ...] = field(init=False, repr=False, compare=False)
+    direct: tuple[tuple[int, object], ...] = field(init=False, repr=False, compare=False)
     tls_files: TlsFiles = field(init=False, repr=False, compare=False)
     files: tuple[tuple[str, str], ...] = field(init=False, repr=False, compare=False)
+    has_login: bool = field(init=False, repr=False, compare=False)
     is_bare: bool = field(init=False, repr=False, compare=False)
     receive_timeout_s: float = field(init=False, repr=False, compare=False)
     total_timeout_s: float = field(init=False, repr=False, compare=False)
@@ -356,9 +361,13 @@ class Settings:
         methods = methods_for(self.auth_method, has_password)
         pairs = (pair for row in ENCODED for pair in row.encode(getattr(self, row.name)))
         object.__setattr__(self, "curl", ((pycurl.HTTPAUTH, int(methods)), *pairs))
+        is_given = self.curl_options or self.proxy is not None
+        direct = self.curl if is_given else (*environment_options(False), *self.curl)
+        object.__setattr__(self, "direct", direct)
         object.__setattr__(self, "tls_files", tls_files(self.curl))
         files = named_files(self.ca_cert, self.client_cert, self.pinned_key)
         object.__setattr__(self, "files", files)
+        object.__setattr__(self, "has_login", bool(self.netrc) or self.auth is not None)
         is_bare = not self.netrc and self.proxy is None
         object.__setattr__(self, "is_bare", is_bare)
         object.__setattr__(self, "receive_timeout_s", self.receive_timeout / 1000 or inf)

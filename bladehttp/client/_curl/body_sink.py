@@ -92,9 +92,11 @@ class BodySink:
             self._only = b""
         self._buffer.write(chunk)
 
-    def getvalue(self) -> bytes:
-        """Return the collected bytes."""
-        return self._only or b"" if self._buffer is None else self._buffer.getvalue()
+    def take(self) -> bytes:
+        """Return the collected bytes and release them."""
+        only, buffer = self._only, self._buffer
+        self._only = self._buffer = None
+        return only or b"" if buffer is None else buffer.getvalue()
 
     def _is_wanted(self) -> bool:
         """Whether a body longer than LONGEST_DROPPED is collected: it is not that of a redirect."""

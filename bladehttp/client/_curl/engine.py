@@ -9,7 +9,7 @@ descriptor that it opens; at the first one that is too large for select(2) the `
 over for good.
 
 One thread uses an engine at a time (pool.py). An engine whose run was cut short by anything but its
-own clocks is not ``is_reusable``: it is closed instead of kept.
+own clocks may not be kept: it is closed.
 """
 
 import select

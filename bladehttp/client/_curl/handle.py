@@ -75,6 +75,7 @@ class Handle:
     """A kept easy handle.
 
     Attributes:
+        applied: The options of the client that are set; None after a change that needs all anew.
         curl: The easy handle. The transfer that runs on it sets its options.
         setopt: ``curl.setopt``, looked up once: pycurl creates an object for it at every look-up.
         getinfo: ``curl.getinfo``, looked up once for the same reason.
@@ -98,13 +99,13 @@ class Handle:
     """
 
     __slots__ = (
-        "_applied",
         "_asked",
         "_caller_callback",
         "_chains",
         "_on_request",
         "_receiver",
         "_url",
+        "applied",
         "collector",
         "connections",
         "curl",
@@ -159,13 +160,12 @@ class Handle:
         self._receiver: object = None
         self._url: str | None = None
         self.message = PLAIN
-        self._applied: Options | None = None
+        self.applied: Options | None = None
         self._asked: object = None
         self._chains: Chains = {} if chains is None else chains
 
-    @property
-    def is_reusable(self) -> bool:
-        """Whether it may be kept for another transfer."""
+    def may_be_kept(self) -> bool:
+        """Whether it may be kept for another transfer. No property, which takes twice as long."""
         return self.ended_cleanly and self.is_sound
 
     def configure(self, options: Options, files: Files = ()) -> None:
@@ -181,16 +181,16 @@ class Handle:
             CertificateFileError: A file does not exist.
             ValueError: This libcurl does not support an option or its value.
         """
-        if options is self._applied or options == self._applied:
+        if options == self.applied:
             return
         for name, path in files:
             check_named(name, path)
-        self._applied = self._receiver = self._url = None
+        self.applied = self._receiver = self._url = None
         self.curl.reset()
         self.message = PLAIN
         self.is_guarded = False
         self._set_up(options)
-        self._applied = options
+        self.applied = options
 
     def _set_up(self, options: Options) -> None:
         """Set the options after a reset."""
@@ -286,7 +286,7 @@ class Handle:
 
     def invalidate(self) -> None:
         """Have the next `configure` set all options again, after one that cannot be unset."""
-        self._applied = None
+        self.applied = None
 
     def _set(self, options: Options) -> None:
         for option, given in options:

@@ -37,9 +37,8 @@ class Kept(Protocol):
     idle_since: float
     is_inherited: bool
 
-    @property
-    def is_reusable(self) -> bool:
-        """Whether it may be kept."""
+    def may_be_kept(self) -> bool:
+        """Whether it can be used again."""
         raise NotImplementedError
 
     def is_open(self, limits: Limits) -> bool:
@@ -108,7 +107,7 @@ class Pool(Generic[T]):
         """
         if engine.is_inherited:
             return
-        if not engine.is_reusable:
+        if not engine.may_be_kept():
             engine.close()
             return
         engine.idle_since = now = monotonic()

@@ -93,9 +93,11 @@ class StreamSink:
             self.is_full = False
             unpause(curl)
 
-    def getvalue(self) -> bytes:
-        """Return the collected body; empty for a body that is read in chunks."""
-        return b"" if self.is_open else b"".join(self.chunks)
+    def take(self) -> bytes:
+        """Close the sink and return the collected body; empty for one that is read in chunks."""
+        collected = b"" if self.is_open else b"".join(self.chunks)
+        self.close()
+        return collected
 
     def close(self) -> None:
         """Release the collected chunks, and the stream that is notified."""

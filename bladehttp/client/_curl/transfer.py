@@ -8,7 +8,7 @@ import pycurl
 
 from bladehttp._data.self_request import check_not_own
 from bladehttp._message.response import HttpResponse
-from bladehttp.client._config.environment import active_options, names_http_proxy
+from bladehttp.client._config.environment import active_options, names_proxy
 from bladehttp.client._config.network import home_netrc_options
 from bladehttp.client._curl.body_sink import NO_SINK, is_redirect
 from bladehttp.client._curl.decoding import decode
@@ -16,7 +16,7 @@ from bladehttp.client._curl.digest import was_answered_early
 from bladehttp.client._curl.engine import SUCCESS, Outcome
 from bladehttp.client._curl.errors import annotate
 from bladehttp.client._curl.failures import failure
-from bladehttp.client._curl.handle import Handle
+from bladehttp.client._curl.handle import Handle, Options
 from bladehttp.client._curl.resend import guard_for
 from bladehttp.client._curl.response_head import BLANK, ResponseHead
 from bladehttp.client._curl.transfer_options import (
@@ -42,7 +42,7 @@ STARTTRANSFER_TIME, TOTAL_TIME = pycurl.STARTTRANSFER_TIME, pycurl.TOTAL_TIME
 LONGEST_LEFT = 16 * 1024
 """Most bytes that an idle handle may keep of the last request."""
 
-UNAUTHORIZED = 401
+REDIRECTION, UNAUTHORIZED = 300, 401
 
 WITHOUT_BODY = (204, 304)  # RFC 9110 sections 15.3.5 and 15.4.5
 
@@ -50,14 +50,15 @@ WITHOUT_BODY = (204, 304)  # RFC 9110 sections 15.3.5 and 15.4.5
 class Transfer:
     """One request on one handle.
 
-    It runs nothing itself. Its constructor sets the handle up, the engine or the scheduler runs the
-    handle, and `finish` returns the response or raises. An aborted transfer ends with
-    `release_handle`.
+    It runs nothing itself. `begin` sets the handle up, the engine or the scheduler runs the handle,
+    and `finish` returns the response or raises. An aborted transfer ends with `release_handle`.
+    Then the next one may begin; there is no constructor, which would take as long as three calls.
 
     Attributes:
         location: Target of the redirect if one is followed, else "".
         request: The request.
         received: The head of the response, once it was read.
+        status: Its status.
     """
 
     __slots__ = (
@@ -69,12 +70,14 @@ class Transfer:
         "location",
         "received",
         "request",
+        "status",
     )  # fmt: skip
 
     location: str
     received: ResponseHead
+    status: int
 
-    def __init__(
+    def begin(
         self, request: PreparedRequest, handle: Handle, sink: Any = None, is_repeated: bool = False
     ) -> None:
         """Set a handle up for a request.
@@ -89,33 +92,37 @@ class Transfer:
             HttpException: The request cannot be sent; a file that it needs does not exist.
             RuntimeError: The server belongs to this thread, so that waiting for it would never end.
         """
-        self.request = request
-        self._handle = handle
+        self.request, self._handle = request, handle
         settings, url = request.settings, request.url
         origin = url.origin
         check_not_own(origin[1], origin[2], settings.unix_socket)
-        _configure(handle, request)
+        is_usual = settings.is_bare and origin[0] == "http" and not names_proxy()
+        options = settings.direct if is_usual else _options_for(request)
+        if settings.has_login:
+            handle.forget_other_origin(origin)
+        if options is not handle.applied:
+            handle.configure(options, settings.files)
         if sink is None:
             self._content = handle.sink = content = handle.collector
             content.begin(settings)
             lines = content.lines
             handle.set_target(url.text, content, content.hear)
         else:
-            lines = []
-            self._content, handle.sink = sink, NO_SINK
+            self._content, handle.sink, lines = sink, NO_SINK, []
             handle.set_target(url.text, sink, sink.header_callback(lines))
         self._lines = handle.lines = lines
-        handle.origin = origin
+        handle.origin, handle.error = origin, None
         handle.is_sound = handle.has_opened = False
-        handle.error = None
         self._options = transfer_options_for(handle, request)
         self._guard = guard_for(handle, request, lines, is_repeated)
-        if self._options is None and self._guard is None:
-            handle.is_sound = True
+        handle.is_sound = self._options is None and self._guard is None
 
     def release_handle(self) -> None:
-        """Reset the options of the transfer, as `finish` does."""
-        self._content.close()  # the handle keeps the write method, which would keep the bytes
+        """Drop the body and reset the options of the transfer, as `finish` does."""
+        self._content.close()
+        self._reset_options()
+
+    def _reset_options(self) -> None:
         body = self.request.body
         if type(body) is BytesBody and len(body.data) > LONGEST_LEFT:
             self._handle.setopt(POSTFIELDS, b"")
@@ -133,7 +140,7 @@ class Transfer:
             return self._handle.is_unusable
         return self._guard.was_not_processed(self.was_sent())
 
-    def status(self) -> int:
+    def last_status(self) -> int:
         """Return the status of the last head, 0 if there is none."""
         return int(self._handle.getinfo(pycurl.RESPONSE_CODE))
 
@@ -190,13 +197,17 @@ class Transfer:
         Raises:
             ProtocolError: The head is not that of a response.
         """
-        response = self._response(has_succeeded=False)
+        self._read_head(has_succeeded=False)
+        response = self._response(b"")
         self._check_head(response)
         if self._options is not None:
             self._options.head_received()
         if self.request.url.origin[0] == "https":
-            self.received.chain = self._handle.certificates(self.request.url.origin)
+            self._look_at_certificates()
         return response
+
+    def _look_at_certificates(self) -> None:
+        self.received.chain = self._handle.certificates(self.request.url.origin)
 
     def _check_head(self, response: HttpResponse) -> None:
         """Check the head of a response.
@@ -220,18 +231,36 @@ class Transfer:
             text = f"asking {host_port}: Digest with the name {name!r} cannot be sent{NO_DIGEST}"
             raise annotate(HttpException(text), self.request.info(), response)
 
-    def _response(self, has_succeeded: bool) -> HttpResponse:
-        handle, content = self._handle, self._content
-        if content is handle.sink:
+    def _read_head(self, has_succeeded: bool) -> ResponseHead:
+        """Set ``received`` and ``status``, and return the first."""
+        handle = self._handle
+        if self._content is handle.sink:
             self._lines = self._lines.copy()  # it is emptied for the next transfer
-        url, times = self.request.url.text, times_by(handle)
-        self.received = received = ResponseHead(self._lines, url, times)
+        self.received = received = ResponseHead(self._lines, self.request.url.text)
         # of a transfer that has failed it may be the head of a proxy's answer to CONNECT
-        status = (has_succeeded and received.judge()) or handle.getinfo(RESPONSE_CODE)
-        return HttpResponse.received(content.getvalue(), status, received)
+        self.status = (has_succeeded and received.judge()) or handle.getinfo(RESPONSE_CODE)
+        return received
 
-    def finish(self, outcome: Outcome, deadline: float = inf) -> HttpResponse:
+    def _response(self, body: bytes) -> HttpResponse:
+        """Return the response of the head that was read, before the handle runs again."""
+        received, handle = self.received, self._handle
+        getinfo = handle.getinfo
+        first_byte, total = getinfo(STARTTRANSFER_TIME), getinfo(TOTAL_TIME)
+        if handle.has_opened:
+            received.times = times_of_connection(handle, first_byte, total)
+        else:
+            received.times = (0.0, 0.0, 0.0, first_byte, total, 0)
+        return HttpResponse.received(body, self.status, received)
+
+    def redirect_response(self) -> HttpResponse:
+        """Return the response of a redirect that is followed, before the handle runs again."""
+        return self._response(b"")
+
+    def finish(self, outcome: Outcome, deadline: float = inf) -> HttpResponse | None:
         """Return the response, whatever its status, after the handle has run.
+
+        There is none of a redirect that is followed: few callers want it, and it costs each hop a
+        twentieth. `redirect_response` makes it.
 
         Args:
             outcome: The outcome of the transfer.
@@ -241,31 +270,55 @@ class Transfer:
             HttpException: There is no response, it is incomplete, or its body cannot be decoded.
             Exception: An exception of a callback: of the caller's data, for example.
         """
-        request, sink = self.request, self._handle.sink
-        is_decoded = not sink.is_decoded or sink.finish(outcome is SUCCESS)
-        response, received = self._response(outcome is SUCCESS), self.received
-        self.release_handle()
-        if outcome is not SUCCESS or self._handle.error is not None:
-            outcome = self._actual_outcome(outcome, response)
-        status = response.status
+        request, handle, is_decoded = self.request, self._handle, True
+        received = self._read_head(outcome is SUCCESS)
+        if not received.is_usual and handle.sink.is_decoded:
+            is_decoded = handle.sink.finish(outcome is SUCCESS)
+        body = self._content.take()  # the handle keeps its sink, which would keep the bytes
+        if self._options is not None or self._guard is not None or request.body is not None:
+            self._reset_options()
+        if outcome is not SUCCESS or handle.error is not None:
+            self._content.close()
+            outcome = self._actual_outcome(outcome)
+        if received.is_usual and self.status < REDIRECTION:  # nearly always
+            if request.url.origin[0] == "https":
+                self._look_at_certificates()
+            return self._response(body)
+        return self._judged(outcome, is_decoded, body, deadline)
+
+    def _judged(
+        self, outcome: Outcome, is_decoded: bool, body: bytes, deadline: float
+    ) -> HttpResponse | None:
+        """Return the result of `finish` where head or outcome are to be looked at.
+
+        Args:
+            outcome: The actual outcome.
+            is_decoded: Whether a body that was decoded while it was received has no fault.
+            body: The body as received.
+            deadline: See `finish`.
+        """
+        received, request, sink = self.received, self.request, self._handle.sink
         is_faulty = not received.is_usual and received.fault is not None
-        leads_on = status in NEXT_METHOD and not is_faulty
+        leads_on = self.status in NEXT_METHOD and not is_faulty
         self.location = self._location(outcome) if leads_on else ""
-        if not (is_decoded or self.location):
+        if self.location:
+            if request.url.origin[0] == "https":
+                self._look_at_certificates()
+            return None
+        response = self._response(body)
+        if not is_decoded:
             raise annotate(sink.take_error(), request.info(), response)
-        if outcome is not SUCCESS and not self.location:
+        if outcome is not SUCCESS:
             raise failure(self._handle, request, outcome, response, deadline)
-        if status == UNAUTHORIZED or is_faulty:
+        if self.status == UNAUTHORIZED or is_faulty:
             self._check_head(response)
         if request.url.origin[0] == "https":
-            received.chain = self._handle.certificates(request.url.origin)
-        if self.location:
-            response.body = b""
-        elif not (received.is_usual or sink.is_decoded) and received.may_be_coded:
+            self._look_at_certificates()
+        if not (received.is_usual or sink.is_decoded) and received.may_be_coded:
             decode(request, response, deadline)
         return response
 
-    def _actual_outcome(self, outcome: Outcome, response: HttpResponse) -> Outcome:
+    def _actual_outcome(self, outcome: Outcome) -> Outcome:
         """Return the outcome of the transfer, corrected where libcurl's is not right.
 
         Raises:
@@ -275,11 +328,11 @@ class Transfer:
             raise self._handle.take_error()
         if outcome is SUCCESS:
             return outcome
-        if outcome.code == pycurl.E_SEND_ERROR and self._is_complete(response):
+        if outcome.code == pycurl.E_SEND_ERROR and self._is_complete():
             return SUCCESS
         return outcome if self._guard is None else self._guard.outcome(outcome)
 
-    def _is_complete(self, response: HttpResponse) -> bool:
+    def _is_complete(self) -> bool:
         """Whether the response was complete although the request could not be sent to its end.
 
         A server may answer before it has read all of a body, and close (RFC 9112 section 9.6).
@@ -287,14 +340,15 @@ class Transfer:
         can break between the two. A length is checked. A chunked body is accepted if the server has
         closed in good order: EPIPE, where a reset would be ECONNRESET.
         """
-        status, getinfo = response.status, self._handle.getinfo
+        status, getinfo = self.status, self._handle.getinfo
         if status < 200 or self.received.fault is not None:
             return False
         if self.request.method == "HEAD" or status in WITHOUT_BODY:
             return True
-        if "Transfer-Encoding" in response.headers:
+        headers = self.received.headers
+        if "Transfer-Encoding" in headers:
             return bool(getinfo(pycurl.OS_ERRNO) == EPIPE)
-        length = response.headers.get("Content-Length", "")
+        length = headers.get("Content-Length", "")
         received = int(getinfo(pycurl.SIZE_DOWNLOAD_T))
         return length.isascii() and length.isdigit() and int(length) == received
 
@@ -316,31 +370,23 @@ class Transfer:
 NO_DIGEST = ", as it is not ASCII: use auth_method=http.Auth.BASIC, over TLS"
 
 
-def _configure(handle: Handle, request: PreparedRequest) -> None:
-    """Set a handle up for the settings of a request and the environment."""
-    settings, origin = request.settings, request.url.origin
-    if settings.auth is not None or settings.netrc:
-        handle.forget_other_origin(origin)
-    if settings.is_bare and origin[0] == "http" and not names_http_proxy():
-        handle.configure(settings.curl, settings.files)
-        return
-    options = active_options(settings, origin[0])
+def _options_for(request: PreparedRequest) -> Options:
+    """Return the libcurl options for the settings of a request and the environment."""
+    settings, scheme = request.settings, request.url.origin[0]
+    options = active_options(settings, scheme)
     if settings.netrc is True:
         options += home_netrc_options()
     if WANT_DIGEST:
-        options += proxy_auth_options(settings, origin[0])
-    handle.configure(options, settings.files)
+        options += proxy_auth_options(settings, scheme)
+    return options
 
 
 OWN_CALLBACKS = {pycurl.E_READ_ERROR, pycurl.E_ABORTED_BY_CALLBACK}
 
 
-def times_by(handle: Handle) -> tuple[float, ...]:
-    """Return the value of `ResponseHead.times`, before the next request overwrites it."""
+def times_of_connection(handle: Handle, first_byte: float, total: float) -> tuple[float, ...]:
+    """Return the value of `ResponseHead.times` for a transfer that has opened a connection."""
     getinfo = handle.getinfo
-    first_byte, total = getinfo(STARTTRANSFER_TIME), getinfo(TOTAL_TIME)
-    if not handle.has_opened:
-        return (0.0, 0.0, 0.0, first_byte, total, 0)
     before = (
         getinfo(pycurl.NAMELOOKUP_TIME),
         getinfo(pycurl.CONNECT_TIME),

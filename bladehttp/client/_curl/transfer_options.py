@@ -16,6 +16,7 @@ accounts get locked.
 
 import re
 from functools import partial
+from logging import DEBUG
 from typing import Any
 
 import pycurl
@@ -28,7 +29,7 @@ from bladehttp.client._config.progress import Progress, Report
 from bladehttp.client._curl.body_sender import BodySender
 from bladehttp.client._curl.handle import PLAIN, Handle, Message
 from bladehttp.client._curl.response_head import ResponseHead, offers_digest
-from bladehttp.client._curl.wire_log import start_wire_log, stop_wire_log, wire_log_is_on
+from bladehttp.client._curl.wire_log import start_wire_log, stop_wire_log, wire
 from bladehttp.client._request.body import BytesBody
 from bladehttp.client._request.prepared import PreparedRequest
 
@@ -41,7 +42,7 @@ def transfer_options_for(handle: Handle, request: PreparedRequest) -> "TransferO
         _set_message(handle, request)
     elif handle.message is not PLAIN:
         handle.set_message(PLAIN)
-    if request.is_simple and not wire_log_is_on():
+    if request.is_simple and not wire.isEnabledFor(DEBUG):
         return None
     return TransferOptions(handle, request)
 
@@ -69,7 +70,7 @@ class TransferOptions:
         self._handle = handle
         self._request = request
         curl, settings = handle.curl, request.settings
-        self._is_wired = wire_log_is_on() and start_wire_log(handle, settings.sensitive_headers)
+        self._is_wired = start_wire_log(handle, settings.sensitive_headers)
         if request.url.target is not None and _may_keep_target(request):
             curl.setopt(pycurl.REQUEST_TARGET, request.url.target)
             handle.invalidate()  # it cannot be unset

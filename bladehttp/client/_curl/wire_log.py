@@ -21,11 +21,6 @@ ARROWS = {
 HEADS = (pycurl.INFOTYPE_HEADER_IN, pycurl.INFOTYPE_HEADER_OUT)
 
 
-def wire_log_is_on() -> bool:
-    """Whether the wire log is enabled."""
-    return wire.isEnabledFor(logging.DEBUG)
-
-
 def wire_log(handle: Handle, patterns: tuple[str, ...]) -> Callable[[int, bytes], None] | None:
     """Return the CURLOPT_DEBUGFUNCTION that writes the wire log, None if the log is off.
 
@@ -33,7 +28,9 @@ def wire_log(handle: Handle, patterns: tuple[str, ...]) -> Callable[[int, bytes]
         handle: The handle of the transfer.
         patterns: ``sensitive_headers`` of the client.
     """
-    return handle.in_context(partial(_log_wire, patterns)) if wire_log_is_on() else None
+    if not wire.isEnabledFor(logging.DEBUG):
+        return None
+    return handle.in_context(partial(_log_wire, patterns))
 
 
 def start_wire_log(handle: Handle, patterns: tuple[str, ...]) -> bool:

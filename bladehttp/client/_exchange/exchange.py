@@ -9,7 +9,7 @@ from time import monotonic, sleep
 from typing import Any
 
 from bladehttp._message.response import HttpResponse
-from bladehttp._message.response_head import Hop
+from bladehttp._message.response_head import Hops
 from bladehttp.client._config.environment import active_proxy
 from bladehttp.client._config.redaction import redact, secrets_of
 from bladehttp.client._config.retry import Retry
@@ -76,8 +76,9 @@ class Exchange:
         self.started = started = monotonic()
         self.deadline = started + request.settings.total_timeout_s
         self.not_before = 0.0
-        self._history: tuple[Hop, ...] = ()
+        self._history: Hops = ()
         self._retries = self._repeated = 0
+        self._transfer = Transfer()
         self._hooks = hooks
         self._is_announced = self._is_reauthenticated = False
         self._on_error_due = False  # whether on_request was called and no other hook since
@@ -106,7 +107,7 @@ class Exchange:
 
         Args:
             handle: The handle.
-            sink: The sink of the body, with the methods of BytesIO; None collects it.
+            sink: The sink of the body, with the methods of `StreamSink`; None collects it.
 
         Raises:
             HttpException: The request cannot be sent.
@@ -118,7 +119,7 @@ class Exchange:
             request = self.request if self._hooks is None else self._announced(self._hooks)
             if self._is_reauthenticated:
                 handle.invalidate()
-            self._transfer = Transfer(request, handle, sink, self._repeated > 0)
+            self._transfer.begin(request, handle, sink, self._repeated > 0)
         except BaseException as error:
             self.notify_error(error)
             raise
@@ -195,7 +196,7 @@ class Exchange:
         It is not if it is interim, a redirect, to be retried, or one that ``auth`` may answer. Nor
         are 401 and 407 before the first byte of their body: libcurl may answer them itself.
         """
-        settings, status = self.request.settings, self._transfer.status()
+        settings, status = self.request.settings, self._transfer.last_status()
         if self.is_redirect or not (has_begun or self._transfer.has_head):
             return False
         if status in CHALLENGES and self._may_be_answered(status):
@@ -276,29 +277,25 @@ class Exchange:
         if outcome is not SUCCESS and self._is_sent_again():
             return None
         self._repeated = 0
+        following = None
         try:
             response = self._transfer.finish(outcome, self.deadline)
-            following = self._following(response) if self._transfer.location else None
-            if response.status in CHALLENGES and self._is_answered(response.status):
+            if response is None:
+                following = self._following()
+            elif response.status in CHALLENGES and self._is_answered(response.status):
                 return None
         except BaseException as error:
-            if isinstance(error, ProxyError) and self._is_answered(error.status):
+            if self._is_repeated(error):
                 return None
-            delay = self._delay_after(error)
-            if delay is None:
-                self.notify_error(error)
-                raise
-            self._wait(error, delay)
+            self.notify_error(error)
+            raise
+        if following is not None:
+            self._follow(following)
             return None
-        retry = self.request.settings.retry
-        if retry is not None and (delay := self._delay_for(response, retry)) is not None:
-            self._wait(response, delay)
-        elif following is not None:
-            self._move_to(following, response)
-        else:
-            flow = self._flow
-            return self._completed(response) if flow is None else self._decided(flow, response)
-        return None
+        retry, flow = self.request.settings.retry, self._flow
+        if response is None or (retry is not None and self._is_retried(response, retry)):
+            return None
+        return self._completed(response) if flow is None else self._decided(flow, response)
 
     def _decided(self, flow: AuthFlow, response: HttpResponse) -> HttpResponse | None:
         """Return the response, None if ``auth`` asks for the request again or is to be awaited."""
@@ -390,8 +387,9 @@ class Exchange:
         received.method, received.given = self.request.method, self.given
         received.time_taken = (monotonic() - self.started) * 1000
         if self._history:
-            response.redirects = len(self._history)
-            response.history = self._history
+            received.hops = self._history
+        if self._hooks is None and response.status < BAD_REQUEST:
+            return response  # nearly always
         if response.status >= BAD_REQUEST:
             sent = self._transfer.request
             patterns, auth = sent.settings.sensitive_headers, sent.settings.auth
@@ -414,22 +412,25 @@ class Exchange:
         if self.request.settings.raise_for_status and not self.awaitables:
             response.raise_for_status()
 
-    def _following(self, response: HttpResponse) -> PreparedRequest:
+    def _following(self) -> PreparedRequest:
         """Return the request that a redirect leads to."""
-        count, limit = len(self._history) + 1, self.request.settings.max_redirects
-        location = self._transfer.location
+        transfer, limit = self._transfer, self.request.settings.max_redirects
         try:
-            if count > limit:
-                last = location[:200]
+            if len(self._history) >= limit:
+                last = transfer.location[:200]
                 raise TooManyRedirects(f"more than {limit} redirects, the last to {last!r}")
-            return next_request(self.request, response.status, location)
+            return next_request(self.request, transfer.status, transfer.location)
         except HttpException as error:
+            response = transfer.redirect_response()
             raise annotate(error, self.request.info(), response) from error.__cause__
 
-    def _move_to(self, following: PreparedRequest, response: HttpResponse) -> None:
-        """Continue with the request that a redirect leads to."""
+    def _follow(self, following: PreparedRequest) -> None:
+        """Continue with the request that a redirect leads to, unless it is to be retried."""
+        transfer, retry = self._transfer, self.request.settings.retry
+        if retry is not None and self._is_retried(transfer.redirect_response(), retry):
+            return
         self._is_reauthenticated = False
-        self._history += (Hop(response.status, self.request.url.text),)
+        self._history += ((transfer.status, self.request.url.text),)
         self.request = following
         if self._flow is not None:
             self._flow.close()
@@ -437,37 +438,40 @@ class Exchange:
                 self._flow = None
         if self._hooks is not None:
             self._is_announced = False
+            response = transfer.redirect_response()
             self._call(self._hooks.on_redirect, False, self._outgoing, response)
 
-    def _delay_for(self, response: HttpResponse, retry: Retry) -> float | None:
-        """Return the seconds to wait before a retry because of a response, None for no retry."""
+    def _is_retried(self, response: HttpResponse, retry: Retry) -> bool:
+        """Whether the request is sent again because of a response; then it waits for that."""
         if response.status not in retry.statuses or self.request.method not in retry.methods:
-            return None
-        return self._delay(retry, response.headers.get("Retry-After"))
+            return False
+        return self._is_delayed(response, retry, response.headers.get("Retry-After"))
 
-    def _delay_after(self, error: BaseException) -> float | None:
-        """Return the seconds to wait before a retry after a failure, None for no retry."""
+    def _is_repeated(self, error: BaseException) -> bool:
+        """Whether the request is sent again after a failure; then it waits for that."""
+        if isinstance(error, ProxyError) and self._is_answered(error.status):
+            return True
         retry = self.request.settings.retry
         if retry is None or not isinstance(error, Exception):
-            return None
+            return False
         if not retry.may_repeat(error, self.request.method, self._transfer.was_sent()):
-            return None
-        return self._delay(retry, None)
+            return False
+        return self._is_delayed(error, retry, None)
 
-    def _delay(self, retry: Retry, retry_after: str | None) -> float | None:
-        """Return the seconds to wait, None after too many retries or if it would be too late."""
+    def _is_delayed(self, result: object, retry: Retry, retry_after: str | None) -> bool:
+        """Whether the same request is sent again after some seconds, and set that time.
+
+        It is not after too many retries, if that would be too late, or its body cannot be rewound.
+        """
         delay = retry.delay(self._retries, retry_after)
-        if delay is None or monotonic() + delay >= self.deadline:
-            return None
-        return delay if self.request.rewind() else None
-
-    def _wait(self, result: object, delay: float) -> None:
-        """Send the same request again after some seconds."""
+        if delay is None or monotonic() + delay >= self.deadline or not self.request.rewind():
+            return False
         self._retries += 1
         self.not_before = monotonic() + delay
         if self._hooks is not None:
             self._is_announced = False
             self._call(self._hooks.on_retry, False, self._outgoing, result, delay * 1000)
+        return True
 
     def annotate(self, error: Error) -> Error:
         """Set the request on an exception that becomes a result, and return it."""

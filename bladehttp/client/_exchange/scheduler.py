@@ -129,6 +129,10 @@ class Scheduler:
         if waiter is not None:
             self.multi.wait_with(waiter)
 
+    def may_be_kept(self) -> bool:
+        """Return ``is_reusable``; see `Kept`."""
+        return self.is_reusable
+
     def __len__(self) -> int:
         """The number of exchanges that have not ended."""
         return len(self._running) + len(self._delayed)
@@ -315,7 +319,7 @@ class Scheduler:
     def _put_back(self, handle: ScheduledHandle) -> None:
         del handle.exchange  # an idle one keeps neither request nor response
         handle.context = None
-        if handle.is_reusable:
+        if handle.may_be_kept():
             self._idle.append(handle)
         else:
             handle.close()

@@ -60,7 +60,7 @@ class PreparedRequest:
         is_plain: Whether it is a GET without fields or content, and simple.
         is_simple: Whether no more options than those of method, fields and bytes belong to it.
         options: A list with the libcurl options of its method and fields, made by its first
-            transfer; empty until then. Requests that differ in their bytes only share it.
+            transfer; empty until then. Requests that differ in bytes or path only share it.
     """
 
     method: str
@@ -95,6 +95,23 @@ class PreparedRequest:
         other.method, other.url, other.fields = self.method, self.url, self.fields
         other.body, other.settings, other.hooks = body, self.settings, None
         other.is_plain, other.is_simple = False, self.is_simple
+        other.options = self.options
+        return other
+
+    def at(self, url: Url) -> "PreparedRequest":
+        """Return the request for another URL of the same origin, its body rewound; without hooks.
+
+        Raises:
+            UnrewindableBody: The body cannot be sent again.
+        """
+        if self.body is not None:
+            self.body.rewind()
+        if url.target is not None or self.url.target is not None:
+            return PreparedRequest(self.method, url, self.fields, self.body, self.settings)
+        other = PreparedRequest.__new__(PreparedRequest)
+        other.method, other.url, other.fields = self.method, url, self.fields
+        other.body, other.settings, other.hooks = self.body, self.settings, None
+        other.is_plain, other.is_simple = self.is_plain, self.is_simple
         other.options = self.options
         return other
 

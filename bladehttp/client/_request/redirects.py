@@ -4,7 +4,6 @@ They are followed here, hop by hop on the same handle, and not by libcurl (docs/
 """
 
 import re
-from dataclasses import replace
 from functools import partial
 
 from bladehttp._data.secret_names import is_sensitive
@@ -12,7 +11,12 @@ from bladehttp.client._config.network import OF_ONE_ORIGIN
 from bladehttp.client._config.options import Settings
 from bladehttp.client._request.fields import Fields
 from bladehttp.client._request.prepared import PreparedRequest
-from bladehttp.client._request.url import Url, parse_url, resolve_location
+from bladehttp.client._request.url import (
+    Url,
+    location_url,
+    parse_url,
+    without_userinfo,
+)
 from bladehttp.exceptions import UnsupportedProtocol
 
 
@@ -62,8 +66,11 @@ def next_request(request: PreparedRequest, status: int, location: str) -> Prepar
             allowed.
         UnrewindableBody: The body must be sent again and its source cannot be rewound.
     """
-    url = _target(request, resolve_location(location, request.url.text))
+    url = location_url(location, request.url.text)
     method, fields, body = NEXT_METHOD[status](request.method), request.fields, request.body
+    if url.origin == request.url.origin and method == request.method:
+        return request.at(url)
+    _check_scheme(request, url)
     if method != request.method:
         fields, body = [field for field in fields if not is_about_content(field[0])], None
     if body is not None:
@@ -74,21 +81,15 @@ def next_request(request: PreparedRequest, status: int, location: str) -> Prepar
     return PreparedRequest(method, url, fields, body, settings)
 
 
-def _target(request: PreparedRequest, text: str) -> Url:
-    """Return a URL that a response leads to, without its userinfo.
+def _check_scheme(request: PreparedRequest, url: Url) -> None:
+    """Check a URL that a response leads to.
 
     Raises:
-        InvalidUrl: It is not valid.
-        UnsupportedProtocol: It is neither http nor https, or http after https where that is not
-            allowed.
+        UnsupportedProtocol: It is http after https, and that is not allowed.
     """
-    target = parse_url(text)
-    # RFC 9110 section 4.2.4: userinfo in a Location is not to be trusted
-    url = target if target.credentials is None else replace(target, credentials=None)
     is_insecure = request.url.origin[0] == "https" and url.origin[0] == "http"
     if is_insecure and not request.settings.allow_insecure_redirect:
         raise UnsupportedProtocol(f"redirect from https to http refused: {url.text[:200]!r}")
-    return url
 
 
 def page_request(request: PreparedRequest, places: list[str], text: str) -> PreparedRequest:
@@ -106,7 +107,8 @@ def page_request(request: PreparedRequest, places: list[str], text: str) -> Prep
         InvalidUrl: As of `next_request`.
         UnsupportedProtocol: As of `next_request`.
     """
-    url, fields, settings = _target(request, text), request.fields, request.settings
+    url, fields, settings = without_userinfo(parse_url(text)), request.fields, request.settings
+    _check_scheme(request, url)
     if {url.origin, *(parse_url(place).origin for place in places)} != {request.url.origin}:
         fields, settings = _for_other_origin(fields, settings)
     return PreparedRequest(request.method, url, fields, request.body, settings, hooks=request.hooks)

@@ -19,7 +19,7 @@ relative URL joined to a base (_data/references.py).
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import quote, unquote, unquote_plus
@@ -217,6 +217,31 @@ def _triplet(escaped: re.Match[str]) -> str:
     return f"%{ord(escaped[0]) - 0xDC00:02x}"
 
 
+def location_url(location: str, base: str) -> Url:
+    """Return the URL that a Location field leads to, without its userinfo; see `parse_url`.
+
+    RFC 9110 section 4.2.4: userinfo in a Location is not to be trusted.
+
+    Raises:
+        InvalidUrl: As of `parse_url` and `resolve_location`.
+        UnsupportedProtocol: As of `parse_url`.
+    """
+    is_short = len(base) + len(location) <= LONGEST_KEPT
+    return (_location_url_kept if is_short else _location_url)(location, base)
+
+
+def _location_url(location: str, base: str) -> Url:
+    return without_userinfo(_url(resolve_location(location, base)))
+
+
+_location_url_kept = lru_cache(maxsize=1024)(_location_url)
+
+
+def without_userinfo(url: Url) -> Url:
+    """Return a URL without name and password."""
+    return url if url.credentials is None else replace(url, credentials=None)
+
+
 def resolve_location(location: str, base: str) -> str:
     """Return the absolute URL that a Location field leads to (RFC 9110 section 10.2.2).
 
@@ -225,19 +250,11 @@ def resolve_location(location: str, base: str) -> str:
     """
     if has_control(location):
         raise InvalidUrl(f"Location holds control characters: {shown(location)}")
-    is_short = len(base) + len(location) <= LONGEST_KEPT
-    return (_resolved_kept if is_short else _resolved)(location, base)
-
-
-def _resolved(location: str, base: str) -> str:
     target = resolve(location, base)
     if "#" in base and "#" not in target:
         # RFC 9110 section 10.2.2: it inherits the fragment of the requested URL
         return f"{target}#{parse_reference(base).fragment}"
     return target
-
-
-_resolved_kept = lru_cache(maxsize=1024)(_resolved)
 
 
 def with_query(text: str, query: Any) -> str:
