@@ -59,6 +59,7 @@ def test_the_table_has_a_row_for_every_property() -> None:
         "files",
         "has_login",
         "is_bare",
+        "may_take_rounds",
         "receive_timeout_s",
         "tls_files",
         "total_timeout_s",

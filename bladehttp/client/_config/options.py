@@ -303,6 +303,7 @@ class Settings:
         has_login: Whether libcurl may authenticate with them.
         is_bare: Whether there is neither netrc nor a proxy: over http only a proxy of the
             environment adds to ``curl``.
+        may_take_rounds: Whether libcurl may send a request again to answer a challenge.
         receive_timeout_s: ``receive_timeout`` in seconds, infinite for none.
         total_timeout_s: ``total_timeout`` in seconds, infinite for none.
     """
@@ -352,6 +353,7 @@ class Settings:
     files: tuple[tuple[str, str], ...] = field(init=False, repr=False, compare=False)
     has_login: bool = field(init=False, repr=False, compare=False)
     is_bare: bool = field(init=False, repr=False, compare=False)
+    may_take_rounds: bool = field(init=False, repr=False, compare=False)
     receive_timeout_s: float = field(init=False, repr=False, compare=False)
     total_timeout_s: float = field(init=False, repr=False, compare=False)
     _changes: dict[tuple[Any, ...], "Settings"] = field(init=False, repr=False, compare=False)
@@ -368,6 +370,9 @@ class Settings:
         files = named_files(self.ca_cert, self.client_cert, self.pinned_key)
         object.__setattr__(self, "files", files)
         object.__setattr__(self, "has_login", bool(self.netrc) or self.auth is not None)
+        is_at_once = methods == Auth.BASIC and not self.curl_options  # Basic needs no challenge
+        takes_rounds = isinstance(self.auth, tuple) and not is_at_once
+        object.__setattr__(self, "may_take_rounds", bool(self.netrc) or takes_rounds)
         is_bare = not self.netrc and self.proxy is None
         object.__setattr__(self, "is_bare", is_bare)
         object.__setattr__(self, "receive_timeout_s", self.receive_timeout / 1000 or inf)

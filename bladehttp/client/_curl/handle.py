@@ -11,7 +11,7 @@ from bladehttp.client._config.options import FIXED_OPTIONS
 from bladehttp.client._config.tls import check_named
 from bladehttp.client._curl.body_sink import NO_SINK, BodySink
 from bladehttp.client._curl.callbacks import FAILED, Call, storing_errors
-from bladehttp.client._curl.connections import Address, Connections
+from bladehttp.client._curl.connections import Address, Connections, version_of
 from bladehttp.client._curl.multi import Multi
 
 Options = tuple[tuple[int, object], ...]
@@ -26,7 +26,8 @@ SECRET_OPTIONS = frozenset(
 """Options whose values no message shows."""
 
 # once: an attribute of a module costs five times as much as a global
-URL, PREREQFUNCTION, PREREQFUNC_OK = pycurl.URL, pycurl.PREREQFUNCTION, pycurl.PREREQFUNC_OK
+URL, PREREQFUNCTION = pycurl.URL, pycurl.PREREQFUNCTION
+OK, STOP = int(pycurl.PREREQFUNC_OK), int(pycurl.PREREQFUNC_ABORT)
 
 CHAINS_KEPT = 32
 """Most connections and origins whose certificates are kept; the oldest are dropped first."""
@@ -94,6 +95,7 @@ class Handle:
         message: Method and fields of the last transfer, which stay set.
         multi: The multi that its transfers run on.
         is_unusable: Whether the transfer was stopped because its connection was not usable.
+        written: Number of connections opened when the request was last written.
         has_events: Called with 0 before a transfer: whether a connection may have changed since the
             last one.
     """
@@ -125,6 +127,7 @@ class Handle:
         "origin",
         "setopt",
         "sink",
+        "written",
     )  # fmt: skip
 
     has_events: Callable[[int], object]
@@ -146,6 +149,7 @@ class Handle:
         self.opened: list[int] = []
         self.has_opened = False
         self.is_unusable = False
+        self.written = 0
         self.error: Exception | None = None
         self.origin: object = None
         self.lines: list[bytes] = []
@@ -254,15 +258,42 @@ class Handle:
             self.setopt(PREREQFUNCTION, self._on_request)
             self.is_guarded = True
 
+    def watch_rounds(self) -> None:
+        """Look at the connection before each round of a request but the first."""
+        if not self.is_guarded:
+            self.setopt(PREREQFUNCTION, self._on_request)
+            self.is_guarded = True
+
     def forget_guards(self) -> None:
-        """Unset CURLOPT_PREREQFUNCTION before a request without a guard."""
+        """Unset CURLOPT_PREREQFUNCTION before a request without a guard and of one round."""
         self.is_guarded = False
         self.curl.unsetopt(PREREQFUNCTION)
 
     def _before_write(self, *address: Any) -> int:
         """Decide whether a request is written to a connection. CURLOPT_PREREQFUNCTION."""
-        guard = self.guard
-        return PREREQFUNC_OK if guard is None else guard.decide(address)
+        if self.guard is not None:
+            return self.guard.decide(address)
+        if self.lines:  # it was looked at before the first round
+            return self._decide(address)
+        self.written = len(self.opened)
+        return OK
+
+    def _decide(self, address: Address) -> int:
+        """Decide whether a request without a guard is written; it may be sent twice."""
+        if self.is_usable(address, True):
+            return OK
+        self.is_unusable = True
+        return STOP
+
+    def is_usable(self, address: Address, is_repeatable: bool) -> bool:
+        """Whether a request may be written to a connection; see `Connections.is_usable`."""
+        opened = len(self.opened)
+        if opened > self.written:
+            self.written = opened
+            return True  # it is new
+        if opened:  # another round over a connection of this transfer
+            self.connections.record(self, address[3], version_of(self.lines))
+        return self.connections.is_usable(address, is_repeatable)
 
     def forget_closed(self) -> None:
         """Forget connections that are closed; for handles with connections of their own."""

@@ -33,9 +33,9 @@ from typing import Any
 import pycurl
 
 from bladehttp.client._config.retry import IDEMPOTENT
-from bladehttp.client._curl.connections import HTTP_2, MULTIPLEXED, Address, version_of
+from bladehttp.client._curl.connections import HTTP_2, MULTIPLEXED, Address
 from bladehttp.client._curl.engine import Outcome
-from bladehttp.client._curl.handle import Handle
+from bladehttp.client._curl.handle import OK, STOP, Handle
 from bladehttp.client._curl.wire_log import stop_wire_log, wire_log
 from bladehttp.client._request.prepared import PreparedRequest
 
@@ -45,8 +45,6 @@ REFUSED = b"refused by server"
 MOST = 5
 """Most times a request is sent again after its connection was lost. libcurl's CONN_MAX_RETRIES is
 the same."""
-
-OK, STOP = int(pycurl.PREREQFUNC_OK), int(pycurl.PREREQFUNC_ABORT)
 
 NO_FRAMES = ("1.0", "1.1")
 """Values of ``http_version`` with which no stream can be refused."""
@@ -66,7 +64,8 @@ def guard_for(
 ) -> "Guard | None":
     """Install a guard on a handle; return None where none is needed.
 
-    A request that may be repeated needs none if no connection has changed.
+    A request that may be repeated needs none if no connection has changed. If it may take several
+    rounds, the handle looks at the connection before each further one.
 
     Args:
         handle: The handle.
@@ -75,16 +74,20 @@ def guard_for(
         is_repeated: Whether its connection was lost, so that a new one is required.
     """
     must_go_once = not (request.is_plain or is_repeatable(request))
+    settings = request.settings
     if must_go_once:
         is_repeated = is_repeated or handle.await_probation(request.url.origin)
         if _may_be_refused(handle, request):
             return RefusalListener(handle, request, lines, is_repeated, must_go_once)
-    elif request.settings.auth is None and not is_repeated:  # with auth there may be several rounds
-        if not handle.has_events(0):
-            if handle.is_guarded:
-                handle.forget_guards()
-            return None
+    elif not is_repeated and handle.has_events(0):
         handle.forget_closed()
+    elif not (is_repeated or settings.may_take_rounds):
+        if handle.is_guarded:
+            handle.forget_guards()
+        return None
+    elif not (is_repeated or settings.curl_options):  # which may have the same callback
+        handle.watch_rounds()
+        return None
     return Guard(handle, request, lines, is_repeated, must_go_once)
 
 
@@ -108,7 +111,6 @@ class Guard:
         "_is_fresh",
         "_lines",
         "_must_go_once",
-        "_opened",
         "_request",
         "_seen",
         "_verdict",
@@ -129,7 +131,6 @@ class Guard:
         self._must_go_once = must_go_once
         self._lines = lines
         self._seen = -1
-        self._opened = 0
         self._verdict: Verdict | None = None
         self.is_refused = False
         handle.set_guard(self)
@@ -152,7 +153,7 @@ class Guard:
         if received == self._seen and self._must_go_once and not self.is_refused:
             self._handle.connections.restart_probation(self._request.url.origin)
             return self._stop(Verdict.MAY_BE_DONE)
-        if not self._is_usable(address):
+        if not self._handle.is_usable(address, not self._must_go_once):
             return self._stop(Verdict.UNFIT)
         self._seen, self.is_refused = received, False
         theirs = self._request.settings.curl_options
@@ -163,17 +164,6 @@ class Guard:
     def _stop(self, verdict: Verdict) -> int:
         self._verdict = verdict
         return STOP
-
-    def _is_usable(self, address: Address) -> bool:
-        handle = self._handle
-        opened = len(handle.opened)
-        if opened != self._opened:
-            self._opened = opened
-            return True  # it is new
-        connections = handle.connections
-        if opened:  # another round over a connection of this transfer
-            connections.record(handle, address[3], version_of(self._lines))
-        return connections.is_usable(address, not self._must_go_once)
 
     def was_not_processed(self, was_sent: bool) -> bool:
         """Whether a failed request was certainly not processed.
@@ -189,8 +179,7 @@ class Guard:
         """Return the actual outcome in place of libcurl's error for a stopped transfer."""
         if self._verdict is None:
             return outcome
-        method = self._request.method
-        return Outcome(pycurl.E_RECV_ERROR, f"{REASONS[self._verdict]}, and {method} {NOT_AGAIN}")
+        return stopped(self._verdict, self._request)
 
 
 class RefusalListener(Guard):
@@ -221,6 +210,12 @@ REASONS = {
     Verdict.MAY_BE_DONE: "kept connection was lost before a response",
 }
 NOT_AGAIN = "is not sent twice"
+
+
+def stopped(verdict: Verdict, request: PreparedRequest) -> Outcome:
+    """Return the outcome of a transfer that was stopped and is not repeated."""
+    text = f"{REASONS[verdict]}, and {request.method} {NOT_AGAIN}"
+    return Outcome(pycurl.E_RECV_ERROR, text)
 
 
 def _may_be_refused(handle: Handle, request: PreparedRequest) -> bool:

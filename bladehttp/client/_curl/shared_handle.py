@@ -17,8 +17,7 @@ from bladehttp.client._curl.connections import (
     Connections,
     silence_s,
 )
-from bladehttp.client._curl.handle import Chains, Handle, Options, WriteGuard
-from bladehttp.client._curl.resend import OK, STOP
+from bladehttp.client._curl.handle import OK, STOP, Chains, Handle, Options, WriteGuard
 from bladehttp.client._curl.shared_multi import SharedMulti
 from bladehttp.client._curl.sweeper import Sweeper
 
@@ -140,10 +139,14 @@ class SharedHandle(Handle):
     def set_guard(self, guard: WriteGuard) -> None:
         self.guard = guard
 
+    def watch_rounds(self) -> None:
+        """Do nothing: `_before_write` looks before each round."""
+
     def _before_write(self, *address: Any) -> int:
         if self.guard is not None:
             return self.guard.decide(address)
-        if not self.opened and not self.connections.is_usable(address, True):
+        is_usable = self.is_usable if self.opened else self.connections.is_usable
+        if not is_usable(address, True):
             self.is_unusable = True
             return STOP
         return OK if self._others is None else int(self._others(*address))

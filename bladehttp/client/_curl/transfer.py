@@ -17,7 +17,7 @@ from bladehttp.client._curl.engine import SUCCESS, Outcome
 from bladehttp.client._curl.errors import annotate
 from bladehttp.client._curl.failures import failure
 from bladehttp.client._curl.handle import Handle, Options
-from bladehttp.client._curl.resend import guard_for
+from bladehttp.client._curl.resend import Verdict, guard_for, stopped
 from bladehttp.client._curl.response_head import BLANK, ResponseHead
 from bladehttp.client._curl.transfer_options import (
     POSTFIELDS,
@@ -111,8 +111,8 @@ class Transfer:
             self._content, handle.sink, lines = sink, NO_SINK, []
             handle.set_target(url.text, sink, sink.header_callback(lines))
         self._lines = handle.lines = lines
-        handle.origin, handle.error = origin, None
-        handle.is_sound = handle.has_opened = False
+        handle.origin, handle.error, handle.written = origin, None, 0
+        handle.is_sound = handle.has_opened = handle.is_unusable = False
         self._options = transfer_options_for(handle, request)
         self._guard = guard_for(handle, request, lines, is_repeated)
         handle.is_sound = self._options is None and self._guard is None
@@ -330,7 +330,9 @@ class Transfer:
             return outcome
         if outcome.code == pycurl.E_SEND_ERROR and self._is_complete():
             return SUCCESS
-        return outcome if self._guard is None else self._guard.outcome(outcome)
+        if self._guard is not None:
+            return self._guard.outcome(outcome)
+        return stopped(Verdict.UNFIT, self.request) if self._handle.is_unusable else outcome
 
     def _is_complete(self) -> bool:
         """Whether the response was complete although the request could not be sent to its end.

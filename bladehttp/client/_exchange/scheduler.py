@@ -162,7 +162,7 @@ class Scheduler:
         curl, origin = handle.curl, exchange.request.url.origin
         if handle.waits or origin[0] == "https":
             handle.set_pipewait(self._sharing.join(handle, origin))
-        handle.moved, handle.is_unusable = 0, False
+        handle.moved = 0
         handle.last = now = monotonic()
         self._running[curl] = handle
         self.multi.start(curl)
