@@ -60,6 +60,7 @@ def test_the_table_has_a_row_for_every_property() -> None:
         "has_login",
         "is_bare",
         "may_take_rounds",
+        "over_tls",
         "receive_timeout_s",
         "tls_files",
         "total_timeout_s",

@@ -15,8 +15,11 @@ from bladehttp.client._config.options import Settings
 from bladehttp.client._config.tls import (
     TRUST_VARIABLES,
     Pair,
+    are_unchanged,
+    environment_paths,
     environment_trust,
     renewed,
+    stamps_of,
     tls_files,
     usual_spelling,
 )
@@ -25,7 +28,10 @@ from bladehttp.client._config.tls import (
 # 2 us in os.environ, which encodes, raises and catches, and nothing in a dict.
 VARIABLES: Mapping[bytes, bytes] = getattr(os.environ, "_data", os.environb)
 
-TRUST = frozenset(map(os.fsencode, TRUST_VARIABLES))
+TRUST = tuple(map(os.fsencode, TRUST_VARIABLES))
+MOST_KEPT = 8
+"""Most values of these variables whose options are kept with a Settings."""
+
 HTTPS_PROXIES = ("https_proxy", "HTTPS_PROXY")
 HTTP_PROXIES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 NO_PROXY = ("no_proxy", "NO_PROXY")
@@ -46,6 +52,16 @@ def names_proxy() -> bool:
     )
 
 
+def names_authorities() -> bool:
+    """Whether a variable names certificate authorities."""
+    return (
+        b"SSL_CERT_FILE" in VARIABLES
+        or b"SSL_CERT_DIR" in VARIABLES
+        or b"REQUESTS_CA_BUNDLE" in VARIABLES
+        or b"CURL_CA_BUNDLE" in VARIABLES
+    )
+
+
 def active_options(settings: Settings, scheme: str) -> tuple[Pair, ...]:
     """Return the libcurl options for a request to a URL of that scheme.
 
@@ -54,18 +70,44 @@ def active_options(settings: Settings, scheme: str) -> tuple[Pair, ...]:
             of certificate authorities was removed.
         ValueError: HTTP_PROXY is not the URL of a proxy.
     """
-    options, files, has_proxy = settings.direct, settings.tls_files, settings.proxy is not None
-    if settings.trust_env:
-        if not has_proxy and names_proxy():
-            options = settings.curl
-            options += environment_proxy(os.environ, scheme, settings.no_proxy is None)
-            has_proxy = bool(active_proxy(settings, scheme))
-        is_unsaid = settings.ca_cert is None and scheme == "https"
-        if is_unsaid and not VARIABLES.keys().isdisjoint(TRUST):
-            options += environment_trust(os.environ)
-            files = tls_files(options)
-    if scheme == "https" or (has_proxy and names_tls_proxy(settings)):
-        options += renewed(files)
+    options, has_proxy = settings.direct, settings.proxy is not None
+    if settings.trust_env and not has_proxy and names_proxy():
+        options = settings.curl
+        options += environment_proxy(os.environ, scheme, settings.no_proxy is None)
+        has_proxy = bool(active_proxy(settings, scheme))
+    if scheme == "https":
+        return options_over_tls(settings, options)
+    if has_proxy and names_tls_proxy(settings):
+        options += renewed(settings.tls_files)
+    return options
+
+
+def options_over_tls(settings: Settings, base: tuple[Pair, ...]) -> tuple[Pair, ...]:
+    """Return options with the authorities of the environment and the names of replaced files.
+
+    Each file is looked at for each request, by one stat(2); all else only if one has changed.
+
+    Raises:
+        CertificateFileError: See `active_options`.
+    """
+    is_unsaid = settings.trust_env and settings.ca_cert is None
+    named = tuple(map(VARIABLES.get, TRUST)) if is_unsaid and names_authorities() else ()
+    known = settings.over_tls.get(named)
+    if known is not None:
+        known_base, stamps, options = known
+        if known_base is base and are_unchanged(stamps):
+            return options
+    options, files, paths = base, settings.tls_files, list[bytes]()
+    if named:
+        paths = environment_paths(os.environ)
+    stamps = stamps_of([*paths, *(path for path, _ in files)])  # before they are looked at
+    if named:
+        options += environment_trust(os.environ)
+        files = tls_files(options)
+    options += renewed(files)
+    if len(settings.over_tls) >= MOST_KEPT:
+        settings.over_tls.clear()
+    settings.over_tls[named] = base, stamps, options
     return options
 
 

@@ -39,6 +39,7 @@ from bladehttp.client._config.progress import Report, check_report
 from bladehttp.client._config.retry import Retry, check_retry
 from bladehttp.client._config.tls import (
     TLS_VERSIONS,
+    Stamps,
     TlsFiles,
     client_cert_options,
     named_files,
@@ -68,6 +69,8 @@ from bladehttp.client._config.validators import (
 )
 
 Pairs = Iterable[tuple[int, object]]
+
+OverTls = tuple[tuple[tuple[int, object], ...], Stamps, tuple[tuple[int, object], ...]]
 
 KIB = 1024
 LONGEST = 2**31 - 1
@@ -303,6 +306,8 @@ class Settings:
         has_login: Whether libcurl may authenticate with them.
         is_bare: Whether there is neither netrc nor a proxy: over http only a proxy of the
             environment adds to ``curl``.
+        over_tls: By variables of the environment the options that requests over TLS were made of,
+            the files that were looked at, and the options; see `options_over_tls`.
         may_take_rounds: Whether libcurl may send a request again to answer a challenge.
         receive_timeout_s: ``receive_timeout`` in seconds, infinite for none.
         total_timeout_s: ``total_timeout`` in seconds, infinite for none.
@@ -356,6 +361,7 @@ class Settings:
     may_take_rounds: bool = field(init=False, repr=False, compare=False)
     receive_timeout_s: float = field(init=False, repr=False, compare=False)
     total_timeout_s: float = field(init=False, repr=False, compare=False)
+    over_tls: dict[tuple[bytes | None, ...], OverTls] = field(init=False, repr=False, compare=False)
     _changes: dict[tuple[Any, ...], "Settings"] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -377,6 +383,7 @@ class Settings:
         object.__setattr__(self, "is_bare", is_bare)
         object.__setattr__(self, "receive_timeout_s", self.receive_timeout / 1000 or inf)
         object.__setattr__(self, "total_timeout_s", (self.total_timeout or inf) / 1000)
+        object.__setattr__(self, "over_tls", {})
         object.__setattr__(self, "_changes", {})
 
     def __getstate__(self) -> dict[str, Any]:

@@ -101,6 +101,47 @@ def environment_trust(environ: Mapping[str, str]) -> tuple[Pair, ...]:
     return ()
 
 
+def environment_paths(environ: Mapping[str, str]) -> list[bytes]:
+    """Return the paths that `environment_trust` looks at."""
+    file, directory = environ.get("SSL_CERT_FILE", ""), environ.get("SSL_CERT_DIR", "")
+    paths = [file, *directory.split(os.pathsep)]
+    if not (file or directory):
+        paths = [environ.get(name, "") for name in FILE_OR_DIRECTORY]
+    return [os.fsencode(path) for path in paths if path]
+
+
+Stamps = tuple[tuple[bytes, tuple[int, int] | None], ...]
+"""Paths, each with the time of its last change and its inode; None for one that is not there.
+
+The time of change (ctime) is that of content, name, owner and permissions.
+"""
+
+
+def stamps_of(paths: Iterable[bytes]) -> Stamps:
+    """Return the stamps of files."""
+    return tuple((path, _stamp(path)) for path in dict.fromkeys(paths))
+
+
+def _stamp(path: bytes) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - as below
+    except OSError:
+        return None
+    return found.st_ctime_ns, found.st_ino
+
+
+def are_unchanged(stamps: Stamps) -> bool:
+    """Whether all files are there and as they were."""
+    try:
+        for path, stamp in stamps:
+            found = os.stat(path)  # noqa: PTH116 - a Path costs as much again, for each request
+            if (found.st_ctime_ns, found.st_ino) != stamp:
+                return False
+    except OSError:
+        return False
+    return True
+
+
 TlsFiles = tuple[tuple[bytes, tuple[int, ...]], ...]
 """Paths, with the libcurl options that name them."""
 
@@ -133,7 +174,6 @@ def renewed(files: TlsFiles) -> tuple[Pair, ...]:
     libcurl keeps the authorities of a CA file for a day, and the sessions and connections made with
     them, by the name of the file. So a replaced file gets another name, the same path spelt with
     "/./" in it: it is read again, and nothing made with the old file is used (docs/decisions/0064).
-    A check costs a stat(2), 1.5 us.
 
     Raises:
         CertificateFileError: A file of certificate authorities does not exist any more.
@@ -149,7 +189,7 @@ def renewed(files: TlsFiles) -> tuple[Pair, ...]:
 def _spelling(path: bytes, options: tuple[int, ...]) -> bytes:
     """Return a path, spelt differently for each time that the file was replaced."""
     try:
-        found = os.stat(path)  # noqa: PTH116 - a Path costs as much again, for each request
+        found = os.stat(path)  # noqa: PTH116 - as in `_stamp`
         stamp: Stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
     except OSError as error:
         if pycurl.CAINFO not in options:
