@@ -73,12 +73,12 @@ class Verbs(Configured, ABC, Generic[Given, Body]):
 
     def _making(self) -> Make:
         """Return a function from items of `send_many` to exchanges, with the current hooks."""
-        hooks, prepare = usual_hooks(self._hooks), self._prepare
+        hooks, prepare, request_for = usual_hooks(self._hooks), self._prepare, self._request
         has_function = callable(self._settings.auth)
 
         def make(given: Any) -> Exchange:
             if type(given) is str and not has_function:
-                return Exchange(prepare(given), hooks, given)
+                return Exchange(request_for(given, "GET", None, None, {}), hooks, given)
             request = prepare(**arguments(given))
             if is_usual(request):
                 return Exchange(request, hooks, given)

@@ -1,6 +1,7 @@
 """Kept connections: one is known to be alive and clean before a request is written to it."""
 
 import asyncio
+import socket
 import ssl
 import threading
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pycurl
 import pytest
 from sending import DOORS
+from support import wait_until
 
 from bladehttp import AsyncHttpClient, HttpClient, HttpException, ReadError
 
@@ -56,6 +58,37 @@ def test_nor_between_the_hops_of_a_redirect(closing: Any, door: Any, certificate
             response = send("POST", f"{n}", "/hop")
             assert (response.body, response.redirects) == (f"{n}".encode(), 1)
     assert [seen.target for seen in closing.requests] == ["/hop", "/"] * 4
+
+
+CHALLENGE = (
+    b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=x\r\nContent-Length: 0\r\n\r\n"
+)
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_CORK"), reason="the end is to come with the answer")
+@pytest.mark.parametrize("count", [1, 2], ids=["of a new connection", "of a kept one"])
+def test_nor_between_the_rounds_of_a_request(peers: Any, door: Any, reply: Any, count: int) -> None:
+    late: list[bytes] = []
+
+    def handle(connection: Any) -> None:
+        while seen := connection.read_request():
+            peer.requests.append(seen)
+            is_last = connection.number == 1 and seen.target == "/private"
+            if is_last:
+                connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+            is_known = seen.target == "/" or seen.get("Authorization") is not None
+            connection.send(reply(b"ok") if is_known else CHALLENGE)
+            if is_last:
+                connection.socket.shutdown(socket.SHUT_WR)
+                late.append(connection.socket.recv(1000))
+                return
+
+    peer = peers.raw(handle)
+    with door(peer.url, auth=("ada", "secret")) as send:
+        targets = ["/"] * (count - 1) + ["/private"]
+        assert [send("GET", None, target).body for target in targets] == [b"ok"] * count
+    wait_until(lambda: late)
+    assert late == [b""]
 
 
 def test_nor_with_data_that_can_be_read_only_once(

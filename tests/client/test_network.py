@@ -17,6 +17,9 @@ from sending import DOORS
 
 from bladehttp import Auth, HttpRequest, HttpResponse, HttpServer, Retry
 from bladehttp.client import HttpClient
+from bladehttp.client._config.environment import active_options, names_proxy
+from bladehttp.client._config.options import Settings
+from bladehttp.client._config.tls import TRUST_VARIABLES
 from bladehttp.exceptions import (
     CertificateError,
     ConnectError,
@@ -229,6 +232,26 @@ def test_the_environment_names_proxies(
     assert client.get(url).body == (b"via proxy" if proxied else b"ok")
     assert client.get(origin.url, trust_env=False).body == b"ok"
     assert client.get("http://b.test/", proxy=proxy.url, trust_env=False).body == b"via proxy"
+
+
+@pytest.mark.parametrize("name", PROXY_VARIABLES[:6])
+def test_each_variable_of_proxies_is_looked_at(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    assert not names_proxy()
+    monkeypatch.setenv(name, "http://127.0.0.1:1")
+    assert names_proxy()
+
+
+def test_without_a_proxy_http_and_https_share_their_options(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in TRUST_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    settings = Settings()
+    assert active_options(settings, "http") is active_options(settings, "https") is settings.direct
+    assert dict(settings.direct)[pycurl.PROXY] == ""
+    given = Settings(curl_options={pycurl.PRE_PROXY: "socks5://127.0.0.1:1"})
+    assert active_options(given, "http") is given.curl
+    assert pycurl.PROXY not in dict(given.curl)
 
 
 def test_what_is_explicit_beats_the_environment(

@@ -5,11 +5,14 @@ import ssl
 from pathlib import Path
 from typing import Any
 
+import pycurl
 import pytest
 import trustme
 from sending import DOORS
 
 from bladehttp import CertificateError, CertificateFileError, HttpClient
+from bladehttp.client._config.environment import active_options, names_authorities
+from bladehttp.client._config.options import Settings
 from bladehttp.client._config.tls import TRUST_VARIABLES
 
 
@@ -72,6 +75,56 @@ def test_another_ca_file_is_noticed(
             send("GET", None)
         write(path, right)
         assert send("GET", None).body == b"ok"
+
+
+@pytest.fixture
+def _no_authorities(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in TRUST_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("_no_authorities")
+@pytest.mark.parametrize("name", TRUST_VARIABLES)
+def test_each_variable_of_authorities_is_looked_at(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    assert not names_authorities()
+    monkeypatch.setenv(name, "x")
+    assert names_authorities()
+
+
+@pytest.mark.usefixtures("_no_authorities")
+def test_what_the_environment_names_is_checked_when_it_changes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file, one, other = tmp_path / "ca.pem", tmp_path / "one", tmp_path / "other"
+    file.touch()
+    one.mkdir()
+    other.mkdir()
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    monkeypatch.setenv("SSL_CERT_DIR", os.pathsep.join((str(one), str(other))))
+    settings = Settings()
+
+    def fails(reason: str) -> None:
+        for _ in range(2):
+            with pytest.raises(CertificateFileError, match=reason):
+                active_options(settings, "https")
+
+    options = active_options(settings, "https")
+    assert active_options(settings, "https") is options
+    other.rmdir()
+    fails("SSL_CERT_DIR .* does not exist")
+    other.touch()
+    fails("SSL_CERT_DIR .* is a file")
+    monkeypatch.setenv("SSL_CERT_DIR", str(one))
+    file.unlink()
+    fails("SSL_CERT_FILE .* does not exist")
+    file.mkdir()
+    fails("SSL_CERT_FILE .* is a directory")
+    monkeypatch.delenv("SSL_CERT_FILE")
+    assert dict(active_options(settings, "https"))[pycurl.CAINFO] is None
+    monkeypatch.delenv("SSL_CERT_DIR")
+    assert active_options(settings, "https") == settings.direct
 
 
 def test_a_path_from_where_the_program_stands(
