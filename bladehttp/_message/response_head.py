@@ -23,7 +23,7 @@ class Hop(NamedTuple):
 
 
 Hops = tuple[tuple[int, str], ...]
-"""What `Hop`s are made of when they are read."""
+"""Status and URL of each redirect, of which `Hop`s are made on first access."""
 
 
 @dataclass(slots=True)  # one is made for each response, and frozen it would cost 2 us

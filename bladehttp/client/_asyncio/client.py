@@ -130,10 +130,11 @@ class AsyncHttpClient(Verbs[Coroutine[Any, Any, HttpResponse], AsyncData]):
         headers: RequestHeadersLike | None,
         others: Mapping[str, Any],
     ) -> PreparedRequest:
-        if isinstance(data, HttpResponse) and isinstance(data.source, AsyncIterable):
-            data = data.aiter_bytes()
-        if data is not None and isinstance(data, AsyncIterable):
-            data = AsyncBody(data)
+        if data is not None:
+            if isinstance(data, HttpResponse) and isinstance(data.source, AsyncIterable):
+                data = data.aiter_bytes()
+            if isinstance(data, AsyncIterable):
+                data = AsyncBody(data)
         return super()._request(url, method, data, headers, others)
 
     async def _send(

@@ -46,7 +46,7 @@ class AsyncSlots:
 
     def enter(self, exchange: Exchange) -> bool:
         """Give a request a slot, or queue it; return whether it has one."""
-        if self.slots.enter(exchange, monotonic()):
+        if self.slots.enter(exchange, exchange.started):
             return True
         self._arm()
         return False

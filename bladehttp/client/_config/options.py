@@ -300,7 +300,7 @@ class Settings:
     Attributes:
         curl: Their libcurl options.
         direct: The same where no variable of the environment names a proxy: libcurl looks for none,
-            which would take five calls of getenv(3). It still does beside ``curl_options``.
+            which would take five calls of getenv(3). With ``curl_options`` they are ``curl``.
         tls_files: The files that they name for TLS.
         files: Names of properties and the files they name, which must exist when a request is made.
         has_login: Whether libcurl may authenticate with them.

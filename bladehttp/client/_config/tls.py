@@ -111,7 +111,7 @@ def environment_paths(environ: Mapping[str, str]) -> list[bytes]:
 
 
 Stamps = tuple[tuple[bytes, tuple[int, int] | None], ...]
-"""Paths, each with the time of its last change and its inode; None for one that is not there.
+"""Paths, each with the time of its last change and its inode; None for one that is missing.
 
 The time of change (ctime) is that of content, name, owner and permissions.
 """

@@ -76,7 +76,7 @@ class Handle:
     """A kept easy handle.
 
     Attributes:
-        applied: The options of the client that are set; None after a change that needs all anew.
+        applied: The options of the client that are set; None if all must be set again.
         curl: The easy handle. The transfer that runs on it sets its options.
         setopt: ``curl.setopt``, looked up once: pycurl creates an object for it at every look-up.
         getinfo: ``curl.getinfo``, looked up once for the same reason.
