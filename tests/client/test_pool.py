@@ -21,9 +21,11 @@ class Engine:
     look: Callable[[], object] = field(default=lambda: None)
     idle_since: float = 0.0
     is_inherited: bool = False
-    is_reusable: bool = True
     closed: bool = False
     alive: bool = True
+
+    def may_be_kept(self) -> bool:
+        return True
 
     def is_open(self, limits: Limits) -> bool:
         del limits
