@@ -75,5 +75,6 @@ def tick(number: int, due: float) -> None:
 
 
 if __name__ == "__main__":
-    print(f"Listening on Port {server.port}...", flush=True)
-    server.listen(signals=True)
+    server.listen(
+        signals=True, ready=lambda: print(f"Listening on Port {server.port}...", flush=True)
+    )

@@ -93,5 +93,6 @@ def delete(request, response):
 
 
 if __name__ == "__main__":
-    print(f"Listening on Port {server.port}...", flush=True)
-    server.listen(signals=True)
+    server.listen(
+        signals=True, ready=lambda: print(f"Listening on Port {server.port}...", flush=True)
+    )

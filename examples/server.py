@@ -15,5 +15,4 @@ def show(request: http.HttpRequest, response: http.HttpResponse) -> None:
     response.write(json.dumps(request, default=http.as_json))
 
 
-print(f"Listening on Port {server.port}...", flush=True)
-server.listen()
+server.listen(ready=lambda: print(f"Listening on Port {server.port}...", flush=True))

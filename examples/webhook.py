@@ -41,5 +41,6 @@ def work(event, payload):
 
 
 if __name__ == "__main__":
-    print(f"Listening on Port {server.port}...", flush=True)
-    server.listen(signals=True)
+    server.listen(
+        signals=True, ready=lambda: print(f"Listening on Port {server.port}...", flush=True)
+    )

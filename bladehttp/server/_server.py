@@ -135,7 +135,12 @@ class HttpServer(Application):
             self._runtime.ssl_context = context
         return True
 
-    def listen(self, signals: bool = False, shutdown_timeout: int | None = None) -> None:
+    def listen(
+        self,
+        signals: bool = False,
+        shutdown_timeout: int | None = None,
+        ready: Callable[[], object] | None = None,
+    ) -> None:
         """Bind and serve on this thread until `close`.
 
         A service manager that asks for it (systemd's ``Type=notify``) is told when it is ready.
@@ -147,17 +152,24 @@ class HttpServer(Application):
                 Without, SIGINT raises KeyboardInterrupt here, and everything is closed on the way.
             shutdown_timeout: Milliseconds the first signal waits at the most, as the argument of
                 `shutdown`. None: the property.
+            ready: Called once the server can be connected to; by then ``port`` is the port that it
+                has got instead of 0. Exceptions go to on_error, as of `call_soon`.
 
         Raises:
             OSError: The address cannot be bound.
             HttpException: It is secure and has no certificate.
             RuntimeError: It is listening already.
+            TypeError: ``ready`` is a coroutine function.
             ValueError: Signals are wanted in another thread than the main one.
         """
+        if ready is not None:
+            check_runs(ready, "listen")
         drain = partial(self.shutdown, shutdown_timeout)
         ending = end_by_signals(drain, self.close, self._reopening()) if signals else nullcontext()
         runtime = self._begin(threading.get_ident())
         runtime.loop.call_soon(tell_ready)  # by then signals are handled
+        if ready is not None:
+            self.call_soon(ready)
         self._run(runtime, ending)
 
     def _reopening(self) -> Callable[[], None] | None:

@@ -125,6 +125,42 @@ def test_listen_serves_on_the_calling_thread_until_close():
     assert threads == [threading.current_thread()]
 
 
+def test_listen_tells_when_it_can_be_connected_to():
+    server = HttpServer(0)
+    told = []
+
+    def ready():
+        with socket.create_connection(("127.0.0.1", server.port)):
+            told.append(threading.current_thread())
+        server.close()
+
+    server.listen(ready=ready)
+    assert told == [threading.current_thread()]
+
+
+def test_an_exception_of_ready_is_reported():
+    server = HttpServer(0)
+    errors = []
+
+    @server.on_error
+    def end(error, client):
+        errors.append((type(error), client))
+        server.close()
+
+    server.listen(ready=lambda: {}["missing"])
+    assert errors == [(KeyError, None)]
+
+
+def test_ready_that_would_not_run_is_refused_before_anything_is_bound():
+    async def ready():
+        pass
+
+    server = HttpServer(0)
+    with pytest.raises(TypeError, match="listen takes a function that runs when it is called"):
+        server.listen(ready=ready)
+    assert server.socket is None
+
+
 def test_close_waits_until_all_is_closed():
     server = HttpServer(0).start()
     client = Raw(server.port)
