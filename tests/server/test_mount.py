@@ -9,6 +9,7 @@ import sys
 import threading
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from wsgiref.validate import validator
 
 import flask
@@ -673,6 +674,61 @@ def test_a_body_of_another_length_than_announced_cannot_look_complete(count):
     with mounted(answer_with(iter(chunks), fields=fields)) as server, Raw(server.port) as client:
         data = client.get().read_all()
     assert data.partition(b"\r\n\r\n")[2] in {b"x" * sent for sent in range(5)}
+
+
+def by_write(environ, write):
+    write(b"short")
+    return []
+
+
+def by_file(environ, write):
+    return environ["wsgi.file_wrapper"](Path(environ["HTTP_X_FILE"]).open("rb"))
+
+
+SHORT = {
+    "list": lambda environ, write: [b"sho", b"rt"],
+    "empty list": lambda environ, write: [],
+    "chunks": lambda environ, write: iter([b"sho", b"rt"]),
+    "chunk": lambda environ, write: iter([b"short"]),
+    "no chunk": lambda environ, write: iter([]),
+    "write": by_write,
+    "file": by_file,
+    "file in memory": lambda environ, write: environ["wsgi.file_wrapper"](io.BytesIO(b"short")),
+    "large": lambda environ, write: iter([bytes(1 << 20)] * 3),
+}
+"""Ways to answer with less than announced."""
+
+ANNOUNCED = 10_000_000
+
+
+@pytest.mark.parametrize("way", SHORT.values(), ids=SHORT)
+def test_a_body_shorter_than_announced_is_an_error_and_ends_its_connection(way, tmp_path):
+    file, errors = tmp_path / "file", []
+    file.write_bytes(b"short")
+
+    def application(environ, start_response):
+        fields = [*TEXT, ("Content-Length", str(ANNOUNCED))]
+        return way(environ, start_response("200 OK", fields))
+
+    with mounted(application) as server:
+        server.on_error(lambda error, client: errors.append(type(error)))
+        with Raw(server.port) as client:
+            fields = f"Host: a\r\nX-File: {file}\r\n\r\n"
+            data = client.send(
+                f"GET / HTTP/1.1\r\n{fields}GET /next HTTP/1.1\r\n{fields}"
+            ).read_all()
+        wait_until(lambda: errors)
+        with http.HttpClient(headers={"X-File": str(file)}) as client:
+            for _ in range(2):
+                try:
+                    status = client.get(server.url).status
+                except http.exceptions.HttpException:
+                    status = None
+                assert status in {None, 500}
+        wait_until(lambda: len(errors) >= 3)
+    assert data.count(b"HTTP/1.1 ") <= 1
+    assert not data.startswith(b"HTTP/1.1 200") or len(data) < ANNOUNCED
+    assert set(errors) <= {ValueError, EOFError}
 
 
 def test_more_requests_than_workers_wait_and_then_are_503():
