@@ -58,9 +58,10 @@ def _has(value: str, tag: str | None, *, weak: bool) -> bool:
     """Return whether a list of entity tags, or "*", includes a tag (section 8.8.3.2)."""
     if value.strip(" \t") == "*":
         return True
-    if tag is None:
+    own = entity_tags(tag or "")
+    if not own:  # none, or one of a handler without its quotes
         return False
-    ours_weak, ours = entity_tags(tag)[0]
+    ours_weak, ours = own[0]
     return any(
         theirs == ours and (weak or not (their_weak or ours_weak))
         for their_weak, theirs in entity_tags(value)

@@ -155,7 +155,7 @@ class WsgiApplication:
                 response = self._dispatcher.settle_deferred(
                     request, response, response.deferred, None
                 )
-            apply_conditions(request, response)
+            response = self._dispatcher.changed(apply_conditions, request, response, None)
             return self._dispatcher.run_after_request(request, response, None)
         except BaseException:  # what ends the WSGI server: KeyboardInterrupt, SystemExit
             request.close()

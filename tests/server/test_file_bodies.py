@@ -1,15 +1,19 @@
 """Files as bodies: sent by the system, read for TLS, framed like any other body."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from wsgiref.util import setup_testing_defaults
 
 import pytest
 from support import wait_until
 
+from bladehttp._data.dates import parse_http_date
 from bladehttp._data.uploads import Upload
+from bladehttp._message.request import HttpRequest
 from bladehttp._message.response import HttpResponse
 from bladehttp.server._connection.outbox import JOINED
+from bladehttp.server._dispatch.dispatcher import Dispatcher
 
 SIZES = [0, 10, JOINED, JOINED + 1, 3_000_000]
 
@@ -195,6 +199,39 @@ def test_tag_of_the_handler_counts(asking, small):
     ask = asking(handler)
     assert ask('If-None-Match: "mine"')[0] == 304
     assert ask('If-Match: "mine"')[1]["etag"] == '"mine"'
+
+
+@pytest.mark.parametrize("tag", ["mine", '"mine', "", "*"])
+def test_a_tag_of_the_handler_that_is_none_matches_nothing(asking, small, tag):
+    def handler(request, response):
+        response.headers["ETag"] = tag
+        response.file(small)
+
+    ask = asking(handler)
+    for value in ('"mine"', tag or "x"):
+        if value != "*":
+            assert ask(f"If-None-Match: {value}")[::2] == (200, b"0123456789")
+            assert ask(f"If-Match: {value}")[0] == 412
+    assert ask("If-None-Match: *")[0] == 304
+
+
+@pytest.mark.parametrize("seconds", [-(10**11), 10**12], ids=["before the year 1", "far ahead"])
+def test_a_file_of_any_time_is_sent(asking, small, seconds):
+    with suppress(OSError):  # not on every file system
+        os.utime(small, (seconds, seconds))
+    status, header, body = asking(lambda request, response: response.file(small))()
+    assert (status, body) == (200, b"0123456789")
+    assert parse_http_date(header["last-modified"]) is not None
+
+
+def test_a_change_of_the_servers_own_that_fails_is_500(caplog):
+    def change(request, response):
+        raise LookupError("ours")
+
+    dispatcher = Dispatcher()
+    response = dispatcher.changed(change, HttpRequest(), HttpResponse(), None)
+    assert response.status == 500
+    assert "LookupError('ours')" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -431,7 +431,8 @@ class Connection(StateMachine):
         context = self.context
         dispatcher, loop = context.dispatcher, context.loop
         if response.source is not None:
-            apply_conditions(request, response)
+            client = self.transport.socket
+            response = dispatcher.changed(apply_conditions, request, response, client)
         if dispatcher.has_response_callbacks and dispatcher.callbacks["after"]:
             response = dispatcher.run_after_request(request, response, self.transport.socket)
             loop.now = monotonic()

@@ -308,6 +308,20 @@ class Dispatcher:
             self.notices.check_time(begun, "after", function, request)
         return response
 
+    def changed(
+        self,
+        change: Callable[[HttpRequest, HttpResponse], None],
+        request: HttpRequest,
+        response: HttpResponse,
+        client: socket | None,
+    ) -> HttpResponse:
+        """Return a response after a change by the server itself, or 500 if that fails."""
+        try:
+            change(request, response)
+        except Exception as error:  # noqa: BLE001 - as in `respond`
+            return self.failures.response_to_error(error, request, response, client)
+        return response
+
     def replace_unsendable(
         self,
         error: BaseException,

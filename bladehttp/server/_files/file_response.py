@@ -28,6 +28,9 @@ Tagger = Callable[[OpenedFile, str | None], str]
 MOST_HASHED = 16 * 1024 * 1024
 """Longest file, in bytes, that is hashed for its tag: about 20 ms."""
 
+FIRST_SECOND = -62_135_596_800
+"""The first second of the year 1, the first that datetime supports."""
+
 MOST_DIGESTS = 4096
 """Most digests of content in the cache."""
 
@@ -121,7 +124,8 @@ def send_file(
     whole = FileSlice(representation.found.file, 0, info.st_size)
     response.source = FileBody(whole.file, [whole])
     now = int(time.time())
-    modified = min(int(info.st_mtime), now)  # never later than Date (RFC 9110 8.8.2.1)
+    # Never later than Date (RFC 9110 section 8.8.2.1).
+    modified = max(FIRST_SECOND, min(int(info.st_mtime), now))
     tag = tag_of(representation.found, representation.coding) if tag_of is not None else None
     validators = {"Last-Modified": format_http_date(modified)} | ({"ETag": tag} if tag else {})
     fields = {**fields, **representation.fields(), **validators}
