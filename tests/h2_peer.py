@@ -16,7 +16,7 @@ END_STREAM, END_HEADERS, ACK = 1, 4, 1
 
 STATUS = {200: b"\x88", 204: b"\x89", 404: b"\x8d", 500: b"\x8e"}  # RFC 7541 appendix A
 
-PROTOCOL_ERROR, INTERNAL_ERROR, REFUSED_STREAM, CANCEL = 1, 2, 7, 8
+INTERNAL_ERROR, REFUSED_STREAM, CANCEL = 2, 7, 8
 
 
 def field(name: bytes, value: bytes) -> bytes:

@@ -6,13 +6,9 @@ be there.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 Bit = Callable[[], int]
 """Does a bit of work and returns how many units it was."""
-
-Open = Callable[[dict[str, Any]], Bit]
-"""Opens a client for a job: ``url``, ``authority`` and ``file`` as the work has them."""
 
 BATCH = 20
 """Requests between two looks at the clock."""

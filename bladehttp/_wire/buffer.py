@@ -6,9 +6,6 @@ request that arrives at once, or a block of a large body, is not copied.
 
 from bladehttp.exceptions import ProtocolError
 
-CR = 13
-LF = 10
-
 HEX_DIGITS = "0123456789abcdefABCDEF"
 SMALL_SIZES = {
     digits.encode(): int(digits, 16)

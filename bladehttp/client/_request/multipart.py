@@ -19,8 +19,6 @@ from bladehttp.client._request.body import (
     file_source,
 )
 
-OCTETS = "application/octet-stream"
-
 
 class Multipart(Body):
     """A multipart/form-data body."""
