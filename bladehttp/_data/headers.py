@@ -202,6 +202,10 @@ class Headers(MutableMapping[str, str]):  # noqa: PLW1641 - mutable, so not hash
             pairs = self._pairs = tuple(pairs)
         return pairs
 
+    def shared_key(self) -> object:
+        """Return the object that stands for these fields as long as they are shared, else None."""
+        return self._key
+
     def copy(self) -> "Headers":
         """Return Headers with the same fields."""
         pairs = self.as_tuple()

@@ -17,9 +17,10 @@ from bladehttp._data.multidict import MultiDict, Required
 from bladehttp._data.uploads import Upload
 from bladehttp._message.content import Content
 from bladehttp._message.response import HttpResponse
-from bladehttp._wire.head import NO_FIELDS, VERSIONS, FieldBlock, HeadParser, RequestLine
+from bladehttp._wire.head import NO_FIELDS, FieldBlock, HeadParser
 from bladehttp._wire.limits import Limits
 from bladehttp._wire.reader import Request, RequestReader
+from bladehttp._wire.request_line import VERSIONS, RequestLine, make_line
 from bladehttp._wire.target import host_name
 from bladehttp._wire.urlencoded import parse_fields, unquote
 from bladehttp.exceptions import ProtocolError
@@ -134,21 +135,7 @@ class HttpRequest(Lazy):
 
     def __init__(self) -> None:
         """Make an empty GET, to be filled by `parse` or sent by `send`."""
-        self._lazy = None
-        self._receive(EMPTY_LINE, NO_FIELDS, NO_CLIENT)
-        self.disconnected = self.is_secure = False
-
-    def _receive(self, line: RequestLine, fields: FieldBlock, client: ClientInfo) -> None:
-        """Take a received head and the client it came from."""
-        self._line = line
-        self._fields = fields
-        self._client = client
-        self._headers = self._params = self._received = None
-        self.ip = client.ip
-        self.method = line.method
-        self.path = line.decoded_path
-        self.request_uri = line.target
-        self.http_version = VERSIONS[line.minor]
+        self._become(HttpRequest.from_wire(EMPTY_LINE, NO_FIELDS, NO_CLIENT, is_secure=False))
 
     @staticmethod
     def from_wire(
@@ -156,11 +143,23 @@ class HttpRequest(Lazy):
     ) -> "HttpRequest":
         """Make the request for callbacks from a received head."""
         request: HttpRequest = new_object(HttpRequest)
-        request._lazy = None
-        request._receive(line, fields, client)
-        request.disconnected = False
+        request._line = line
+        request._fields = fields
+        request._client = client
+        request._headers = request._params = request._received = request._lazy = None
+        request.ip = client.ip
+        request.method = line.method
+        request.path = line.decoded_path
+        request.request_uri = line.target
+        request.http_version = VERSIONS[line.minor]
         request.is_secure = is_secure
+        request.disconnected = False
         return request
+
+    def _become(self, other: "HttpRequest") -> None:
+        """Take every attribute of another request."""
+        for name in ("_lazy", *HttpRequest.__slots__):
+            setattr(self, name, getattr(other, name))
 
     def receive_content(self, message: Request, limits: Limits, is_encoded: bool) -> None:
         """Take the content of the request as received; see `Content`."""
@@ -287,14 +286,9 @@ class HttpRequest(Lazy):
             return False
         finally:
             reader.close()
-        self._lazy = None
-        self._receive(message.line, message.fields, self._client)
+        given = self._client if client is None else _info_of(client)
+        self._become(HttpRequest.from_wire(message.line, message.fields, given, self.is_secure))
         self._received = content
-        if client is not None:
-            peer = client.getpeername()
-            known = isinstance(peer, tuple)  # a unix socket's has no address
-            self._client = ClientInfo(peer[0], peer[1], ipv6=":" in peer[0]) if known else NO_CLIENT
-            self.ip = self._client.ip
         return True
 
     def send(
@@ -382,8 +376,27 @@ def authority_of(request: HttpRequest) -> str:
     return f"[{host}]" if ":" in host else host  # it was assigned
 
 
+def line_of(request: HttpRequest) -> str:
+    """Return the request line as received; "" if there is none, or a part of it was assigned."""
+    line = request._line
+    if (
+        request.request_uri is line.target
+        and request.method is line.method
+        and request.http_version is VERSIONS[line.minor]
+    ):
+        return line.text
+    return ""
+
+
 NO_CLIENT = ClientInfo("", 0, ipv6=False)
-EMPTY_LINE = RequestLine("GET", "/", 1, path="/", decoded_path="/")
+EMPTY_LINE = make_line("GET", "/", 1, path="/", decoded_path="/")
+
+
+def _info_of(client: socket) -> ClientInfo:
+    peer = client.getpeername()
+    if not isinstance(peer, tuple):  # a unix socket's has no address
+        return NO_CLIENT
+    return ClientInfo(peer[0], peer[1], ipv6=":" in peer[0])
 
 
 def _queries(query: str) -> MultiDict[str]:

@@ -75,10 +75,9 @@ class HttpResponse(ResponseWriter):
             iterable of bytes, with `AsyncHttpClient.stream` an asynchronous one.
     """
 
-    __slots__ = ("_reason",)
+    __slots__ = ()
 
     _fields: ReceivedHead
-    _reason: str | None
     deferred: Deferred | None
     source: Any
     status: int

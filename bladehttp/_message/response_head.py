@@ -15,6 +15,9 @@ JSON = "application/json"
 """The media type of JSON (RFC 8259 section 11)."""
 
 
+adopt_shared = Headers.adopt_shared
+
+
 class Hop(NamedTuple):
     """One redirect that was followed: its status and the URL that answered with it."""
 
@@ -48,8 +51,6 @@ class ReceivedHead(Protocol):
     """The head of a received response, parsed on access; implemented by the client."""
 
     @property
-    def headers(self) -> Headers: ...
-    @property
     def hops(self) -> Hops: ...
     @property
     def trailers(self) -> Headers: ...
@@ -69,6 +70,7 @@ class ReceivedHead(Protocol):
     def request(self) -> "RequestInfo | None": ...
     @property
     def responder(self) -> str | None: ...
+    def new_headers(self) -> Headers: ...
     def without_secrets(self, text: str) -> str: ...
 
 
@@ -88,9 +90,8 @@ class EmptyHead:
         """Return a text without the credentials of the request: unchanged."""
         return text
 
-    @property
-    def headers(self) -> Headers:
-        """New fields: none."""
+    def new_headers(self) -> Headers:
+        """Return new fields: none."""
         return Headers()
 
     @property
@@ -108,6 +109,7 @@ class DefaultHead(EmptyHead):
     """The head a handler starts with (Blade's); Date comes when it is sent.
 
     Attributes:
+        key: An object that stands for its fields; see `Headers.shared_key`.
         pairs: Its fields.
         of_json: The same with the Content-Type of JSON.
     """
@@ -125,11 +127,11 @@ class DefaultHead(EmptyHead):
         self.pairs: Pairs = fields.as_tuple()
         self.of_json: DefaultHead = self if content_type == JSON else DefaultHead(powered_by, JSON)
         self._shared = fields.shared()
+        self.key: object = self._shared[2]
 
-    @property
-    def headers(self) -> Headers:
-        """The fields, to be changed."""
-        return Headers.adopt_shared(self._shared)
+    def new_headers(self) -> Headers:
+        """Return the fields, to be changed."""
+        return adopt_shared(self._shared)
 
 
 EMPTY_HEAD = EmptyHead()

@@ -69,11 +69,12 @@ UNSET_STATUS = Unset(200)
 class ResponseWriter(Lazy):
     """The half of `HttpResponse` that is for handlers."""
 
-    __slots__ = ("_fields", "_headers", "_parts", "deferred", "source", "status")
+    __slots__ = ("_fields", "_headers", "_parts", "_reason", "deferred", "source", "status")
 
     _fields: Any  # where the head comes from: see `HttpResponse`
     _headers: Headers | None  # None until they are read
     _parts: list[bytes]
+    _reason: str | None  # None for that of the status
     deferred: Deferred | None
     source: Any
     status: int
@@ -84,7 +85,7 @@ class ResponseWriter(Lazy):
         # Not `lazy`, which takes twice the instructions: a handler comes here for each field.
         headers = self._headers
         if headers is None:
-            headers = self._headers = self._fields.headers
+            headers = self._headers = self._fields.new_headers()
         return headers
 
     @headers.setter
@@ -137,6 +138,24 @@ class ResponseWriter(Lazy):
         body = b"".join(self._parts)
         self._parts = [body]
         return body
+
+    def as_known(self) -> tuple[tuple[object, int], bytes] | None:
+        """Return the parts a server sends, an object in place of shared fields.
+
+        Returns:
+            That object with the status, and the body. None for fields that are not shared, a reason
+            phrase, or a status of another type: see `as_sent`.
+        """
+        parts, status, headers = self._parts, self.status, self._headers
+        if status is UNSET_STATUS:
+            status = 200
+        if headers is None:  # no handler has read them
+            key = self._fields.key
+        else:
+            key = headers.shared_key() if type(headers) is Headers else None
+        if key is None or self._reason is not None or type(status) is not int:
+            return None
+        return (key, status), parts[0] if len(parts) == 1 else self.body
 
     def write(self, data: str | bytes) -> None:
         """Append to the body; a str as UTF-8.

@@ -38,7 +38,7 @@ chunk_line = re.compile(
 # origin-form, the groups path and query are None.
 PATH = r'!"$->@-~\x80-\xff'
 request_line = re.compile(
-    rf"([{TCHAR}]+) ((/[{PATH}]*)(?:\?([?{PATH}]*))?|[?{PATH}]+) HTTP/([0-9]\.[0-9])"
+    rf"([{TCHAR}]++) ((/[{PATH}]*+)(?:\?([?{PATH}]*+)|)|[?{PATH}]++) HTTP/([0-9]\.[0-9])"
 ).fullmatch
 
 # RFC 9110 section 8.6:  Content-Length = 1*DIGIT

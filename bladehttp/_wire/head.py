@@ -11,17 +11,16 @@ Behind a proxy no field block comes twice, since a field or two differ with ever
 are cut out before a block is looked up; see `changing`.
 """
 
-import ipaddress
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeVar
 
 from bladehttp._data.headers import Headers, Pairs, is_token, is_valid_value
-from bladehttp._wire import framing, grammar
+from bladehttp._wire import framing
 from bladehttp._wire.changing import ChangingFields
 from bladehttp._wire.limits import Limits
-from bladehttp._wire.target import decode_path
+from bladehttp._wire.request_line import RequestLine, is_host, parse_request_line
 from bladehttp.exceptions import ProtocolError
 
 K = TypeVar("K")
@@ -41,15 +40,6 @@ CACHED_BLOCK_BYTES = 2048
 LAST_BLOCK_BYTES = 8 * 1024
 """Bytes of the longest field block that a connection keeps for its next request. Heads with many
 cookies are mostly shorter. One this long takes 18 to 40 KB, by the number of its fields."""
-
-KNOWN_SCHEMES = frozenset({"http", "https"})
-
-VERSIONS = tuple(f"1.{minor}" for minor in range(10))
-"""Minor version to HTTP-version, "HTTP/" taken off."""
-
-MINOR_VERSIONS = {version: minor for minor, version in enumerate(VERSIONS)}
-"""HTTP-version, "HTTP/" taken off, to the minor version; the major one is 1."""
-
 
 Field = tuple[str, str, tuple[str, str]]
 """A field's name in lower case, its value, and the name as sent with the value."""
@@ -107,34 +97,6 @@ class FieldBlock:
         )
 
 
-@dataclass(slots=True)
-class RequestLine:
-    """A parsed request line. Cached ones are shared by requests: never changed.
-
-    Attributes:
-        method: The method, case kept (it is case-sensitive).
-        target: The request target as sent, one character for one byte.
-        minor: The minor version, as sent: 0 or above.
-        path: The target's path, not decoded; "*" or "" where the form has none.
-        query: The part after the first "?", not decoded; "" for none.
-        is_plain: Whether it is of HTTP/1.1 or later, has an ordinary target, and a method whose
-            response may have a body.
-        decoded_path: ``path``, percent-decoded as `decode_path` does.
-        authority: Host and port in the target, "" if there are none (origin-form).
-        scheme: The scheme of an absolute-form target, else "".
-    """
-
-    method: str
-    target: str
-    minor: int
-    path: str = ""
-    query: str = ""
-    is_plain: bool = False
-    decoded_path: str = ""
-    authority: str = ""
-    scheme: str = ""
-
-
 KnownBlock = tuple[FieldBlock, list[Field]]
 """A block and each field in order."""
 
@@ -187,19 +149,26 @@ class HeadParser:
     def new_request_line(self, data: bytes) -> RequestLine:
         """Parse a request line that is not cached."""
         line = parse_request_line(data)
-        # Of those with a query there are too many: they would only drive the others out.
-        if not line.query and line.minor and len(data) <= self._longest_kept:
-            _remember(self.lines, data, line, CACHED_REQUEST_LINES)
+        if not line.query:
+            self._keep_line(data, line)
         return line
+
+    def _keep_line(self, data: bytes, line: RequestLine) -> None:
+        """Keep a line without a query: of others there are too many, which would drive it out."""
+        if line.minor and len(data) <= self._longest_kept:
+            _remember(self.lines, data, line, CACHED_REQUEST_LINES)
 
     def whole_line(self, data: bytes) -> RequestLine | None:
         """Parse a request line that is not cached; None if it is malformed or too long."""
         if len(data) > self.limits.request_line - 2:
             return None
         try:
-            return self.new_request_line(data)
+            line = parse_request_line(data)
         except ProtocolError:
             return None
+        if not line.query:
+            self._keep_line(data, line)
+        return line
 
     def whole_block(self, lines: bytes) -> FieldBlock | None:
         """Return the fields of a request, given all lines and the empty line after them.
@@ -365,24 +334,6 @@ def members(value: str) -> frozenset[str]:
     return frozenset(member for member in each if member)
 
 
-@lru_cache(maxsize=64)
-def is_host(value: str) -> bool:
-    """Whether a value is uri-host [ ":" port ], brackets holding an IPv6 address."""
-    match = grammar.host_port(value)
-    if match is None:
-        return False
-    host, port = match.groups()
-    if port and (len(port) > 5 or int(port) > 65535):
-        return False
-    if not host.startswith("["):
-        return bool(host) or port is None
-    try:
-        ipaddress.IPv6Address(host[1:-1])
-    except ValueError:
-        return False
-    return True
-
-
 NO_FIELDS = _build_block(())
 
 
@@ -408,70 +359,6 @@ def parse_field_line(line: bytes) -> Field:
 def lower_token(name: str) -> str | None:
     """Return a token in lower case, None for what is none."""
     return name.lower() if is_token(name) else None
-
-
-def parse_request_line(line: bytes) -> RequestLine:
-    """Parse a request line.
-
-    Raises:
-        ProtocolError: 400, or 505 for a major version other than 1.
-    """
-    match = grammar.request_line(line.decode("latin-1"))
-    if match is None:
-        raise ProtocolError(f"not a request line: {line[:60]!r}")
-    method, target, path, query, version = match.groups()
-    minor = MINOR_VERSIONS.get(version)
-    if minor is None:
-        raise ProtocolError(f"HTTP/{version} is not supported", status=505)
-    if path is not None and method != "CONNECT":
-        is_plain = minor > 0 and method != "HEAD"
-        return RequestLine(method, target, minor, path, query or "", is_plain, decode_path(path))
-    # The other three forms of a request target (RFC 9112 section 3.2).
-    if method == "CONNECT":
-        return RequestLine(method, target, minor, authority=_authority_form(target))
-    if target == "*" and method == "OPTIONS":
-        return RequestLine(method, target, minor, path=target, decoded_path=target)
-    return _with_absolute_form(method, target, minor)
-
-
-def _authority_form(target: str) -> str:
-    """RFC 9112 section 3.2.3: CONNECT takes host and port, and nothing else does."""
-    _, colon, port = target.rpartition(":")
-    if not (colon and port and is_host(target)):
-        raise ProtocolError(f"target of CONNECT is not host:port: {target[:60]!r}")
-    return target
-
-
-def _with_absolute_form(method: str, target: str, minor: int) -> RequestLine:
-    match = grammar.absolute_form(target)
-    if match is None:
-        raise ProtocolError(f"not a request target: {target[:60]!r}")
-    scheme, authority, path, query = match.groups()
-    if scheme.lower() not in KNOWN_SCHEMES:
-        raise ProtocolError(f"scheme of the target is not served: {scheme[:20]!r}")
-    # RFC 9110 section 4.2: userinfo and an empty host are not valid in an http URI.
-    if not authority or not is_host(authority):
-        raise ProtocolError(f"authority of the target is not valid: {authority[:60]!r}")
-    # RFC 9112 section 3.2.4: OPTIONS of an absolute target without a path means the whole server.
-    path = path or ("*" if method == "OPTIONS" and query is None else "/")
-    return RequestLine(
-        *(method, target, minor, path, query or "", False),
-        *(decode_path(path), authority, scheme.lower()),
-    )
-
-
-def check_target(line: RequestLine, scheme: str) -> ProtocolError | None:
-    """Return the reason why a target other than a path is not served, None if it is.
-
-    Args:
-        line: The request line.
-        scheme: The scheme of the request.
-    """
-    if line.method == "CONNECT":  # a 2xx would begin a tunnel
-        return ProtocolError("CONNECT is not supported", status=501)
-    if line.scheme == "https" and scheme != "https":  # RFC 9110 section 7.4
-        return ProtocolError("https URL without TLS", status=421)
-    return None
 
 
 def check_together(line: RequestLine, fields: FieldBlock, limits: Limits) -> bool:

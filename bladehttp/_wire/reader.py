@@ -14,11 +14,12 @@ from bladehttp._data.headers import Pairs
 from bladehttp._wire import framing, grammar
 from bladehttp._wire.body import Chunked, Decoder, FixedLength, StoredBody
 from bladehttp._wire.buffer import ReceiveBuffer
-from bladehttp._wire.head import NO_FIELDS, FieldBlock, HeadParser, RequestLine, check_together
+from bladehttp._wire.head import NO_FIELDS, FieldBlock, HeadParser, check_together
 from bladehttp._wire.limits import Limits
+from bladehttp._wire.request_line import RequestLine, make_line
 from bladehttp.exceptions import ProtocolError
 
-NO_LINE = RequestLine("", "", 1, path="")
+NO_LINE = make_line("", "", 1, path="")
 """Stands for a request line that was not received, or was malformed."""
 
 # As many bytes of a request line's beginning are looked at before its end is here: enough for

@@ -113,36 +113,40 @@ def write_head(
     return Reply(start + framing_line + connection_line + b"\r\n", coding, known or 0, keep_alive)
 
 
-def write_whole(
-    status: int, reason: str | None, fields: Pairs, body: bytes, second: int | None
+def write_start(
+    status: int, reason: str | None, fields: Pairs, second: int | None, *, is_kept: bool = False
 ) -> bytes | None:
-    """Serialise a response with its body, for an HTTP/1.1 connection that is kept.
+    """Serialise a head up to Content-Length, for an HTTP/1.1 connection that is kept.
 
-    The bytes of `write_head` and the body, for responses with nothing to decide: most are like
-    that. Otherwise, and for invalid responses, None: use `write_head`.
+    With `end_of_head` and the body these are the bytes of `write_head` and the body, for responses
+    with nothing to decide: most are like that. Otherwise, and for invalid responses, None: use
+    `write_head`.
 
     Args:
         status: See `write_head`. Not for a response to HEAD.
         reason: See `write_head`.
         fields: (name, value) in order.
-        body: The body.
         second: The time in seconds since 1970, for Date.
+        is_kept: Whether the caller keeps it: there is no use in keeping it here, too.
     """
     if type(status) is not int:  # a float that is equal to one would be taken for it
         return None
-    start, _, is_plain = _start(status, reason, fields, second)
-    return b"%bContent-Length: %d\r\n\r\n%b" % (start, len(body), body) if is_plain else None
+    make = _make_start if is_kept else _start
+    start, _, is_plain = make(status, reason, fields, second)
+    return start if is_plain else None
 
 
-@lru_cache(maxsize=64)
-def _start(
+def end_of_head(length: int) -> bytes:
+    """Return the rest of a head after `write_start`, given the length of the body."""
+    return b"Content-Length: %d\r\n\r\n" % length
+
+
+def _make_start(
     status: int, reason: str | None, fields: Pairs, second: int | None
 ) -> tuple[bytes, dict[str, str], bool]:
     """Return a head without framing, the framing fields, and whether it is plain.
 
-    It is plain if there are no framing fields, the status is valid and a body may follow. Most
-    responses of a server share a few statuses and sets of fields: the last ones are cached, as long
-    as Date stays the same.
+    It is plain if there are no framing fields, the status is valid and a body may follow.
     """
     # Joined, not formatted: a member of an enumeration of str has a format of its own, and what is
     # remembered is for all that are equal.
@@ -161,6 +165,11 @@ def _start(
         lines += f"Date: {format_http_date(second)}\r\n"
     is_plain = not own and 200 <= status <= 599 and status not in BODYLESS
     return lines.encode("latin-1"), own, is_plain
+
+
+_start = lru_cache(maxsize=64)(_make_start)
+"""The last ones are cached, as long as Date stays the same: most responses of a server share a few
+statuses and sets of fields."""
 
 
 CONNECTION_LINES = (

@@ -17,14 +17,9 @@ from bladehttp._data.headers import TCHAR
 from bladehttp._message.faults import Raw, length_of
 from bladehttp._message.request import ClientInfo, HttpRequest
 from bladehttp._message.response import HttpResponse
-from bladehttp._wire.head import (
-    FieldBlock,
-    HeadParser,
-    RequestLine,
-    check_target,
-    parse_request_line,
-)
+from bladehttp._wire.head import FieldBlock, HeadParser
 from bladehttp._wire.reader import Request, RequestReader
+from bladehttp._wire.request_line import check_target, make_line, parse_request_line
 from bladehttp._wire.target import decode_path
 from bladehttp._wire.writer import LAST_CHUNK, Coding, Reply, write_chunk, write_head
 from bladehttp.exceptions import ProtocolError
@@ -264,7 +259,7 @@ def _partial_request(environ: Environ, fields: FieldBlock) -> HttpRequest:
     path = quote(environ.get("PATH_INFO", "").encode("latin-1", "replace"), PATH_SAFE)
     target = path + ("?" + query if query else "")
     decoded = decode_path(path)
-    line = RequestLine(
+    line = make_line(
         environ["REQUEST_METHOD"], target, 1, path=path, query=query, decoded_path=decoded
     )
     secure = environ.get("wsgi.url_scheme") == "https"

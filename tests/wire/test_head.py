@@ -5,9 +5,10 @@ import pytest
 
 from bladehttp._wire import head as head_module
 from bladehttp._wire.framing import CHUNKED
-from bladehttp._wire.head import HeadParser, check_together, is_host, parse_request_line
+from bladehttp._wire.head import HeadParser, check_together
 from bladehttp._wire.limits import Limits
 from bladehttp._wire.reader import Request, RequestReader
+from bladehttp._wire.request_line import is_host, parse_request_line
 from bladehttp.exceptions import ProtocolError
 
 

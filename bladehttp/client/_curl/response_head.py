@@ -261,6 +261,10 @@ class ResponseHead:
     @property
     def headers(self) -> Headers:
         """The response's fields in order, every Set-Cookie among them."""
+        return self.new_headers()
+
+    def new_headers(self) -> Headers:
+        """Return `headers`, to be changed."""
         return Headers.adopt(_fields(self._split()[0][1:]))
 
     @property

@@ -9,7 +9,7 @@ from time import monotonic
 
 from bladehttp._message.request import ClientInfo, HttpRequest
 from bladehttp._message.response import HttpResponse
-from bladehttp._wire.head import NO_FIELDS, FieldBlock, RequestLine, check_target
+from bladehttp._wire.head import NO_FIELDS, FieldBlock
 from bladehttp._wire.proxy import ProxyReader
 from bladehttp._wire.reader import (
     IDLE_READER,
@@ -18,34 +18,30 @@ from bladehttp._wire.reader import (
     WholeRequest,
     parse_whole_request,
 )
+from bladehttp._wire.request_line import RequestLine, check_target
 from bladehttp.exceptions import ProtocolError
 from bladehttp.server._connection import opening
 from bladehttp.server._connection.context import ServerContext
 from bladehttp.server._connection.outbox import TURN_S
 from bladehttp.server._connection.sender import Sender
-from bladehttp.server._connection.serialise import serialise_whole
 from bladehttp.server._connection.state_machine import StateMachine
 from bladehttp.server._connection.states import (
     BODY,
     HANDLE,
     IDLE,
     IDLE_PLAN,
+    ON_REQUEST,
     PAUSED,
     PHASE_EVENTS,
     READING,
-    REQUEST,
-    TRANSITIONS,
     Event,
     State,
 )
 from bladehttp.server._files.file_response import apply_conditions
 from bladehttp.server._net.loop import READ, WRITE
-from bladehttp.server._net.transport import (
-    RECEIVE,
-    PlainHttpError,
-    PlainTransport,
-    Transport,
-)
+from bladehttp.server._net.transport import RECEIVE, PlainHttpError, PlainTransport, Transport
+
+new_request = HttpRequest.from_wire  # by a name of its own, as `new_response` is
 
 REQUESTS_PER_TURN = 32
 """Most pipelined requests answered before other connections have their turn."""
@@ -396,8 +392,8 @@ class Connection(StateMachine):
         context = self.context
         context.stats.requests += 1
         self._served += 1
-        self.state = TRANSITIONS[self.state][REQUEST]
-        request = HttpRequest.from_wire(line, fields, self.client, context.is_secure)
+        self.state = ON_REQUEST[self.state]
+        request = new_request(line, fields, self.client, context.is_secure)
         if context.proxies is not None:
             context.proxies.apply(request)
         if fields.body_length and content is not None:
@@ -409,11 +405,11 @@ class Connection(StateMachine):
         if not keep_alive:
             self.lingers = bool(self._reader.buffer)
         response = context.dispatcher.respond(request, self.transport.socket, context.workers)
-        loop, now = context.loop, monotonic()
-        took = now - loop.now
-        self.begun, loop.now = loop.now, now
-        if took > context.slow:
-            context.dispatcher.warn_slow_handler(request, took)
+        loop = context.loop
+        self.begun = begun = loop.now
+        loop.now = now = monotonic()
+        if now - begun > context.slow:
+            context.dispatcher.warn_slow_handler(request, now - begun)
         keep = keep_alive and self._served != context.max_requests
         if response.deferred is None:
             return self.reply(request, response, line, keep)
@@ -440,7 +436,7 @@ class Connection(StateMachine):
         self.line = line
         whole, sender = None, self._sender_if_made
         if keep and line.is_plain and (sender is None or sender.record is None):
-            whole = serialise_whole(response, int(loop.now + loop.epoch))
+            whole = context.writer.write(response, loop.now)
         if whole is None:
             self.request = request
             self._sender.reply(request, response, line.method, line.minor, keep)

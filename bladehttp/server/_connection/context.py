@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from bladehttp._wire.head import HeadParser
+from bladehttp.server._connection.serialise import WholeWriter
 from bladehttp.server._dispatch.dispatcher import Dispatcher
 from bladehttp.server._dispatch.forwarded import TrustedProxies
 from bladehttp.server._dispatch.workers import Workers
@@ -74,6 +75,7 @@ class ServerContext:
         files: Number of connections that are sending a file, each with an open descriptor.
         draining: Whether every response is the last on its connection.
         is_ending: Whether the time of draining is over.
+        writer: Writes complete responses.
         on_removed: Called after a connection was removed.
     """
 
@@ -94,6 +96,7 @@ class ServerContext:
     files: int = 0
     draining: bool = False
     is_ending: bool = False
+    writer: WholeWriter = field(default_factory=WholeWriter)
     on_removed: Callable[[], None] = lambda: None
 
     def add_clock(self, name: str, milliseconds: int) -> None:

@@ -13,7 +13,7 @@ from bladehttp._message.deferred import Channel, Deferred, OfCoroutine
 from bladehttp._message.file_body import FileBody
 from bladehttp._message.request import HttpRequest
 from bladehttp._message.response import HttpResponse
-from bladehttp._wire.head import RequestLine
+from bladehttp._wire.request_line import RequestLine
 from bladehttp._wire.writer import CONTINUE, Reply
 from bladehttp.exceptions import ProtocolError
 from bladehttp.server._connection.outbox import JOINED, Outbox, StreamError

@@ -14,8 +14,8 @@ from time import monotonic
 
 from bladehttp._message.request import ClientInfo, HttpRequest
 from bladehttp._message.response import HttpResponse
-from bladehttp._wire.head import RequestLine
 from bladehttp._wire.reader import Request
+from bladehttp._wire.request_line import RequestLine
 from bladehttp.server._connection.context import ServerContext
 from bladehttp.server._connection.outbox import StreamError
 from bladehttp.server._connection.states import CLOSED, IDLE, PLANS, TRANSITIONS, Event, Plan, State

@@ -167,6 +167,9 @@ for _state, _row in TRANSITIONS.items():
     if _state is not State.CLOSED:
         _row[Event.LOST] = State.CLOSED
 
+ON_REQUEST = {state: row[REQUEST] for state, row in TRANSITIONS.items() if REQUEST in row}
+"""State to the next one when a request is complete."""
+
 PAUSED = frozenset({State.PAUSE, State.LAST_PAUSE})
 """The states in which a stream has no data to send."""
 

@@ -24,8 +24,8 @@ from bladehttp._message.deferred import Channel, Deferred, Offloaded
 from bladehttp._message.request import HttpRequest
 from bladehttp._message.response import HttpResponse
 from bladehttp._message.response_head import DEFAULT_HEAD, DefaultHead
-from bladehttp._wire.head import RequestLine
 from bladehttp._wire.limits import Limits
+from bladehttp._wire.request_line import RequestLine
 from bladehttp.exceptions import ProtocolError
 from bladehttp.server._dispatch.callbacks import (
     CALLBACKS,
@@ -50,6 +50,10 @@ from bladehttp.server._dispatch.workers import Coroutines, Workers
 
 log = logging.getLogger("bladehttp.server")
 
+# By a name of its own: on CPython 3.11 looking a static method up by its class takes 150
+# instructions more.
+new_response = HttpResponse.for_server
+
 RESPONSE_CALLBACKS = ("after", "reply", "answered")
 """The kinds of callbacks that receive responses; most servers have none."""
 
@@ -70,6 +74,7 @@ class Dispatcher:
         log: The record of requests; None: off.
         none_handler: Answers if there is neither an on_receive nor a route.
         notices: Calls the callbacks that answer nothing, and reports errors.
+        receivers: The on_receive functions.
         routes: The routes, None as long as there are none.
         thread: The thread of the loop of the current run.
     """
@@ -86,6 +91,7 @@ class Dispatcher:
         "log",
         "none_handler",
         "notices",
+        "receivers",
         "routes",
         "thread",
     )
@@ -101,6 +107,7 @@ class Dispatcher:
         self.has_response_callbacks: bool = False
         self.log: RequestLog | None = None
         self.none_handler: Handler = not_found
+        self.receivers: list[Callable[..., Any]] = self.callbacks["receive"]
         self.routes: Routes | None = None
         self.thread: LoopThread = LoopThread()
         self.notices: Notices = Notices(self.callbacks, self.thread)
@@ -193,19 +200,18 @@ class Dispatcher:
         """
         if self.log is not None:
             self.log.add(request)
-        response = HttpResponse.for_server(self.blank)
+        response = new_response(self.blank)
         try:
             if self.has_coroutines:
                 Chain(self, request, response, client, workers).start()
                 return response
             if self.guards and self._is_answered_by_guard(request, response):
                 return response
-            receive = self.callbacks["receive"]
-            for callback in receive:
+            for callback in self.receivers:
                 value = callback(request, response)
                 if value is not None and value is not response:
                     check_value(callback, value)
-            if self.routes is not None or not receive:
+            if self.routes is not None or not self.receivers:
                 self._route(request, response, client, workers)
         except BaseException as error:  # noqa: BLE001 - whatever a handler raises is answered
             return self.failures.response_to_error(error, request, response, client)
@@ -371,11 +377,11 @@ class Dispatcher:
 
     def answer_early(self, request: HttpRequest) -> HttpResponse | None:
         """Return the final response to a request whose body no handler reads; None: read it."""
-        if self.guards or self.callbacks["receive"] or self.none_handler is not not_found:
+        if self.guards or self.receivers or self.none_handler is not not_found:
             return None
         if self.routes is not None and self.routes.find(request.method, request.path) is not None:
             return None
-        response = HttpResponse.for_server(self.blank)
+        response = new_response(self.blank)
         self.answer_unrouted(request, response)
         return response
 

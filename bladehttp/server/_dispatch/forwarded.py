@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from bladehttp._data.headers import TCHAR, Headers
 from bladehttp._message.request import HttpRequest
-from bladehttp._wire.head import is_host
+from bladehttp._wire.request_line import is_host
 from bladehttp._wire.target import host_name
 from bladehttp.server._net.endpoint import UNIX
 

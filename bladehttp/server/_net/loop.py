@@ -10,7 +10,7 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from heapq import heappop, heappush
-from time import monotonic, time
+from time import monotonic
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -106,7 +106,6 @@ class Loop:
     Attributes:
         now: The last reading of the monotonic clock, in seconds: at wake-up, or after a callback
             that may have taken long.
-        epoch: Seconds from 1970 to the zero of the monotonic clock, read at each wake-up.
     """
 
     def __init__(self, owner: int | None = None) -> None:
@@ -129,7 +128,6 @@ class Loop:
         self._closed = False
         self._error: BaseException | None = None  # what `end` was given
         self.now: float = monotonic()
-        self.epoch: float = time() - self.now
 
     def clock(self, seconds: float, expired: Callable[[T], None]) -> Deadlines[T]:
         """Return a new clock, checked by the loop."""
@@ -211,7 +209,6 @@ class Loop:
         ready = self._selector.select(self._select_timeout(due, timeout))
         self._asleep = False
         self.now = monotonic()
-        self.epoch = time() - self.now
         for key, events in ready:
             key.data(events)
         for _ in range(len(self._soon)):  # functions they add wait for the next step

@@ -97,15 +97,14 @@ class Transport(Protocol):
 class SocketTransport(ABC):
     """Common part of the plain and the TLS transport."""
 
-    __slots__ = ("ended", "progressed", "socket")
-
-    blocked: bool
+    __slots__ = ("blocked", "ended", "progressed", "socket")
 
     @abstractmethod
     def send(self, data: bytes | memoryview) -> int: ...
 
     def __init__(self, sock: Socket) -> None:
         self.socket = sock
+        self.blocked = False
         self.ended = False
         self.progressed = False
 
@@ -136,7 +135,6 @@ class PlainTransport(SocketTransport):
     """A plain socket."""
 
     __slots__ = ()
-    blocked = False
     waiting = 0
 
     def handshake(self) -> bool:
@@ -190,7 +188,7 @@ class TlsTransport(SocketTransport):
     bytes are decrypted at once, and unsent bytes are counted.
     """
 
-    __slots__ = ("_incoming", "_outgoing", "_started", "_tls", "_unsent", "blocked")
+    __slots__ = ("_incoming", "_outgoing", "_started", "_tls", "_unsent")
 
     def __init__(self, sock: socket.socket, context: ssl.SSLContext) -> None:
         super().__init__(sock)
@@ -199,7 +197,6 @@ class TlsTransport(SocketTransport):
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._unsent = b""
         self._started = False
-        self.blocked = False
 
     @property
     def waiting(self) -> int:
