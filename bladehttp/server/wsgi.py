@@ -23,7 +23,6 @@ from bladehttp._wire.request_line import check_target, make_line, parse_request_
 from bladehttp._wire.target import decode_path
 from bladehttp._wire.writer import LAST_CHUNK, Coding, Reply, write_chunk, write_head
 from bladehttp.exceptions import ProtocolError
-from bladehttp.server._dispatch.access_log import Answered
 from bladehttp.server._dispatch.dispatcher import Dispatcher
 from bladehttp.server._dispatch.forwarded import TrustedProxies
 from bladehttp.server._files.file_response import apply_conditions
@@ -107,9 +106,9 @@ class WsgiApplication:
         sent: int,
     ) -> None:
         """Call on_answered for a finished response."""
-        milliseconds = (monotonic() - begun) * 1000
-        answered = Answered(client, request, response, sent, milliseconds)
-        self._dispatcher.notices.call("answered", answered, None, request)
+        now = monotonic()
+        parts = (client, request, response, sent, (now - begun) * 1000)
+        self._dispatcher.notices.call_on_answered(parts, None, now)
 
     def _receive(self, environ: Environ, reader: RequestReader) -> HttpRequest:
         message = _read(environ, reader)

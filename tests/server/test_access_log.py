@@ -17,7 +17,7 @@ from bladehttp._message.request import ClientInfo
 from bladehttp._message.response import HttpResponse
 from bladehttp.server import HttpServer
 from bladehttp.server._connection import sender
-from bladehttp.server._dispatch.access_log import Answered, access_log
+from bladehttp.server._dispatch.access_log import AccessLog, Answered, access_log, common
 
 SIZE = 3_000_000
 
@@ -236,6 +236,67 @@ def test_the_common_format_has_what_was_asked_for_without_what_could_forge_a_lin
         ("GET /nothing HTTP/1.1", "204", "-"),
         ("-", "400", "18"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        ("method", "PUT", "PUT /?a HTTP/1.1"),
+        ("request_uri", '/"new"', r"GET /\x22new\x22 HTTP/1.1"),
+        ("http_version", "1.0", "GET /?a HTTP/1.0"),
+        ("path", "/new", "GET /?a HTTP/1.1"),
+    ],
+)
+def test_the_common_format_has_what_was_assigned(name, value, line, serve, connect):
+    lines = Queue()
+    server = serve(lambda request, response: setattr(request, name, value))
+    server.on_answered(access_log(lines.put))
+    connect(server).get("/?a").response()
+    assert COMMON.fullmatch(lines.get(timeout=PATIENCE))[1] == line
+
+
+def test_octets_beyond_ascii_are_escaped_in_the_common_format(serve, connect):
+    lines = Queue()
+    server = serve(answer)
+    server.on_answered(access_log(lines.put))
+    connect(server).get("/\xe9").response()
+    assert COMMON.fullmatch(lines.get(timeout=PATIENCE))[1] == r"GET /\xe9 HTTP/1.1"
+
+
+def test_the_common_format_has_the_time_also_after_a_clock_was_set_back():
+    parts = ClientInfo("::1", 0, ipv6=True), None, HttpResponse(status=299), 7, 0.5
+    times = [1_000_000_000.0, 1_000_000_000.9, 1_000_000_001.0, 1_000_000_000.5, 5.25]
+    for now in times:
+        moment = time.strftime("%d/%b/%Y:%H:%M:%S %z", time.localtime(int(now)))
+        assert common(parts, now) == f'::1 - - [{moment}] "-" 299 7'
+
+
+class Counting(AccessLog):
+    """A log that counts."""
+
+    count = 0
+
+    def __call__(self, answered):
+        assert isinstance(answered, Answered)
+        self.count += 1
+
+
+def test_a_log_of_another_class_is_called_as_any_function(serve, connect):
+    log = Counting(pytest.fail, pytest.fail)
+    server = serve(answer)
+    server.on_answered(log)
+    connect(server).get("/").response()
+    wait_until(lambda: log.count == 1)
+
+
+def test_a_form_of_the_callers_gets_an_answered(serve, connect):
+    lines = Queue()
+    server = serve(answer)
+    server.on_answered(access_log(lines.put, lambda answered, now: (answered, now)))
+    connect(server).get("/").response()
+    answered, now = lines.get(timeout=PATIENCE)
+    assert (type(answered), answered.sent, answered.request.path) == (Answered, 5, "/")
+    assert abs(time.time() - now) < PATIENCE
 
 
 def test_the_json_format_is_an_object_a_line(serve, connect):

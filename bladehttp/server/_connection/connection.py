@@ -444,7 +444,12 @@ class Connection(StateMachine):
         if self.request is not None:
             self.close_request()
         if dispatcher.has_response_callbacks:
-            self.call_for_whole(request, response)
+            now, size = loop.now, context.writer.length
+            parts = self.client, request, response, size, (now - self.begun) * 1000.0
+            self.begun = 0.0
+            loop.now = dispatcher.notices.call_on_answered(parts, self.transport.socket, now)
+            if dispatcher.callbacks["reply"]:
+                self.call_on_reply(request, response)
         return whole if self.state is HANDLE else None  # a callback may have closed it
 
     def _receive_content(self, request: HttpRequest, content: Request) -> None:

@@ -335,10 +335,12 @@ class Sender:
             self._finish_record(record, outbox.sent + outbox.pending)
 
     def _finish_record(self, record: ResponseRecord, sent: int) -> None:
+        connection, now = self._connection, monotonic()
         self.record = None
-        self._connection.begun = 0.0
-        answered = record.closed(self._connection.client, sent, monotonic())
-        self._connection.call("answered", answered, answered.request)
+        connection.begun = 0.0
+        context, client = connection.context, connection.transport.socket
+        parts = record.closed(connection.client, sent, now)
+        context.loop.now = context.dispatcher.notices.call_on_answered(parts, client, now)
 
     def check_delivery(self) -> None:
         """Check whether the client still receives: one tick of the write clock."""

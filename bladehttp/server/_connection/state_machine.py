@@ -19,7 +19,6 @@ from bladehttp._wire.request_line import RequestLine
 from bladehttp.server._connection.context import ServerContext
 from bladehttp.server._connection.outbox import StreamError
 from bladehttp.server._connection.states import CLOSED, IDLE, PLANS, TRANSITIONS, Event, Plan, State
-from bladehttp.server._dispatch.access_log import Answered
 from bladehttp.server._net.loop import READ, WRITE
 from bladehttp.server._net.send_queue import ClientProgress, unacknowledged
 from bladehttp.server._net.transport import PlainTransport, Transport
@@ -143,11 +142,11 @@ class StateMachine(ABC):
         self.report(error.reason if isinstance(error, StreamError) else error)
         self.reset()
 
-    def call(self, kind: str, argument: object, request: HttpRequest | None = None) -> None:
+    def call(self, kind: str, argument: object) -> None:
         """Call the one-argument callbacks of a kind."""
         dispatcher = self.context.dispatcher
         if dispatcher.callbacks[kind]:
-            dispatcher.notices.call(kind, argument, self.transport.socket, request)
+            dispatcher.notices.call(kind, argument, self.transport.socket)
             self.context.loop.now = monotonic()  # callbacks may outlast a clock
 
     def report(self, error: BaseException) -> None:
@@ -158,18 +157,6 @@ class StateMachine(ABC):
         """Call on_reply for a response that is queued."""
         self.context.dispatcher.notices.call_on_reply(request, response, self.transport.socket)
         self.context.loop.now = monotonic()
-
-    def call_for_whole(self, request: HttpRequest, response: HttpResponse) -> None:
-        """Call on_answered and on_reply for a whole response, without a record in between."""
-        callbacks = self.context.dispatcher.callbacks
-        if callbacks["answered"]:
-            milliseconds = (monotonic() - self.begun) * 1000
-            self.begun = 0.0
-            fields = (self.client, request, response, len(response.body), milliseconds)
-            # A named tuple's own constructor takes three times the instructions.
-            self.call("answered", tuple.__new__(Answered, fields), request)
-        if callbacks["reply"]:
-            self.call_on_reply(request, response)
 
     def request_of(self, message: Request) -> HttpRequest:
         """Return the understood part of a request that no handler will answer."""

@@ -14,13 +14,13 @@ import re
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import lru_cache
 from os import PathLike
 from time import localtime, strftime, time
 from typing import NamedTuple
 
-from bladehttp._message.request import ClientInfo, HttpRequest
+from bladehttp._message.request import ClientInfo, HttpRequest, line_of
 from bladehttp._message.response import HttpResponse
+from bladehttp.status import PHRASES
 
 is_request_id = re.compile(r"[!-~]{1,128}").fullmatch
 
@@ -56,6 +56,10 @@ class Answered(NamedTuple):
     milliseconds: float
 
 
+Parts = tuple[ClientInfo, HttpRequest | None, HttpResponse, int, float]
+"""The values of an `Answered`. A plain tuple is made in a fifth of the instructions."""
+
+
 class ResponseRecord:
     """The record of a response in progress."""
 
@@ -84,8 +88,8 @@ class ResponseRecord:
         self._begins = begins
         self._size = size
 
-    def closed(self, client: ClientInfo, sent: int, now: float) -> Answered:
-        """Return the finished record.
+    def closed(self, client: ClientInfo, sent: int, now: float) -> Parts:
+        """Return the values of the `Answered`.
 
         Args:
             client: The other end of the connection.
@@ -94,52 +98,63 @@ class ResponseRecord:
         """
         taken = max(0, sent - self._begins)
         size = taken if self._size is None else min(taken, self._size)
-        return Answered(client, self._request, self._response, size, (now - self._begun) * 1000)
+        return client, self._request, self._response, size, (now - self._begun) * 1000
 
 
 log = logging.getLogger("bladehttp.server")
 
 Write = Callable[[str], object]
 Format = Callable[[Answered, float], str]
+LineOf = Callable[[Parts, float], str]
 
 needs_escape = re.compile(r"[^ !#-\[\]-~]")  # all but printable ASCII, and " and \ of that
 
+STATUSES = {status: str(status) for status in PHRASES}
 
-def common(answered: Answered, now: float) -> str:
+_latest: tuple[float, float, str] = (0.0, 0.0, "")
+"""A second, the beginning of the next one, and the middle of lines of the first."""
+
+
+def common(parts: Parts, now: float) -> str:
     """Return a line in the common log format (Apache's %h %l %u %t "%r" %>s %b).
 
     Args:
-        answered: The response.
+        parts: The values of an `Answered`.
         now: The time, in seconds since 1970.
     """
-    client, request, response, sent, _ = answered
-    ip, line = client.ip, "-"
-    if request is not None:
-        ip = request.ip
-        line = f"{request.method} {request.request_uri} HTTP/{request.http_version}"
-        if needs_escape.search(line):
-            line = needs_escape.sub(_escaped, line)
-    return f'{ip or "-"} - - [{_local(int(now))}] "{line}" {response.status} {sent or "-"}'
+    client, request, response, sent, _ = parts
+    if request is None:
+        ip, line = client.ip, "-"
+    else:
+        ip, line = request.ip, line_of(request)
+        # What was received is printable ASCII but for octets beyond it, since it was parsed.
+        if not line or not line.isascii() or '"' in line or "\\" in line:
+            line = _escaped_line(request)
+    begins, ends, middle = _latest
+    if not begins <= now < ends:
+        middle = _middle(now)
+    status = response.status
+    return f'{ip or "-"}{middle}{line}" {STATUSES.get(status) or status} {sent or "-"}'
 
 
-def as_json(answered: Answered, now: float) -> str:
+def as_json(parts: Parts, now: float) -> str:
     """Return a line of JSON; unknown values are null.
 
     Args:
-        answered: The response.
+        parts: The values of an `Answered`.
         now: The time, in seconds since 1970.
     """
-    request = answered.request
+    client, request, response, sent, milliseconds = parts
     row = {
         "time": datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds"),
-        "client": _client(answered),
+        "client": client.ip if request is None else request.ip,
         "method": request and request.method,
         "target": request and request.request_uri,
         "version": request and request.http_version,
         "host": request and request.host,
-        "status": answered.response.status,
-        "sent": answered.sent,
-        "milliseconds": round(answered.milliseconds, 3),
+        "status": response.status,
+        "sent": sent,
+        "milliseconds": round(milliseconds, 3),
         "referer": request and request.headers.get("Referer"),
         "user_agent": request and request.headers.get("User-Agent"),
         "request_id": request and request_id(request),
@@ -147,7 +162,12 @@ def as_json(answered: Answered, now: float) -> str:
     return json.dumps(row)
 
 
-FORMATS: dict[str, Format] = {"common": common, "json": as_json}
+def by_names(form: Format) -> LineOf:
+    """Return a format that takes the parts, of one that takes an `Answered`."""
+    return lambda parts, now: form(Answered._make(parts), now)
+
+
+FORMATS: dict[str, LineOf] = {"common": common, "json": as_json}
 
 
 class AccessLog:
@@ -155,7 +175,7 @@ class AccessLog:
 
     __slots__ = ("_file", "_line_of", "_write")
 
-    def __init__(self, write: Write, line_of: Format, file: "LogFile | None" = None) -> None:
+    def __init__(self, write: Write, line_of: LineOf, file: "LogFile | None" = None) -> None:
         """Write lines of a format."""
         self._write = write
         self._line_of = line_of
@@ -163,7 +183,11 @@ class AccessLog:
 
     def __call__(self, answered: Answered) -> None:
         """Write the line of a response."""
-        self._write(self._line_of(answered, time()))
+        self.add(answered)
+
+    def add(self, parts: Parts) -> None:
+        """Write the line of a response, given the values of an `Answered`."""
+        self._write(self._line_of(parts, time()))
 
     @property
     def has_file(self) -> bool:
@@ -246,7 +270,7 @@ def access_log(
         OSError: The file cannot be opened.
         ValueError: ``form`` is not one of these.
     """
-    line_of = form if callable(form) else FORMATS.get(form)
+    line_of = by_names(form) if callable(form) else FORMATS.get(form)
     if line_of is None:
         raise ValueError(f"form of an access log is {' or '.join(FORMATS)}, not {form!r}")
     if isinstance(write, str | PathLike):
@@ -255,20 +279,23 @@ def access_log(
     return AccessLog(write or _to_stderr, line_of)
 
 
-def _client(answered: Answered) -> str:
-    """Return the client's address, as reported by a trusted proxy if there is one."""
-    return answered.client.ip if answered.request is None else answered.request.ip
-
-
 def _to_stderr(line: str) -> None:
     sys.stderr.write(f"{line}\n")
+
+
+def _escaped_line(request: HttpRequest) -> str:
+    line = f"{request.method} {request.request_uri} HTTP/{request.http_version}"
+    return needs_escape.sub(_escaped, line)
 
 
 def _escaped(match: re.Match[str]) -> str:
     return f"\\x{ord(match[0]):02x}"
 
 
-@lru_cache(maxsize=1)
-def _local(second: int) -> str:
-    """Return a time in the log format; cached for one second."""
-    return strftime("%d/%b/%Y:%H:%M:%S %z", localtime(second))
+def _middle(now: float) -> str:
+    """Return the text between address and request line, and keep it for the second."""
+    global _latest  # noqa: PLW0603 - replaced as a whole, also by servers on other threads
+    second = int(now)
+    middle = strftime(' - - [%d/%b/%Y:%H:%M:%S %z] "', localtime(second))
+    _latest = float(second), second + 1.0, middle  # ints are slow to compare with floats
+    return middle

@@ -15,7 +15,7 @@ from typing import Any
 from bladehttp._data.self_request import is_shortage
 from bladehttp._message.request import HttpRequest
 from bladehttp._message.response import HttpResponse
-from bladehttp.server._dispatch.access_log import request_id
+from bladehttp.server._dispatch.access_log import AccessLog, Answered, Parts, request_id
 from bladehttp.server._dispatch.callbacks import (
     CALLBACKS,
     as_sent,
@@ -63,6 +63,35 @@ class Notices:
             except BaseException as error:  # noqa: BLE001 - reported, and the others still run
                 self.report(error, client, request)
             self.check_time(begun, kind, callback, request)
+
+    def call_on_answered(self, parts: Parts, client: socket | None, now: float) -> float:
+        """Call every on_answered.
+
+        Args:
+            parts: The values of the `Answered` that they receive.
+            client: The client's socket, None under WSGI.
+            now: The time on the monotonic clock.
+
+        Returns:
+            The time afterwards.
+        """
+        callbacks: list[Any] = self._callbacks["answered"]
+        for callback in callbacks:
+            try:
+                if type(callback) is AccessLog:
+                    callback.add(parts)
+                else:
+                    # The constructor of a named tuple takes three times the instructions.
+                    value = callback(tuple.__new__(Answered, parts))
+                    if value is not None:
+                        check_notice(callback, value)
+            except BaseException as error:  # noqa: BLE001 - as in `call`
+                self.report(error, client, parts[1])
+            ended = monotonic()
+            if ended - now > self.slow:
+                self._warn_slow_callback("answered", callback, ended - now, parts[1])
+            now = ended
+        return now
 
     def call_on_reply(
         self, request: HttpRequest | None, response: HttpResponse, client: socket | None
@@ -137,7 +166,13 @@ class Notices:
             request: The request it was called for, None if there is none.
         """
         took = monotonic() - begun
-        if took > self.slow and self._thread.is_current():
+        if took > self.slow:
+            self._warn_slow_callback(kind, function, took, request)
+
+    def _warn_slow_callback(
+        self, kind: str, function: Callable[..., Any], took: float, request: HttpRequest | None
+    ) -> None:
+        if self._thread.is_current():
             kind_name = CALLBACKS[kind].name if kind in CALLBACKS else kind
             self.warn_slow(f"{kind_name} {name_of(function)}", took, request)
 
