@@ -427,8 +427,9 @@ class Connection(StateMachine):
         context = self.context
         dispatcher, loop = context.dispatcher, context.loop
         if response.source is not None:
-            client = self.transport.socket
-            response = dispatcher.changed(apply_conditions, request, response, client)
+            response = dispatcher.changed(
+                apply_conditions, request, response, self.transport.socket
+            )
         if dispatcher.has_response_callbacks and dispatcher.callbacks["after"]:
             response = dispatcher.run_after_request(request, response, self.transport.socket)
             loop.now = monotonic()
