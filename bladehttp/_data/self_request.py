@@ -26,7 +26,9 @@ class _Thread(threading.local):
 
 
 _thread = _Thread()
-_serving: set[int] = set()  # threads; mostly there is none, and a look at `_thread` takes longer
+
+SERVING: set[int] = set()
+"""The threads that serve. If there are none, `check_not_own` need not be called."""
 
 
 @contextmanager
@@ -42,11 +44,11 @@ def serving(
     """
     _thread.address = address
     _thread.free_descriptors = free_descriptors
-    _serving.add(threading.get_ident())
+    SERVING.add(threading.get_ident())
     try:
         yield
     finally:
-        _serving.discard(threading.get_ident())
+        SERVING.discard(threading.get_ident())
         del _thread.address
         del _thread.free_descriptors
 
@@ -91,8 +93,6 @@ def check_not_own(host: str, port: int, path: str | None = None) -> None:
     Raises:
         RuntimeError: The request would wait for itself.
     """
-    if not _serving:
-        return
     address = _thread.address
     if address is None or not _leads_to(address, host.strip("[]"), port, path):
         return

@@ -135,7 +135,7 @@ class HttpResponse(ResponseWriter):
     @classmethod
     def received(cls, body: bytes, status: int, fields: ReceivedHead) -> Self:
         """Make the response a client returns, its head parsed on access."""
-        response = cls.__new__(cls)
+        response: Self = new_object(cls)
         response._fields = fields
         response._parts = [body]
         response.status = status

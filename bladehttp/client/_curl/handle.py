@@ -255,14 +255,12 @@ class Handle:
         """
         self.guard = guard
         if not self.is_guarded:
-            self.setopt(PREREQFUNCTION, self._on_request)
-            self.is_guarded = True
+            self.watch_rounds()
 
     def watch_rounds(self) -> None:
-        """Look at the connection before each round of a request but the first."""
-        if not self.is_guarded:
-            self.setopt(PREREQFUNCTION, self._on_request)
-            self.is_guarded = True
+        """Look at the connection before each round of a request but the first, from now on."""
+        self.setopt(PREREQFUNCTION, self._on_request)
+        self.is_guarded = True
 
     def forget_guards(self) -> None:
         """Unset CURLOPT_PREREQFUNCTION before a request without a guard and of one round."""

@@ -86,7 +86,8 @@ def guard_for(
             handle.forget_guards()
         return None
     elif not (is_repeated or settings.curl_options):  # which may have the same callback
-        handle.watch_rounds()
+        if not handle.is_guarded:
+            handle.watch_rounds()
         return None
     return Guard(handle, request, lines, is_repeated, must_go_once)
 

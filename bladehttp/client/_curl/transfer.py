@@ -6,7 +6,7 @@ from typing import Any
 
 import pycurl
 
-from bladehttp._data.self_request import check_not_own
+from bladehttp._data.self_request import SERVING, check_not_own
 from bladehttp._message.response import HttpResponse
 from bladehttp.client._config.environment import active_options, names_proxy
 from bladehttp.client._config.network import home_netrc_options
@@ -93,9 +93,9 @@ class Transfer:
             RuntimeError: The server belongs to this thread, so that waiting for it would never end.
         """
         self.request, self._handle = request, handle
-        settings, url = request.settings, request.url
-        origin = url.origin
-        check_not_own(origin[1], origin[2], settings.unix_socket)
+        settings, url, origin = request.settings, request.url, request.url.origin
+        if SERVING:
+            check_not_own(origin[1], origin[2], settings.unix_socket)
         is_usual = settings.is_bare and origin[0] == "http" and not names_proxy()
         options = settings.direct if is_usual else _options_for(request)
         if settings.has_login:
@@ -299,8 +299,9 @@ class Transfer:
         """
         received, request, sink = self.received, self.request, self._handle.sink
         is_faulty = not received.is_usual and received.fault is not None
-        leads_on = self.status in NEXT_METHOD and not is_faulty
-        self.location = self._location(outcome) if leads_on else ""
+        leads_on = self.status in NEXT_METHOD and not is_faulty and _is_over(outcome)
+        follows = leads_on and request.settings.follow_redirect
+        self.location = received.location if follows else ""
         if self.location:
             if request.url.origin[0] == "https":
                 self._look_at_certificates()
@@ -354,18 +355,6 @@ class Transfer:
         received = int(getinfo(pycurl.SIZE_DOWNLOAD_T))
         return length.isascii() and length.isdigit() and int(length) == received
 
-    def _location(self, outcome: Outcome) -> str:
-        """Return the target of a redirect, "" if there is none or it is not followed.
-
-        Once its head is complete, a fault in its body does not matter; our own clocks and callbacks
-        do.
-        """
-        if not self.request.settings.follow_redirect:
-            return ""
-        if outcome.expired or outcome.code in OWN_CALLBACKS:
-            return ""
-        return self.received.location
-
 
 # libcurl writes username="j%C3%BCrgen", which means exactly these characters; RFC 7616 section 3.4
 # requires username*, which libcurl does not support
@@ -384,6 +373,16 @@ def _options_for(request: PreparedRequest) -> Options:
 
 
 OWN_CALLBACKS = {pycurl.E_READ_ERROR, pycurl.E_ABORTED_BY_CALLBACK}
+
+
+def _is_over(outcome: Outcome) -> bool:
+    """Whether a redirect with this outcome can be followed.
+
+    Once its head is complete, a fault in its body does not matter; our own clocks and callbacks do.
+    """
+    if outcome is SUCCESS:
+        return True
+    return outcome.expired is None and outcome.code not in OWN_CALLBACKS
 
 
 def times_of_connection(handle: Handle, first_byte: float, total: float) -> tuple[float, ...]:

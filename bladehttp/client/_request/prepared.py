@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from bladehttp._data.headers import Pairs, is_token
+from bladehttp._data.headers import Pairs, is_token, new_object
 from bladehttp._message.response_head import RequestInfo
 from bladehttp.client._config.options import Settings, key_of
 from bladehttp.client._config.validators import check_length
@@ -91,7 +91,7 @@ class PreparedRequest:
 
     def with_body(self, body: BytesBody) -> "PreparedRequest":
         """Return the request with other bytes of the same type, and no more checks."""
-        other = PreparedRequest.__new__(PreparedRequest)
+        other: PreparedRequest = new_object(PreparedRequest)
         other.method, other.url, other.fields = self.method, self.url, self.fields
         other.body, other.settings, other.hooks = body, self.settings, None
         other.is_plain, other.is_simple = False, self.is_simple
@@ -108,7 +108,7 @@ class PreparedRequest:
             self.body.rewind()
         if url.target is not None or self.url.target is not None:
             return PreparedRequest(self.method, url, self.fields, self.body, self.settings)
-        other = PreparedRequest.__new__(PreparedRequest)
+        other: PreparedRequest = new_object(PreparedRequest)
         other.method, other.url, other.fields = self.method, url, self.fields
         other.body, other.settings, other.hooks = self.body, self.settings, None
         other.is_plain, other.is_simple = self.is_plain, self.is_simple

@@ -67,9 +67,10 @@ def next_request(request: PreparedRequest, status: int, location: str) -> Prepar
         UnrewindableBody: The body must be sent again and its source cannot be rewound.
     """
     url = location_url(location, request.url.text)
-    method, fields, body = NEXT_METHOD[status](request.method), request.fields, request.body
+    method = NEXT_METHOD[status](request.method)
     if url.origin == request.url.origin and method == request.method:
-        return request.at(url)
+        return request.at(url)  # nearly always
+    fields, body = request.fields, request.body
     _check_scheme(request, url)
     if method != request.method:
         fields, body = [field for field in fields if not is_about_content(field[0])], None
