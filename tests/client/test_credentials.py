@@ -80,6 +80,26 @@ def test_negotiate_is_asked_for_by_itself_or_without_a_password() -> None:
     assert bits(netrc=True) == Auth.ANY & ~Auth.NEGOTIATE
 
 
+@pytest.mark.parametrize(
+    ("properties", "expected"),
+    [
+        ({}, False),
+        ({"auth": "token"}, False),
+        ({"auth": print}, False),
+        ({"auth": ("u", "p"), "auth_method": Auth.BASIC}, False),
+        ({"auth": ("u", "p")}, True),
+        ({"auth": ("", ""), "auth_method": Auth.NEGOTIATE}, True),
+        ({"auth": ("u", "p"), "auth_method": Auth.BASIC | Auth.DIGEST}, True),
+        ({"auth": ("u", "p"), "auth_method": Auth.BASIC, "curl_options": {107: -1}}, True),
+        ({"netrc": True}, True),
+    ],
+)
+def test_which_requests_libcurl_may_send_again_for_a_challenge(
+    properties: dict[str, Any], expected: bool
+) -> None:
+    assert Settings().changed(properties).may_take_rounds is expected
+
+
 @every_source
 def test_basic_is_sent_at_once(
     client: HttpClient, peers: Any, reply: Any, tmp_path: Path, give: Any
