@@ -47,6 +47,10 @@ LINGER_MS = 2000
 BODY_RATE_MS = 1000
 """Interval of the checks of a body's rate."""
 
+UNWATCHED_MS = 30_000
+"""Interval of the checks of a client whose response is awaited and whose socket is not watched: it
+has sent its last byte, or bytes of a next request."""
+
 LINGER_ALL_MS = 30_000
 """Longest time of lingering, as nginx's lingering_time."""
 
@@ -119,6 +123,7 @@ class Runtime:
         fixed = {
             "silence": LINGER_MS,
             "linger": LINGER_ALL_MS,
+            "unwatched": UNWATCHED_MS,
             "body_rate": BODY_RATE_MS if self.context.min_body_rate else 0,
         }
         for name, milliseconds in {**clocks, **fixed}.items():

@@ -283,3 +283,43 @@ def test_a_client_that_resets_is_no_error(serve, connect):
     client.close()
     wait_until(lambda: gone)
     assert errors == []
+
+
+RESET = struct.pack("ii", 1, 0)
+
+
+@pytest.mark.parametrize("kind", ["deferred", "channel"])
+@pytest.mark.parametrize("more", [b"", b"GET / HTTP/1.1\r\n"], ids=["half-closed", "pipelined"])
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+def test_a_client_that_leaves_while_its_socket_is_not_watched_is_noticed(
+    serve, connect, kind, more, secure
+):
+    requests = []
+
+    def handler(request, response):
+        requests.append(request)
+        response.defer(0) if kind == "deferred" else response.channel()
+
+    server = serve(handler, secure=secure)
+    clock = server._runtime.context.clocks["unwatched"]
+    clock.seconds = 0.05
+    client = connect(server).get()
+    client.send(more) if more else client.shut()
+    wait_until(lambda: requests and clock.waiting)
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    client.socket.close()
+    wait_until(lambda: server.stats.active == 0)
+    assert requests[0].disconnected
+
+
+def test_a_client_that_only_sends_no_more_is_waited_for(serve, connect):
+    deferred = []
+    server = serve(lambda request, response: deferred.append(response.defer(0)))
+    clock = server._runtime.context.clocks["unwatched"]
+    clock.seconds = 0.01
+    client = connect(server).get().shut()
+    wait_until(lambda: clock.waiting)
+    server.call_later(50, deferred[0].send)  # looked at before, five times
+    assert client.response().status == 200
+    assert client.at_end()
+    wait_until(lambda: not clock.waiting)

@@ -137,6 +137,9 @@ class Connection(StateMachine):
 
         So the clocks "handshake" and "linger" close, and "keep_alive" a connection that is idle.
         """
+        if clock == "unwatched":
+            self.run_guarded(self.close_if_left)
+            return
         if clock == "write":
             self.run_guarded(self._sender.check_delivery)
             return

@@ -20,7 +20,7 @@ from bladehttp.server._connection.context import ServerContext
 from bladehttp.server._connection.outbox import StreamError
 from bladehttp.server._connection.states import CLOSED, IDLE, PLANS, TRANSITIONS, Event, Plan, State
 from bladehttp.server._net.loop import READ, WRITE
-from bladehttp.server._net.send_queue import ClientProgress, unacknowledged
+from bladehttp.server._net.send_queue import ClientProgress, has_left, unacknowledged
 from bladehttp.server._net.transport import PlainTransport, Transport
 
 log = logging.getLogger("bladehttp.server")
@@ -208,9 +208,17 @@ class StateMachine(ABC):
             interest |= WRITE
         if transport.ended or (plan.detects_disconnect and self._has_early_bytes()):
             interest &= ~READ
+        if interest != self._interest or not interest:
+            self._watch(interest)
+
+    def _watch(self, interest: int) -> None:
+        """Watch the socket for other events; one without any is looked at from time to time."""
+        loop = self.context.loop
         if interest != self._interest:
-            context.loop.watch(transport.socket, self._interest, interest, self.on_ready)
+            loop.watch(self.transport.socket, self._interest, interest, self.on_ready)
             self._interest = interest
+        if not interest:
+            self.context.clocks["unwatched"].arm(self, loop.now)
 
     def _change_plan(self, plan: Plan) -> Plan:
         """Switch to a plan; to that of DELIVER while the last response is undelivered."""
@@ -243,6 +251,11 @@ class StateMachine(ABC):
         if self.state is State.LINGER:
             return self._has_lingered() and not self.is_undelivered()
         return self.state is IDLE and not (self.has_arrived() or self.is_undelivered())
+
+    def close_if_left(self) -> None:
+        """Close for a client that has left while its socket was not watched."""
+        if not self._interest and has_left(self.transport.socket):
+            self.close()
 
     def postpone_close(self) -> None:
         """Stay open for a client that has not received all of the last response."""
@@ -283,6 +296,7 @@ class StateMachine(ABC):
         try:
             self._release_state()
         finally:  # a BaseException ends the loop, which counts this connection as closed
+            self.context.clocks["unwatched"].disarm(self)
             self.transport.close()
             self.context.remove(self)
             if self.is_connected:

@@ -23,6 +23,7 @@ how much the program has read, so one that reads nothing is detected at once.
 """
 
 import os
+import select
 import socket
 import struct
 import sys
@@ -78,6 +79,20 @@ def prepare(listener: socket.socket) -> None:
                 listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
     if not hasattr(socket, "TCP_NOTSENT_LOWAT"):
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNSENT_LIMIT)
+
+
+def has_left(sock: socket.socket) -> bool:
+    """Return whether the kernel knows that the client has left: a reset, or no sign of life.
+
+    A client that has only sent its last byte has not. False where there is no poll(2).
+    """
+    if sock.fileno() < 0:
+        return True
+    if not hasattr(select, "poll"):
+        return False
+    poll = select.poll()
+    poll.register(sock, 0)  # POLLERR and POLLHUP are told of without being asked for
+    return bool(poll.poll(0))
 
 
 def unacknowledged(sock: socket.socket) -> int:
