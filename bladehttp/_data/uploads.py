@@ -28,6 +28,14 @@ def seek_and_read(descriptor: int, count: int, offset: int) -> bytes:
 read_at: Callable[[int, int, int], bytes] = getattr(os, "pread", seek_and_read)
 
 
+def check_open(file: IO[bytes]) -> None:
+    """Raise ValueError if a temporary file is closed."""
+    if file.closed:
+        raise ValueError(
+            "content is not available: the request has been answered, or its client has left"
+        )
+
+
 class SpoolReader(RawIOBase):
     """Reads a temporary file from its beginning, whatever other readers do.
 
@@ -42,10 +50,16 @@ class SpoolReader(RawIOBase):
         """
         super().__init__()
         self._descriptor = -1
-        if file.closed:
-            raise ValueError("content is not available: the request has been answered")
-        file.flush()
-        self._descriptor = os.dup(file.fileno())
+        try:
+            file.flush()
+            descriptor = os.dup(file.fileno())
+        except (OSError, ValueError):
+            check_open(file)
+            raise
+        if file.closed:  # by another thread meanwhile: the number may be another file's by now
+            os.close(descriptor)
+            check_open(file)
+        self._descriptor = descriptor
         self._offset = 0
 
     def readable(self) -> bool:

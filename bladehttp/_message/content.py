@@ -11,7 +11,7 @@ from typing import IO, BinaryIO
 
 from bladehttp._data.byte_streams import transformed
 from bladehttp._data.decoders import CODINGS, MOST_CODINGS, ContentDecoder, codings_of
-from bladehttp._data.uploads import open_content, read_content
+from bladehttp._data.uploads import check_open, open_content, read_content
 from bladehttp._wire.body import StoredBody
 from bladehttp._wire.form import Decoded, decode
 from bladehttp._wire.limits import Limits
@@ -95,6 +95,8 @@ class Content:
         if decoded is None:
             message = self.message
             content_type = message.fields.index.get("content-type", "")
+            if message.file is not None:
+                check_open(message.file)
             try:
                 decoded = decode(content_type, message.body, message.file, self._limits)
             except ProtocolError as error:

@@ -406,6 +406,38 @@ def caplog(caplog):
     return caplog
 
 
+FORM = (
+    b'--B\r\nContent-Disposition: form-data; name="f"; filename="x"\r\n\r\n'
+    + b"x" * 2_000_000
+    + b"\r\n--B--\r\n"
+)
+
+
+@pytest.mark.parametrize("name", ["raw_body", "body", "files", "open"])
+def test_a_long_content_is_gone_with_its_client_and_the_error_says_so(serve, connect, name):
+    came, go, errors = threading.Event(), threading.Event(), []
+
+    def read(request, response):
+        came.set()
+        assert go.wait(PATIENCE)
+        request.open() if name == "open" else getattr(request, name)
+
+    server = serve()
+    server.handle("POST", "/", read, offload=True)
+    server.on_error(lambda error, _: errors.append(str(error)))
+    head = f"Content-Type: multipart/form-data; boundary=B\r\nContent-Length: {len(FORM)}"
+    client = connect(server).send(f"POST / HTTP/1.1\r\nHost: a\r\n{head}\r\n\r\n").send(FORM)
+    assert came.wait(PATIENCE)
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    client.socket.close()
+    wait_until(lambda: server.stats.active == 0)
+    go.set()
+    wait_until(lambda: errors)
+    assert errors == [
+        "content is not available: the request has been answered, or its client has left"
+    ]
+
+
 def test_a_slow_handler_is_named_in_the_log(serve, client, caplog):
     server = serve(slow_handler_time=50)
 
