@@ -13,6 +13,7 @@ from sending import DOORS
 from support import wait_until
 
 from bladehttp import AsyncHttpClient, HttpClient, HttpException, ReadError
+from bladehttp.client._curl.connections import has_alert
 
 
 @pytest.fixture(params=DOORS, ids=[door.__name__ for door in DOORS])
@@ -332,3 +333,24 @@ def test_nor_are_many_sent_to_a_unix_socket_that_is_closed(
         results = list(client.send_many(requests, concurrency))
     assert sorted(getattr(each, "body", repr(each)) for each in results) == sorted(bodies)
     assert sorted(seen.body for seen in peer.requests) == sorted(bodies)
+
+
+FRAME = b"\x17\x03\x03\x00\x1a" + bytes(26)
+
+
+@pytest.mark.parametrize(
+    ("records", "expected"),
+    [
+        (b"", False),
+        (FRAME, False),
+        (b"\x15\x03\x03\x00\x1a" + bytes(26), True),
+        (b"\x17\x03\x03\x00\x13" + bytes(19), True),
+        (FRAME + b"\x17\x03\x03\x00\x13" + bytes(19), True),
+        (FRAME + b"\x17\x03\x03\x00", False),
+        (FRAME[:20], False),
+        (b"\x00\x00\x13\x06\x00\x00\x00\x00\x00" + bytes(19), False),
+    ],
+    ids=["nothing", "frame", "TLS 1.2", "TLS 1.3", "after a frame", "cut header", "cut", "no TLS"],
+)
+def test_an_alert_is_found_among_records(records: bytes, expected: bool) -> None:
+    assert has_alert(records) is expected

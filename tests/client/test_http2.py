@@ -4,14 +4,17 @@ import asyncio
 import logging
 import ssl
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import h2_peer as h2
 import pycurl
 import pytest
 from sending import DOORS
+from support import PATIENCE
 
 from bladehttp import AsyncHttpClient, HttpClient, HttpException, IncompleteBody, Retry
 
@@ -91,6 +94,31 @@ def test_what_was_not_processed_is_sent_again(
         response = send("POST", body)
         assert (response.status, response.body, response.version) == (200, b"2", "2")
     assert done == [b"0"] * kept + [b"pay"]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("pause", [0.0, 1.1], ids=["at once", "after libcurl's second"])
+def test_a_connection_that_only_tls_has_ended_is_not_used(
+    http2: Any, door: Any, certificates: Any, method: str, pause: float
+) -> None:
+    may_end, is_ended, is_over = threading.Event(), threading.Event(), threading.Event()
+
+    def handle(connection: h2.Http2) -> None:
+        connection.answer(connection.read().stream, b"%d" % connection.number)
+        may_end.wait(PATIENCE)
+        connection.socket.settimeout(0)
+        with suppress(ssl.SSLError):  # what it would read is not the end
+            connection.socket.unwrap()  # close_notify, as of servers of asyncio
+        is_ended.set()
+        is_over.wait(PATIENCE)
+
+    with door(http2(handle).url, ca_cert=certificates.ca_file) as send:
+        assert send("GET", None).body == b"1"
+        may_end.set()
+        assert is_ended.wait(PATIENCE)
+        time.sleep(pause)
+        assert send(method, None).body == b"2"
+        is_over.set()
 
 
 def test_one_that_is_refused_again_and_again_is_told_of(

@@ -14,6 +14,7 @@ libcurl identifies the connection that it has chosen (CURLOPT_PREREQFUNCTION) by
 hence the dict. Unix sockets have no addresses that differ: all of them are checked.
 """
 
+import re
 import select
 import socket
 import sys
@@ -56,6 +57,17 @@ FORGIVEN = 60.0
 """Seconds after which a server that closes is tested again."""
 
 
+MOST_WAITING = 1024
+"""Bytes that are looked at for an alert: more wait only where frames are being received."""
+
+# RFC 8446 section 5.1: ContentType type; ProtocolVersion legacy_record_version; uint16 length
+record_header = re.compile(rb"(?P<type>[\x14-\x18])\x03[\x01-\x04](?P<length>..)", re.DOTALL).match
+
+ALERT = b"\x15"
+
+ENCRYPTED_ALERTS = (2 + 1 + 16, 2 + 1 + 8)
+"""Lengths of an alert in TLS 1.3: its two bytes, the type and the tag. A frame has 9 bytes."""
+
 LAST_RECEIVED = 8 + 11 * 4
 """Offset of tcpi_last_data_recv, in milliseconds, in the struct of TCP_INFO (linux/tcp.h)."""
 
@@ -76,17 +88,19 @@ class Connection:
         address: Its addresses.
         origin: The origin of its first request.
         version: CURLINFO_HTTP_VERSION.
+        is_ending: Whether the server has been seen to end it.
         since: End of its first response, in terms of `time.monotonic`.
         poll: Called with milliseconds: waits as long for an event, and returns the events.
     """
 
-    __slots__ = ("address", "descriptor", "origin", "poll", "since", "version")
+    __slots__ = ("address", "descriptor", "is_ending", "origin", "poll", "since", "version")
 
     def __init__(self, descriptor: int, address: Address, origin: object, version: int) -> None:
         self.descriptor = descriptor
         self.address = address
         self.origin = origin
         self.version = version
+        self.is_ending = False
         self.since = monotonic()
         poll = select.poll()
         poll.register(descriptor, select.POLLIN | HUNG_UP)
@@ -121,12 +135,17 @@ class Connection:
         """Whether a request may be written: it is open, and over HTTP/1 no bytes wait to be read.
 
         Over TLS the waiting bytes may be a session ticket. That cannot be told from here, and a new
-        connection costs less than receiving the response to another request.
+        connection costs less than receiving the response to another request. Over HTTP/2 they may
+        be frames; an alert among them is the server's end of the connection.
 
         Args:
             events: The events that its ``poll`` has returned.
         """
-        return not events or (self.version in MULTIPLEXED and not self._has_ended(events))
+        if not events:
+            return True
+        if self.version not in MULTIPLEXED or self._has_ended(events):
+            return False
+        return self.version != HTTP_2 or not has_alert(waiting_bytes(self.descriptor))
 
 
 class Connections:
@@ -220,11 +239,21 @@ class Connections:
         if connection is None:
             return address[3] > 0 or self._are_usable()
         events = connection.poll(0)
-        if events and not connection.allows(events):
+        if connection.is_ending or (events and not connection.allows(events)):
             return False
         if is_repeatable or connection.origin in self._keeps:
             return True
         return connection.version in MULTIPLEXED or monotonic() - connection.since >= PROBATION
+
+    def note_ends(self, origin: object) -> None:
+        """Note the HTTP/2 connections of an origin that the server is ending.
+
+        Called before libcurl chooses one: it reads an alert of one that was idle for a second, and
+        uses the connection all the same.
+        """
+        for each in self._by_descriptor.values():
+            if each.version == HTTP_2 and each.origin == origin and not each.is_usable():
+                each.is_ending = True
 
     def _are_usable(self) -> bool:
         """Whether all connections over Unix sockets are usable: the chosen one cannot be told."""
@@ -304,6 +333,33 @@ class Connections:
         for descriptor, _ in self.ready(0):
             if self._by_descriptor[descriptor].is_gone():
                 self.forget(descriptor)
+
+
+def has_alert(records: bytes) -> bool:
+    """Whether there is an alert among TLS records, as close_notify is one (RFC 8446 section 6.1).
+
+    asyncio's servers send it and wait for ours with the TCP connection open; libcurl reads it only
+    after it has written a request. An encrypted alert of TLS 1.3 is told by its length, which is
+    less than that of any frame.
+    """
+    at = 0
+    while match := record_header(records, at):
+        length = int.from_bytes(match["length"])
+        if match["type"] == ALERT or length in ENCRYPTED_ALERTS:
+            return True
+        at += len(match[0]) + length
+    return False
+
+
+def waiting_bytes(descriptor: int) -> bytes:
+    """Return the bytes that wait to be read from a socket, without reading them."""
+    peer = socket.socket(fileno=descriptor)
+    try:
+        return peer.recv(MOST_WAITING, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except OSError:
+        return b""
+    finally:
+        peer.detach()
 
 
 def silence_s(descriptor: int) -> float:
