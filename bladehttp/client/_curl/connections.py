@@ -251,6 +251,8 @@ class Connections:
         Called before libcurl chooses one: it reads an alert of one that was idle for a second, and
         uses the connection all the same.
         """
+        if self.versions.get(origin) != HTTP_2:
+            return
         for each in self._by_descriptor.values():
             if each.version == HTTP_2 and each.origin == origin and not each.is_usable():
                 each.is_ending = True

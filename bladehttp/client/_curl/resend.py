@@ -73,13 +73,10 @@ def guard_for(
         lines: The list that header lines are appended to.
         is_repeated: Whether its connection was lost, so that a new one is required.
     """
-    origin = request.url.origin
-    if origin[0] == "https" and handle.connections.versions.get(origin) == HTTP_2:
-        handle.connections.note_ends(origin)
     must_go_once = not (request.is_plain or is_repeatable(request))
     settings = request.settings
     if must_go_once:
-        is_repeated = is_repeated or handle.await_probation(origin)
+        is_repeated = is_repeated or handle.await_probation(request.url.origin)
         if _may_be_refused(handle, request):
             return RefusalListener(handle, request, lines, is_repeated, must_go_once)
     elif not is_repeated and handle.has_events(0):

@@ -97,7 +97,7 @@ class Transfer:
         if SERVING:
             check_not_own(origin[1], origin[2], settings.unix_socket)
         is_usual = settings.is_bare and origin[0] == "http" and not names_proxy()
-        options = settings.direct if is_usual else _options_for(request)
+        options = settings.direct if is_usual else _options_for(request, handle)
         if settings.has_login:
             handle.forget_other_origin(origin)
         if options is not handle.applied:
@@ -361,9 +361,14 @@ class Transfer:
 NO_DIGEST = ", as it is not ASCII: use auth_method=http.Auth.BASIC, over TLS"
 
 
-def _options_for(request: PreparedRequest) -> Options:
-    """Return the libcurl options for the settings of a request and the environment."""
+def _options_for(request: PreparedRequest, handle: Handle) -> Options:
+    """Return the libcurl options for the settings of a request and the environment.
+
+    Over https the handle first notes the connections that the server is ending.
+    """
     settings, scheme = request.settings, request.url.origin[0]
+    if scheme == "https":
+        handle.connections.note_ends(request.url.origin)
     options = active_options(settings, scheme)
     if settings.netrc is True:
         options += home_netrc_options()
