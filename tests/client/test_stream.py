@@ -12,6 +12,7 @@ from typing import Any
 import brotli
 import pytest
 from sending import DOORS
+from support import PATIENCE, wait_until
 
 import bladehttp
 from bladehttp import Retry
@@ -355,3 +356,26 @@ def test_a_stream_over_tls(
     with client.stream(peer.url, ca_cert=certificates.ca_file) as response:
         assert response.certificate is not None
         assert sum(map(len, response.iter_bytes())) == 3 * MIB
+
+
+def test_a_stream_is_received_by_one_thread_at_a_time(client: HttpClient, peers: Any) -> None:
+    more = threading.Event()
+
+    def handle(connection: Any) -> None:
+        connection.read_request()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na")
+        more.wait(PATIENCE)
+        connection.send(b"b")
+
+    rest: list[bytes] = []
+    with client.stream(peers.raw(handle).url) as response:
+        chunks = response.iter_bytes()
+        assert next(chunks) == b"a"
+        other = threading.Thread(target=lambda: rest.extend(chunks))
+        other.start()
+        wait_until(lambda: response.source._is_receiving)
+        with pytest.raises(RuntimeError, match="another thread"):
+            next(response.iter_bytes())
+        more.set()
+        other.join(PATIENCE)
+    assert rest == [b"b"]

@@ -28,7 +28,7 @@ class ResponseStream:
     def __init__(self, engine: Engine, current: Exchange) -> None:
         self._engine = engine
         self._current = current
-        self._running = False
+        self._running = self._is_receiving = False
         self._closed = False
         self._left = 0.0
         self._body = NO_BODY
@@ -82,7 +82,8 @@ class ResponseStream:
             DecodingError: Its Content-Encoding cannot be decoded, or ends early.
             HttpException: Any other failure, timeouts included.
             ValueError: The stream is closed.
-            RuntimeError: It was opened before a fork, and this is the child.
+            RuntimeError: Another thread waits for a chunk; or this is the child of a fork, and the
+                stream was opened before.
             BlockingIOError: No chunk was received by `wait_until`.
         """
         if self._chunks is not None:
@@ -110,9 +111,12 @@ class ResponseStream:
         """Receive until there is another chunk or the end."""
         if self._engine.is_inherited:
             raise RuntimeError(INHERITED)
+        if self._is_receiving:
+            raise RuntimeError("stream is being read by another thread")
         current = self._current
         if current.deadline < inf:
             current.deadline += monotonic() - self._left  # the reader's time is not the server's
+        self._is_receiving = True
         try:
             self._body.sink.resume(self._engine.curl)
             until = min(current.deadline, self.wait_until)
@@ -120,6 +124,8 @@ class ResponseStream:
         except BaseException as error:
             self.close(error)
             raise
+        finally:
+            self._is_receiving = False
         self._left = now = monotonic()
         if outcome is not None and outcome.expired and self.wait_until <= now < current.deadline:
             raise BlockingIOError("nothing has come so far")
