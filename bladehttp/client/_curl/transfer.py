@@ -197,7 +197,8 @@ class Transfer:
         Raises:
             ProtocolError: The head is not that of a response.
         """
-        self._read_head(has_succeeded=False)
+        self.received = ResponseHead(self._lines, self.request.url.text)
+        self.status = self._handle.getinfo(RESPONSE_CODE)
         response = self._response(b"")
         self._check_head(response)
         if self._options is not None:
@@ -231,16 +232,6 @@ class Transfer:
             text = f"asking {host_port}: Digest with the name {name!r} cannot be sent{NO_DIGEST}"
             raise annotate(HttpException(text), self.request.info(), response)
 
-    def _read_head(self, has_succeeded: bool) -> ResponseHead:
-        """Set ``received`` and ``status``, and return the first."""
-        handle = self._handle
-        if self._content is handle.sink:
-            self._lines = self._lines.copy()  # it is emptied for the next transfer
-        self.received = received = ResponseHead(self._lines, self.request.url.text)
-        # of a transfer that has failed it may be the head of a proxy's answer to CONNECT
-        self.status = (has_succeeded and received.judge()) or handle.getinfo(RESPONSE_CODE)
-        return received
-
     def _response(self, body: bytes) -> HttpResponse:
         """Return the response of the head that was read, before the handle runs again."""
         received, handle = self.received, self._handle
@@ -271,7 +262,11 @@ class Transfer:
             Exception: An exception of a callback: of the caller's data, for example.
         """
         request, handle, is_decoded = self.request, self._handle, True
-        received = self._read_head(outcome is SUCCESS)
+        if self._content is handle.sink:
+            self._lines = self._lines.copy()  # it is emptied for the next transfer
+        self.received = received = ResponseHead(self._lines, request.url.text)
+        # of a transfer that has failed it may be the head of a proxy's answer to CONNECT
+        self.status = (outcome is SUCCESS and received.judge()) or handle.getinfo(RESPONSE_CODE)
         if not received.is_usual and handle.sink.is_decoded:
             is_decoded = handle.sink.finish(outcome is SUCCESS)
         body = self._content.take()  # the handle keeps its sink, which would keep the bytes
