@@ -268,6 +268,7 @@ def access_log(
 
     Raises:
         OSError: The file cannot be opened.
+        TypeError: ``write`` is none of these.
         ValueError: ``form`` is not one of these.
     """
     line_of = by_names(form) if callable(form) else FORMATS.get(form)
@@ -276,6 +277,9 @@ def access_log(
     if isinstance(write, str | PathLike):
         file = LogFile(write)
         return AccessLog(file.write, line_of, file)
+    if write is not None and not callable(write):
+        what = type(write).__name__
+        raise TypeError(f"access_log takes a function of a line or the path of a file, not {what}")
     return AccessLog(write or _to_stderr, line_of)
 
 
