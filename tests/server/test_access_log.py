@@ -446,7 +446,7 @@ def test_the_log_goes_to_standard_error_and_knows_two_forms(capsys):
         access_log(form="xml")
 
 
-@pytest.mark.parametrize("write", [sys.stdout, 2, b"access.log"], ids=["stream", "int", "bytes"])
+@pytest.mark.parametrize("write", [sys.stdout, 0, b"access.log"], ids=["stream", "int", "bytes"])
 def test_a_log_that_cannot_be_written_to_is_refused(write):
     with pytest.raises(TypeError, match="access_log takes a function of a line or the path"):
         access_log(write)

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from os import PathLike
 from time import localtime, strftime, time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bladehttp._message.request import ClientInfo, HttpRequest, line_of
 from bladehttp._message.response import HttpResponse
@@ -277,10 +277,20 @@ def access_log(
     if isinstance(write, str | PathLike):
         file = LogFile(write)
         return AccessLog(file.write, line_of, file)
-    if write is not None and not callable(write):
+    return AccessLog(checked_function(_to_stderr if write is None else write), line_of)
+
+
+def checked_function(write: Any) -> Write:
+    """Return a function that writes a line.
+
+    Raises:
+        TypeError: It is none.
+    """
+    if not callable(write):
         what = type(write).__name__
         raise TypeError(f"access_log takes a function of a line or the path of a file, not {what}")
-    return AccessLog(write or _to_stderr, line_of)
+    function: Write = write
+    return function
 
 
 def _to_stderr(line: str) -> None:
