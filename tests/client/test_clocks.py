@@ -108,6 +108,12 @@ def test_a_tls_handshake_behind_a_proxy_is_part_of_connecting(peers: Any, door: 
         send("GET", None)
 
 
+@pytest.mark.parametrize("door", [one, many, awaited])
+def test_a_server_that_ignores_expect_is_not_silent(peers: Any, door: Any) -> None:
+    with door(peers().url, receive_timeout=900) as send:
+        assert send("POST", iter([b"a"])).body == b"ok"
+
+
 def test_receive_timeout_is_exact(client: HttpClient, silent: Any) -> None:
     client.receive_timeout = 150
     late = []

@@ -90,6 +90,9 @@ FIXED_OPTIONS: tuple[tuple[int, object], ...] = (
 """The options of every handle, for all clients."""
 
 
+EXPECT_TIME = 1000
+"""Milliseconds that libcurl waits for a 100 by default."""
+
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
@@ -110,6 +113,14 @@ def as_latin1(option: int) -> Callable[[str], Pairs]:
 def as_connect_time(value: int) -> Pairs:
     """Encode a time, limited to the longest that libcurl supports."""
     return ((pycurl.CONNECTTIMEOUT_MS, min(value, LONGEST)),)
+
+
+def as_expect_time(value: int) -> Pairs:
+    """Encode how long a 100 is waited for, where a second would be too long a silence.
+
+    The clock itself is that of engine.py: LOW_SPEED_TIME has whole seconds.
+    """
+    return ((pycurl.EXPECT_100_TIMEOUT_MS, value // 2),) if 0 < value < 2 * EXPECT_TIME else ()
 
 
 def as_idle_time(value: int | None) -> Pairs:
@@ -176,8 +187,8 @@ OPTIONS = (
     Option("referer",                     optional(field_text),   own),  # prepared.py: REFERER
     Option("no_expect",                   flag,                   own),  # would cross origins
     Option("connect_timeout",             milliseconds,           as_connect_time),
-    Option("receive_timeout",             milliseconds,           own),  # engine.py: LOW_SPEED_TIME
-    Option("total_timeout",               optional(milliseconds), own),  # has whole seconds
+    Option("receive_timeout",             milliseconds,           as_expect_time),
+    Option("total_timeout",               optional(milliseconds), own),  # engine.py
     Option("auth",                        optional(login_or_function), as_password),
     Option("auth_method",                 method_bits,            own),  # `methods_for`
     Option("accept_encoding",             optional(field_text),   as_coding),
