@@ -347,6 +347,16 @@ def test_a_part_without_a_file_name(client: HttpClient, peers: Any, tmp_path: Pa
     ]  # fmt: skip
 
 
+@pytest.mark.skipif(not Path("/proc/version").exists(), reason="there is no /proc")
+@pytest.mark.parametrize("filename", ["name", None])
+def test_a_file_that_says_it_is_empty_is_sent_whole(
+    client: HttpClient, peers: Any, filename: str | None
+) -> None:
+    peer = peers()
+    client.post(peer.url, files={"a": (filename, Path("/proc/version"))})
+    assert Path("/proc/version").read_bytes() in peer.last.body
+
+
 def test_a_file_that_was_sent_is_sent_again(client: HttpClient, peers: Any, tmp_path: Path) -> None:
     peer = peers()
     (tmp_path / "f").write_bytes(b"0123")

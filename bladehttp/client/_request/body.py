@@ -6,6 +6,8 @@ A body knows its length if possible, whether it can be sent again, and which way
 Sources: the bytes of a streamed body, from a file or an iterable.
 """
 
+import os
+import stat
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -171,10 +173,10 @@ class PathSource(BodySource):
 
     __slots__ = ("_file", "_path")
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, length: int | None) -> None:
         self._path = path
         self._file: Any = None
-        super().__init__(self._take, path.stat().st_size, self._again)
+        super().__init__(self._take, length, self._again)
 
     def _take(self, size: int) -> bytes:
         if self._file is None:
@@ -189,6 +191,18 @@ class PathSource(BodySource):
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def length_of(path: Path) -> int | None:
+    """Return the length of a file, None for one that has more than it says, as in /proc.
+
+    Raises:
+        OSError: It cannot be opened, in the words of the system; libcurl would have others.
+    """
+    with path.open("rb") as file:
+        status = os.fstat(file.fileno())
+        says_less = not status.st_size and stat.S_ISREG(status.st_mode) and bool(file.read(1))
+        return None if says_less else status.st_size
 
 
 def file_source(file: Any, whole_at_end: bool = False) -> BodySource:

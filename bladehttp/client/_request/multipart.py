@@ -17,6 +17,7 @@ from bladehttp.client._request.body import (
     PathSource,
     Sender,
     file_source,
+    length_of,
 )
 
 
@@ -110,12 +111,12 @@ def _file_part(name: Any, value: Any) -> list[Part]:
     if content_type is None and filename is not None:
         content_type = guess_media_type(filename)
     if isinstance(source, os.PathLike):
-        with Path(source).open(
-            "rb"
-        ):  # raises the exception for an error that libcurl reports as a failure to read
-            # libcurl names a file that it opens itself
-            data = PathSource(Path(source)) if filename is None else os.fsdecode(source)
-            return [Part(name, data, filename, content_type)]
+        path = Path(source)
+        length = length_of(path)
+        # libcurl names a file that it opens itself, and believes the length that it says
+        is_ours = filename is None or length is None
+        data = PathSource(path, length) if is_ours else os.fsdecode(source)
+        return [Part(name, data, filename, content_type)]
     if hasattr(source, "read"):
         return [Part(name, file_source(source, whole_at_end=True), filename, content_type)]
     if isinstance(source, str):
