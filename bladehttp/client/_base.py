@@ -169,8 +169,8 @@ class Configured:
             there. In a `send_many` it starts when the request has its slot. None, the default, and
             0 mean no limit.
         no_expect: Whether to leave out ``Expect: 100-continue``, which libcurl sends with bodies
-            over 1 MiB or of unknown length. If the server ignores it, it costs a second, or half of
-            ``receive_timeout`` if that is less. False.
+            over 1 MiB or of unknown length. If the server ignores it, it costs a second, or a
+            quarter of ``receive_timeout`` if that is less. False.
         auth: (name, password), a bearer token as str, or a function of a `HookRequest` that sets
             fields. A generator function yields the request to have it sent, gets the response, and
             may yield the request again, up to 10 times in all; ``auth`` of an `AsyncHttpClient`

@@ -120,7 +120,7 @@ def as_expect_time(value: int) -> Pairs:
 
     The clock itself is that of engine.py: LOW_SPEED_TIME has whole seconds.
     """
-    return ((pycurl.EXPECT_100_TIMEOUT_MS, value // 2),) if 0 < value < 2 * EXPECT_TIME else ()
+    return ((pycurl.EXPECT_100_TIMEOUT_MS, value // 4),) if 0 < value < 4 * EXPECT_TIME else ()
 
 
 def as_idle_time(value: int | None) -> Pairs:
