@@ -126,8 +126,9 @@ class Answer:
         if self._options.dump_head == STDIN:
             self._show(response, raw=False, head=True, body=False)
             return
-        mode = "ab" if self.outcome.number else "wb"
+        mode = "ab" if self._options.has_dumped else "wb"
         with writing(), Path(self._options.dump_head).open(mode) as file:
+            self._options.has_dumped = True
             file.writelines(head_lines(response, "\r\n"))
 
     def _keep_head(self, target: Path, given: dict[str, Any]) -> HttpResponse:

@@ -98,6 +98,7 @@ class Requests:
             ValueError: The options do not fit together.
         """
         self._options = options
+        options.has_dumped = False  # whether the file of -D has a head of this command
         self._urls = urls
         self._queries = items.queries
         self._outputs = outputs(options, len(urls))

@@ -326,3 +326,16 @@ def test_sizes_and_times_are_short():
     expected = ["0 B", "999 B", "1.0 kB", "1.5 kB", "100 kB", "123 kB", "1.0 GB", "1000 TB"]
     assert [size(count) for count in counts] == expected
     assert [clock(seconds) for seconds in (0.4, 61, 3600)] == ["0:00", "1:01", "1:00:00"]
+
+
+def test_the_heads_of_all_urls_are_dumped_and_none_of_before(run, server, tmp_path):
+    heads = tmp_path / "heads"
+    heads.write_text("of before")
+    urls = ["http://127.0.0.1:1/", f"{server.url}/status/404", f"{server.url}/untyped"]
+    assert run("-sS", "-D", heads, *urls)[0] == 7
+    lines = heads.read_text().splitlines()
+    assert [line for line in lines if line.startswith("HTTP/")] == [
+        "HTTP/1.1 404 Not Found",
+        "HTTP/1.1 200 OK",
+    ]
+    assert "of before" not in lines
