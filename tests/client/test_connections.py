@@ -1,6 +1,7 @@
 """Kept connections: one is known to be alive and clean before a request is written to it."""
 
 import asyncio
+import os
 import socket
 import ssl
 import threading
@@ -13,7 +14,7 @@ from sending import DOORS
 from support import wait_until
 
 from bladehttp import AsyncHttpClient, HttpClient, HttpException, ReadError
-from bladehttp.client._curl.connections import has_alert
+from bladehttp.client._curl.connections import HTTP_2, Connections, has_alert
 
 
 @pytest.fixture(params=DOORS, ids=[door.__name__ for door in DOORS])
@@ -354,3 +355,27 @@ FRAME = b"\x17\x03\x03\x00\x1a" + bytes(26)
 )
 def test_an_alert_is_found_among_records(records: bytes, expected: bool) -> None:
     assert has_alert(records) is expected
+
+
+class Opener:
+    """A handle that has opened one connection."""
+
+    origin = ("https", "a.test", 443)
+
+    def __init__(self, descriptor: int) -> None:
+        self.opened = [descriptor]
+        self.lines: list[bytes] = []
+
+
+def test_a_file_with_the_descriptor_of_a_closed_connection_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"theirs")
+    connections = Connections()
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname()) as kept,
+        (tmp_path / "file").open("rb", buffering=0) as file,
+    ):
+        connections.record(Opener(kept.fileno()), kept.getsockname()[1], HTTP_2)
+        os.dup2(file.fileno(), kept.fileno())  # closes the socket, as libcurl does without a word
+        connections.note_ends(Opener.origin)
+        assert file.read() == b"theirs"

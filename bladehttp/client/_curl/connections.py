@@ -354,8 +354,14 @@ def has_alert(records: bytes) -> bool:
 
 
 def waiting_bytes(descriptor: int) -> bytes:
-    """Return the bytes that wait to be read from a socket, without reading them."""
-    peer = socket.socket(fileno=descriptor)
+    """Return the bytes that wait to be read from a socket, without reading them.
+
+    None wait if libcurl has closed it: then the descriptor may be that of a file by now.
+    """
+    try:
+        peer = socket.socket(fileno=descriptor)
+    except OSError:
+        return b""
     try:
         return peer.recv(MOST_WAITING, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     except OSError:
