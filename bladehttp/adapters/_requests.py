@@ -43,7 +43,7 @@ ERRORS: tuple[tuple[type[Exception], type[Exception]], ...] = (
 )
 
 CHUNK = "chunk"
-"""A word in libcurl's messages about a malformed chunk."""
+"""A word in libcurl's messages about a malformed chunk, which stand after the name of the host."""
 
 VERSIONS = {"1.0": 10, "1.1": 11, "2": 20, "3": 30}
 
@@ -206,7 +206,7 @@ def _check_path(path: str, role: str) -> None:
 
 def _translated(error: Exception, request: PreparedRequest) -> Exception:
     """Return requests' exception for one of the client's."""
-    if isinstance(error, ours.ProtocolError) and CHUNK in str(error):
+    if isinstance(error, ours.ProtocolError) and CHUNK in str(error).partition(": ")[2]:
         return theirs.ChunkedEncodingError(error, request=request)
     for cls, their_cls in ERRORS:
         if isinstance(error, cls):

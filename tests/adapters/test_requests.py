@@ -279,6 +279,21 @@ def test_a_malformed_body_is_an_error_whether_its_head_has_come_before(
         answered.result()
 
 
+def test_the_name_of_a_host_is_no_malformed_body(session: requests.Session) -> None:
+    def answer(listener: socket.socket) -> None:
+        with listener.accept()[0] as peer:
+            peer.recv(65536)
+            peer.sendall(b"no head\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+        place = f"chunks.test:{listener.getsockname()[1]}"
+        session.mount("http://", RequestsAdapter(resolve={place: "127.0.0.1"}))
+        answered = pool.submit(answer, listener)
+        with pytest.raises(requests.ConnectionError):
+            session.get(f"http://{place}/")
+        answered.result()
+
+
 def test_trust_is_that_of_the_request(
     session: requests.Session, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
