@@ -13,7 +13,7 @@ from sending import DOORS
 from bladehttp import CertificateError, CertificateFileError, HttpClient
 from bladehttp.client._config.environment import active_options, names_authorities
 from bladehttp.client._config.options import Settings
-from bladehttp.client._config.tls import TRUST_VARIABLES
+from bladehttp.client._config.tls import TRUST_VARIABLES, are_unchanged, stamps_of
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +125,17 @@ def test_what_the_environment_names_is_checked_when_it_changes(
     assert dict(active_options(settings, "https"))[pycurl.CAINFO] is None
     monkeypatch.delenv("SSL_CERT_DIR")
     assert active_options(settings, "https") == settings.direct
+
+
+def test_a_file_that_is_longer_at_the_same_time_has_changed(tmp_path: Path) -> None:
+    path = tmp_path / "ca.pem"
+    path.write_bytes(b"one")
+    ((name, stamp),) = stamps_of([os.fsencode(path)])
+    assert stamp is not None
+    assert are_unchanged(((name, stamp),))
+    path.write_bytes(b"longer")
+    changed, _, inode = stamps_of([name])[0][1] or stamp
+    assert not are_unchanged(((name, (changed, len(b"one"), inode)),))
 
 
 def test_a_path_from_where_the_program_stands(

@@ -110,10 +110,11 @@ def environment_paths(environ: Mapping[str, str]) -> list[bytes]:
     return [os.fsencode(path) for path in paths if path]
 
 
-Stamps = tuple[tuple[bytes, tuple[int, int] | None], ...]
-"""Paths, each with the time of its last change and its inode; None for one that is missing.
+Stamps = tuple[tuple[bytes, tuple[int, int, int] | None], ...]
+"""Paths, each with the time of its last change, its size and inode; None for one that is missing.
 
-The time of change (ctime) is that of content, name, owner and permissions.
+The time of change (ctime) is that of content, name, owner and permissions. Two changes within a
+tick of the kernel's clock, 4 ms, have the same: hence the size.
 """
 
 
@@ -122,12 +123,12 @@ def stamps_of(paths: Iterable[bytes]) -> Stamps:
     return tuple((path, _stamp(path)) for path in dict.fromkeys(paths))
 
 
-def _stamp(path: bytes) -> tuple[int, int] | None:
+def _stamp(path: bytes) -> tuple[int, int, int] | None:
     try:
         found = os.stat(path)  # noqa: PTH116 - as below
     except OSError:
         return None
-    return found.st_ctime_ns, found.st_ino
+    return found.st_ctime_ns, found.st_size, found.st_ino
 
 
 def are_unchanged(stamps: Stamps) -> bool:
@@ -135,7 +136,7 @@ def are_unchanged(stamps: Stamps) -> bool:
     try:
         for path, stamp in stamps:
             found = os.stat(path)  # noqa: PTH116 - a Path costs as much again, for each request
-            if (found.st_ctime_ns, found.st_ino) != stamp:
+            if (found.st_ctime_ns, found.st_size, found.st_ino) != stamp:
                 return False
     except OSError:
         return False
