@@ -113,11 +113,11 @@ class ResponseStream:
             raise RuntimeError(INHERITED)
         if self._is_receiving:
             raise RuntimeError("stream is being read by another thread")
+        self._is_receiving = True  # at once: no other thread comes in between
         current = self._current
-        if current.deadline < inf:
-            current.deadline += monotonic() - self._left  # the reader's time is not the server's
-        self._is_receiving = True
         try:
+            if current.deadline < inf:
+                current.deadline += monotonic() - self._left  # the reader's time, not the server's
             self._body.sink.resume(self._engine.curl)
             until = min(current.deadline, self.wait_until)
             outcome = self._engine.step(current.receive_timeout_s, until)
