@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
-from support import PATIENCE, Raw, nothing_left
+from support import PATIENCE, Raw, is_not_of_slowness, nothing_left
 
 import bladehttp as http
 from bladehttp.server import HttpServer
@@ -228,6 +228,7 @@ def test_a_stream_of_short_chunks_lets_others_have_their_turn():
 
 
 def test_a_handler_is_not_blamed_for_the_streams_before_it(caplog):
+    caplog.handler.removeFilter(is_not_of_slowness)
     server = HttpServer(0, write_timeout=0, slow_handler_time=150)
     server.handle("GET", "/lines", lambda q, p: p.stream(slow_lines([], 1_000)))
     server.step()
@@ -237,9 +238,13 @@ def test_a_handler_is_not_blamed_for_the_streams_before_it(caplog):
             client.get("/lines")
         step_until(server, lambda: server.stats.requests == len(streams))
         client = stack.enter_context(Raw(server.port))
-        assert [answered(server, client, "/plain") for _ in range(2)] == [NOT_FOUND] * 2
+        blamed = []
+        for _ in range(4):
+            caplog.clear()
+            assert answered(server, client, "/plain") == NOT_FOUND
+            blamed.append(caplog.messages)
         server.close()
-    assert [record.getMessage() for record in caplog.records] == []
+    assert [] in blamed, blamed  # a busy machine may make one slow
 
 
 def test_steps_leave_nothing():

@@ -182,7 +182,7 @@ class Outbox:
         self._end_stream()
 
     def send(self, transport: Transport) -> bool:
-        """Send as much as the transport takes, up to `TURN` and, of a stream, for `TURN_S`.
+        """Send as much as the transport takes, up to `TURN` and for `TURN_S`.
 
         Returns:
             Whether nothing is left, in the transport's own buffer included.
