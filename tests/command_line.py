@@ -13,7 +13,7 @@ import sys
 import termios
 import threading
 
-from support import PATIENCE
+from support import PATIENCE, SLOWNESS
 
 PROGRAM = [sys.executable, "-W", "error", "-m", "bladehttp"]
 
@@ -48,10 +48,15 @@ class Running:
         return self.process.stdout.readline().decode()
 
     def interrupt(self, number: int = signal.SIGINT) -> tuple[int, str, str]:
-        """Press Ctrl-C, or send a signal; return the exit code and the rest of both outputs."""
+        """Press Ctrl-C, or send a signal.
+
+        Returns:
+            The exit code and the rest of both outputs, without the warnings of slow handlers.
+        """
         self.process.send_signal(number)
         out, err = self.process.communicate(timeout=PATIENCE)
-        return self.process.returncode, out.decode(), err.decode()
+        lines = [line for line in err.decode().splitlines(keepends=True) if SLOWNESS not in line]
+        return self.process.returncode, out.decode(), "".join(lines)
 
 
 class Terminal:

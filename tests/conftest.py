@@ -34,7 +34,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture
 def caplog(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    """Without the warnings of slow handlers: on a busy machine any handler may be one."""
+    """Without the warnings of slow handlers."""
     caplog.handler.addFilter(is_not_of_slowness)
     return caplog
 

@@ -190,9 +190,13 @@ def wait_until(condition: Callable[[], object], message: str = "it did not happe
         time.sleep(0.001)
 
 
+SLOWNESS = "blocked the server for"
+"""Part of the warning of a slow handler. On a busy machine any handler may be one."""
+
+
 def is_not_of_slowness(record: logging.LogRecord) -> bool:
     """Whether a record is no warning of a slow handler; a filter of logging."""
-    return "blocked the server for" not in record.getMessage()
+    return SLOWNESS not in record.getMessage()
 
 
 @contextlib.contextmanager
