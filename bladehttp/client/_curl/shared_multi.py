@@ -43,7 +43,7 @@ class SharedMulti(Multi):
 
     before_events: Callable[[], None]
     after_events: Callable[[], None]
-    _tell = Multi.handle_events  # super() takes as long as it does
+    _handle_events = Multi.handle_events  # super() takes as long as it does
 
     def __init__(self) -> None:
         super().__init__()
@@ -121,7 +121,7 @@ class SharedMulti(Multi):
 
     def handle_events(self, events: Events) -> None:
         self.before_events()
-        self._tell(events)
+        self._handle_events(events)
         self.after_events()
 
     def plan_nudge(self) -> None:

@@ -204,10 +204,11 @@ class Transfer:
         if self._options is not None:
             self._options.head_received()
         if self.request.url.origin[0] == "https":
-            self._look_at_certificates()
+            self._take_certificates()
         return response
 
-    def _look_at_certificates(self) -> None:
+    def _take_certificates(self) -> None:
+        """Give the head the certificates of the server, before the handle runs again."""
         self.received.chain = self._handle.certificates(self.request.url.origin)
 
     def _check_head(self, response: HttpResponse) -> None:
@@ -277,7 +278,7 @@ class Transfer:
             outcome = self._actual_outcome(outcome)
         if received.is_usual and self.status < REDIRECTION:  # nearly always
             if request.url.origin[0] == "https":
-                self._look_at_certificates()
+                self._take_certificates()
             return self._response(body)
         return self._judged(outcome, is_decoded, body, deadline)
 
@@ -299,7 +300,7 @@ class Transfer:
         self.location = received.location if follows else ""
         if self.location:
             if request.url.origin[0] == "https":
-                self._look_at_certificates()
+                self._take_certificates()
             return None
         response = self._response(body)
         if not is_decoded:
@@ -309,7 +310,7 @@ class Transfer:
         if self.status == UNAUTHORIZED or is_faulty:
             self._check_head(response)
         if request.url.origin[0] == "https":
-            self._look_at_certificates()
+            self._take_certificates()
         if not (received.is_usual or sink.is_decoded) and received.may_be_coded:
             decode(request, response, deadline)
         return response

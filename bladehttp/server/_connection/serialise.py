@@ -17,7 +17,7 @@ MOST_ENDS = 1024
 class Ends(dict[int, bytes]):
     """Length of a body to the end of a head, made when it is first looked up.
 
-    None is for a longer body than `JOINED`: copying it would cost more than a second send.
+    KeyError for a body longer than `JOINED`: copying it would cost more than a second send.
     """
 
     __slots__ = ()

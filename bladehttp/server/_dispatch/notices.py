@@ -46,13 +46,7 @@ class Notices:
         self._thread = thread
         self.slow: float = inf
 
-    def call(
-        self,
-        kind: str,
-        argument: Any,
-        client: socket | None,
-        request: HttpRequest | None = None,
-    ) -> None:
+    def call(self, kind: str, argument: Any, client: socket | None) -> None:
         """Call every callback of a kind that takes one argument."""
         for callback in self._callbacks[kind]:
             begun = monotonic()
@@ -61,8 +55,8 @@ class Notices:
                 if value is not None:
                     check_notice(callback, value)
             except BaseException as error:  # noqa: BLE001 - reported, and the others still run
-                self.report(error, client, request)
-            self.check_time(begun, kind, callback, request)
+                self.report(error, client)
+            self.check_time(begun, kind, callback, None)
 
     def call_on_answered(self, parts: Parts, client: socket | None, now: float) -> float:
         """Call every on_answered.
