@@ -109,7 +109,7 @@ class Parser:
         option = self._option(flag)
         if option.optional is not None:
             if value is None and coming and (coming[0] == option.optional or coming[0].isdigit()):
-                value = coming.popleft()
+                value = coming.popleft()  # digits are no URL: curl's -C takes an offset
             if value not in (None, option.optional):
                 raise WrongUsage(f"{flag} takes {option.optional} or nothing")
         elif option.metavar is not None and value is None:
