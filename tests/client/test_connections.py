@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import select
 import socket
 import ssl
 import threading
@@ -377,5 +378,25 @@ def test_a_file_with_the_descriptor_of_a_closed_connection_is_left_alone(tmp_pat
     ):
         connections.record(Opener(kept.fileno()), kept.getsockname()[1], HTTP_2)
         os.dup2(file.fileno(), kept.fileno())  # closes the socket, as libcurl does without a word
-        connections.note_ends(Opener.origin)
+        connections.note_ends(Opener.origin, is_busy=False)
         assert file.read() == b"theirs"
+
+
+@pytest.mark.parametrize("is_busy", [False, True])
+def test_while_requests_run_connections_of_all_origins_are_looked_at(is_busy: bool) -> None:
+    """Any may be idle; those that are not are read by libcurl."""
+    connections, another = Connections(), ("https", "b.test", 443)
+    connections.versions[another] = HTTP_2
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname()) as kept,
+    ):
+        connections.record(Opener(kept.fileno()), kept.getsockname()[1], HTTP_2)
+        peer, _ = listener.accept()
+        peer.sendall(b"\x15\x03\x03\x00\x02\x01\x00")  # close_notify
+        select.select([kept], [], [])
+        connections.note_ends(another, is_busy=is_busy)
+        assert connections._by_descriptor[kept.fileno()].is_ending is is_busy
+        connections.note_ends(Opener.origin, is_busy=False)
+        assert connections._by_descriptor[kept.fileno()].is_ending
+        peer.close()

@@ -53,6 +53,9 @@ closed by then counts as keeping connections."""
 ONE_USE = 1.0
 """Seconds. A connection closed sooner was not closed because it was idle."""
 
+LOOK_AGAIN = 0.005
+"""Seconds between two looks at HTTP/2 connections while requests are running."""
+
 FORGIVEN = 60.0
 """Seconds after which a server that closes is tested again."""
 
@@ -157,8 +160,8 @@ class Connections:
     """
 
     __slots__ = (
-        "_at", "_by_descriptor", "_closed", "_keeps", "_opened", "_poll", "_tidy_at", "_unix",
-        "ready", "versions",
+        "_at", "_by_descriptor", "_closed", "_keeps", "_look_at", "_opened", "_poll", "_tidy_at",
+        "_unix", "ready", "versions",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -167,6 +170,7 @@ class Connections:
         self._by_descriptor: dict[int, Connection] = {}
         self._opened: dict[int, ConnectionOwner] = {}
         self._tidy_at = 0
+        self._look_at = 0.0
         self._poll = select.poll()
         self.ready = self._poll.poll
         self.versions: dict[object, int] = {}
@@ -245,16 +249,27 @@ class Connections:
             return True
         return connection.version in MULTIPLEXED or monotonic() - connection.since >= PROBATION
 
-    def note_ends(self, origin: object) -> None:
-        """Note the HTTP/2 connections of an origin that the server is ending.
+    def note_ends(self, origin: object, *, is_busy: bool) -> None:
+        """Note the HTTP/2 connections that the server is ending.
 
         Called before libcurl chooses one: it reads an alert of one that was idle for a second, and
         uses the connection all the same.
+
+        Args:
+            origin: The origin whose connections are looked at.
+            is_busy: Whether requests are running. Then libcurl reads what comes, so that only an
+                idle connection can have an alert: all are looked at, once in `LOOK_AGAIN` seconds.
         """
         if self.versions.get(origin) != HTTP_2:
             return
+        if is_busy:
+            now = monotonic()
+            if now < self._look_at:
+                return
+            self._look_at = now + LOOK_AGAIN
         for each in self._by_descriptor.values():
-            if each.version == HTTP_2 and each.origin == origin and not each.is_usable():
+            is_meant = each.version == HTTP_2 and (is_busy or each.origin == origin)
+            if is_meant and not each.is_usable():
                 each.is_ending = True
 
     def _are_usable(self) -> bool:

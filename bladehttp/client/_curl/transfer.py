@@ -364,7 +364,8 @@ def _options_for(request: PreparedRequest, handle: Handle) -> Options:
     """
     settings, scheme = request.settings, request.url.origin[0]
     if scheme == "https":
-        handle.connections.note_ends(request.url.origin)
+        is_busy = len(handle.multi.running) > 1
+        handle.connections.note_ends(request.url.origin, is_busy=is_busy)
     options = active_options(settings, scheme)
     if settings.netrc is True:
         options += home_netrc_options()
