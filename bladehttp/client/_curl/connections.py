@@ -138,17 +138,20 @@ class Connection:
         """Whether a request may be written: it is open, and over HTTP/1 no bytes wait to be read.
 
         Over TLS the waiting bytes may be a session ticket. That cannot be told from here, and a new
-        connection costs less than receiving the response to another request. Over HTTP/2 they may
-        be frames; an alert among them is the server's end of the connection.
+        connection costs less than receiving the response to another request. Over HTTP/2 they are
+        mostly frames; `is_ended` tells whether an alert is among them.
 
         Args:
             events: The events that its ``poll`` has returned.
         """
+        return not events or (self.version in MULTIPLEXED and not self._has_ended(events))
+
+    def is_ended(self) -> bool:
+        """Whether the server has closed it, or has sent an alert of TLS, which is its end."""
+        events = self.poll(0)
         if not events:
-            return True
-        if self.version not in MULTIPLEXED or self._has_ended(events):
             return False
-        return self.version != HTTP_2 or not has_alert(waiting_bytes(self.descriptor))
+        return self._has_ended(events) or has_alert(waiting_bytes(self.descriptor))
 
 
 class Connections:
@@ -269,7 +272,7 @@ class Connections:
             self._look_at = now + LOOK_AGAIN
         for each in self._by_descriptor.values():
             is_meant = each.version == HTTP_2 and (is_busy or each.origin == origin)
-            if is_meant and not each.is_usable():
+            if is_meant and each.is_ended():
                 each.is_ending = True
 
     def _are_usable(self) -> bool:
