@@ -145,12 +145,7 @@ class SharedHandle(Handle):
     def _before_write(self, *address: Any) -> int:
         if self.guard is not None:
             return self.guard.decide(address)
-        if self.opened:
-            is_usable = self.is_usable(address, True)
-        else:
-            is_usable = self.connections.is_usable(address, True)
-        if not is_usable:
-            self.is_unusable = True
+        if self._decide(address) == STOP:
             return STOP
         return OK if self._others is None else int(self._others(*address))
 
