@@ -6,15 +6,16 @@ import gzip
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing, suppress
+from functools import partial
 from typing import Any
 
 import pytest
+from growth import left_by, left_on_loop
 from support import run_async
 
 from bladehttp import AsyncHttpClient, HttpClient, HttpResponse
 
 BODY = bytes(300_000)
-ROUNDS = 3
 
 
 def kept() -> Counter[str]:
@@ -24,13 +25,6 @@ def kept() -> Counter[str]:
     return Counter(
         kind.__name__ for kind in kinds if kind is HttpResponse or kind.__name__ in names
     )
-
-
-async def settled() -> Counter[str]:
-    """Count after the loop has called what was scheduled."""
-    for _ in range(3):
-        await asyncio.sleep(0)
-    return kept()
 
 
 def read(response: HttpResponse) -> None:
@@ -96,11 +90,7 @@ def test_a_stream_releases_its_response(
         with suppress(ZeroDivisionError), client.stream(url) as response:
             use(response)
 
-    once()
-    before = kept()
-    for _ in range(ROUNDS):
-        once()
-    left = kept() - before
+    left = left_by(once, kept)
     del left["StreamSink"]  # without its chunks, of the engine of a stream that was left early
     assert left == {}
 
@@ -117,11 +107,7 @@ def test_a_stream_on_an_event_loop_releases_its_response(
 
     async def main() -> Counter[str]:
         async with AsyncHttpClient() as client:
-            await once(client)
-            before = await settled()
-            for _ in range(ROUNDS):
-                await once(client)
-            return await settled() - before
+            return await left_on_loop(partial(once, client), kept)
 
     assert run_async(main()) == {}
 
@@ -136,11 +122,7 @@ def test_a_batch_that_is_left_releases_its_results(
         next(results)
         results.close()
 
-    once()
-    before = kept()
-    for _ in range(ROUNDS):
-        once()
-    assert kept() - before == {}
+    assert left_by(once, kept) == {}
 
 
 @pytest.mark.usefixtures("no_collector")
@@ -153,11 +135,7 @@ def test_a_batch_on_an_event_loop_releases_its_results(url: str, ordered: bool) 
 
     async def main() -> Counter[str]:
         async with AsyncHttpClient() as client:
-            await once(client)
-            before = await settled()
-            for _ in range(ROUNDS):
-                await once(client)
-            return await settled() - before
+            return await left_on_loop(partial(once, client), kept)
 
     assert run_async(main()) == {}
 

@@ -5,15 +5,16 @@ import gc
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from growth import left_by, left_on_loop
 from support import run_async
 
 from bladehttp import AsyncHttpClient, HttpClient, HttpException, HttpResponse, TotalTimeout
 
-ROUNDS = 3
 MANY = 3
 """Requests of a send_many."""
 
@@ -28,13 +29,6 @@ def kept() -> Counter[str]:
     return Counter(
         kind.__name__ for kind in kinds if issubclass(kind, (HttpException, HttpResponse))
     )
-
-
-async def settled() -> Counter[str]:
-    """Count after the loop has called what was scheduled."""
-    for _ in range(5):
-        await asyncio.sleep(0)
-    return kept()
 
 
 def failing() -> Iterator[bytes]:
@@ -197,11 +191,7 @@ def test_an_exception_is_released(
 
     with HttpClient(raise_for_status=True) as client:
         client.on_request = client.on_error = hooks
-        once()
-        before = kept()
-        for _ in range(ROUNDS):
-            once()
-        assert kept() - before == {}
+        assert left_by(once, kept) == {}
 
 
 @pytest.mark.usefixtures("no_collector")
@@ -226,11 +216,7 @@ def test_an_exception_on_an_event_loop_is_released(
     async def main() -> Counter[str]:
         async with AsyncHttpClient(raise_for_status=True) as client:
             client.on_request = client.on_response = client.on_error = hooks
-            await once(client)
-            before = await settled()
-            for _ in range(ROUNDS):
-                await once(client)
-            return await settled() - before
+            return await left_on_loop(partial(once, client), kept)
 
     assert run_async(main()) == {}
 
@@ -249,11 +235,7 @@ def test_the_exception_of_a_request_without_a_slot_is_released(peers: Any) -> No
         async with AsyncHttpClient(concurrency=1) as client, asyncio.TaskGroup() as group:
             holder = group.create_task(client.get(url))
             await asyncio.sleep(0)
-            await fail(client, url)
-            before = await settled()
-            for _ in range(ROUNDS):
-                await fail(client, url)
-            left = await settled() - before
+            left = await left_on_loop(partial(fail, client, url), kept)
             holder.cancel()
         return left
 
